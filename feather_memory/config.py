@@ -1,0 +1,58 @@
+"""Every tunable number, with its unit and its reason. There is no second place."""
+
+from __future__ import annotations
+
+DAY = 86_400.0
+"""Seconds."""
+
+# What may be written
+
+MAX_TEXT_BYTES = 16 * 1024 * 1024
+"""Bytes of UTF-8 in one memory. A memory is a remembered text, not a file store; 10 MB passes."""
+
+MAX_ID_LENGTH = 512
+"""Characters of an id, a key, a session, an actor or a role: each is an index entry."""
+
+MAX_METADATA_BYTES = 1024 * 1024
+"""Bytes of one memory's metadata as JSON."""
+
+MAX_DIMENSION = 65_536
+"""Numbers in one vector. No published embedding comes near; a larger one is a mistake."""
+
+# How files behave
+
+BUSY_SECONDS = 10.0
+"""How long a write waits for another process's write before it gives up."""
+
+CHECKPOINT_PAGES = 8_000
+"""4 KiB pages in the write-ahead log before SQLite folds it into the file. Its own 1,000 put a
+3 to 7 ms fold under every 160th add; at 8,000 it is under fewer than one add in a thousand."""
+
+IDLE_READERS = 4
+"""Read connections kept open for reuse. Each is some 150 KiB."""
+
+# How search behaves
+
+SNAPSHOT_ROWS = 20_000
+"""Memories from which the vectors are also kept in a mapped file: below it, reading them from
+SQLite at open takes under 50 ms."""
+
+SNAPSHOT_TAIL = 0.1
+"""Share of memories missing from the mapped file that makes closing write a new one."""
+
+HNSW_FLOATS = 40_000_000
+"""n × dim from which an approximate index proposes candidates: there the exact scan takes some
+6 ms, the price of an embedding. Measured on two cores; benchmarks/search.py shows the crossover."""
+
+GATHER_SHARE = 0.25
+"""Below this share of eligible memories their vectors are gathered, above it all are scanned."""
+
+# The recall log
+
+RECALL_TURNS = 1_000
+"""Turns the recall log remembers; the oldest are dropped first."""
+
+# Embedding
+
+EMBED_BATCH = 256
+"""Texts handed to an Embedder at once by `add_many`."""

@@ -1,0 +1,170 @@
+"""Every error Feather Memory raises on purpose.
+
+Each has two parents: ours, and the builtin that a stranger would catch::
+
+    FeatherError
+    ├── ParameterError         (ValueError)    an argument outside its range; names the value
+    │   ├── DimensionError                     a vector of the wrong length
+    │   ├── InvalidVectorError                 a vector that is empty, not finite, or not one-dimensional
+    │   ├── InvalidMetadataError               metadata that JSON cannot hold, or too large
+    │   ├── FilterError                        a filter that means nothing
+    │   ├── TenantNameError                    a name that no tenant can have
+    │   └── SupersedeCycleError                the edge would make a memory replace itself
+    ├── UnknownMemoryError     (LookupError)   no memory by that id
+    ├── UnknownTurnError       (LookupError)   no recall was logged under that turn
+    ├── MissingEmbedderError   (TypeError)     a text must become a vector, and nothing was given to do it
+    ├── ClosedStoreError       (RuntimeError)  the store was closed
+    ├── BusyStoreError         (TimeoutError)  another writer held the file too long
+    ├── StoreAccessError       (OSError)       the path cannot be opened, read or written
+    │   └── StoreFullError                     no room left on the disk
+    ├── WrongTenantError       (PermissionError)  the file belongs to another tenant
+    ├── MissingExtraError      (ImportError)   an optional dependency is not installed
+    ├── NewerFormatError                       written by a later release; not opened
+    └── CorruptStoreError                      not one of ours, truncated or damaged; not opened
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BusyStoreError",
+    "ClosedStoreError",
+    "CorruptStoreError",
+    "DimensionError",
+    "FeatherError",
+    "FilterError",
+    "InvalidMetadataError",
+    "InvalidVectorError",
+    "MissingEmbedderError",
+    "MissingExtraError",
+    "NewerFormatError",
+    "ParameterError",
+    "StoreAccessError",
+    "StoreFullError",
+    "SupersedeCycleError",
+    "TenantNameError",
+    "UnknownMemoryError",
+    "UnknownTurnError",
+    "WrongTenantError",
+]
+
+
+class FeatherError(Exception):
+    """Whatever Feather Memory raises on purpose."""
+
+
+class ParameterError(FeatherError, ValueError):
+    """An argument outside its range. Nothing was written."""
+
+
+class DimensionError(ParameterError):
+    """A vector of the wrong length."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"this store holds vectors of {expected} numbers, got one of {got}")
+        self.expected = expected
+        self.got = got
+
+
+class InvalidVectorError(ParameterError):
+    """A vector that is empty, not finite, or not one-dimensional."""
+
+
+class InvalidMetadataError(ParameterError):
+    """Metadata that JSON cannot hold exactly, or that is too large."""
+
+
+class FilterError(ParameterError):
+    """A filter that means nothing, such as an order between lists."""
+
+
+class TenantNameError(ParameterError):
+    """A name that no tenant can have."""
+
+
+class SupersedeCycleError(ParameterError):
+    """The edge would make a memory replace itself."""
+
+    def __init__(self, new_id: str, old_id: str) -> None:
+        super().__init__(f"{new_id!r} cannot supersede {old_id!r}: it is superseded by it already")
+        self.new_id = new_id
+        self.old_id = old_id
+
+
+class UnknownMemoryError(FeatherError, LookupError):
+    """No memory by that id in this store."""
+
+    def __init__(self, memory_id: str) -> None:
+        super().__init__(f"no memory with id {memory_id!r} in this store")
+        self.memory_id = memory_id
+
+
+class UnknownTurnError(FeatherError, LookupError):
+    """No recall was logged under that turn, or it was logged too long ago."""
+
+    def __init__(self, turn: str) -> None:
+        super().__init__(f"no recall was logged for turn {turn!r} in this store")
+        self.turn = turn
+
+
+class MissingEmbedderError(FeatherError, TypeError):
+    """A text must become a vector, and nothing was given to do it."""
+
+
+class ClosedStoreError(FeatherError, RuntimeError):
+    """The store was closed."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"the store at {path!r} is closed; open it again with Store.open()")
+        self.path = path
+
+
+class BusyStoreError(FeatherError, TimeoutError):
+    """Another writer held the file longer than this one may wait."""
+
+
+class StoreAccessError(FeatherError, OSError):
+    """The path cannot be opened, read or written."""
+
+
+class StoreFullError(StoreAccessError):
+    """No room left on the disk; the write that hit it was rolled back."""
+
+
+class WrongTenantError(FeatherError, PermissionError):
+    """The file belongs to another tenant."""
+
+    def __init__(self, path: str, *, expected: str, found: str) -> None:
+        super().__init__(f"{path!r} belongs to tenant {found!r}, not to {expected!r}")
+        self.path = path
+        self.expected = expected
+        self.found = found
+
+
+class MissingExtraError(FeatherError, ImportError):
+    """An optional dependency is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed: pip install 'feather-memory[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class NewerFormatError(FeatherError):
+    """The file was written by a later release, and is left as it is."""
+
+    def __init__(self, path: str, *, found: int, known: int) -> None:
+        super().__init__(
+            f"{path!r} has format {found}; this release reads up to {known}: upgrade feather-memory"
+        )
+        self.path = path
+        self.found = found
+        self.known = known
+
+
+class CorruptStoreError(FeatherError):
+    """The file is not one of ours, truncated or damaged, and is left as it is."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path!r} is not a readable Feather Memory file: {reason}")
+        self.path = path
+        self.reason = reason

@@ -1,0 +1,314 @@
+"""The nouns: what a Store remembers, and what it answers with. All are values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from feather_memory import display
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    import networkx
+
+    from feather_memory.types import Seconds, Vector
+
+
+class EdgeType(StrEnum):
+    """What one memory is to another. Callers may use strings of their own beside these.
+
+    Read *source* type *target*: the new fact `supersedes` the old one.
+    Only `supersedes` changes what a search may return.
+    """
+
+    SUPERSEDES = "supersedes"
+    SUPPORTS = "supports"
+    CONTRADICTS = "contradicts"
+    REFINES = "refines"
+    LEADS_TO = "leads_to"
+    CAUSED_BY = "caused_by"
+    DERIVED_FROM = "derived_from"
+    PART_OF = "part_of"
+    REFERENCES = "references"
+    RELATED_TO = "related_to"
+    SAME_AS = "same_as"
+    NEXT = "next"
+
+
+class SignalKind(StrEnum):
+    """What somebody did with a memory."""
+
+    SAVED = "saved"
+    LIKED = "liked"
+    DISLIKED = "disliked"
+    COPIED = "copied"
+    CORRECTED = "corrected"
+    REPEATED = "repeated"
+    USED = "used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One remembered text with its vector, metadata, times and importance.
+
+    A value: changing it changes nothing in the store. Times are timezone-aware and in UTC.
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    session: str | None = None
+    actor: str | None = None
+    role: str | None = None
+    importance: float = 0.4
+    """In [0, 1]: the prior folded with every Signal."""
+    recalls: int = 0
+    """In how many turns it was shown to a model."""
+    created_at: datetime = datetime.min.replace(tzinfo=UTC)
+    """When we learned it."""
+    updated_at: datetime = datetime.min.replace(tzinfo=UTC)
+    """When its record was last written."""
+    valid_from: datetime = datetime.min.replace(tzinfo=UTC)
+    """Since when it is true."""
+    valid_to: datetime | None = None
+    """Until when it was true; superseding closes it."""
+    expires_at: datetime | None = None
+    """From when it is no longer returned."""
+    supersedes: tuple[str, ...] = ()
+    """Ids of the memories it replaced."""
+    superseded_by: tuple[str, ...] = ()
+    """Ids of the memories that replaced it."""
+    vector: Vector | None = field(default=None, repr=False, compare=False)
+    """As it was given, shape (dim,), read-only; None for a memory that is lexical only."""
+
+    def _repr_html_(self) -> str:
+        return display.table(["field", "value"], [[k, str(v)] for k, v in _described(self)])
+
+
+def _described(memory: Memory) -> Iterator[tuple[str, object]]:
+    for name in Memory.__slots__:
+        if name != "vector" and (value := getattr(memory, name)) not in (None, (), {}):
+            yield name, value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A directed typed link between two memories of one store: *source* type *target*."""
+
+    source: str
+    target: str
+    type: str
+    weight: float = 1.0
+    """In (0, 1]."""
+    created_at: datetime = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One engagement event about one memory. Signals are added, never edited."""
+
+    event_id: str
+    memory_id: str
+    kind: SignalKind
+    at: datetime
+    strength: float = 1.0
+    """In (0, 1]; below 1 where credit is shared over several memories."""
+    turn: str | None = None
+    """The recall it answers, if any."""
+    retracted: bool = False
+    """Whether it was taken back. It stays in the log and no longer counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The final number and what it was made of.
+
+    ``value = ((1 − w)·relevance + w·recency) · ((1 − γ) + γ·importance) · layer_weight``
+    for a memory found by its own merit; a memory reached over an edge has `inherited`,
+    its parent's score × edge weight × hop decay, instead.
+    """
+
+    value: float
+    similarity: float = 0.0
+    """max(0, cosine), in [0, 1]."""
+    lexical: float = 0.0
+    """BM25 ÷ the best BM25 among the eligible, in [0, 1]."""
+    recency: float = 0.0
+    """In (0, 1]."""
+    importance: float = 1.0
+    """In [0, 1]."""
+    dense_weight: float = 1.0
+    """Share of `similarity` in the relevance; that of `lexical` is 1 − dense_weight."""
+    time_weight: float = 0.0
+    """w, in [0, 1]."""
+    importance_weight: float = 0.0
+    """γ, in [0, 1]."""
+    layer_weight: float = 1.0
+    inherited: float | None = None
+
+    @property
+    def relevance(self) -> float:
+        """dense_weight · similarity + (1 − dense_weight) · lexical, in [0, 1]."""
+        return self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What each part adds to the value; they sum to it, to within rounding.
+
+        `importance` and `layer` are what their factors take away, so they are ≤ 0
+        unless a layer weighs more than 1.
+        """
+        if self.inherited is not None:
+            return {"inherited": self.inherited, "layer": self.inherited * (self.layer_weight - 1)}
+        kept = 1 - self.time_weight
+        similarity = kept * self.dense_weight * self.similarity
+        lexical = kept * (1 - self.dense_weight) * self.lexical
+        recency = self.time_weight * self.recency
+        mixed = similarity + lexical + recency
+        weighed = mixed * ((1 - self.importance_weight) + self.importance_weight * self.importance)
+        return {
+            "similarity": similarity,
+            "lexical": lexical,
+            "recency": recency,
+            "importance": weighed - mixed,
+            "layer": weighed * (self.layer_weight - 1),
+        }
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """One answer: the memory, its score, its layer, and the hop it was reached by."""
+
+    memory: Memory
+    score: Score
+    layer: str | None = None
+    hop: int = 0
+    """0 for a memory found by the query itself."""
+
+
+class Hits(list[Hit]):
+    """The answers to one query, best first. A list that draws itself in a notebook."""
+
+    turn: str | None = None
+    """Under which turn a recall was logged; None for a search."""
+
+    def __init__(self, hits: Iterable[Hit] = (), *, turn: str | None = None) -> None:
+        super().__init__(hits)
+        self.turn = turn
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                f"{hit.score.value:.3f}",
+                hit.memory.text,
+                f"{hit.memory.valid_from:%Y-%m-%d}",
+                ", ".join(hit.memory.supersedes),
+                "  ".join(f"{name} {part:+.3f}" for name, part in hit.score.parts.items() if part),
+            ]
+            for hit in self
+        ]
+        return display.table(["score", "memory", "since", "replaces", "parts"], rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextChain:
+    """What a query found and what is linked to it: Hits, best first, and the edges among them."""
+
+    hits: tuple[Hit, ...]
+    edges: tuple[Edge, ...]
+    turn: str | None = None
+
+    def __iter__(self) -> Iterator[Hit]:
+        return iter(self.hits)
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __getitem__(self, rank: int) -> Hit:
+        return self.hits[rank]
+
+    def to_networkx(self) -> networkx.MultiDiGraph:
+        """The chain as a graph: nodes by memory id, edges keyed by their type.
+
+        Raises:
+            MissingExtraError: networkx is not installed.
+        """
+        return display.to_networkx(self)
+
+    def _repr_html_(self) -> str:
+        return display.graph(
+            [
+                (hit.memory.id, hit.memory.text, hit.hop, hit.score.value)
+                for hit in self.hits
+            ],
+            [(edge.source, edge.target, edge.type, edge.weight) for edge in self.edges],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Why a memory is where it is in an answer: the first gate that kept it out, or its rank."""
+
+    memory_id: str
+    gate: str | None
+    """None if it may be returned; else `unknown`, `not_yet_recorded`, `not_yet_valid`,
+    `superseded`, `ended`, `expired`, `filtered` or `session`."""
+    reason: str
+    """A sentence for people."""
+    rank: int | None = None
+    """Place in the ranking of all that may be returned, from 1."""
+    score: Score | None = None
+    margin: float | None = None
+    """Its score less that of the k-th best: below 0 for a memory that just missed."""
+
+    @property
+    def is_returned(self) -> bool:
+        """Whether the search would have returned it."""
+        return self.gate is None and self.margin is not None and self.margin >= 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What `forget` removed, or would remove."""
+
+    ids: tuple[str, ...]
+    edges: int
+    signals: int
+    recalls: int
+    is_dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """Counts and sizes of one store."""
+
+    path: str
+    memories: int
+    current: int
+    """Memories that a search without arguments may return now."""
+    superseded: int
+    edges: int
+    signals: int
+    recalls: int
+    sessions: int
+    dimension: int | None
+    generation: int
+    file_bytes: int
+    derived_bytes: int
+    index: str
+    """`exact` or `hnsw`."""
+
+    def _repr_html_(self) -> str:
+        return display.table(["", ""], [[name, str(getattr(self, name))] for name in self.__slots__])
+
+
+def when(moment: Seconds) -> datetime:
+    """The moment as a timezone-aware datetime in UTC."""
+    return datetime.fromtimestamp(moment, UTC)
