@@ -1,0 +1,47 @@
+# Every target that needs Python makes .venv by itself. PYTHON chooses which one it is made from.
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+PROJECTS := pyproject.toml \
+	integrations/langchain-feather-memory/pyproject.toml \
+	integrations/llama-index-memory-feather/pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench test-long clean
+
+help:  ## say what each target does
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMP)  ## a short story: remember, ask, correct, travel back
+	$(BIN)/feather-memory demo
+
+test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
+	$(BIN)/python -m pytest -m "not long" --cov=feather_memory --cov-branch --cov-fail-under=95
+
+check: $(STAMP)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy feather_memory
+
+bench: $(STAMP)  ## print the speeds that the design promises
+	@set -e; for script in benchmarks/*.py; do \
+		echo "== $$script"; $(BIN)/python "$$script"; done
+
+test-long: $(STAMP)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m long
+
+clean:  ## remove .venv and whatever the tools left behind
+	rm -rf .venv build dist htmlcov .coverage .coverage.* \
+		.hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# pip reads dependency groups (--group) from 25.1 on.
+$(STAMP): $(PROJECTS)
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet -e '.[all]' \
+		-e integrations/langchain-feather-memory \
+		-e integrations/llama-index-memory-feather \
+		--group dev
+	touch $@

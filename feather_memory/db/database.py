@@ -1,0 +1,219 @@
+"""Connections to one file, and the only places where transactions begin and end."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Literal
+
+from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
+from feather_memory.db import schema
+from feather_memory.errors import (
+    BusyStoreError,
+    ClosedStoreError,
+    CorruptStoreError,
+    FeatherError,
+    StoreAccessError,
+    StoreFullError,
+    WrongTenantError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+Durability = Literal["process", "full"]
+
+_BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_PRIMARY = 0xFF  # SQLite's extended error codes carry the primary code in their low byte
+
+
+def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
+    """What the error means to a caller; None if it is a mistake of ours."""
+    name, code = str(path), getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if code in _BUSY:
+        return BusyStoreError(f"another process kept {name!r} locked for over {BUSY_SECONDS:g} s")
+    if code in _DAMAGED:
+        return CorruptStoreError(name, str(error))
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFullError(f"no room left on the disk of {name!r}; the write was rolled back")
+    if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
+        return StoreAccessError(f"cannot read or write {name!r}: {error}")
+    return None
+
+
+class Writing:
+    """One write transaction: everything in it is committed, or nothing is."""
+
+    __slots__ = ("connection", "generation", "next_row", "state")
+
+    def __init__(self, connection: sqlite3.Connection, state: schema.State) -> None:
+        self.connection = connection
+        self.state = state
+        self.generation = state.generation + 1
+        self.next_row = state.next_row
+
+    def take_row(self) -> int:
+        """The next row number. None is ever given out twice."""
+        self.next_row += 1
+        return self.next_row - 1
+
+
+class Database:
+    """One open file: a writer's connection, and a few readers' that are taken and put back."""
+
+    def __init__(self, path: Path, *, durability: Durability, tenant: str | None) -> None:
+        self.path = path
+        self._synchronous = "full" if durability == "full" else "normal"
+        self._forget_connections()
+        if path.is_dir():
+            raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
+        try:
+            if not path.exists():
+                schema.create(path, tenant)
+            schema.inspect(path)
+            with self.reading() as connection:
+                self.state = schema.read_state(connection)
+        except sqlite3.Error as error:
+            raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
+        except FileNotFoundError as error:
+            raise StoreAccessError(f"cannot create {str(path)!r}: no such folder") from error
+        except OSError as error:
+            if isinstance(error, FeatherError):
+                raise
+            raise StoreAccessError(f"cannot create {str(path)!r}: {error}") from error
+        if tenant is not None and self.state.tenant != tenant:
+            self.close()
+            raise WrongTenantError(str(path), expected=tenant, found=self.state.tenant or "nobody")
+
+    def _forget_connections(self) -> None:
+        self._readers: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self.is_open = True
+
+    def _after_fork(self) -> None:
+        # The parent's connections are dropped without closing them: to close one here could
+        # fold or delete the log that the parent still writes.
+        self._abandoned = (self._readers, self._writer)
+        was_open = self.is_open
+        self._forget_connections()
+        self.is_open = was_open
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        for pragma in (
+            "foreign_keys = on",
+            f"synchronous = {self._synchronous}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            "secure_delete = on",  # what is replaced or forgotten is overwritten with zeros
+            "temp_store = memory",  # nothing is written outside the store's own files
+        ):
+            connection.execute(f"pragma {pragma}")
+        return connection
+
+    def _require_open(self) -> None:
+        if os.getpid() != self._pid:
+            self._after_fork()
+        if not self.is_open:
+            raise ClosedStoreError(str(self.path))
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that sees one moment of the file until it is put back."""
+        self._require_open()
+        try:
+            connection = self._readers.pop() if self._readers else self._connect()
+            try:
+                connection.execute("begin")
+                yield connection
+            finally:
+                connection.rollback()
+                self._put_back(connection)
+        except sqlite3.Error as error:
+            if (known := translated(error, self.path)) is None:
+                raise
+            raise known from error
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
+        if self.is_open and len(self._readers) < IDLE_READERS:
+            self._readers.append(connection)
+        else:
+            connection.close()
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """A transaction that commits if its body succeeds, and rolls back on anything else."""
+        self._require_open()
+        with self._lock:
+            self._require_open()
+            try:
+                if self._writer is None:
+                    self._writer = self._connect()
+                connection = self._writer
+                connection.execute("begin immediate")
+                try:
+                    writing = Writing(connection, schema.read_state(connection))
+                    yield writing
+                    connection.execute(
+                        "update state set generation = ?, next_row = ?",
+                        (writing.generation, writing.next_row),
+                    )
+                    connection.execute("commit")
+                except BaseException:
+                    connection.rollback()
+                    raise
+            except sqlite3.Error as error:
+                if (known := translated(error, self.path)) is None:
+                    raise
+                raise known from error
+
+    def erase_log(self) -> None:
+        """Fold the write-ahead log into the file and cut it to nothing.
+
+        Raises:
+            BusyStoreError: Somebody still reads an older moment of it.
+        """
+        self._require_open()
+        with self._lock:
+            if self._writer is None:
+                self._writer = self._connect()
+            busy, _, _ = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
+            if busy:
+                raise BusyStoreError(
+                    f"a reader of {str(self.path)!r} keeps its log alive: what was forgotten is "
+                    "gone from the store, and from the log when that reader finishes"
+                )
+
+    def backup(self, target: Path) -> None:
+        """Copy the file as it is at one moment, while others go on using it."""
+        with self.reading() as connection:
+            copy = sqlite3.connect(target, isolation_level=None)
+            try:
+                connection.backup(copy)
+                copy.execute("pragma journal_mode = wal")
+            finally:
+                copy.close()
+
+    def close(self) -> None:
+        """Close every connection. Safe to call twice."""
+        if os.getpid() != self._pid:
+            self._after_fork()
+        with self._lock:
+            self.is_open = False
+            while self._readers:
+                self._readers.pop().close()
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None

@@ -1,0 +1,209 @@
+"""The file itself: its tables, its birth, and how one that is not ours is recognised."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
+
+FORMAT = 1
+"""Counts changes of the tables that older releases could not read. Kept as `user_version`."""
+
+APPLICATION_ID = 0x46544852
+"""`FTHR`, SQLite's mark of whose file it is."""
+
+_TABLES = """
+create table state (                    -- exactly one row
+    only       integer primary key check (only = 1),
+    store_id   text    not null,        -- drawn at birth; derived files repeat it
+    tenant     text,                    -- whose file this is
+    dimension  integer,                 -- fixed by the first vector
+    generation integer not null,        -- committed writes so far
+    next_row   integer not null,        -- rows are numbered upwards and never again
+    snapshot   text                     -- mark of the mapped file that belongs to this history
+) strict;
+
+create table memory (
+    row        integer primary key,     -- a new one whenever what a search reads is replaced
+    id         text    not null unique,
+    text       text    not null,
+    metadata   text    not null,        -- a JSON object
+    key        text,
+    session    text,
+    actor      text,
+    role       text,
+    prior      real    not null,        -- importance as the caller gave it
+    importance real    not null,        -- prior folded with the signals
+    recalls    integer not null,        -- turns in which it was shown
+    created_at real    not null,        -- all times: Unix seconds, UTC
+    updated_at real    not null,
+    valid_from real    not null,
+    stated_to  real,                    -- end of validity as the caller gave it
+    valid_to   real,                    -- the earliest of stated_to and the supersessions
+    expires_at real,
+    vector     blob,                    -- little-endian float32, as given
+    checksum   integer not null,        -- crc32 of text, metadata and vector
+    changed    integer not null         -- generation of its last change
+) strict;
+create index memory_changed on memory (changed);
+create index memory_key     on memory (key)     where key is not null;
+create index memory_session on memory (session) where session is not null;
+
+create table edge (
+    source     text not null references memory (id) on delete cascade,
+    target     text not null references memory (id) on delete cascade,
+    type       text not null,
+    weight     real not null,
+    created_at real not null,
+    primary key (source, target, type)
+) strict, without rowid;
+create index edge_target on edge (target);
+
+create table supersession (             -- outlives the forgetting of the memory that replaced:
+    old_id      text not null references memory (id) on delete cascade,
+    new_id      text references memory (id) on delete set null,   -- a stale fact stays retired
+    holds_from  real not null,
+    recorded_at real not null
+) strict;
+create index supersession_old on supersession (old_id);
+create index supersession_new on supersession (new_id);
+
+create table signal (
+    event_id  text primary key,
+    memory_id text not null references memory (id) on delete cascade,
+    kind      text not null,
+    at        real not null,
+    strength  real not null,
+    turn      text
+) strict, without rowid;
+create index signal_memory on signal (memory_id);
+
+create table retraction (
+    event_id text primary key references signal (event_id) on delete cascade,
+    at       real not null
+) strict, without rowid;
+
+create table turn (
+    row  integer primary key,
+    name text not null unique,
+    at   real not null
+) strict;
+
+create table shown (
+    turn      integer not null references turn (row) on delete cascade,
+    memory_id text    not null references memory (id) on delete cascade,
+    rank      integer not null,
+    score     real    not null,
+    primary key (turn, memory_id)
+) strict, without rowid;
+create index shown_memory on shown (memory_id);
+
+create table tombstone (                -- rows that are gone, for readers who still hold them
+    row        integer primary key,
+    generation integer not null
+) strict;
+create index tombstone_generation on tombstone (generation);
+
+create virtual table lexical using fts5 (
+    terms, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+
+create view readable as                 -- for people with the sqlite3 shell
+    select id, text, key, session, actor, importance,
+           datetime(created_at, 'unixepoch') as created,
+           datetime(valid_from, 'unixepoch') as since,
+           datetime(valid_to, 'unixepoch')   as until
+    from memory order by row;
+"""
+
+_HEADER = struct.Struct(">16s H 10x I 28x I 4x I 28x")  # magic, page size, pages, format, ours?
+_MAGIC = b"SQLite format 3\0"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The file's one row about itself."""
+
+    store_id: str
+    tenant: str | None
+    dimension: int | None
+    generation: int
+    next_row: int
+    snapshot: str | None
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """The file's state as this connection's transaction sees it."""
+    row = connection.execute(
+        "select store_id, tenant, dimension, generation, next_row, snapshot from state"
+    ).fetchone()
+    return State(*row)
+
+
+def create(path: Path, tenant: str | None) -> None:
+    """Make an empty store at `path`, or leave the one that another process just made.
+
+    It is built beside its place and linked into it, so nobody ever sees half a file.
+    """
+    newborn = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    try:
+        _build(newborn, tenant)
+        try:
+            os.link(newborn, path)
+        except FileExistsError:
+            return
+    finally:
+        newborn.unlink(missing_ok=True)
+
+
+def _build(path: Path, tenant: str | None) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("pragma page_size = 4096")
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute(f"pragma user_version = {FORMAT}")
+        connection.executescript(f"begin; {_TABLES} commit;")
+        connection.execute(
+            "insert into state values (1, ?, ?, null, 0, 1, null)", (secrets.token_hex(16), tenant)
+        )
+        connection.execute("pragma journal_mode = wal")
+    finally:
+        connection.close()
+
+
+def inspect(path: Path) -> None:
+    """Refuse what is not a whole file of ours, reading a hundred bytes and changing none.
+
+    Raises:
+        StoreAccessError: `path` is a directory, or cannot be read.
+        CorruptStoreError: It is empty, truncated, or somebody else's.
+        NewerFormatError: A later release wrote it.
+    """
+    name = str(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER.size)
+            size = os.fstat(file.fileno()).st_size
+    except OSError as error:
+        raise StoreAccessError(f"cannot open {name!r}: {error.strerror}") from error
+    if size == 0:
+        raise CorruptStoreError(name, "it is empty (0 bytes)")
+    if len(head) < _HEADER.size:
+        raise CorruptStoreError(name, f"it is only {size} bytes long")
+    magic, page_size, pages, version, application = _HEADER.unpack(head)
+    if magic != _MAGIC:
+        raise CorruptStoreError(name, "it is not a SQLite database")
+    if application != APPLICATION_ID:
+        raise CorruptStoreError(name, "it is a SQLite database of another application")
+    if version > FORMAT:
+        raise NewerFormatError(name, found=version, known=FORMAT)
+    log = path.with_name(path.name + "-wal")
+    whole = pages * (65_536 if page_size == 1 else page_size)
+    # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
+    if size < whole and not (log.exists() and log.stat().st_size):
+        raise CorruptStoreError(name, f"it is truncated ({size} of {whole} bytes)")

@@ -1,0 +1,361 @@
+r"""Filters as SQL that answers exactly as `Filter.matches` does.
+
+SQLite's JSON functions decode numbers and text inexactly (3.40 rounds some floats by a bit, makes
+floats of integers beyond 64 bits, and ends a text at its first NUL), so values are compared as
+the JSON *text* that `metadata -> path` returns, which is the text that was stored:
+
+- Equality is being one of the few texts that `json.dumps` writes for that value.
+- Integers are ordered by sign, number of digits, and digits.
+- Floats are ordered by SQLite unless they are within `_SLIP` floats of the bound; there the
+  texts of all floats that near are listed.
+- Text is decoded after U+0000 and U+0001 were rewritten such that order and substrings are kept.
+
+It holds for metadata written by `json.dumps`, with or without `ensure_ascii`, without NaN.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from feather_memory.filters import And, F, Filter, Leaf, Not, Or
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from feather_memory.filters import Path
+
+_KINDS: Final = {
+    "id": "text",
+    "text": "text",
+    "key": "text",
+    "session": "text",
+    "actor": "text",
+    "role": "text",
+    "recalls": "integer",
+    "importance": "real",
+    "created_at": "real",
+    "updated_at": "real",
+    "valid_from": "real",
+    "valid_to": "real",
+    "expires_at": "real",
+}
+
+_SLIP: Final = 32
+"""By how many floats SQLite may misread a decimal. Without long doubles it multiplies by up to 14
+rounded powers of ten."""
+
+_RUN: Final = 64
+"""Terms in one chain of `and` or `or`; SQLite refuses expressions a thousand deep."""
+
+_INT64: Final = 2**63
+
+
+class _Sql(NamedTuple):
+    """An expression and the values of its question marks, in order."""
+
+    text: str
+    values: tuple[Any, ...] = ()
+
+
+_FALSE: Final = _Sql("0")
+
+
+def to_sql(where: Filter) -> tuple[str, list[Any]]:
+    """The filter as a boolean expression over the columns of a table `memory`, and its values.
+
+    It is 0 or 1 and never null. Columns are written `memory.id` and so on, times are REAL Unix
+    seconds or null, `memory.metadata` is JSON text. Everything a caller chose is bound.
+
+    >>> to_sql(F("session") == "s1")
+    ('coalesce((memory.session = ?), 0)', ['s1'])
+    """
+    sql = _expression(where)
+    return sql.text, list(sql.values)
+
+
+def _expression(where: Filter) -> _Sql:
+    match where:
+        case And(parts=parts):
+            return _joined("and", map(_expression, parts))
+        case Or(parts=parts):
+            return _joined("or", map(_expression, parts))
+        case Not(part=part):
+            return _not(_expression(part))
+        case Leaf():
+            return _leaf(where)
+        case _:
+            raise TypeError(f"no SQL for a {type(where).__name__}")
+
+
+def _joined(word: str, terms: Iterable[_Sql]) -> _Sql:
+    """The terms in parentheses, in chains of at most `_RUN`."""
+    left = list(terms)
+    while True:
+        left = [_chain(word, left[at : at + _RUN]) for at in range(0, len(left), _RUN)]
+        if len(left) == 1:
+            return left[0]
+
+
+def _chain(word: str, terms: Sequence[_Sql]) -> _Sql:
+    text = f" {word} ".join(term.text for term in terms)
+    return _Sql(f"({text})", tuple(value for term in terms for value in term.values))
+
+
+def _not(sql: _Sql) -> _Sql:
+    return _Sql(f"(not {sql.text})", sql.values)
+
+
+def _leaf(leaf: Leaf) -> _Sql:
+    if leaf.path[0] != "metadata":
+        text, values = _built_in(leaf)
+        return _Sql(f"coalesce({text}, 0)", values)
+    found = _found(leaf.path[1:])
+    if leaf.operator == "exists":
+        return _Sql(f"({found.text} is not null)", found.values)
+    condition = _stored("field.j", leaf)
+    return _Sql(
+        f"(with field(j) as materialized (select {found.text}) "
+        f"select coalesce({condition.text}, 0) from field)",
+        (*found.values, *condition.values),
+    )
+
+
+# Built-in fields: typed columns
+
+
+def _built_in(leaf: Leaf) -> _Sql:
+    column, kind = f"memory.{leaf.path[0]}", _KINDS[leaf.path[0]]
+    match leaf.operator:
+        case "exists":
+            return _Sql(f"{column} is not null")
+        case "==":
+            return _column_in(column, kind, (leaf.operand,))
+        case "in":
+            return _column_in(column, kind, leaf.operand)
+        case "contains":
+            is_text = kind == "text" and isinstance(leaf.operand, str)
+            return _Sql(f"instr({column}, ?) > 0", (leaf.operand,)) if is_text else _FALSE
+        case sign if isinstance(leaf.operand, str):
+            return _Sql(f"{column} {sign} ?", (leaf.operand,)) if kind == "text" else _FALSE
+        case sign:
+            return _FALSE if kind == "text" else _column_order(column, kind, sign, leaf.operand)
+
+
+def _column_in(column: str, kind: str, choices: Sequence[Any]) -> _Sql:
+    if kind == "text":
+        texts = [choice for choice in choices if isinstance(choice, str)]
+        # One parameter for all, as there is a limit; but JSON would end a text at its NUL.
+        listed = [text for text in texts if "\0" not in text]
+        single = [text for text in texts if "\0" in text]
+        one_by_one = [_Sql(f"{column} = ?", (text,)) for text in single]
+        return _joined("or", [_among(column, listed), *one_by_one])
+    numbers = [choice for choice in choices if type(choice) in {int, float}]
+    if kind == "integer":
+        whole = [int(number) for number in numbers if number == int(number)]
+        bound: list[float] = [number for number in whole if -_INT64 <= number < _INT64]
+    else:
+        bound = [_ceiling(number) for number in numbers if _ceiling(number) == number]
+    return _joined("or", [_FALSE, *(_Sql(f"{column} = ?", (number,)) for number in bound)])
+
+
+def _column_order(column: str, kind: str, sign: str, bound: float) -> _Sql:
+    if kind == "real":
+        below = _Sql(f"{column} < ?", (_real_limit(sign, bound),))
+    else:
+        limit = _integer_limit(sign, bound)
+        if limit >= _INT64:
+            below = _Sql(f"{column} is not null")
+        else:
+            below = _Sql(f"{column} < ?", (max(limit, -_INT64),))
+    return _not(below) if sign in {">", ">="} else below
+
+
+# Metadata: JSON text
+
+
+def _found(keys: Path) -> _Sql:
+    """The JSON text stored under the keys, or null.
+
+    SQLite 3.40 compares a quoted key with the stored one as both are spelled, and ends it at any
+    quotation mark. So there is a path for each way to spell, and quotation marks are respelled.
+    """
+    document = "memory.metadata"
+    spelled = ["".join(f'."{_inside(key, style)}"' for key in keys) for style in (True, False)]
+    if any('"' in key for key in keys):
+        document = rf"""replace(replace({document}, '\\', '\u005c'), '\"', '\u0022')"""
+        spelled = [_respelled(path) for path in spelled]
+    paths = tuple(dict.fromkeys("$" + path for path in spelled))
+    if len(paths) == 1:
+        return _Sql(f"({document} -> ?)", paths)
+    return _Sql(f"coalesce({document} -> ?, {document} -> ?)", paths)
+
+
+def _stored(json_text: str, leaf: Leaf) -> _Sql:
+    """Whether the leaf holds for the value of this JSON text."""
+    match leaf.operator:
+        case "==":
+            return _equal(json_text, (leaf.operand,))
+        case "in":
+            return _equal(json_text, leaf.operand)
+        case "contains":
+            return _contains(json_text, leaf.operand)
+        case sign if isinstance(leaf.operand, str):
+            return _text_condition(json_text, f"{{}} {sign} ?", leaf.operand)
+        case sign:
+            return _number_order(json_text, sign, leaf.operand)
+
+
+def _inside(text: str, is_ascii: bool) -> str:
+    """The text as JSON spells it, without the quotation marks around it."""
+    return json.dumps(text, ensure_ascii=is_ascii)[1:-1]
+
+
+def _respelled(json_text: str) -> str:
+    r"""The JSON with `\u0022` for `\"`. Backslashes go first, so that `\\"` is left an end."""
+    return json_text.replace("\\\\", "\\u005c").replace('\\"', "\\u0022")
+
+
+def _spellings(scalar: Any) -> set[str]:
+    """All the JSON texts of what equals the scalar."""
+    if isinstance(scalar, str):
+        texts = {json.dumps(scalar, ensure_ascii=style) for style in (True, False)}
+        return texts | {f'"{_respelled(text[1:-1])}"' for text in texts}
+    if scalar is None or isinstance(scalar, bool):
+        return {json.dumps(scalar)}
+    if scalar == 0:
+        return {"0", "0.0", "-0.0"}
+    texts = {str(int(scalar))} if scalar == int(scalar) else set()
+    return texts | {repr(near) for near in (_ceiling(scalar),) if near == scalar}
+
+
+def _among(expression: str, texts: Iterable[str]) -> _Sql:
+    listed = sorted(texts)
+    if not listed:
+        return _FALSE
+    if len(listed) == 1:
+        return _Sql(f"{expression} = ?", (listed[0],))
+    return _Sql(f"{expression} in (select value from json_each(?))", (json.dumps(listed),))
+
+
+def _equal(json_text: str, choices: Sequence[Any]) -> _Sql:
+    """Whether the value equals one of the choices."""
+    scalars = [choice for choice in choices if not isinstance(choice, tuple)]
+    lists = [choice for choice in choices if isinstance(choice, tuple)]
+    spelled = _among(json_text, set().union(*map(_spellings, scalars)))
+    return _joined("or", [spelled, *(_equal_list(json_text, wanted) for wanted in lists)])
+
+
+def _equal_list(json_text: str, wanted: tuple[Any, ...]) -> _Sql:
+    """Whether no part of the wanted list, nested ones included, is different in the value."""
+    text = (
+        "not exists (select 1 from json_each(?) as part where not coalesce("
+        "case when part.value -> 'size' is null then exists ("
+        "select 1 from json_each(part.value, '$.texts') as spelled "
+        f"where spelled.value = {json_text} -> (part.value ->> 'at')) "
+        f"else json_type({json_text}, part.value ->> 'at') = 'array' "
+        f"and json_array_length({json_text}, part.value ->> 'at') = part.value ->> 'size' end, 0))"
+    )
+    return _Sql(text, (json.dumps(list(_list_parts(wanted, "$"))),))
+
+
+def _list_parts(wanted: Any, at: str) -> Iterator[dict[str, Any]]:
+    if not isinstance(wanted, tuple):
+        yield {"at": at, "texts": sorted(_spellings(wanted))}
+        return
+    yield {"at": at, "size": len(wanted)}
+    for place, item in enumerate(wanted):
+        yield from _list_parts(item, f"{at}[{place}]")
+
+
+def _contains(json_text: str, item: Any) -> _Sql:
+    same = _equal("item.j", (item,))
+    in_list = _Sql(
+        f"case when substr({json_text}, 1, 1) = '[' then exists (select 1 from "
+        f"(select {json_text} -> each.key as j from json_each({json_text}) as each) as item "
+        f"where {same.text}) else 0 end",
+        same.values,
+    )
+    if not isinstance(item, str):
+        return in_list
+    return _joined("or", [in_list, _text_condition(json_text, "instr({}, ?) > 0", item)])
+
+
+def _text_condition(json_text: str, condition: str, operand: str) -> _Sql:
+    r"""Whether the value is text of which the condition holds, with `{}` for the text.
+
+    The text and the operand are rewritten alike, U+0000 as U+0001 and a mark, U+0001 as U+0001
+    and a higher mark. The order stays. Substrings stay too: neither mark is in the operand, so
+    the rewritten operand cannot be found from the middle of a rewritten character on.
+    """
+    unused = (chr(code) for code in range(0xA1, 0xD800) if chr(code) not in operand)
+    low, high = next(unused), next(unused)
+    decoded = (
+        rf"json_extract(replace(replace(replace({json_text}, '\\', '\u005c'), "
+        r"'\u0001', ?), '\u0000', ?), '$')"
+    )
+    rewritten = operand.replace("\1", "\1" + high).replace("\0", "\1" + low)
+    return _Sql(
+        f"case when substr({json_text}, 1, 1) = '\"' then {condition.format(decoded)} else 0 end",
+        (f"\\u0001{high}", f"\\u0001{low}", rewritten),
+    )
+
+
+def _number_order(json_text: str, sign: str, bound: float) -> _Sql:
+    whole, real = _integer_limit(sign, bound), _real_limit(sign, bound)
+    digits = str(whole)
+    shorter = f"(length({json_text}), {json_text}) {{}} (?, ?)"
+    if whole < 0:
+        integer = f"{json_text} like '-%' and {shorter.format('>')}"
+    else:
+        integer = f"({json_text} like '-%' or {shorter.format('<')})"
+    number = f"json_extract({json_text}, '$')"
+    near = _floats_below(real, 2 * _SLIP)
+    lowest, highest = _steps(real, -math.inf, _SLIP)[-1], _steps(real, math.inf, _SLIP)[-1]
+    answer = "not" if sign in {">", ">="} else ""
+    return _Sql(
+        f"case json_type({json_text}) when 'integer' then {answer} ({integer}) when 'real' then "
+        f"{answer} (case when {number} < ? then 1 when {number} > ? then 0 "
+        f"else {json_text} in (select value from json_each(?)) end) else 0 end",
+        (len(digits), digits, lowest, highest, json.dumps(near)),
+    )
+
+
+# Numbers: each order is `below a limit`, or the opposite of it
+
+
+def _integer_limit(sign: str, bound: float) -> int:
+    """The integer such that integers below it are those `<` or `<=` the bound."""
+    return math.ceil(bound) if sign in {"<", ">="} else math.floor(bound) + 1
+
+
+def _real_limit(sign: str, bound: float) -> float:
+    """The float such that floats below it are those `<` or `<=` the bound."""
+    limit = _ceiling(bound)
+    is_passed = sign in {"<=", ">"} and limit == bound
+    return math.nextafter(limit, math.inf) if is_passed else limit
+
+
+def _ceiling(bound: float) -> float:
+    """The least float that is not below the bound, which may be an integer of any size."""
+    try:
+        near = float(bound)
+    except OverflowError:
+        return math.inf if bound > 0 else -math.inf
+    return near if near >= bound else math.nextafter(near, math.inf)
+
+
+def _steps(start: float, toward: float, count: int) -> list[float]:
+    """The next floats, nearest first; infinity repeats."""
+    floats = [start]
+    for _ in range(count):
+        floats.append(math.nextafter(floats[-1], toward))
+    return floats[1:]
+
+
+def _floats_below(limit: float, count: int) -> list[str]:
+    """The JSON texts of the next lower floats."""
+    below = _steps(limit, -math.inf, count)
+    texts = [repr(number) for number in below if math.isfinite(number)]
+    return [*texts, "0.0", "-0.0"] if 0.0 in below else texts
