@@ -19,7 +19,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from feather_memory.filters import And, F, Filter, Leaf, Not, Or
+from feather_memory.filters import And, Filter, Leaf, Not, Or
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,6 +68,7 @@ def to_sql(where: Filter) -> tuple[str, list[Any]]:
     It is 0 or 1 and never null. Columns are written `memory.id` and so on, times are REAL Unix
     seconds or null, `memory.metadata` is JSON text. Everything a caller chose is bound.
 
+    >>> from feather_memory.filters import F
     >>> to_sql(F("session") == "s1")
     ('coalesce((memory.session = ?), 0)', ['s1'])
     """
@@ -182,7 +183,9 @@ def _found(keys: Path) -> _Sql:
     quotation mark. So there is a path for each way to spell, and quotation marks are respelled.
     """
     document = "memory.metadata"
-    spelled = ["".join(f'."{_inside(key, style)}"' for key in keys) for style in (True, False)]
+    spelled = [
+        "".join(f'."{_inside(key, is_ascii=style)}"' for key in keys) for style in (True, False)
+    ]
     if any('"' in key for key in keys):
         document = rf"""replace(replace({document}, '\\', '\u005c'), '\"', '\u0022')"""
         spelled = [_respelled(path) for path in spelled]
@@ -207,7 +210,7 @@ def _stored(json_text: str, leaf: Leaf) -> _Sql:
             return _number_order(json_text, sign, leaf.operand)
 
 
-def _inside(text: str, is_ascii: bool) -> str:
+def _inside(text: str, *, is_ascii: bool) -> str:
     """The text as JSON spells it, without the quotation marks around it."""
     return json.dumps(text, ensure_ascii=is_ascii)[1:-1]
 

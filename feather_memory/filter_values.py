@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import operator as op
-from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from feather_memory.errors import FilterError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MAX_DEPTH: Final = 12
 """Levels of `&`, `|`, `~` inside each other, and of lists inside lists. Chains of one operator are

@@ -192,7 +192,7 @@ def rank_scores(
         importance: In [0, 1]. Shape (n,).
         scoring: Gives w, γ and the half-life.
         dense_weight: d in effect, in [0, 1].
-        out: Where to put the result; may be `similarity` itself, and no other argument.
+        out: Where to put the result; may be `similarity` itself, and no other argument. Shape (n,).
 
     Returns:
         Scores in [0, 1], shape (n,): `out` if it was given.

@@ -14,8 +14,8 @@ weights = st.sampled_from([0.1, 0.25, 0.5, 0.9, 1.0])
 scores = st.sampled_from([0.0, 0.1, 0.25, 0.4, 0.5, 0.8, 1.0])
 worlds = st.fixed_dictionaries(
     {
-        "links": st.dictionaries(st.tuples(names, names), weights, max_size=20),
-        "own": st.dictionaries(names, scores, max_size=8),
+        "links": st.dictionaries(st.tuples(names, names), weights, min_size=4, max_size=20),
+        "own": st.dictionaries(names, scores, min_size=4, max_size=8),
         "seeds": st.dictionaries(names, scores, max_size=4),
         "hops": st.integers(0, 4),
         "limit": st.integers(1, 8),
@@ -47,24 +47,18 @@ class World:
 
 def naive(links, own, seeds, hops, limit, hop_decay):
     """Every memory asks every other at every hop. Gives {id: (score, hop)}."""
-    ids = {end for pair in links for end in pair} | set(seeds)
     weight = {}
     for (a, b), value in links.items():
         weight[a, b] = max(value, weight.get((a, b), 0))
         weight[b, a] = max(value, weight.get((b, a), 0))
+    merit = own | seeds
     state = {}
-    for candidates, hop in [({i: [s] for i, s in seeds.items()}, 0)] + [
-        (None, h + 1) for h in range(hops)
-    ]:
-        if candidates is None:
-            candidates = {}
-            for v in ids:
-                if v not in seeds and v not in own:
-                    continue
-                offers = [state[u][0] * weight[u, v] * hop_decay for u in state if (u, v) in weight]
-                if offers or v in state:
-                    merit = seeds[v] if v in seeds else own[v]
-                    candidates[v] = [*offers, merit, *([state[v][0]] if v in state else [])]
+    for hop in range(hops + 1):
+        candidates = {v: [seeds[v]] for v in seeds} if hop == 0 else {}
+        for v in merit if hop else ():
+            offers = [state[u][0] * weight[u, v] * hop_decay for u in state if (u, v) in weight]
+            if offers or v in state:
+                candidates[v] = [*offers, merit[v], *([state[v][0]] if v in state else [])]
         ranked = sorted(
             (-max(c), state[v][1] if v in state else hop, v) for v, c in candidates.items()
         )
@@ -138,6 +132,28 @@ def test_a_memory_better_by_its_own_merit_keeps_its_own_score():
     assert walk({"a": 0.8}, known.neighbours, known.own_scores, hops=1, limit=9)["b"] == Reached(
         0.7, 1
     )
+
+
+def test_at_equal_scores_a_memory_keeps_its_own_and_else_has_the_smaller_parent():
+    links = {("b", "x"): 0.5, ("a", "x"): 0.5, ("a", "y"): 0.5}
+
+    for ordered in (links, dict(reversed(links.items()))):
+        known = World(ordered, {"x": 0.0, "y": 0.25})
+        known.random.shuffle = lambda found: None
+        reached = walk({"b": 1.0, "a": 1.0}, known.neighbours, known.own_scores, hops=1, limit=9)
+        assert reached["x"] == Reached(0.25, 1, inherited=True, parent="a")
+        assert reached["y"] == Reached(0.25, 1)
+
+
+def test_a_better_path_found_later_is_passed_on_and_the_hop_stays():
+    """The long way round is better than the weak direct link, for the memory and those behind."""
+    links = {("a", "x"): 0.1, ("a", "b"): 1.0, ("b", "x"): 1.0, ("x", "end"): 1.0}
+    known = World(links, dict.fromkeys(["b", "x", "end"], 0.0))
+
+    reached = walk({"a": 1.0}, known.neighbours, known.own_scores, hops=3, limit=9)
+
+    assert reached["x"] == Reached(0.25, 1, inherited=True, parent="b")
+    assert reached["end"] == Reached(0.125, 2, inherited=True, parent="x")
 
 
 def test_a_memory_that_may_not_be_returned_is_not_walked_through():

@@ -4,7 +4,7 @@ import math
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import product
 
-import networkx
+import networkx as nx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,14 +39,11 @@ lifetimes = st.builds(
 links = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from("abcdef")), max_size=12)
 
 
-@given(
-    st.datetimes(
-        datetime(1970, 1, 1),
-        datetime(2200, 1, 1),
-        timezones=st.just(UTC),  # noqa: DTZ001
-    )
-)
-def test_a_moment_survives_the_way_to_seconds_and_back(moment):
+@given(st.timedeltas(timedelta(0), timedelta(days=84_000)))
+def test_a_moment_survives_the_way_to_seconds_and_back(since_1970):
+    """To the microsecond, until the year 2199."""
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + since_1970
+
     assert when(seconds(moment, "at")) == moment
 
 
@@ -164,9 +161,9 @@ def test_chains_and_branches_resolve_to_their_heads():
 
 @given(pairs=links, start=st.sampled_from("abcdef"))
 def test_heads_are_the_last_memories_that_can_be_reached(pairs, start):
-    graph = networkx.DiGraph((old, new) for new, old in pairs)
+    graph = nx.DiGraph((old, new) for new, old in pairs)
     graph.add_node(start)
-    reached = networkx.descendants(graph, start) | {start}
+    reached = nx.descendants(graph, start) | {start}
 
     assert heads(start, pairs) == tuple(sorted(n for n in reached if graph.out_degree(n) == 0))
 
@@ -175,7 +172,7 @@ def test_heads_are_the_last_memories_that_can_be_reached(pairs, start):
 def test_edges_added_only_where_no_cycle_would_come_never_make_one(pairs):
     added = []
     for new, old in pairs:
-        would = not networkx.is_directed_acyclic_graph(networkx.DiGraph([*added, (new, old)]))
+        would = not nx.is_directed_acyclic_graph(nx.DiGraph([*added, (new, old)]))
 
         assert would_cycle(new, old, added) == would
         if not would:

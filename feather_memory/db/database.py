@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
@@ -60,6 +61,21 @@ class Writing:
         """The next row number. None is ever given out twice."""
         self.next_row += 1
         return self.next_row - 1
+
+    def fix_dimension(self, dimension: int) -> int:
+        """The length of this store's vectors: `dimension`, if it is the first to say so."""
+        if self.state.dimension is None:
+            self.connection.execute("update state set dimension = ?", (dimension,))
+            self.state = replace(self.state, dimension=dimension)
+        return self.state.dimension or dimension
+
+    def own_snapshot(self, mark: str) -> None:
+        """Say which mapped file belongs to this history."""
+        self.connection.execute("update state set snapshot = ?", (mark,))
+
+    def disown_snapshot(self) -> None:
+        """Say that no mapped file belongs to this history."""
+        self.connection.execute("update state set snapshot = null")
 
 
 class Database:
@@ -151,6 +167,12 @@ class Database:
             self._readers.append(connection)
         else:
             connection.close()
+
+    @staticmethod
+    def refresh(connection: sqlite3.Connection) -> None:
+        """Move a reading transaction to the present."""
+        connection.rollback()
+        connection.execute("begin")
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:

@@ -136,13 +136,30 @@ def supersede(
     refresh_end(writing, old)
 
 
-def unsupersede(writing: Writing, new: str, old: str) -> None:
-    """Undo it, as if it had never been."""
-    remove(writing, new, old, EdgeType.SUPERSEDES)
-    writing.connection.execute(
-        "delete from supersession where new_id = ? and old_id = ?", (new, old)
+def unsupersede(writing: Writing, old: str, new: str | None) -> bool:
+    """Undo supersessions of `old`, by `new` or all, as if they had never been. False if none."""
+    connection = writing.connection
+    values = {"old": old, "new": new}
+    cursor = connection.execute(
+        "delete from supersession where old_id = :old and (:new is null or new_id = :new)", values
+    )
+    if cursor.rowcount == 0:
+        return False
+    connection.execute(
+        "delete from edge where type = 'supersedes' and target = :old "
+        "and (:new is null or source = :new)",
+        values,
     )
     refresh_end(writing, old)
+    return True
+
+
+def is_superseded(connection: sqlite3.Connection, memory_id: str) -> bool:
+    """Whether anything has replaced it, be that forgotten since."""
+    row = connection.execute(
+        "select 1 from supersession where old_id = ? limit 1", (memory_id,)
+    ).fetchone()
+    return row is not None
 
 
 def move_supersessions(writing: Writing, new: str, holds_from: Seconds) -> None:
@@ -182,3 +199,10 @@ def count_superseded(connection: sqlite3.Connection) -> int:
         "select count(distinct old_id) from supersession"
     ).fetchone()[0]
     return number
+
+
+def closings(connection: sqlite3.Connection, memory_id: str) -> list[tuple[Seconds, Seconds]]:
+    """(recorded_at, holds_from) of every supersession of the memory."""
+    return connection.execute(
+        "select recorded_at, holds_from from supersession where old_id = ?", (memory_id,)
+    ).fetchall()

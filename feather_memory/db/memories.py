@@ -54,11 +54,12 @@ _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
 # What the arrays of a replica are made of; the vector only where it is new to the reader.
 _CHANGES = """
-    select row, created_at, valid_from, valid_to, expires_at, importance, recalls, vector
+    select row, created_at, updated_at, valid_from, valid_to, expires_at, importance, recalls,
+        vector
     from memory where changed > ? and row >= ? order by row
 """
 _TOUCHED = """
-    select row, created_at, valid_from, valid_to, expires_at, importance, recalls
+    select row, created_at, updated_at, valid_from, valid_to, expires_at, importance, recalls
     from memory where changed > ? and row < ? order by row
 """
 _GONE = "select row from tombstone where generation > ?"
@@ -256,7 +257,7 @@ class Changes:
     """What happened to the table since a generation."""
 
     appended: list[tuple[Any, ...]]
-    """(row, created_at, valid_from, valid_to, expires_at, importance, recalls, vector)."""
+    """(row, *the columns of a View in their order, vector)."""
     touched: list[tuple[Any, ...]]
     """Known rows with new numbers: as `appended`, without the vector."""
     gone: list[int]
@@ -300,7 +301,7 @@ def column_of(
     connection: sqlite3.Connection, name: str, *, from_row: int
 ) -> list[tuple[int, object]]:
     """(row, value) of one text column of every memory from a row on."""
-    if name not in {"id", "text", "key", "session", "actor", "role", "updated_at"}:
+    if name not in {"id", "text", "key", "session", "actor", "role"}:
         raise KeyError(name)
     return connection.execute(
         f"select row, {name} from memory where row >= ? order by row", (from_row,)

@@ -1,0 +1,182 @@
+"""The ranking of every eligible memory for one question, by the formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from feather_memory import scoring as formula
+from feather_memory.config import GATHER_SHARE
+from feather_memory.model import Score
+from feather_memory.topk import contenders, slack_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from feather_memory.filters import Filter
+    from feather_memory.replica import View
+    from feather_memory.scoring import Scoring
+    from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
+
+_Number = TypeVar("_Number", np.float32, np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A checked query: what is asked, of which memories, and how it is ranked."""
+
+    text: str | None
+    vector: Vector | None
+    """Unit length, shape (dim,)."""
+    scoring: Scoring
+    now: Seconds
+    as_of: Seconds
+    known_at: Seconds | None = None
+    where: Filter | None = None
+    layer_weight: float = 1.0
+
+    @property
+    def dense_weight(self) -> float:
+        """Share of the similarity in the relevance: all of it where no text is asked."""
+        if self.text is None:
+            return 1.0
+        return 0.0 if self.vector is None else self.scoring.dense_weight
+
+
+@dataclass(slots=True)
+class Ranking:
+    """All eligible memories of a View, ranked for one question."""
+
+    view: View
+    question: Question
+    eligible: Mask
+    """Shape (n,)."""
+    lexical: Numbers | None
+    """BM25 ÷ the best BM25 among the eligible, shape (n,); None if no text is asked."""
+    _pool: Positions | None = field(default=None, init=False)
+    """The eligible, where they are few; None where all are scanned."""
+
+    def best(self, k: int) -> list[tuple[int, Score]]:
+        """The k best, best first, with their scores in double precision.
+
+        Of equal scores the memory written last comes first.
+        """
+        allowed = int(np.count_nonzero(self.eligible))
+        if not allowed:
+            return []
+        if allowed < GATHER_SHARE * len(self.view):
+            self._pool = np.flatnonzero(self.eligible)
+        values = self._single_precision()
+        if self._pool is None and allowed < len(self.view):
+            values[~self.eligible] = -np.inf
+        matrix = self.view.matrix
+        near = contenders(values, k, slack_for(1 if matrix is None else matrix.dim))
+        if self._pool is not None:
+            near = self._pool[near]
+        scores = self.scores_at(near)
+        order = np.lexsort((-near, [-score.value for score in scores]))[:k]
+        return [(int(near[at]), scores[at]) for at in order]
+
+    def _single_precision(self) -> Vector:
+        """The formula over the pool, or over all, in float32: good enough to find contenders."""
+        view, asked, pool = self.view, self.question, self._pool
+        age = asked.now - _at(view.columns["valid_from"], pool)
+        np.maximum(age, 0.0, out=age)
+        lexical = None if self.lexical is None else _at(self.lexical, pool).astype(np.float32)
+        return formula.rank_scores(
+            self._similarities(),
+            lexical,
+            age.astype(np.float32),
+            _at(view.stretched, pool),
+            _at(view.importance, pool),
+            asked.scoring,
+            asked.dense_weight,
+        )
+
+    def _similarities(self) -> Vector | None:
+        query, matrix = self.question.vector, self.view.matrix
+        if query is None or matrix is None:
+            return None
+        if self._pool is not None:
+            cosine = matrix.similarities_at(query, self._pool)
+        else:
+            cosine = matrix.similarities(query, len(self.view))
+        return np.asarray(formula.similarity_of(cosine, out=cosine), np.float32)
+
+    def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
+        """The scores of these memories, in double precision, in this order."""
+        view, asked = self.view, self.question
+        at = np.asarray(positions, np.intp)
+        similarity, lexical = np.zeros(len(at)), np.zeros(len(at))
+        if asked.vector is not None and view.matrix is not None:
+            exact = view.matrix.exact_at(asked.vector.astype(np.float64), at)
+            similarity = formula.similarity_of(exact)
+        if self.lexical is not None:
+            lexical = self.lexical[at]
+        recency = formula.retention(
+            np.maximum(asked.now - view.columns["valid_from"][at], 0.0),
+            view.columns["recalls"][at],
+            half_life=asked.scoring.half_life,
+        )
+        importance = view.columns["importance"][at]
+        values = formula.score(
+            similarity,
+            lexical,
+            recency,
+            importance,
+            asked.scoring,
+            dense_weight=asked.dense_weight,
+            layer_weight=asked.layer_weight,
+        )
+        return [
+            Score(
+                value=value,
+                similarity=s,
+                lexical=l,
+                recency=ρ,
+                importance=i,
+                dense_weight=asked.dense_weight,
+                time_weight=asked.scoring.time_weight,
+                importance_weight=asked.scoring.importance_weight,
+                layer_weight=asked.layer_weight,
+            )
+            for value, s, l, ρ, i in zip(
+                values.tolist(),
+                similarity.tolist(),
+                lexical.tolist(),
+                recency.tolist(),
+                importance.tolist(),
+                strict=True,
+            )
+        ]
+
+
+def lexical_shares(view: View, eligible: Mask, matched: list[tuple[int, float]]) -> Numbers:
+    """BM25 ÷ the best BM25 among the eligible, in [0, 1]; 0 where no word is shared.
+
+    Args:
+        matched: (row, BM25), in any order.
+    """
+    shares = np.zeros(len(view))
+    if not matched:
+        return shares
+    rows, values = np.array(matched).T
+    order = np.argsort(rows)
+    at = view.positions(rows[order].astype(np.int64))
+    shares[at] = np.maximum(values[order], 0.0)
+    shares[~eligible] = 0.0
+    best = shares.max(initial=0.0)
+    return shares / best if best > 0 else shares
+
+
+def eligible_now(view: View, as_of: Seconds) -> Mask:
+    """Which memories are current at a moment, by all that is recorded. Shape (n,)."""
+    return (view.columns["valid_from"] <= as_of) & (as_of < view.until)
+
+
+def _at(values: npt.NDArray[_Number], pool: Positions | None) -> npt.NDArray[_Number]:
+    return values if pool is None else values[pool]
