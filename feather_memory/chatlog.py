@@ -10,16 +10,19 @@ import csv
 import json
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, Annotated, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from feather_memory.config import MAX_ID_LENGTH, MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
-from feather_memory.types import Seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from feather_memory.types import Seconds
 
 MARK = "feather_memory"
 """The key that tells a line of `feather-memory export` from a line of somebody else's."""

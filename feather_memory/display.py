@@ -5,14 +5,9 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from feather_memory.errors import MissingExtraError
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import networkx
-
-    from feather_memory.model import ContextChain
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -135,9 +135,7 @@ def label(value: object, name: str) -> str:
     if not isinstance(value, str):
         raise ParameterError(f"{name} must be a string, got {value!r}")
     if not value or len(value) > MAX_ID_LENGTH:
-        raise ParameterError(
-            f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}"
-        )
+        raise ParameterError(f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}")
     return _unicode(value, name)
 
 

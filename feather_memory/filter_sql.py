@@ -70,7 +70,7 @@ def to_sql(where: Filter) -> tuple[str, list[Any]]:
 
     >>> from feather_memory.filters import F
     >>> to_sql(F("session") == "s1")
-    ('coalesce((memory.session = ?), 0)', ['s1'])
+    ('coalesce(memory.session = ?, 0)', ['s1'])
     """
     sql = _expression(where)
     return sql.text, list(sql.values)
@@ -79,15 +79,20 @@ def to_sql(where: Filter) -> tuple[str, list[Any]]:
 def _expression(where: Filter) -> _Sql:
     match where:
         case And(parts=parts):
-            return _joined("and", map(_expression, parts))
+            return _joined("and", map(_expression, _deepest_first(parts)))
         case Or(parts=parts):
-            return _joined("or", map(_expression, parts))
+            return _joined("or", map(_expression, _deepest_first(parts)))
         case Not(part=part):
             return _not(_expression(part))
         case Leaf():
             return _leaf(where)
         case _:
             raise TypeError(f"no SQL for a {type(where).__name__}")
+
+
+def _deepest_first(parts: tuple[Filter, ...]) -> list[Filter]:
+    """The parts, ordered so that SQLite's parser holds few symbols when it comes to the deepest."""
+    return sorted(parts, key=lambda part: getattr(part, "depth", 0), reverse=True)
 
 
 def _joined(word: str, terms: Iterable[_Sql]) -> _Sql:
@@ -100,12 +105,14 @@ def _joined(word: str, terms: Iterable[_Sql]) -> _Sql:
 
 
 def _chain(word: str, terms: Sequence[_Sql]) -> _Sql:
+    if len(terms) == 1:
+        return terms[0]
     text = f" {word} ".join(term.text for term in terms)
     return _Sql(f"({text})", tuple(value for term in terms for value in term.values))
 
 
 def _not(sql: _Sql) -> _Sql:
-    return _Sql(f"(not {sql.text})", sql.values)
+    return _Sql(f"not {sql.text}", sql.values)
 
 
 def _leaf(leaf: Leaf) -> _Sql:
@@ -251,16 +258,16 @@ def _equal(json_text: str, choices: Sequence[Any]) -> _Sql:
 
 
 def _equal_list(json_text: str, wanted: tuple[Any, ...]) -> _Sql:
-    """Whether no part of the wanted list, nested ones included, is different in the value."""
+    """Whether every part of the wanted list, nested ones included, is so in the value."""
+    parts = list(_list_parts(wanted, "$"))
     text = (
-        "not exists (select 1 from json_each(?) as part where not coalesce("
-        "case when part.value -> 'size' is null then exists ("
-        "select 1 from json_each(part.value, '$.texts') as spelled "
-        f"where spelled.value = {json_text} -> (part.value ->> 'at')) "
+        "(select count(*) from json_each(?) as part where case when part.value -> 'size' is null "
+        f"then {json_text} -> (part.value ->> 'at') in "
+        "(select value from json_each(part.value, '$.texts')) "
         f"else json_type({json_text}, part.value ->> 'at') = 'array' "
-        f"and json_array_length({json_text}, part.value ->> 'at') = part.value ->> 'size' end, 0))"
+        f"and json_array_length({json_text}, part.value ->> 'at') = part.value ->> 'size' end) = ?"
     )
-    return _Sql(text, (json.dumps(list(_list_parts(wanted, "$"))),))
+    return _Sql(text, (json.dumps(parts), len(parts)))
 
 
 def _list_parts(wanted: Any, at: str) -> Iterator[dict[str, Any]]:

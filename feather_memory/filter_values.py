@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 MAX_DEPTH: Final = 12
 """Levels of `&`, `|`, `~` inside each other, and of lists inside lists. Chains of one operator are
-one level. SQLite's parser holds 100 symbols, and a level takes up to five."""
+one level. SQLite's parser holds 100 symbols, and a level takes up to four."""
 
 
 class Missing(Enum):

@@ -244,10 +244,7 @@ class ContextChain:
 
     def _repr_html_(self) -> str:
         return display.graph(
-            [
-                (hit.memory.id, hit.memory.text, hit.hop, hit.score.value)
-                for hit in self.hits
-            ],
+            [(hit.memory.id, hit.memory.text, hit.hop, hit.score.value) for hit in self.hits],
             [(edge.source, edge.target, edge.type, edge.weight) for edge in self.edges],
         )
 
@@ -306,7 +303,9 @@ class StoreStats:
     """`exact` or `hnsw`."""
 
     def _repr_html_(self) -> str:
-        return display.table(["", ""], [[name, str(getattr(self, name))] for name in self.__slots__])
+        return display.table(
+            ["", ""], [[name, str(getattr(self, name))] for name in self.__slots__]
+        )
 
 
 def when(moment: Seconds) -> datetime:

@@ -65,16 +65,16 @@ class Reading:
         """The k best, best first."""
         best = self.rank(question).best(k)
         rows = [int(self.view.rows[at]) for at, _ in best]
-        found = self.memories(memories.by_rows(self.connection, rows))
+        found = self.memories_in(self.connection, memories.by_rows(self.connection, rows))
         return [
-            Hit(memory=memory, score=score)
-            for memory, (_, score) in zip(found, best, strict=True)
+            Hit(memory=memory, score=score) for memory, (_, score) in zip(found, best, strict=True)
         ]
 
-    def memories(self, records: Collection[Record]) -> list[Memory]:
+    @staticmethod
+    def memories_in(connection: sqlite3.Connection, records: Collection[Record]) -> list[Memory]:
         """The records as callers see them, with what they replaced and what replaced them."""
         ids = [record.id for record in records]
-        new, old = edges.replacements(self.connection, ids) if ids else ({}, {})
+        new, old = edges.replacements(connection, ids) if ids else ({}, {})
         return [memories.memory(r, new.get(r.id, ()), old.get(r.id, ())) for r in records]
 
     def context_chain(
@@ -110,7 +110,7 @@ class Reading:
         reached = walk(seeds, neighbours, own_scores, hops=hops, limit=limit)
         missing = [id_ for id_ in reached if id_ not in records]
         records.update(memories.by_ids(self.connection, missing))
-        found = self.memories([records[id_] for id_ in reached])
+        found = self.memories_in(self.connection, [records[id_] for id_ in reached])
         weight = question.layer_weight
         hits = tuple(
             Hit(
@@ -149,8 +149,7 @@ class Reading:
             valid_to=record.stated_to,
             expires_at=record.expires_at,
             closings=tuple(
-                validity.Closing(*closing)
-                for closing in edges.closings(self.connection, memory_id)
+                validity.Closing(*closing) for closing in edges.closings(self.connection, memory_id)
             ),
         )
         gate = validity.gate(lifetime, as_of=question.as_of, known_at=question.known_at)
@@ -195,6 +194,8 @@ def _reason(gate: str, lifetime: validity.Lifetime) -> str:
         "valid_from": lifetime.valid_from,
     }
     return _REASONS[gate].format(
-        **{name: "never" if m is None else f"{when(m):%Y-%m-%d %H:%M} UTC" for name, m in moments.items()}
+        **{
+            name: "never" if m is None else f"{when(m):%Y-%m-%d %H:%M} UTC"
+            for name, m in moments.items()
+        }
     )
-

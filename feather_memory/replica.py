@@ -92,9 +92,7 @@ class _Growing:
         self._length = length
         return self._block[:length]
 
-    def changed(
-        self, at: Positions, values: npt.NDArray[Any] | float
-    ) -> npt.NDArray[Any]:
+    def changed(self, at: Positions, values: npt.NDArray[Any] | float) -> npt.NDArray[Any]:
         """As after the change; earlier readers keep what they had."""
         self._block = self._block.copy()
         self._block[at] = values
@@ -117,9 +115,11 @@ class Replica:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
 
-    def sync(
-        self, connection: sqlite3.Connection, refresh: Callable[[], None]
-    ) -> View:
+    def twin(self) -> Replica:
+        """Another with the same View, and locks of its own."""
+        return Replica(self._view)
+
+    def sync(self, connection: sqlite3.Connection, refresh: Callable[[], None]) -> View:
         """The View of the moment that the connection's transaction sees.
 
         `refresh` moves that transaction to the present; it is called if another thread has
@@ -192,7 +192,11 @@ class Replica:
         rows = self._rows.append(np.empty(0, np.int64))
         wanted = np.array(gone, np.int64)
         at = np.searchsorted(rows, wanted)
-        at = at[(at < len(rows)) & (rows[np.minimum(at, len(rows) - 1)] == wanted)] if len(rows) else at[:0]
+        at = (
+            at[(at < len(rows)) & (rows[np.minimum(at, len(rows) - 1)] == wanted)]
+            if len(rows)
+            else at[:0]
+        )
         self._until.changed(at, -np.inf)
 
     def mask(self, connection: sqlite3.Connection, view: View, where: Filter) -> Mask:

@@ -121,9 +121,7 @@ def supersede(writing: Writing, new: str, old: str, now: Seconds) -> None:
     if edges.replaces(connection, old, new):
         raise SupersedeCycleError(new, old)
     if edges.get(connection, new, old, EdgeType.SUPERSEDES) is None:
-        edges.supersede(
-            writing, new, old, holds_from=record.valid_from, recorded_at=now
-        )
+        edges.supersede(writing, new, old, holds_from=record.valid_from, recorded_at=now)
 
 
 def replace_fact(writing: Writing, old_id: str, draft: Draft, now: Seconds) -> Record:

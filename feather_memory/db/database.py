@@ -201,6 +201,13 @@ class Database:
                     raise
                 raise known from error
 
+    def dimension(self) -> int | None:
+        """The length of this store's vectors; None while it has none."""
+        if self.state.dimension is None:  # once fixed it never changes
+            with self.reading() as connection:
+                self.state = schema.read_state(connection)
+        return self.state.dimension
+
     def erase_log(self) -> None:
         """Fold the write-ahead log into the file and cut it to nothing.
 

@@ -165,9 +165,7 @@ def is_superseded(connection: sqlite3.Connection, memory_id: str) -> bool:
 def move_supersessions(writing: Writing, new: str, holds_from: Seconds) -> None:
     """A memory that replaced others is now true from another moment: so is their end."""
     connection = writing.connection
-    connection.execute(
-        "update supersession set holds_from = ? where new_id = ?", (holds_from, new)
-    )
+    connection.execute("update supersession set holds_from = ? where new_id = ?", (holds_from, new))
     for (old,) in connection.execute(
         "select old_id from supersession where new_id = ?", (new,)
     ).fetchall():
@@ -185,20 +183,9 @@ def refresh_end(writing: Writing, memory_id: str) -> None:
     memories.set_end(writing, memory_id, end_of(writing.connection, memory_id))
 
 
-def count(connection: sqlite3.Connection, ids: Collection[str] | None = None) -> int:
-    """How many edges there are, or touch the memories."""
-    if ids is not None:
-        return len(touching(connection, ids))
-    number: int = connection.execute("select count(*) from edge").fetchone()[0]
-    return number
-
-
-def count_superseded(connection: sqlite3.Connection) -> int:
-    """How many memories have been replaced."""
-    number: int = connection.execute(
-        "select count(distinct old_id) from supersession"
-    ).fetchone()[0]
-    return number
+def count(connection: sqlite3.Connection, ids: Collection[str]) -> int:
+    """How many edges touch the memories."""
+    return len(touching(connection, ids))
 
 
 def closings(connection: sqlite3.Connection, memory_id: str) -> list[tuple[Seconds, Seconds]]:

@@ -62,6 +62,7 @@ _TOUCHED = """
     select row, created_at, updated_at, valid_from, valid_to, expires_at, importance, recalls
     from memory where changed > ? and row < ? order by row
 """
+_PAGE = 500
 _GONE = "select row from tombstone where generation > ?"
 
 
@@ -214,6 +215,16 @@ def stream(
 ) -> Iterator[Record]:
     """Every record that meets an SQL condition, oldest row first."""
     return map(_record, connection.execute(f"{_ALL} where {condition} order by row", values))
+
+
+def page(
+    connection: sqlite3.Connection, *, after: int, condition: str, values: Sequence[object]
+) -> list[Record]:
+    """Up to some hundreds of records that meet an SQL condition, from the row after `after`."""
+    rows = connection.execute(
+        f"{_ALL} where row > ? and {condition} order by row limit {_PAGE}", (after, *values)
+    )
+    return [_record(row) for row in rows]
 
 
 def holders(connection: sqlite3.Connection, record: Record) -> list[str]:

@@ -15,9 +15,7 @@ if TYPE_CHECKING:
     from feather_memory.types import Seconds
 
 
-def log(
-    writing: Writing, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]
-) -> list[str]:
+def log(writing: Writing, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
     """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
     connection = writing.connection
     connection.execute(
@@ -49,11 +47,8 @@ def shown(connection: sqlite3.Connection, turn: str) -> list[str] | None:
     return [memory_id for (memory_id,) in rows]
 
 
-def count(connection: sqlite3.Connection, ids: Collection[str] | None = None) -> int:
-    """How many turns there are, or log entries name the memories."""
-    if ids is None:
-        number: int = connection.execute("select count(*) from turn").fetchone()[0]
-        return number
+def count(connection: sqlite3.Connection, ids: Collection[str]) -> int:
+    """How many entries of the log name the memories."""
     entries: int = connection.execute(
         "select count(*) from shown where memory_id in (select value from json_each(?))",
         (json.dumps(list(ids)),),

@@ -66,11 +66,10 @@ def of_memory(connection: sqlite3.Connection, memory_id: str) -> list[Signal]:
     return [_signal(row) for row in rows]
 
 
-def count(connection: sqlite3.Connection, ids: Collection[str] | None = None) -> int:
-    """How many signals there are, or are about the memories."""
-    query, values = "select count(*) from signal", ()
-    if ids is not None:
-        query += " where memory_id in (select value from json_each(?))"
-        values = (json.dumps(list(ids)),)  # type: ignore[assignment]
-    number: int = connection.execute(query, values).fetchone()[0]
+def count(connection: sqlite3.Connection, ids: Collection[str]) -> int:
+    """How many signals are about the memories."""
+    number: int = connection.execute(
+        "select count(*) from signal where memory_id in (select value from json_each(?))",
+        (json.dumps(list(ids)),),
+    ).fetchone()[0]
     return number

@@ -1,0 +1,131 @@
+"""What users did with what they were shown, turned into importance."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from feather_memory import writing as write
+from feather_memory.db import memories, recalls, signals
+from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
+from feather_memory.model import Signal, SignalKind, when
+from feather_memory.signals import fold
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from feather_memory.db.database import Writing
+    from feather_memory.db.memories import Record
+    from feather_memory.drafts import Draft
+    from feather_memory.types import Seconds
+
+_ENOUGH_WORDS = 0.5
+"""Share of a copied text's words that a memory must hold to be what was copied."""
+
+
+def add(
+    writing: Writing,
+    memory_id: str,
+    kind: SignalKind,
+    *,
+    event_id: str,
+    at: Seconds,
+    strength: float = 1.0,
+    turn: str | None = None,
+) -> Signal:
+    """Log one signal and fold it into the memory's importance. An event counts once."""
+    record = memories.find(writing.connection, memory_id)
+    if record is None:
+        raise UnknownMemoryError(memory_id)
+    signal = Signal(
+        event_id=event_id,
+        memory_id=memory_id,
+        kind=kind,
+        at=when(at),
+        strength=strength,
+        turn=turn,
+    )
+    if signals.append(writing, signal, at):
+        _fold(writing, record)
+        return signal
+    known = signals.find(writing.connection, event_id)
+    if known is None or (known.memory_id, known.kind) != (memory_id, kind):
+        raise ParameterError(f"event {event_id!r} is logged already, as {known}")
+    return known
+
+
+def retract(writing: Writing, event_id: str, at: Seconds) -> Signal:
+    """Take an event back: it stays in the log and no longer counts."""
+    signal = signals.find(writing.connection, event_id)
+    if signal is None:
+        raise ParameterError(f"no signal was logged for event {event_id!r}")
+    if signals.retract(writing, event_id, at):
+        record = memories.find(writing.connection, signal.memory_id)
+        if record is not None:
+            _fold(writing, record)
+    return signals.find(writing.connection, event_id) or signal
+
+
+def _fold(writing: Writing, record: Record) -> None:
+    importance = fold(record.prior, signals.of_memory(writing.connection, record.id))
+    if importance != record.importance:
+        memories.set_importance(writing, record.id, importance)
+
+
+def credited(
+    writing: Writing,
+    turn: str,
+    *,
+    memory_ids: Sequence[str] | None,
+    copied_text: str | None,
+) -> list[str]:
+    """Which of the memories that a turn was shown the feedback is about.
+
+    All of them, unless narrowed: by id, or to those that hold the copied text (else to those
+    that hold the most of its words, at least half of them).
+
+    Raises:
+        UnknownTurnError: Nothing was logged for the turn.
+        ParameterError: An id that the turn was not shown.
+    """
+    shown = recalls.shown(writing.connection, turn)
+    if shown is None:
+        raise UnknownTurnError(turn)
+    if memory_ids is not None:
+        strangers = [id_ for id_ in memory_ids if id_ not in shown]
+        if strangers:
+            raise ParameterError(f"turn {turn!r} was not shown {strangers[0]!r}")
+        return list(dict.fromkeys(memory_ids))
+    if copied_text is not None:
+        records = memories.by_ids(writing.connection, shown)
+        return _holding(copied_text, [records[id_] for id_ in shown if id_ in records]) or shown
+    return shown
+
+
+def correct(
+    writing: Writing, memory_id: str, draft: Draft, *, event_id: str, at: Seconds, turn: str | None
+) -> Signal:
+    """Lower the memory that was wrong, and put the corrected text in its place. Once an event."""
+    if (known := signals.find(writing.connection, event_id)) is not None:
+        return known
+    signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
+    write.replace_fact(writing, memory_id, draft, at)
+    return signal
+
+
+def _holding(copied: str, records: Iterable[Record]) -> list[str]:
+    wanted = _folded(copied)
+    words = set(wanted.split())
+    if not words:
+        return []
+    texts = {record.id: _folded(record.text) for record in records}
+    whole = [id_ for id_, text in texts.items() if wanted in text or text in wanted]
+    if whole:
+        return whole
+    shares = {id_: len(words & set(text.split())) / len(words) for id_, text in texts.items()}
+    most = max(shares.values(), default=0.0)
+    return [id_ for id_, share in shares.items() if share == most >= _ENOUGH_WORDS]
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))

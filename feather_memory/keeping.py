@@ -1,0 +1,122 @@
+"""The files beside the truth: derived, mapped, and thrown away at the least doubt."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feather_memory import snapshot
+from feather_memory.config import SNAPSHOT_ROWS, SNAPSHOT_TAIL
+from feather_memory.db import schema
+from feather_memory.index import Matrix
+from feather_memory.replica import COLUMNS, Replica, view_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from feather_memory.db.database import Database
+    from feather_memory.replica import View
+    from feather_memory.types import Positions, Vector
+
+_log = logging.getLogger("feather_memory")
+_BLOCK = 4_096  # rows written at once
+
+
+def vectors_path(path: Path) -> Path:
+    """Where the mapped vectors of the store at `path` lie."""
+    return path.with_name(f"{path.name}.vectors")
+
+
+def load(database: Database) -> Replica:
+    """A replica from the mapped file if it belongs to this history; else an empty one."""
+    with database.reading() as connection:
+        state = schema.read_state(connection)
+    if state.snapshot is None:
+        return Replica()
+    found = snapshot.read(vectors_path(database.path), store_id=state.snapshot)
+    if found is None or found.generation > state.generation or found.dim != state.dimension:
+        return Replica()
+    columns = {name: found.columns[name] for name in COLUMNS}
+    matrix = Matrix(found.dim, base=found.vectors)
+    return Replica(view_of(found.generation, found.columns["rows"], columns, matrix))
+
+
+def save(database: Database, replica: Replica) -> None:
+    """Write the mapped file if the store is large and too much of it is not in there yet.
+
+    The mark that ties it to this history is committed after the file is in place: a file from a
+    restored backup's other future can never be taken for this one's.
+    """
+    with database.reading() as connection:
+        if schema.read_state(connection).next_row <= SNAPSHOT_ROWS:
+            return
+        view = replica.sync(connection, lambda: database.refresh(connection))
+    if view.matrix is None or not _is_stale(view):
+        return
+    mark = secrets.token_hex(16)
+    try:
+        write(vectors_path(database.path), view, mark)
+    except OSError as error:  # a full disk: the truth is complete without this file
+        _log.warning("the mapped vectors of %s were not written: %s", database.path, error)
+        return
+    with database.writing() as transaction:
+        transaction.own_snapshot(mark)
+
+
+def _is_stale(view: View) -> bool:
+    live = int(np.count_nonzero(view.until > -np.inf))
+    if view.matrix is None or live < SNAPSHOT_ROWS:
+        return False
+    mapped, _ = view.matrix.blocks(len(view))
+    return len(view) - len(mapped) > SNAPSHOT_TAIL * live or len(view) - live > live
+
+
+def write(path: Path, view: View, mark: str) -> None:
+    """Write the live memories of a View."""
+    assert view.matrix is not None
+    live = np.flatnonzero(view.until > -np.inf)
+    snapshot.write(
+        path,
+        store_id=mark,
+        generation=view.generation,
+        dim=view.matrix.dim,
+        vectors=_blocks(view.matrix, live),
+        columns={
+            "rows": view.rows[live],
+            **{name: values[live] for name, values in view.columns.items()},
+        },
+    )
+
+
+def _blocks(matrix: Matrix, live: Positions) -> Iterator[Vector]:
+    for start in range(0, len(live), _BLOCK):
+        yield matrix.take(live[start : start + _BLOCK])
+
+
+def discard(path: Path) -> None:
+    """Remove every derived file of the store at `path`."""
+    snapshot.discard(vectors_path(path))
+
+
+def faults(path: Path) -> list[str]:
+    """What is wrong with the derived files; a missing one is not."""
+    mapped = vectors_path(path)
+    return snapshot.verify(mapped) if mapped.exists() else []
+
+
+def file_bytes(path: Path) -> int:
+    """Size of the truth, with its log."""
+    return _size(path) + _size(path.with_name(f"{path.name}-wal"))
+
+
+def derived_bytes(path: Path) -> int:
+    """Size of the derived files."""
+    return _size(vectors_path(path))
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0

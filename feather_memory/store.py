@@ -1,0 +1,807 @@
+"""One tenant's memory: the door through which everything else is reached."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from feather_memory import auditing, feedback, keeping, writing
+from feather_memory.db import audit, edges, memories, recalls, signals
+from feather_memory.db.database import Database
+from feather_memory.drafts import KEEP, Draft, label, new_id, unit_interval, whole
+from feather_memory.embedding import Embedding
+from feather_memory.errors import (
+    DimensionError,
+    ParameterError,
+    StoreAccessError,
+    UnknownMemoryError,
+)
+from feather_memory.filter_parse import parse
+from feather_memory.filter_sql import to_sql
+from feather_memory.filters import F
+from feather_memory.model import (
+    ContextChain,
+    Edge,
+    EdgeType,
+    Forgotten,
+    Hit,
+    Hits,
+    Memory,
+    Signal,
+    SignalKind,
+    StoreStats,
+    Verdict,
+)
+from feather_memory.ranking import Question
+from feather_memory.reading import Reading
+from feather_memory.replica import Replica
+from feather_memory.scoring import Scoring
+from feather_memory.validity import seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from feather_memory.db.database import Durability
+    from feather_memory.db.memories import Record
+    from feather_memory.filters import Filter
+    from feather_memory.progress import Progress
+    from feather_memory.types import Clock, Embedder, VectorLike, When
+
+    Where = Filter | Mapping[str, Any]
+
+
+class Store:
+    """One tenant's open file. Safe to share between threads, and between processes.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "alice.feather"
+    >>> with Store.open(path) as store:
+    ...     _ = store.add("Alice's favourite editor is Vim", key="editor")
+    ...     _ = store.add("Alice's favourite editor is Helix", key="editor")
+    ...     [hit.memory.text for hit in store.search("favourite editor")]
+    ["Alice's favourite editor is Helix"]
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        embedder: Embedder | None,
+        query_embedder: Embedder | None,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._embedding = Embedding(embedder, query_embedder or embedder)
+        self._clock = clock
+        self._replica = keeping.load(database)
+        self._pid = os.getpid()
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        embedder: Embedder | None = None,
+        query_embedder: Embedder | None = None,
+        durability: Durability = "process",
+        clock: Clock = time.time,
+        tenant: str | None = None,
+    ) -> Self:
+        """The store in the file at `path`, which is made if there is none.
+
+        Args:
+            path: By custom it ends in `.feather`. Its folder must exist.
+            embedder: Texts to vectors, (n) → (n, dim). Without one, memories without a vector
+                of their own are found by their words only.
+            query_embedder: For queries, where they are embedded differently.
+            durability: `process`: a returned write survives the death of the process. `full`:
+                it survives the loss of power, at the price of one fsync a write.
+            clock: Tells Unix seconds.
+            tenant: Whose file this must be; a new file is marked as theirs.
+
+        Raises:
+            StoreAccessError: A directory, or a place that cannot be read or written.
+            CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
+            NewerFormatError: Written by a later release. It is left as it is.
+            WrongTenantError: It belongs to another tenant.
+        """
+        if durability not in {"process", "full"}:
+            raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
+        database = Database(Path(path), durability=durability, tenant=tenant)
+        return cls(database, embedder=embedder, query_embedder=query_embedder, clock=clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "open" if self._database.is_open else "closed"
+        return f"<Store {str(self.path)!r}, {state}>"
+
+    def __len__(self) -> int:
+        """How many memories there are, current or not."""
+        return self.stats().memories
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._database.path
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose file this is."""
+        return self._database.state.tenant
+
+    def close(self) -> None:
+        """Write the mapped file if it is stale, then close the store. Safe to call twice."""
+        if self._database.is_open:
+            keeping.save(self._database, self._replica)
+        self._database.close()
+
+    # Writing
+
+    def add(
+        self,
+        text: str,
+        *,
+        id: str | None = None,  # noqa: A002  the field's name
+        vector: VectorLike | None = None,
+        importance: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        session: str | None = None,
+        actor: str | None = None,
+        role: str | None = None,
+        valid_from: When | None = None,
+        valid_to: When | None = None,
+        expires_at: When | None = None,
+    ) -> Memory:
+        """Remember a text. When this returns, it is on disk.
+
+        An id that exists gets this text, vector and metadata; its history stays, and the same
+        content again is no change. An occupied `key` is taken over: what held it is superseded.
+
+        Args:
+            text: Not blank.
+            id: Given by the caller; else one that sorts by time.
+            vector: Shape (dim,); else the embedder makes it, if there is one.
+            importance: In [0, 1]; 0.4 unless given.
+            metadata: What JSON can hold exactly.
+            key: The slot this is the current value of, such as "python.version".
+            session: The conversation it is from.
+            actor: Who said it.
+            role: As what: "user", "assistant" …
+            valid_from: Since when it is true; now unless given.
+            valid_to: Until when it was true.
+            expires_at: From when it is no longer returned.
+
+        Raises:
+            ParameterError: Any of these outside its range. Nothing was written.
+            DimensionError: The vector's length is not this store's.
+        """
+        given = {
+            "id": id,
+            "vector": vector,
+            "importance": importance,
+            "metadata": metadata,
+            "key": key,
+            "session": session,
+            "actor": actor,
+            "role": role,
+            "valid_from": valid_from,
+            "valid_to": valid_to,
+            "expires_at": expires_at,
+        }
+        said = {name: value for name, value in given.items() if value is not None}
+        return self.add_many([{"text": text, "metadata": {}, **said}])[0]
+
+    def add_many(
+        self, records: Iterable[Mapping[str, Any]], *, progress: Progress = False
+    ) -> list[Memory]:
+        """Remember many texts in one transaction: all of them, or none.
+
+        Args:
+            records: Dicts of the arguments of `add`.
+            progress: True for a bar in the terminal or notebook, or a function that is told
+                (done, total) while texts are embedded.
+        """
+        drafts = [
+            Draft.checked(
+                {
+                    k: v
+                    for k, v in {"metadata": {}, **record}.items()
+                    if v is not None or k == "text"
+                }
+            )
+            for record in records
+        ]
+        drafts = self._embedded(drafts, progress=progress)
+        now = self._now()
+        with self._database.writing() as transaction:
+            written = writing.put_many(transaction, drafts, now)
+            last = {record.id: record for record in written}
+            with_ends = Reading.memories_in(transaction.connection, list(last.values()))
+        by_id = {memory.id: memory for memory in with_ends}
+        return [by_id[record.id] for record in written]
+
+    def update(
+        self,
+        id: str,  # noqa: A002  the field's name
+        *,
+        text: Any = KEEP,
+        vector: Any = KEEP,
+        importance: Any = KEEP,
+        metadata: Any = KEEP,
+        key: Any = KEEP,
+        session: Any = KEEP,
+        actor: Any = KEEP,
+        role: Any = KEEP,
+        valid_from: Any = KEEP,
+        valid_to: Any = KEEP,
+        expires_at: Any = KEEP,
+    ) -> Memory:
+        """Correct a memory's record, leaving no past. For a fact that changed: `supersede`.
+
+        What is not given stays; None clears a field. The arguments are those of `add`.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        given = {
+            "text": text, "vector": vector, "importance": importance, "metadata": metadata,
+            "key": key, "session": session, "actor": actor, "role": role,
+            "valid_from": valid_from, "valid_to": valid_to, "expires_at": expires_at,
+        }  # fmt: skip
+        said = {name: value for name, value in given.items() if value is not KEEP}
+        draft = Draft.checked({"id": id, **said}, is_update=True)
+        (draft,) = self._embedded([draft])
+        with self._database.writing() as transaction:
+            old = memories.find(transaction.connection, id)
+            if old is None:
+                raise UnknownMemoryError(id)
+            record = writing.rewrite(transaction, draft, old, self._now())
+            return Reading.memories_in(transaction.connection, [record])[0]
+
+    def supersede(self, old_id: str, text: str, **fields: Any) -> Memory:
+        """Replace a fact by a newer one: the new memory, the edge and the end of the old, at once.
+
+        The new memory takes over the old one's slot. The old one is no longer returned as
+        current from the new one's `valid_from` on.
+
+        Args:
+            old_id: Of the memory that is no longer true.
+            text: What is true now.
+            fields: Further arguments of `add`.
+
+        Raises:
+            UnknownMemoryError: `old_id` does not exist.
+            SupersedeCycleError: `id` is given, and the old memory replaced that one.
+        """
+        given = {k: v for k, v in fields.items() if v is not None}
+        draft = Draft.checked({"text": text, "metadata": {}, **given})
+        (draft,) = self._embedded([draft])
+        with self._database.writing() as transaction:
+            record = writing.replace_fact(transaction, old_id, draft, self._now())
+            return Reading.memories_in(transaction.connection, [record])[0]
+
+    def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
+        """Undo supersessions of a memory, by `new_id` or all, as if they had never been.
+
+        Raises:
+            UnknownMemoryError: `old_id` does not exist.
+            ParameterError: It is not superseded, or not by `new_id`.
+        """
+        with self._database.writing() as transaction:
+            writing.unsupersede(transaction, old_id, new_id)
+
+    def forget(
+        self,
+        ids: str | Iterable[str] | None = None,
+        *,
+        where: Where | None = None,
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Remove memories for good: when this returns, their bytes are in none of the files.
+
+        What a forgotten memory had superseded stays superseded.
+
+        Args:
+            ids: Of the memories.
+            where: Which of them, or of all if no ids are given.
+            dry_run: Only say what would go.
+
+        Raises:
+            ParameterError: Neither ids nor a filter is given.
+            UnknownMemoryError: An id that does not exist. Nothing was removed.
+            BusyStoreError: The memories are gone, but a reader in another process still keeps
+                the log alive that holds their bytes.
+        """
+        if ids is None and where is None:
+            raise ParameterError("forget needs ids or a filter; it never removes everything")
+        named = [ids] if isinstance(ids, str) else None if ids is None else list(ids)
+        if dry_run:
+            with self._database.reading() as connection:
+                return self._doomed(connection, named, where, is_dry_run=True)[1]
+        with self._database.writing() as transaction:
+            records, forgotten = self._doomed(
+                transaction.connection, named, where, is_dry_run=False
+            )
+            if records:
+                writing.forget(transaction, records)
+        if forgotten.ids:
+            keeping.discard(self._database.path)
+            self._database.erase_log()
+        return forgotten
+
+    def _doomed(
+        self, connection: Any, ids: Sequence[str] | None, where: Where | None, *, is_dry_run: bool
+    ) -> tuple[list[Record], Forgotten]:
+        condition = parse(where)
+        if ids is not None:
+            found = memories.by_ids(connection, ids)
+            for id_ in ids:
+                if id_ not in found:
+                    raise UnknownMemoryError(id_)
+            records = [
+                r for r in found.values() if condition is None or condition.matches(r.fields())
+            ]
+        elif condition is not None:
+            records = list(memories.stream(connection, *to_sql(condition)))
+        else:
+            records = []
+        doomed = tuple(record.id for record in records)
+        return records, Forgotten(
+            ids=doomed,
+            edges=edges.count(connection, doomed),
+            signals=signals.count(connection, doomed),
+            recalls=recalls.count(connection, doomed),
+            is_dry_run=is_dry_run,
+        )
+
+    # Links
+
+    def link(
+        self,
+        source: str,
+        target: str,
+        type: str = EdgeType.RELATED_TO,
+        weight: float = 1.0,
+    ) -> Edge:
+        """Link two memories: *source* type *target*. Linking again gives the edge a new weight.
+
+        Args:
+            source: Id of the memory it starts from.
+            target: Id of the memory it ends at.
+            type: An EdgeType, or a word of the caller's own.
+            weight: In (0, 1].
+
+        Raises:
+            UnknownMemoryError: Either does not exist.
+            SupersedeCycleError: A `supersedes` edge that would close a circle.
+        """
+        name, share = label(type, "type"), unit_interval(weight, "weight")
+        if share == 0 or source == target:
+            raise ParameterError(
+                f"an edge joins two memories with a weight in (0, 1], got {weight!r} from "
+                f"{source!r} to {target!r}"
+            )
+        with self._database.writing() as transaction:
+            writing.link(transaction, source, target, name, share, self._now())
+            edge = edges.get(transaction.connection, source, target, name)
+        return edge  # type: ignore[return-value]  # it was put there in this transaction
+
+    def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
+        """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""
+        with self._database.writing() as transaction:
+            return writing.unlink(transaction, source, target, label(type, "type"))
+
+    def edges(self, id: str) -> list[Edge]:  # noqa: A002  the field's name
+        """Every edge that starts or ends at a memory.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._database.reading() as connection:
+            if memories.find(connection, id) is None:
+                raise UnknownMemoryError(id)
+            return edges.touching(connection, [id])
+
+    # Reading
+
+    def get(self, id: str) -> Memory:  # noqa: A002  the field's name
+        """The memory with that id, current or not.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        found = self.get_many([id])
+        if not found:
+            raise UnknownMemoryError(id)
+        return found[0]
+
+    def get_many(self, ids: Iterable[str]) -> list[Memory]:
+        """The memories with those ids, in their order; those that do not exist are left out."""
+        wanted = list(ids)
+        with self._database.reading() as connection:
+            found = memories.by_ids(connection, wanted)
+            return Reading.memories_in(connection, [found[id_] for id_ in wanted if id_ in found])
+
+    def iterate(self, where: Where | None = None) -> Iterator[Memory]:
+        """Every memory that a filter lets through, current or not, in the order of writing."""
+        condition = parse(where)
+        sql, values = ("1", []) if condition is None else to_sql(condition)
+        row = -1
+        while True:
+            with self._database.reading() as connection:
+                records = memories.page(connection, after=row, condition=sql, values=values)
+                found = Reading.memories_in(connection, records)
+            yield from found
+            if not records:
+                return
+            row = records[-1].row
+
+    def history(self, id: str) -> list[Memory]:  # noqa: A002  the field's name
+        """What a fact was over time: all that the memory replaced or was replaced by.
+
+        Ordered by `valid_from`, then by when it was recorded; the last is the latest.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._database.reading() as connection:
+            if memories.find(connection, id) is None:
+                raise UnknownMemoryError(id)
+            found = memories.by_ids(connection, edges.chain(connection, id))
+            chain = Reading.memories_in(connection, list(found.values()))
+        return sorted(chain, key=lambda memory: (memory.valid_from, memory.created_at, memory.id))
+
+    def search(
+        self,
+        text: str | None = None,
+        k: int = 5,
+        *,
+        vector: VectorLike | None = None,
+        where: Where | None = None,
+        session: str | None = None,
+        as_of: When | None = None,
+        known_at: When | None = None,
+        scoring: Scoring | None = None,
+        now: When | None = None,
+    ) -> Hits:
+        """The k best of all memories that may be returned, by the formula of docs/scoring.md.
+
+        Writes nothing. Fewer than k only if fewer may be returned.
+
+        Args:
+            text: What to look for. Embedded, too, if there is an embedder and no `vector`.
+            k: At least 1.
+            vector: What to look for, shape (dim,).
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then? Now unless given.
+            known_at: Only what was recorded by then.
+            scoring: How relevance, age and importance weigh.
+            now: From when ages count; the clock's time unless given.
+
+        Raises:
+            ParameterError: An argument outside its range, or neither text nor vector.
+            DimensionError: The vector's length is not this store's.
+        """
+        question = self._question(
+            text, vector=vector, where=where, session=session, as_of=as_of,
+            known_at=known_at, scoring=scoring, now=now,
+        )  # fmt: skip
+        with self._reading() as reading:
+            return Hits(reading.search(question, whole(k, "k", 1)))
+
+    def recall(
+        self,
+        text: str | None = None,
+        k: int = 5,
+        *,
+        turn: str | None = None,
+        reinforce: bool = True,
+        **asked: Any,
+    ) -> Hits:
+        """A search whose answers are shown to a model: it is logged, so that feedback finds them.
+
+        Args:
+            text: As in `search`, as are `k` and the further arguments.
+            k: At least 1.
+            turn: The run or message this belongs to; drawn if not given, see `Hits.turn`.
+            reinforce: Count the recall, once a turn, so that decay is slower.
+            asked: Further arguments of `search`.
+        """
+        hits = self.search(text, k, **asked)
+        return Hits(hits, turn=self._log(hits, turn, reinforce=reinforce))
+
+    def context_chain(
+        self,
+        text: str | None = None,
+        k: int = 5,
+        hops: int = 2,
+        *,
+        types: Iterable[str] | None = None,
+        limit: int = 50,
+        time_weight: float | None = None,
+        turn: str | None = None,
+        **asked: Any,
+    ) -> ContextChain:
+        """The k best memories and what is linked to them within `hops` steps.
+
+        A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
+        if that is better. Filters and currency hold for every memory reached.
+
+        Args:
+            text: As in `search`, as are `k` and the further arguments.
+            k: How many memories the query itself finds, at least 1.
+            hops: How far to walk, at least 0.
+            types: Only over edges of these types.
+            limit: How many memories there may be in all, at least 1.
+            time_weight: Instead of the scoring's.
+            turn: Log the answer under this turn, as `recall` does.
+            asked: Further arguments of `search`.
+        """
+        scoring = asked.pop("scoring", None) or Scoring()
+        if time_weight is not None:
+            scoring = scoring.replace(time_weight=time_weight)
+        question = self._question(text, scoring=scoring, **asked)
+        with self._reading() as reading:
+            chain = reading.context_chain(
+                question,
+                whole(k, "k", 1),
+                hops=whole(hops, "hops", 0),
+                types=None if types is None else frozenset(types),
+                limit=whole(limit, "limit", 1),
+            )
+        if turn is None:
+            return chain
+        logged = self._log(chain.hits, turn, reinforce=True)
+        return ContextChain(hits=chain.hits, edges=chain.edges, turn=logged)
+
+    def why_not(self, text: str | None, id: str, k: int = 5, **asked: Any) -> Verdict:  # noqa: A002
+        """Why a search of the same arguments does not return a memory: a gate, or its rank."""
+        question = self._question(text, **asked)
+        with self._reading() as reading:
+            return reading.why_not(question, id, whole(k, "k", 1))
+
+    # Engagement
+
+    def signal(
+        self,
+        memory_id: str,
+        kind: SignalKind | str,
+        *,
+        event_id: str | None = None,
+        strength: float = 1.0,
+        turn: str | None = None,
+        at: When | None = None,
+    ) -> Signal:
+        """Log what somebody did with a memory, and fold it into its importance.
+
+        Args:
+            memory_id: Which memory.
+            kind: saved, liked, disliked, copied, corrected, repeated or used.
+            event_id: The same event again changes nothing; drawn if not given.
+            strength: In (0, 1].
+            turn: The recall it answers.
+            at: When it happened; now unless given.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        moment = self._now() if at is None else seconds(at, "at")
+        share = unit_interval(strength, "strength")
+        if share == 0:
+            raise ParameterError("strength must be above 0; a signal is taken back by unsignal")
+        event = new_id(moment) if event_id is None else label(event_id, "event_id")
+        with self._database.writing() as transaction:
+            return feedback.add(
+                transaction, memory_id, _kind(kind), event_id=event, at=moment,
+                strength=share, turn=turn,
+            )  # fmt: skip
+
+    def unsignal(self, event_id: str) -> Signal:
+        """Take a signal back. It stays in the log and no longer counts."""
+        with self._database.writing() as transaction:
+            return feedback.retract(transaction, event_id, self._now())
+
+    def feedback(
+        self,
+        turn: str,
+        kind: SignalKind | str,
+        *,
+        memory_ids: Sequence[str] | None = None,
+        copied_text: str | None = None,
+        correction: str | None = None,
+        event_id: str | None = None,
+    ) -> list[Signal]:
+        """Log what somebody did with what a turn was shown; the credit is shared among it.
+
+        Args:
+            turn: Of a recall, perhaps in another process.
+            kind: As in `signal`.
+            memory_ids: Only these of the memories shown.
+            copied_text: Only those that hold it.
+            correction: What is true instead: the one memory meant is lowered and superseded.
+            event_id: The same event again changes nothing; drawn if not given.
+
+        Raises:
+            UnknownTurnError: Nothing was recalled under that turn.
+            ParameterError: A correction that could mean several memories.
+        """
+        named, now = _kind(kind), self._now()
+        event = new_id(now) if event_id is None else label(event_id, "event_id")
+        draft = None
+        if correction is not None:
+            if named is not SignalKind.CORRECTED:
+                raise ParameterError(f"a correction goes with kind 'corrected', not {named!r}")
+            draft = Draft.checked({"text": correction, "metadata": {}})
+            (draft,) = self._embedded([draft])
+        with self._database.writing() as transaction:
+            meant = feedback.credited(
+                transaction, turn, memory_ids=memory_ids, copied_text=copied_text
+            )
+            if draft is not None:
+                if len(meant) != 1:
+                    raise ParameterError(
+                        f"turn {turn!r} was shown {len(meant)} memories: say with memory_ids "
+                        "which one the correction is about"
+                    )
+                return [
+                    feedback.correct(
+                        transaction, meant[0], draft, event_id=f"{event}:{meant[0]}", at=now,
+                        turn=turn,
+                    )
+                ]  # fmt: skip
+            return [
+                feedback.add(
+                    transaction, id_, named, event_id=f"{event}:{id_}", at=now,
+                    strength=1 / len(meant), turn=turn,
+                )
+                for id_ in meant
+            ]  # fmt: skip
+
+    def signals(self, id: str) -> list[Signal]:  # noqa: A002  the field's name
+        """Every signal about a memory, oldest first.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._database.reading() as connection:
+            if memories.find(connection, id) is None:
+                raise UnknownMemoryError(id)
+            return signals.of_memory(connection, id)
+
+    # The file
+
+    def stats(self) -> StoreStats:
+        """Counts and sizes."""
+        with self._reading() as reading:
+            counts = audit.counts(reading.connection, self._now())
+            generation = reading.view.generation
+            dimension = None if reading.view.matrix is None else reading.view.matrix.dim
+        return StoreStats(
+            path=str(self.path),
+            dimension=dimension,
+            generation=generation,
+            file_bytes=keeping.file_bytes(self.path),
+            derived_bytes=keeping.derived_bytes(self.path),
+            index="exact",
+            **counts,
+        )
+
+    def check(self, *, fix: bool = False) -> list[str]:
+        """Everything that is wrong with the store, a sentence each; empty for a sound one.
+
+        Args:
+            fix: Rebuild what is derived, then look again. Damaged truth cannot be rebuilt.
+        """
+        if fix:
+            with self._database.writing() as transaction:
+                auditing.mend(transaction)
+            keeping.discard(self.path)
+            self._replica = Replica()
+        with self._reading() as reading:
+            found = auditing.faults(reading.connection)
+        return found + keeping.faults(self.path)
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copy the store as it is now to a new file, while others go on using it.
+
+        Raises:
+            StoreAccessError: There is a file at `path` already, or it cannot be written.
+        """
+        target = Path(path)
+        if target.exists():
+            raise StoreAccessError(f"{str(target)!r} exists; a backup never overwrites")
+        if not target.parent.is_dir():
+            raise StoreAccessError(f"cannot write {str(target)!r}: no such folder")
+        self._database.backup(target)
+
+    # Inside
+
+    def _now(self) -> float:
+        return seconds(self._clock(), "clock()")
+
+    @contextmanager
+    def _reading(self) -> Iterator[Reading]:
+        if os.getpid() != self._pid:  # a lock that another thread held would stay shut here
+            self._pid, self._replica = os.getpid(), self._replica.twin()
+        with self._database.reading() as connection:
+            view = self._replica.sync(connection, lambda: self._database.refresh(connection))
+            yield Reading(connection, view, self._replica)
+
+    def _question(
+        self,
+        text: str | None,
+        *,
+        vector: VectorLike | None = None,
+        where: Where | None = None,
+        session: str | None = None,
+        as_of: When | None = None,
+        known_at: When | None = None,
+        scoring: Scoring | None = None,
+        now: When | None = None,
+        layer_weight: float = 1.0,
+    ) -> Question:
+        if text is None and vector is None:
+            raise ParameterError("a search needs a text, a vector, or both")
+        if text is not None and not isinstance(text, str):
+            raise ParameterError(f"text must be a string, got {text!r:.80}")
+        if scoring is not None and not isinstance(scoring, Scoring):
+            raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
+        query = self._embedding.query(text, vector)
+        dimension = self._database.dimension()
+        if query is not None and dimension is not None and len(query) != dimension:
+            raise DimensionError(dimension, len(query))
+        moment = self._now() if now is None else seconds(now, "now")
+        condition = parse(where)
+        if session is not None:
+            only = F("session") == label(session, "session")
+            condition = only if condition is None else condition & only
+        return Question(
+            text=text,
+            vector=query,
+            scoring=scoring or Scoring(),
+            now=moment,
+            as_of=moment if as_of is None else seconds(as_of, "as_of"),
+            known_at=None if known_at is None else seconds(known_at, "known_at"),
+            where=condition,
+            layer_weight=layer_weight,
+        )
+
+    def _embedded(self, drafts: Sequence[Draft], *, progress: Progress = False) -> list[Draft]:
+        named = [draft.id for draft in drafts if draft.id is not None]
+        known = {}
+        if named and self._embedding.documents is not None:
+            with self._database.reading() as connection:
+                found = memories.by_ids(connection, named).values()
+            known = {(r.id, r.text): r.vector for r in found if r.vector is not None}
+        return self._embedding.complete(drafts, known, progress)
+
+    def _log(self, hits: Iterable[Hit], turn: str | None, *, reinforce: bool) -> str:
+        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
+        with self._database.writing() as transaction:
+            shown = [(hit.memory.id, hit.score.value) for hit in hits]
+            present = memories.rows_of(transaction.connection, [id_ for id_, _ in shown])
+            fresh = recalls.log(
+                transaction, name, self._now(), [pair for pair in shown if pair[0] in present]
+            )
+            if reinforce:
+                memories.count_recall(transaction, fresh)
+        return name
+
+
+def _kind(kind: SignalKind | str) -> SignalKind:
+    try:
+        return SignalKind(kind)
+    except ValueError:
+        kinds = ", ".join(SignalKind)
+        raise ParameterError(f"kind must be one of {kinds}, got {kind!r}") from None
