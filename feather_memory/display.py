@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 
-
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """An HTML table; long cells are shortened to 300 characters."""
     head = "".join(f"<th>{escape(title)}</th>" for title in titles)

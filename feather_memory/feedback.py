@@ -102,15 +102,50 @@ def credited(
     return shown
 
 
+def share(
+    writing: Writing,
+    meant: Sequence[str],
+    kind: SignalKind,
+    *,
+    event: str,
+    at: Seconds,
+    turn: str,
+) -> list[Signal]:
+    """Log one signal about each memory, each with its share of the credit."""
+    return [
+        add(
+            writing,
+            memory_id,
+            kind,
+            event_id=f"{event}:{memory_id}",
+            at=at,
+            strength=1 / len(meant),
+            turn=turn,
+        )
+        for memory_id in meant
+    ]
+
+
 def correct(
-    writing: Writing, memory_id: str, draft: Draft, *, event_id: str, at: Seconds, turn: str | None
-) -> Signal:
-    """Lower the memory that was wrong, and put the corrected text in its place. Once an event."""
+    writing: Writing, meant: Sequence[str], draft: Draft, *, event: str, at: Seconds, turn: str
+) -> list[Signal]:
+    """Lower the memory that was wrong, and put the corrected text in its place. Once an event.
+
+    Raises:
+        ParameterError: The correction could be about several memories: nothing is guessed.
+    """
+    if len(meant) != 1:
+        raise ParameterError(
+            f"turn {turn!r} was shown {len(meant)} memories: say with memory_ids which one "
+            "the correction is about"
+        )
+    (memory_id,) = meant
+    event_id = f"{event}:{memory_id}"
     if (known := signals.find(writing.connection, event_id)) is not None:
-        return known
+        return [known]
     signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
     write.replace_fact(writing, memory_id, draft, at)
-    return signal
+    return [signal]
 
 
 def _holding(copied: str, records: Iterable[Record]) -> list[str]:

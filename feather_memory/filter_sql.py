@@ -49,6 +49,15 @@ rounded powers of ten."""
 _RUN: Final = 64
 """Terms in one chain of `and` or `or`; SQLite refuses expressions a thousand deep."""
 
+_RESPELLED: Final = (
+    (r"\\", r"\u005c"),  # first, so that every backslash left begins an escape
+    (r"\"", r"\u0022"),
+    (r"\u0001", r"\u0001\u0041"),  # json.dumps never escapes a letter, so this can be undone
+    (r"\u0000", r"\u0001\u0042"),
+)
+"""What is rewritten in a document and its keys before a lookup. The last two are undone in what
+is found; the first two are among the `_spellings` that an operand may have."""
+
 _INT64: Final = 2**63
 
 
@@ -187,16 +196,29 @@ def _found(keys: Path) -> _Sql:
     """The JSON text stored under the keys, or null.
 
     SQLite 3.40 compares a quoted key with the stored one as both are spelled, and ends it at any
-    quotation mark. So there is a path for each way to spell, and quotation marks are respelled.
+    quotation mark; from 3.45 on it takes "a" for "a\\0b". So there is a path for each way to spell,
+    and where a quotation mark or U+0000 is about, the document is respelled for the lookup.
     """
-    document = "memory.metadata"
     spelled = [
         "".join(f'."{_inside(key, is_ascii=style)}"' for key in keys) for style in (True, False)
     ]
-    if any('"' in key for key in keys):
-        document = rf"""replace(replace({document}, '\\', '\u005c'), '\"', '\u0022')"""
-        spelled = [_respelled(path) for path in spelled]
-    paths = tuple(dict.fromkeys("$" + path for path in spelled))
+    plain = _looked_up("memory.metadata", spelled)
+    document = "memory.metadata"
+    for old, new in _RESPELLED:
+        document = f"replace({document}, '{old}', '{new}')"
+    text, values = _looked_up(document, [_respelled(path) for path in spelled])
+    for old, new in reversed(_RESPELLED[2:]):
+        text = f"replace({text}, '{new}', '{old}')"
+    if any('"' in key or "\0" in key for key in keys):
+        return _Sql(text, values)
+    return _Sql(
+        rf"case when instr(memory.metadata, '\u0000') = 0 then {plain.text} else {text} end",
+        (*plain.values, *values),
+    )
+
+
+def _looked_up(document: str, spelled: list[str]) -> _Sql:
+    paths = tuple(dict.fromkeys(f"${path}" for path in spelled))
     if len(paths) == 1:
         return _Sql(f"({document} -> ?)", paths)
     return _Sql(f"coalesce({document} -> ?, {document} -> ?)", paths)
@@ -223,15 +245,23 @@ def _inside(text: str, *, is_ascii: bool) -> str:
 
 
 def _respelled(json_text: str) -> str:
-    r"""The JSON with `\u0022` for `\"`. Backslashes go first, so that `\\"` is left an end."""
-    return json_text.replace("\\\\", "\\u005c").replace('\\"', "\\u0022")
+    """The JSON without escaped quotation marks and U+0000; keys that differ stay different."""
+    for old, new in _RESPELLED:
+        json_text = json_text.replace(old, new)
+    return json_text
+
+
+def _without_pairs(json_text: str) -> str:
+    for old, new in _RESPELLED[:2]:
+        json_text = json_text.replace(old, new)
+    return json_text
 
 
 def _spellings(scalar: Any) -> set[str]:
     """All the JSON texts of what equals the scalar."""
     if isinstance(scalar, str):
         texts = {json.dumps(scalar, ensure_ascii=style) for style in (True, False)}
-        return texts | {f'"{_respelled(text[1:-1])}"' for text in texts}
+        return texts | {text[0] + _without_pairs(text[1:-1]) + text[-1] for text in texts}
     if scalar is None or isinstance(scalar, bool):
         return {json.dumps(scalar)}
     if scalar == 0:

@@ -165,8 +165,8 @@ class Hnsw:
         _hnswlib()
         try:
             about, checked = _described(Path(path), store_id=store_id, dim=dim)
-            index = cls(dim, threads=threads)
-            index._index.load_index(str(path), max_elements=max(max_elements, about["count"]))
+            loaded = _hnswlib().Index("ip", dim)  # a fresh one: hnswlib prints if it was begun
+            loaded.load_index(str(path), max_elements=max(max_elements, about["count"]))
             is_same = _identity(Path(path).stat()) == checked
         except FileNotFoundError:
             return None
@@ -175,6 +175,8 @@ class Hnsw:
             return None
         if not is_same:  # another process wrote a new one meanwhile
             return None
+        index = cls(dim, threads=threads)
+        index._index = loaded
         index._removed = set(about["removed"])
         index.generation = int(about["generation"])
         return index

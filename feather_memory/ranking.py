@@ -78,7 +78,7 @@ class Ranking:
         if self._pool is not None:
             near = self._pool[near]
         scores = self.scores_at(near)
-        order = np.lexsort((-near, [-score.value for score in scores]))[:k]
+        order = np.lexsort((-near, np.array([-score.value for score in scores])))[:k]
         return [(int(near[at]), scores[at]) for at in order]
 
     def _single_precision(self) -> Vector:
@@ -117,8 +117,9 @@ class Ranking:
             similarity = formula.similarity_of(exact)
         if self.lexical is not None:
             lexical = self.lexical[at]
+        age: Numbers = np.maximum(asked.now - view.columns["valid_from"][at], 0.0)
         recency = formula.retention(
-            np.maximum(asked.now - view.columns["valid_from"][at], 0.0),
+            age,
             view.columns["recalls"][at],
             half_life=asked.scoring.half_life,
         )

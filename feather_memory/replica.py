@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feather_memory.db import memories, schema
-from feather_memory.filters import BUILT_INS, MISSING, And, Leaf, Not, Or, value_at
+from feather_memory.filter_values import MISSING
+from feather_memory.filters import BUILT_INS, And, Leaf, Not, Or, value_at
 from feather_memory.index import Matrix
 from feather_memory.scoring import stretch
 
@@ -57,9 +58,8 @@ class View:
         wanted = np.asarray(rows, np.int64)
         if not len(self.rows):
             return np.empty(0, np.intp)
-        found = np.searchsorted(self.rows, wanted)
-        found = np.minimum(found, len(self.rows) - 1)
-        return found[self.rows[found] == wanted]
+        found = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
+        return np.asarray(found[self.rows[found] == wanted], np.intp)
 
 
 def _empty() -> View:
@@ -203,9 +203,11 @@ class Replica:
         """Which memories the filter lets through, shape (n,)."""
         match where:
             case And(parts=parts):
-                return np.logical_and.reduce([self.mask(connection, view, p) for p in parts])
+                masks = [self.mask(connection, view, part) for part in parts]
+                return np.asarray(np.logical_and.reduce(masks), np.bool_)
             case Or(parts=parts):
-                return np.logical_or.reduce([self.mask(connection, view, p) for p in parts])
+                masks = [self.mask(connection, view, part) for part in parts]
+                return np.asarray(np.logical_or.reduce(masks), np.bool_)
             case Not(part=part):
                 return ~self.mask(connection, view, part)
             case Leaf(path=path) if path[0] in COLUMNS:

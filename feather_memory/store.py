@@ -5,26 +5,16 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from feather_memory import auditing, feedback, keeping, writing
-from feather_memory.db import audit, edges, memories, recalls, signals
+from feather_memory.db import edges, memories, recalls
 from feather_memory.db.database import Database
-from feather_memory.drafts import KEEP, Draft, label, new_id, unit_interval, whole
-from feather_memory.embedding import Embedding
-from feather_memory.errors import (
-    DimensionError,
-    ParameterError,
-    StoreAccessError,
-    UnknownMemoryError,
-)
+from feather_memory.drafts import KEEP, Draft, label, new_id, unit_interval
+from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filter_parse import parse
-from feather_memory.filter_sql import to_sql
-from feather_memory.filters import F
 from feather_memory.model import (
-    ContextChain,
     Edge,
     EdgeType,
     Forgotten,
@@ -33,20 +23,16 @@ from feather_memory.model import (
     Memory,
     Signal,
     SignalKind,
-    StoreStats,
-    Verdict,
 )
-from feather_memory.ranking import Question
+from feather_memory.readable import Readable
 from feather_memory.reading import Reading
 from feather_memory.replica import Replica
-from feather_memory.scoring import Scoring
 from feather_memory.validity import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from feather_memory.db.database import Durability
-    from feather_memory.db.memories import Record
     from feather_memory.filters import Filter
     from feather_memory.progress import Progress
     from feather_memory.types import Clock, Embedder, VectorLike, When
@@ -54,7 +40,7 @@ if TYPE_CHECKING:
     Where = Filter | Mapping[str, Any]
 
 
-class Store:
+class Store(Readable):
     """One tenant's open file. Safe to share between threads, and between processes.
 
     >>> import tempfile, pathlib
@@ -65,20 +51,6 @@ class Store:
     ...     [hit.memory.text for hit in store.search("favourite editor")]
     ["Alice's favourite editor is Helix"]
     """
-
-    def __init__(
-        self,
-        database: Database,
-        *,
-        embedder: Embedder | None,
-        query_embedder: Embedder | None,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._embedding = Embedding(embedder, query_embedder or embedder)
-        self._clock = clock
-        self._replica = keeping.load(database)
-        self._pid = os.getpid()
 
     @classmethod
     def open(
@@ -119,24 +91,6 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def __repr__(self) -> str:
-        state = "open" if self._database.is_open else "closed"
-        return f"<Store {str(self.path)!r}, {state}>"
-
-    def __len__(self) -> int:
-        """How many memories there are, current or not."""
-        return self.stats().memories
-
-    @property
-    def path(self) -> Path:
-        """Where the file is."""
-        return self._database.path
-
-    @property
-    def tenant(self) -> str | None:
-        """Whose file this is."""
-        return self._database.state.tenant
 
     def close(self) -> None:
         """Write the mapped file if it is stale, then close the store. Safe to call twice."""
@@ -325,12 +279,13 @@ class Store:
         if ids is None and where is None:
             raise ParameterError("forget needs ids or a filter; it never removes everything")
         named = [ids] if isinstance(ids, str) else None if ids is None else list(ids)
+        condition = parse(where)
         if dry_run:
             with self._database.reading() as connection:
-                return self._doomed(connection, named, where, is_dry_run=True)[1]
+                return writing.doomed(connection, named, condition, is_dry_run=True)[1]
         with self._database.writing() as transaction:
-            records, forgotten = self._doomed(
-                transaction.connection, named, where, is_dry_run=False
+            records, forgotten = writing.doomed(
+                transaction.connection, named, condition, is_dry_run=False
             )
             if records:
                 writing.forget(transaction, records)
@@ -338,31 +293,6 @@ class Store:
             keeping.discard(self._database.path)
             self._database.erase_log()
         return forgotten
-
-    def _doomed(
-        self, connection: Any, ids: Sequence[str] | None, where: Where | None, *, is_dry_run: bool
-    ) -> tuple[list[Record], Forgotten]:
-        condition = parse(where)
-        if ids is not None:
-            found = memories.by_ids(connection, ids)
-            for id_ in ids:
-                if id_ not in found:
-                    raise UnknownMemoryError(id_)
-            records = [
-                r for r in found.values() if condition is None or condition.matches(r.fields())
-            ]
-        elif condition is not None:
-            records = list(memories.stream(connection, *to_sql(condition)))
-        else:
-            records = []
-        doomed = tuple(record.id for record in records)
-        return records, Forgotten(
-            ids=doomed,
-            edges=edges.count(connection, doomed),
-            signals=signals.count(connection, doomed),
-            recalls=recalls.count(connection, doomed),
-            is_dry_run=is_dry_run,
-        )
 
     # Links
 
@@ -401,104 +331,7 @@ class Store:
         with self._database.writing() as transaction:
             return writing.unlink(transaction, source, target, label(type, "type"))
 
-    def edges(self, id: str) -> list[Edge]:  # noqa: A002  the field's name
-        """Every edge that starts or ends at a memory.
-
-        Raises:
-            UnknownMemoryError: No memory has that id.
-        """
-        with self._database.reading() as connection:
-            if memories.find(connection, id) is None:
-                raise UnknownMemoryError(id)
-            return edges.touching(connection, [id])
-
     # Reading
-
-    def get(self, id: str) -> Memory:  # noqa: A002  the field's name
-        """The memory with that id, current or not.
-
-        Raises:
-            UnknownMemoryError: No memory has that id.
-        """
-        found = self.get_many([id])
-        if not found:
-            raise UnknownMemoryError(id)
-        return found[0]
-
-    def get_many(self, ids: Iterable[str]) -> list[Memory]:
-        """The memories with those ids, in their order; those that do not exist are left out."""
-        wanted = list(ids)
-        with self._database.reading() as connection:
-            found = memories.by_ids(connection, wanted)
-            return Reading.memories_in(connection, [found[id_] for id_ in wanted if id_ in found])
-
-    def iterate(self, where: Where | None = None) -> Iterator[Memory]:
-        """Every memory that a filter lets through, current or not, in the order of writing."""
-        condition = parse(where)
-        sql, values = ("1", []) if condition is None else to_sql(condition)
-        row = -1
-        while True:
-            with self._database.reading() as connection:
-                records = memories.page(connection, after=row, condition=sql, values=values)
-                found = Reading.memories_in(connection, records)
-            yield from found
-            if not records:
-                return
-            row = records[-1].row
-
-    def history(self, id: str) -> list[Memory]:  # noqa: A002  the field's name
-        """What a fact was over time: all that the memory replaced or was replaced by.
-
-        Ordered by `valid_from`, then by when it was recorded; the last is the latest.
-
-        Raises:
-            UnknownMemoryError: No memory has that id.
-        """
-        with self._database.reading() as connection:
-            if memories.find(connection, id) is None:
-                raise UnknownMemoryError(id)
-            found = memories.by_ids(connection, edges.chain(connection, id))
-            chain = Reading.memories_in(connection, list(found.values()))
-        return sorted(chain, key=lambda memory: (memory.valid_from, memory.created_at, memory.id))
-
-    def search(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        *,
-        vector: VectorLike | None = None,
-        where: Where | None = None,
-        session: str | None = None,
-        as_of: When | None = None,
-        known_at: When | None = None,
-        scoring: Scoring | None = None,
-        now: When | None = None,
-    ) -> Hits:
-        """The k best of all memories that may be returned, by the formula of docs/scoring.md.
-
-        Writes nothing. Fewer than k only if fewer may be returned.
-
-        Args:
-            text: What to look for. Embedded, too, if there is an embedder and no `vector`.
-            k: At least 1.
-            vector: What to look for, shape (dim,).
-            where: Only memories this filter lets through.
-            session: Only memories of this session.
-            as_of: What was true then? Now unless given.
-            known_at: Only what was recorded by then.
-            scoring: How relevance, age and importance weigh.
-            now: From when ages count; the clock's time unless given.
-
-        Raises:
-            ParameterError: An argument outside its range, or neither text nor vector.
-            DimensionError: The vector's length is not this store's.
-        """
-        question = self._question(
-            text, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now,
-        )  # fmt: skip
-        with self._reading() as reading:
-            return Hits(reading.search(question, whole(k, "k", 1)))
 
     def recall(
         self,
@@ -519,57 +352,27 @@ class Store:
             asked: Further arguments of `search`.
         """
         hits = self.search(text, k, **asked)
-        return Hits(hits, turn=self._log(hits, turn, reinforce=reinforce))
+        return Hits(hits, turn=self.log_recall(hits, turn=turn, reinforce=reinforce))
 
-    def context_chain(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        hops: int = 2,
-        *,
-        types: Iterable[str] | None = None,
-        limit: int = 50,
-        time_weight: float | None = None,
-        turn: str | None = None,
-        **asked: Any,
-    ) -> ContextChain:
-        """The k best memories and what is linked to them within `hops` steps.
-
-        A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
-        if that is better. Filters and currency hold for every memory reached.
+    def log_recall(
+        self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
+    ) -> str:
+        """Record that a model was shown these Hits, however they were found; the turn's name.
 
         Args:
-            text: As in `search`, as are `k` and the further arguments.
-            k: How many memories the query itself finds, at least 1.
-            hops: How far to walk, at least 0.
-            types: Only over edges of these types.
-            limit: How many memories there may be in all, at least 1.
-            time_weight: Instead of the scoring's.
-            turn: Log the answer under this turn, as `recall` does.
-            asked: Further arguments of `search`.
+            hits: Best first. What has been forgotten since is left out.
+            turn: As in `recall`, as is `reinforce`.
+            reinforce: Count the recall, once a turn.
         """
-        scoring = asked.pop("scoring", None) or Scoring()
-        if time_weight is not None:
-            scoring = scoring.replace(time_weight=time_weight)
-        question = self._question(text, scoring=scoring, **asked)
-        with self._reading() as reading:
-            chain = reading.context_chain(
-                question,
-                whole(k, "k", 1),
-                hops=whole(hops, "hops", 0),
-                types=None if types is None else frozenset(types),
-                limit=whole(limit, "limit", 1),
-            )
-        if turn is None:
-            return chain
-        logged = self._log(chain.hits, turn, reinforce=True)
-        return ContextChain(hits=chain.hits, edges=chain.edges, turn=logged)
-
-    def why_not(self, text: str | None, id: str, k: int = 5, **asked: Any) -> Verdict:  # noqa: A002
-        """Why a search of the same arguments does not return a memory: a gate, or its rank."""
-        question = self._question(text, **asked)
-        with self._reading() as reading:
-            return reading.why_not(question, id, whole(k, "k", 1))
+        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
+        shown = [(hit.memory.id, hit.score.value) for hit in hits]
+        with self._database.writing() as transaction:
+            present = memories.rows_of(transaction.connection, [id_ for id_, _ in shown])
+            shown = [pair for pair in shown if pair[0] in present]
+            fresh = recalls.log(transaction, name, self._now(), shown)
+            if reinforce:
+                memories.count_recall(transaction, fresh)
+        return name
 
     # Engagement
 
@@ -649,53 +452,10 @@ class Store:
                 transaction, turn, memory_ids=memory_ids, copied_text=copied_text
             )
             if draft is not None:
-                if len(meant) != 1:
-                    raise ParameterError(
-                        f"turn {turn!r} was shown {len(meant)} memories: say with memory_ids "
-                        "which one the correction is about"
-                    )
-                return [
-                    feedback.correct(
-                        transaction, meant[0], draft, event_id=f"{event}:{meant[0]}", at=now,
-                        turn=turn,
-                    )
-                ]  # fmt: skip
-            return [
-                feedback.add(
-                    transaction, id_, named, event_id=f"{event}:{id_}", at=now,
-                    strength=1 / len(meant), turn=turn,
-                )
-                for id_ in meant
-            ]  # fmt: skip
-
-    def signals(self, id: str) -> list[Signal]:  # noqa: A002  the field's name
-        """Every signal about a memory, oldest first.
-
-        Raises:
-            UnknownMemoryError: No memory has that id.
-        """
-        with self._database.reading() as connection:
-            if memories.find(connection, id) is None:
-                raise UnknownMemoryError(id)
-            return signals.of_memory(connection, id)
+                return feedback.correct(transaction, meant, draft, event=event, at=now, turn=turn)
+            return feedback.share(transaction, meant, named, event=event, at=now, turn=turn)
 
     # The file
-
-    def stats(self) -> StoreStats:
-        """Counts and sizes."""
-        with self._reading() as reading:
-            counts = audit.counts(reading.connection, self._now())
-            generation = reading.view.generation
-            dimension = None if reading.view.matrix is None else reading.view.matrix.dim
-        return StoreStats(
-            path=str(self.path),
-            dimension=dimension,
-            generation=generation,
-            file_bytes=keeping.file_bytes(self.path),
-            derived_bytes=keeping.derived_bytes(self.path),
-            index="exact",
-            **counts,
-        )
 
     def check(self, *, fix: bool = False) -> list[str]:
         """Everything that is wrong with the store, a sentence each; empty for a sound one.
@@ -712,91 +472,16 @@ class Store:
             found = auditing.faults(reading.connection)
         return found + keeping.faults(self.path)
 
-    def backup(self, path: str | os.PathLike[str]) -> None:
-        """Copy the store as it is now to a new file, while others go on using it.
-
-        Raises:
-            StoreAccessError: There is a file at `path` already, or it cannot be written.
-        """
-        target = Path(path)
-        if target.exists():
-            raise StoreAccessError(f"{str(target)!r} exists; a backup never overwrites")
-        if not target.parent.is_dir():
-            raise StoreAccessError(f"cannot write {str(target)!r}: no such folder")
-        self._database.backup(target)
-
     # Inside
-
-    def _now(self) -> float:
-        return seconds(self._clock(), "clock()")
-
-    @contextmanager
-    def _reading(self) -> Iterator[Reading]:
-        if os.getpid() != self._pid:  # a lock that another thread held would stay shut here
-            self._pid, self._replica = os.getpid(), self._replica.twin()
-        with self._database.reading() as connection:
-            view = self._replica.sync(connection, lambda: self._database.refresh(connection))
-            yield Reading(connection, view, self._replica)
-
-    def _question(
-        self,
-        text: str | None,
-        *,
-        vector: VectorLike | None = None,
-        where: Where | None = None,
-        session: str | None = None,
-        as_of: When | None = None,
-        known_at: When | None = None,
-        scoring: Scoring | None = None,
-        now: When | None = None,
-        layer_weight: float = 1.0,
-    ) -> Question:
-        if text is None and vector is None:
-            raise ParameterError("a search needs a text, a vector, or both")
-        if text is not None and not isinstance(text, str):
-            raise ParameterError(f"text must be a string, got {text!r:.80}")
-        if scoring is not None and not isinstance(scoring, Scoring):
-            raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
-        query = self._embedding.query(text, vector)
-        dimension = self._database.dimension()
-        if query is not None and dimension is not None and len(query) != dimension:
-            raise DimensionError(dimension, len(query))
-        moment = self._now() if now is None else seconds(now, "now")
-        condition = parse(where)
-        if session is not None:
-            only = F("session") == label(session, "session")
-            condition = only if condition is None else condition & only
-        return Question(
-            text=text,
-            vector=query,
-            scoring=scoring or Scoring(),
-            now=moment,
-            as_of=moment if as_of is None else seconds(as_of, "as_of"),
-            known_at=None if known_at is None else seconds(known_at, "known_at"),
-            where=condition,
-            layer_weight=layer_weight,
-        )
 
     def _embedded(self, drafts: Sequence[Draft], *, progress: Progress = False) -> list[Draft]:
         named = [draft.id for draft in drafts if draft.id is not None]
-        known = {}
+        known: dict[tuple[str | None, str], bytes] = {}
         if named and self._embedding.documents is not None:
             with self._database.reading() as connection:
                 found = memories.by_ids(connection, named).values()
             known = {(r.id, r.text): r.vector for r in found if r.vector is not None}
         return self._embedding.complete(drafts, known, progress)
-
-    def _log(self, hits: Iterable[Hit], turn: str | None, *, reinforce: bool) -> str:
-        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
-        with self._database.writing() as transaction:
-            shown = [(hit.memory.id, hit.score.value) for hit in hits]
-            present = memories.rows_of(transaction.connection, [id_ for id_, _ in shown])
-            fresh = recalls.log(
-                transaction, name, self._now(), [pair for pair in shown if pair[0] in present]
-            )
-            if reinforce:
-                memories.count_recall(transaction, fresh)
-        return name
 
 
 def _kind(kind: SignalKind | str) -> SignalKind:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from feather_memory.db import edges, lexical, memories, signals
+from feather_memory.db import edges, lexical, memories, recalls, signals
 from feather_memory.drafts import Draft
 from feather_memory.errors import (
     DimensionError,
@@ -12,14 +12,17 @@ from feather_memory.errors import (
     SupersedeCycleError,
     UnknownMemoryError,
 )
-from feather_memory.model import EdgeType
+from feather_memory.filter_sql import to_sql
+from feather_memory.model import EdgeType, Forgotten
 from feather_memory.signals import fold
 
 if TYPE_CHECKING:
+    import sqlite3
     from collections.abc import Iterable, Sequence
 
     from feather_memory.db.database import Writing
     from feather_memory.db.memories import Record
+    from feather_memory.filters import Filter
     from feather_memory.types import Seconds
 
 
@@ -162,6 +165,36 @@ def unlink(writing: Writing, source: str, target: str, type_: str) -> bool:
     if type_ == EdgeType.SUPERSEDES:
         return edges.unsupersede(writing, target, source)
     return edges.remove(writing, source, target, type_)
+
+
+def doomed(
+    connection: sqlite3.Connection,
+    ids: Sequence[str] | None,
+    where: Filter | None,
+    *,
+    is_dry_run: bool,
+) -> tuple[list[Record], Forgotten]:
+    """What `forget` means by these ids and this filter, and what would go with it.
+
+    Raises:
+        UnknownMemoryError: An id that does not exist.
+    """
+    if ids is not None:
+        found = memories.by_ids(connection, ids)
+        for id_ in ids:
+            if id_ not in found:
+                raise UnknownMemoryError(id_)
+        records = [r for r in found.values() if where is None or where.matches(r.fields())]
+    else:
+        records = [] if where is None else list(memories.stream(connection, *to_sql(where)))
+    names = tuple(record.id for record in records)
+    return records, Forgotten(
+        ids=names,
+        edges=edges.count(connection, names),
+        signals=signals.count(connection, names),
+        recalls=recalls.count(connection, names),
+        is_dry_run=is_dry_run,
+    )
 
 
 def forget(writing: Writing, records: Sequence[Record]) -> None:

@@ -461,6 +461,18 @@ def test_a_memory_without_the_field_matches_only_not_equal():
     assert held == [F("n") != 1]
 
 
+def test_a_key_is_not_taken_for_one_that_goes_on_after_a_nul():
+    """SQLite 3.45 and later compare keys up to the first NUL."""
+    record = record_of({"a\0b": 1, "c": {"d\0": "\0\1"}, "\1A": '"\\'})
+
+    assert sql_answers(F("a").exists(), record) == {0}
+    assert sql_answers(F(path=("a\0",)).exists(), record) == {0}
+    assert sql_answers(F(path=("a\0b",)) >= 1, record) == {1}
+    assert sql_answers(F(path=("c", "d\0")) == "\0\1", record) == {1}
+    assert sql_answers(F(path=("c", "d\0")) < "\0\2", record) == {1}
+    assert sql_answers(F(path=("\1A",)) == '"\\', record) == {1}
+
+
 def test_one_is_not_true_neither_as_value_nor_as_filter():
     assert (F("a") == 1) != (F("a") == True)  # noqa: E712
     assert (F("a") == [1]) != (F("a") == [True])

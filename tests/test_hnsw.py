@@ -78,8 +78,9 @@ def test_without_hnswlib_the_extra_is_named(monkeypatch, saved):
         Hnsw.load(saved, **WHO)
 
 
-def test_a_saved_index_answers_as_before_and_grows_on(saved):
+def test_a_saved_index_answers_as_before_and_grows_on(saved, capfd):
     index = Hnsw.load(saved, **WHO)
+    assert capfd.readouterr() == ("", "")
     rows = clustered(200, 12)
     assert len(index) == 198
     assert index.generation == 41

@@ -24,7 +24,7 @@ def log(writing: Writing, turn: str, at: Seconds, shown: Iterable[tuple[str, flo
     )
     (row,) = connection.execute("select row from turn where name = ?", (turn,)).fetchone()
     (rank,) = connection.execute("select count(*) from shown where turn = ?", (row,)).fetchone()
-    fresh = []
+    fresh: list[str] = []
     for memory_id, score in shown:
         cursor = connection.execute(
             "insert or ignore into shown (turn, memory_id, rank, score) values (?, ?, ?, ?)",
