@@ -196,7 +196,8 @@ def _found(keys: Path) -> _Sql:
     """The JSON text stored under the keys, or null.
 
     SQLite 3.40 compares a quoted key with the stored one as both are spelled, and ends it at any
-    quotation mark; from 3.45 on it takes "a" for "a\\0b". So there is a path for each way to spell,
+    quotation mark; from 3.45 on it takes a key for one that
+    goes on after a NUL. So there is a path for each way to spell,
     and where a quotation mark or U+0000 is about, the document is respelled for the lookup.
     """
     spelled = [
@@ -244,15 +245,9 @@ def _inside(text: str, *, is_ascii: bool) -> str:
     return json.dumps(text, ensure_ascii=is_ascii)[1:-1]
 
 
-def _respelled(json_text: str) -> str:
+def _respelled(json_text: str, rules: Sequence[tuple[str, str]] = _RESPELLED) -> str:
     """The JSON without escaped quotation marks and U+0000; keys that differ stay different."""
-    for old, new in _RESPELLED:
-        json_text = json_text.replace(old, new)
-    return json_text
-
-
-def _without_pairs(json_text: str) -> str:
-    for old, new in _RESPELLED[:2]:
+    for old, new in rules:
         json_text = json_text.replace(old, new)
     return json_text
 
@@ -261,7 +256,9 @@ def _spellings(scalar: Any) -> set[str]:
     """All the JSON texts of what equals the scalar."""
     if isinstance(scalar, str):
         texts = {json.dumps(scalar, ensure_ascii=style) for style in (True, False)}
-        return texts | {text[0] + _without_pairs(text[1:-1]) + text[-1] for text in texts}
+        return texts | {
+            text[0] + _respelled(text[1:-1], _RESPELLED[:2]) + text[-1] for text in texts
+        }
     if scalar is None or isinstance(scalar, bool):
         return {json.dumps(scalar)}
     if scalar == 0:

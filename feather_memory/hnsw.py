@@ -15,7 +15,6 @@ import sys
 import threading
 import zlib
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -259,6 +258,8 @@ def _hnswlib() -> ModuleType:
 
 def _kind() -> dict[str, Any]:
     """What must be equal for a file to be readable here: it holds the machine's own numbers."""
+    from importlib import metadata  # imports an e-mail parser: not for every store
+
     return {
         "layout": _LAYOUT,
         "hnswlib": metadata.version("hnswlib"),

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from feather_memory import snapshot
+from feather_memory.approximate import Approximation
 from feather_memory.config import SNAPSHOT_ROWS, SNAPSHOT_TAIL
 from feather_memory.db import schema
+from feather_memory.hnsw import description_of
 from feather_memory.index import Matrix
 from feather_memory.replica import COLUMNS, Replica, view_of
 
@@ -31,6 +33,11 @@ def vectors_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.vectors")
 
 
+def hnsw_path(path: Path) -> Path:
+    """Where the approximate index of the store at `path` lies."""
+    return path.with_name(f"{path.name}.hnsw")
+
+
 def load(database: Database) -> Replica:
     """A replica from the mapped file if it belongs to this history; else an empty one."""
     with database.reading() as connection:
@@ -42,7 +49,9 @@ def load(database: Database) -> Replica:
         return Replica()
     columns = {name: found.columns[name] for name in COLUMNS}
     matrix = Matrix(found.dim, base=found.vectors)
-    return Replica(view_of(found.generation, found.columns["rows"], columns, matrix))
+    view = view_of(found.generation, found.columns["rows"], columns, matrix)
+    near = Approximation.load(hnsw_path(database.path), mark=state.snapshot, view=view)
+    return Replica(view, near)
 
 
 def save(database: Database, replica: Replica) -> None:
@@ -58,8 +67,11 @@ def save(database: Database, replica: Replica) -> None:
     if view.matrix is None or not _is_stale(view):
         return
     mark = secrets.token_hex(16)
+    near = replica.approximation
     try:
         write(vectors_path(database.path), view, mark)
+        if near.covered == len(view) == np.count_nonzero(view.until > -np.inf):
+            near.save(hnsw_path(database.path), mark=mark, generation=view.generation)
     except OSError as error:  # a full disk: the truth is complete without this file
         _log.warning("the mapped vectors of %s were not written: %s", database.path, error)
         return
@@ -100,6 +112,8 @@ def _blocks(matrix: Matrix, live: Positions) -> Iterator[Vector]:
 def discard(path: Path) -> None:
     """Remove every derived file of the store at `path`."""
     snapshot.discard(vectors_path(path))
+    snapshot.discard(hnsw_path(path))
+    snapshot.discard(description_of(hnsw_path(path)))
 
 
 def faults(path: Path) -> list[str]:
@@ -115,7 +129,8 @@ def file_bytes(path: Path) -> int:
 
 def derived_bytes(path: Path) -> int:
     """Size of the derived files."""
-    return _size(vectors_path(path))
+    near = hnsw_path(path)
+    return _size(vectors_path(path)) + _size(near) + _size(description_of(near))
 
 
 def _size(path: Path) -> int:

@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from feather_memory.approximate import Approximation
     from feather_memory.filters import Filter
     from feather_memory.replica import View
     from feather_memory.scoring import Scoring
     from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
 
 _Number = TypeVar("_Number", np.float32, np.float64)
+
+_CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
+_RIVALS = 0.05  # share of all memories up to which looking at them beats a scan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,7 @@ class Ranking:
     """Shape (n,)."""
     lexical: Numbers | None
     """BM25 ÷ the best BM25 among the eligible, shape (n,); None if no text is asked."""
+    approximation: Approximation | None = None
     _pool: Positions | None = field(default=None, init=False)
     """The eligible, where they are few; None where all are scanned."""
 
@@ -70,6 +75,8 @@ class Ranking:
             return []
         if allowed < GATHER_SHARE * len(self.view):
             self._pool = np.flatnonzero(self.eligible)
+        elif (near := self._proposed(k)) is not None:
+            return self._ordered(near, k)
         values = self._single_precision()
         if self._pool is None and allowed < len(self.view):
             values[~self.eligible] = -np.inf
@@ -77,24 +84,72 @@ class Ranking:
         near = contenders(values, k, slack_for(1 if matrix is None else matrix.dim))
         if self._pool is not None:
             near = self._pool[near]
+        return self._ordered(near, k)
+
+    def _ordered(self, near: Positions, k: int) -> list[tuple[int, Score]]:
         scores = self.scores_at(near)
         order = np.lexsort((-near, np.array([-score.value for score in scores])))[:k]
         return [(int(near[at]), scores[at]) for at in order]
 
+    def _proposed(self, k: int) -> Positions | None:
+        """Memories among which the k best are, by way of the approximate index; None without it.
+
+        Every memory's recency, importance and words are known, so each has a best possible
+        score, given that it is no nearer than the worst candidate. Those whose best could still
+        enter are looked at too; if they are many, more candidates lower the bound.
+        """
+        asked, view, matrix = self.question, self.view, self.view.matrix
+        if asked.vector is None or matrix is None or self.approximation is None:
+            return None
+        for m in _CANDIDATES:
+            found = self.approximation.near(asked.vector, max(m, 4 * k), len(view))
+            if found is None:
+                return None
+            positions, floor = found
+            positions = positions[self.eligible[positions]]
+            if len(positions) < k:
+                continue
+            seen = np.sort(self._quick_scores(positions))
+            least = seen[-k] - slack_for(matrix.dim)
+            possible = formula.ceiling(
+                min(1.0, max(0.0, floor)), *self._known(None), asked.scoring, asked.dense_weight
+            )
+            possible[~self.eligible] = -np.inf
+            possible[positions] = -np.inf
+            rivals = np.flatnonzero(possible >= least)
+            if len(rivals) <= _RIVALS * len(view):
+                return self._best_of(np.concatenate([positions, rivals]), k)
+        return None
+
+    def _best_of(self, positions: Positions, k: int) -> Positions:
+        matrix = self.view.matrix
+        slack = slack_for(1 if matrix is None else matrix.dim)
+        return positions[contenders(self._quick_scores(positions), k, slack)]
+
+    def _quick_scores(self, positions: Positions) -> Vector:
+        self._pool = positions
+        values = self._single_precision()
+        self._pool = None
+        return values
+
     def _single_precision(self) -> Vector:
         """The formula over the pool, or over all, in float32: good enough to find contenders."""
-        view, asked, pool = self.view, self.question, self._pool
-        age = asked.now - _at(view.columns["valid_from"], pool)
+        asked = self.question
+        return formula.rank_scores(
+            self._similarities(), *self._known(self._pool), asked.scoring, asked.dense_weight
+        )
+
+    def _known(self, pool: Positions | None) -> tuple[Vector | None, Vector, Vector, Vector]:
+        """Words, age, stretch and importance: what ranks a memory besides its similarity."""
+        view = self.view
+        age = self.question.now - _at(view.columns["valid_from"], pool)
         np.maximum(age, 0.0, out=age)
         lexical = None if self.lexical is None else _at(self.lexical, pool).astype(np.float32)
-        return formula.rank_scores(
-            self._similarities(),
+        return (
             lexical,
             age.astype(np.float32),
             _at(view.stretched, pool),
             _at(view.importance, pool),
-            asked.scoring,
-            asked.dense_weight,
         )
 
     def _similarities(self) -> Vector | None:

@@ -235,7 +235,7 @@ class Readable:
             generation=generation,
             file_bytes=keeping.file_bytes(self.path),
             derived_bytes=keeping.derived_bytes(self.path),
-            index="exact",
+            index="hnsw" if self._replica.approximation.index is not None else "exact",
             **counts,
         )
 

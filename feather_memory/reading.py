@@ -59,7 +59,9 @@ class Reading:
         if question.text is not None:
             matched = lexical.match(self.connection, question.text)
             shares = lexical_shares(self.view, eligible, matched)
-        return Ranking(self.view, question, eligible, shares)
+        return Ranking(
+            self.view, question, eligible, shares, approximation=self._replica.approximation
+        )
 
     def search(self, question: Question, k: int) -> list[Hit]:
         """The k best, best first."""

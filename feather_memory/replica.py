@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from feather_memory.approximate import Approximation
 from feather_memory.db import memories, schema
 from feather_memory.filter_values import MISSING
 from feather_memory.filters import BUILT_INS, And, Leaf, Not, Or, value_at
@@ -102,7 +103,10 @@ class _Growing:
 class Replica:
     """The current View, and the columns that filters have asked for."""
 
-    def __init__(self, view: View | None = None) -> None:
+    def __init__(
+        self, view: View | None = None, approximation: Approximation | None = None
+    ) -> None:
+        self.approximation = approximation or Approximation()
         self._lock = threading.Lock()
         self._fields: dict[Path, _FieldColumn] = {}
         self._start(view or _empty())
@@ -133,6 +137,7 @@ class Replica:
             with self._lock:
                 if self._view.generation < state.generation:
                     self._advance(connection, state)
+                    self.approximation.follow(self._view)
                     return self._view
             refresh()
 

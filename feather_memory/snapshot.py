@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import secrets
 import struct
 import zlib
 from contextlib import contextmanager, suppress
@@ -161,7 +160,7 @@ def replacing(path: Path) -> Iterator[Path]:
     On any failure it is removed, and what was at `path` is as it was. It has the permissions of
     the store's own file (`path` without its last suffix), or the owner's alone if there is none.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
     try:
         mode = path.with_suffix("").stat().st_mode & 0o666
     except OSError:

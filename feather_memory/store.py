@@ -94,6 +94,7 @@ class Store(Readable):
 
     def close(self) -> None:
         """Write the mapped file if it is stale, then close the store. Safe to call twice."""
+        self._replica.approximation.stop()
         if self._database.is_open:
             keeping.save(self._database, self._replica)
         self._database.close()
@@ -467,6 +468,7 @@ class Store(Readable):
             with self._database.writing() as transaction:
                 auditing.mend(transaction)
             keeping.discard(self.path)
+            self._replica.approximation.stop()
             self._replica = Replica()
         with self._reading() as reading:
             found = auditing.faults(reading.connection)

@@ -77,7 +77,9 @@ class _Story:
 
     def quote(self, memory: Memory) -> None:
         line = Text.assemble(
-            (f"{memory.valid_from:%d %b}  ", "dim"), (f"{memory.actor or 'you'}: ", "cyan"), memory.text
+            (f"{memory.valid_from:%d %b}  ", "dim"),
+            (f"{memory.actor or 'you'}: ", "cyan"),
+            memory.text,
         )
         self.console.print(line)
 
@@ -101,10 +103,11 @@ class _Story:
         stats = self.store.stats()
         self.say(
             f"[dim]… {stats.memories} lines from {stats.sessions} sessions, {stats.edges} edges, "
-            f"one file of {stats.file_bytes // 1024} KiB, {spent / len(lines) * 1e3:.1f} ms a line, "
-            "each on disk before the next.[/]"
+            f"{spent / len(lines) * 1e3:.1f} ms a line, each safe on disk before the next.[/]"
         )
-        self.say(f"[dim]{stats.superseded} facts were replaced on the way. It is {self._today()}.[/]")
+        self.say(
+            f"[dim]{stats.superseded} facts were replaced on the way. It is {self._today()}.[/]"
+        )
 
     def ask(self) -> None:
         self.title("Ask")
@@ -112,18 +115,22 @@ class _Story:
         self._answers(PYTHON, hits)
         current = hits[0].memory
         older = self.store.history(current.id)[:-1]
-        lines = [f"[bold]{current.text}[/]", f"true since {current.valid_from:%d %B %Y}, and it replaced"]
+        lines = [
+            f"[bold]{current.text}[/]",
+            f"true since {current.valid_from:%d %B %Y}, and it replaced",
+        ]
         lines += [
             f"  {memory.text}  [dim]({memory.valid_from:%b} to {memory.valid_to:%b})[/]"
             for memory in reversed(older)
         ]
         self.console.print(Panel("\n".join(lines), title="the current fact", border_style="green"))
+        gone = older[0].text.split(",")[0]
         verdict = self.store.why_not(PYTHON, older[0].id)
-        self.say(f"Why is “{older[0].text[:27]}” not among the answers?  [yellow]{verdict.reason}[/]")
+        self.say(f"Why is “{gone}” not among the answers?  [yellow]{verdict.reason}[/]")
 
     def like_and_correct(self) -> None:
         self.title("Like one answer, correct another")
-        liked = self.store.recall("checkout page slow lesson", k=1)
+        liked = self.store.recall("the lesson about queries of a page", k=1)
         before = liked[0].memory.importance
         self.store.feedback(_turn(liked), SignalKind.LIKED)
         after = self.store.get(liked[0].memory.id).importance
@@ -150,13 +157,15 @@ class _Story:
         table.add_column("memory", ratio=1, no_wrap=True, overflow="ellipsis")
         names = [name for name in hits[0].score.parts if name != "layer"]
         for name in (*names, "= score"):
-            table.add_column(name, justify="right")
+            table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
         for hit in hits:
             parts = [f"{hit.score.parts[name]:+.3f}" for name in names]
             table.add_row(Text(hit.memory.text), *parts, f"[bold]{hit.score.value:.3f}")
         self.console.print(table)
-        self.say("[dim]The parts add up to the score, exactly. Similarity here is letters, not meaning:")
-        self.say("the demo's embedder hashes words. Bring your own model to a real store.[/]")
+        self.say(
+            "[dim]The parts add up to the score, exactly. Similarity here is letters, not meaning: "
+            "the demo's embedder hashes words. Bring your own model to a real store.[/]"
+        )
 
     def walk(self) -> None:
         self.title("Walk the graph")
@@ -166,7 +175,11 @@ class _Story:
 
     def travel_back(self) -> None:
         self.title("Travel back")
-        topics = {"Python": PYTHON, "home": "Where is my home, where do I live?", "lead": "Who is our team lead?"}
+        topics = {
+            "Python": PYTHON,
+            "home": "Where is my home, where do I live?",
+            "lead": "Who is our team lead?",
+        }
         table = Table(box=None, pad_edge=False, header_style="dim")
         table.add_column("as of")
         for topic in topics:
@@ -184,12 +197,15 @@ class _Story:
     def reopen(self) -> None:
         self.title("Close, reopen, audit")
         self.store.close()
+        size = self.path.stat().st_size // 1024
         before = time.perf_counter()
         self.open()
         first = self.store.search(DEPLOY, k=1)[0].memory
         spent = (time.perf_counter() - before) * 1e3
         self.quote(first)
-        self.say(f"[dim]opened and answered in {spent:.0f} ms[/]")
+        self.say(
+            f"[dim]opened and answered in {spent:.0f} ms; the whole memory is one file of {size} KiB[/]"
+        )
         faults = self.store.check()
         self.say(f"store.check() == {faults}" + ("" if faults else "  [green]nothing is wrong[/]"))
 
@@ -202,7 +218,9 @@ class _Story:
             days = (self.clock() - hit.memory.valid_from.timestamp()) / DAY
             age = f"{days:.0f} days old" if days >= 1 else "new"
             self.console.print(
-                Text.assemble((f"  {hit.score.value:.3f}  ", "green"), hit.memory.text, (f"  {age}", "dim"))
+                Text.assemble(
+                    (f"  {hit.score.value:.3f}  ", "green"), hit.memory.text, (f"  {age}", "dim")
+                )
             )
 
 
@@ -223,5 +241,7 @@ def _tree(chain: ContextChain) -> Tree:
                 (edge.target, edge.source, f"← {edge.type} "),
             ):
                 if near in placed and far not in placed and hits[far].hop == hop:
-                    placed[far] = placed[near].add(Text.assemble((says, "magenta"), hits[far].memory.text))
+                    placed[far] = placed[near].add(
+                        Text.assemble((says, "magenta"), hits[far].memory.text)
+                    )
     return tree

@@ -1,0 +1,47 @@
+"""The commands, and the one place where an error becomes a line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from feather_memory.cli import asking, demonstration, exchange, upkeep
+from feather_memory.cli.options import plain
+from feather_memory.errors import FeatherError
+
+
+class OneLineErrors(TyperGroup):
+    """Says what went wrong in one line on stderr, and exits with 1."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # `… | head`: typer leaves quietly
+            raise
+        except (FeatherError, OSError) as error:
+            typer.echo(f"Error: {plain(str(error))}", err=True)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="feather-memory",
+    cls=OneLineErrors,
+    help="Look into, fill and look after the memories in a .feather file.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command()(demonstration.demo)
+app.command("import")(exchange.import_chat)
+app.command()(exchange.export)
+app.command()(asking.search)
+app.command()(asking.show)
+app.command()(asking.history)
+app.command()(upkeep.stats)
+app.command()(upkeep.check)
+app.command()(upkeep.backup)
+app.command()(upkeep.forget)

@@ -1,0 +1,150 @@
+"""`feather-memory search`, `show` and `history`."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feather_memory.cli.options import (
+    EmbedderOption,
+    StorePath,
+    WhereOption,
+    condition,
+    day,
+    embedder_named,
+    existing,
+    moment,
+    table,
+)
+from feather_memory.model import Memory
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from feather_memory.store import Store
+    from feather_memory.types import Embedder
+
+_TIME = "ISO 8601, Unix seconds or milliseconds; read as UTC if it names no zone."
+
+
+def search(
+    store: StorePath,
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    k: Annotated[int, typer.Option("-k", help="How many answers.", min=1)] = 5,
+    as_of: Annotated[str | None, typer.Option(help=f"What was true then? {_TIME}")] = None,
+    known_at: Annotated[str | None, typer.Option(help=f"What did we know then? {_TIME}")] = None,
+    where: WhereOption = None,
+    session: Annotated[str | None, typer.Option(help="Only memories of this session.")] = None,
+    hops: Annotated[int, typer.Option(help="Also walk so many edges.", min=0)] = 0,
+    embedder: EmbedderOption = None,
+) -> None:
+    """Find the memories that answer a query best. Writes nothing."""
+    asked = {
+        "where": condition(where),
+        "session": session,
+        "as_of": moment(as_of, "--as-of"),
+        "known_at": moment(known_at, "--known-at"),
+    }
+    with existing(store, _fitting(store, embedder)) as opened:
+        if hops:
+            hits = list(opened.context_chain(query, k, hops, **asked))
+        else:
+            hits = list(opened.search(query, k, **asked))
+        titles = ["score", "since", "id", "memory", "replaces", *(["hop"] if hops else [])]
+        table(
+            titles,
+            (
+                (
+                    f"{hit.score.value:.3f}",
+                    f"{hit.memory.valid_from:%Y-%m-%d}",
+                    hit.memory.id,
+                    hit.memory.text,
+                    _replaced(opened, hit.memory),
+                    *([hit.hop] if hops else []),
+                )
+                for hit in hits
+            ),
+        )
+    if not hits:
+        typer.echo("Nothing found.", err=True)
+
+
+def _fitting(store: Path, name: str | None) -> Embedder | None:
+    """The embedder asked for; if none was, the default where the store's vectors can be its own."""
+    embed = embedder_named(name)
+    if name is not None or embed is None:
+        return embed
+    with existing(store) as opened:
+        dimension = opened.stats().dimension
+    if dimension is None or dimension == getattr(embed, "dim", None):
+        return embed
+    typer.echo(
+        f"The vectors here have {dimension} numbers and come from another embedder: "
+        "searching by words only. Name it with --embedder.",
+        err=True,
+    )
+    return None
+
+
+def _replaced(store: Store, memory: Memory) -> str:
+    return "; ".join(old.text for old in store.get_many(memory.supersedes))
+
+
+def show(store: StorePath, id: Annotated[str, typer.Argument(metavar="ID")]) -> None:  # noqa: A002
+    """Show all that is known about one memory: its fields, edges and signals."""
+    with existing(store) as opened:
+        memory = opened.get(id)
+        table(["field", "value"], _fields(memory))
+        if edges := opened.edges(id):
+            typer.echo()
+            table(
+                ["source", "type", "target", "weight"],
+                ((edge.source, edge.type, edge.target, f"{edge.weight:g}") for edge in edges),
+            )
+        if signals := opened.signals(id):
+            typer.echo()
+            table(
+                ["at", "signal", "strength", "turn"],
+                (
+                    (
+                        day(signal.at),
+                        signal.kind + (" (taken back)" if signal.retracted else ""),
+                        f"{signal.strength:g}",
+                        signal.turn or "",
+                    )
+                    for signal in signals
+                ),
+            )
+
+
+def _fields(memory: Memory) -> list[tuple[str, str]]:
+    rows = []
+    for name in Memory.__slots__:
+        value = getattr(memory, name)
+        if name == "vector":
+            said = "" if value is None else f"{len(value)} numbers"
+        elif name.endswith(("_at", "_from", "_to")):
+            said = day(value)
+        elif name == "metadata":
+            said = json.dumps(value, ensure_ascii=False) if value else ""
+        elif isinstance(value, tuple):
+            said = ", ".join(value)
+        else:
+            said = "" if value is None else str(value)
+        if said:
+            rows.append((name, said))
+    return rows
+
+
+def history(store: StorePath, id: Annotated[str, typer.Argument(metavar="ID")]) -> None:  # noqa: A002
+    """Show what a fact was over time, oldest first."""
+    with existing(store) as opened:
+        table(
+            ["since", "until", "id", "memory"],
+            (
+                (day(memory.valid_from), day(memory.valid_to), memory.id, memory.text)
+                for memory in opened.history(id)
+            ),
+        )

@@ -1,0 +1,142 @@
+"""What commands share: how they find a store, an embedder, a time and a filter, and how they print."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+import unicodedata
+from pathlib import Path  # noqa: TC003 - typer reads annotations when the command runs
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from feather_memory.chatlog import parse_time
+from feather_memory.errors import FeatherError, FilterError, ParameterError, StoreAccessError
+from feather_memory.store import Store
+from feather_memory.testing import HashEmbedder
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from feather_memory.types import Embedder, Seconds
+
+StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The .feather file.")]
+
+EmbedderOption = Annotated[
+    str | None,
+    typer.Option(
+        "--embedder",
+        metavar="MODULE:NAME",
+        help="Your function from a list of texts to their vectors; 'none' for words only. Without "
+        "it: feather_memory.testing.HashEmbedder, which is lexical, not semantic (it finds "
+        "shared words and spellings, and knows no synonyms).",
+    ),
+]
+
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="JSON",
+        help="""Only memories this filter lets through, like '{"channel": "chat"}' or """
+        """'{"importance": {"$gte": 0.5}}'.""",
+    ),
+]
+
+
+def existing(path: Path, embedder: Embedder | None = None) -> Store:
+    """The store at `path`; unlike `Store.open`, none is made.
+
+    Raises:
+        StoreAccessError: There is no such file.
+    """
+    if not path.exists():
+        raise StoreAccessError(f"no store at {str(path)!r}")
+    return Store.open(path, embedder=embedder)
+
+
+def embedder_named(name: str | None) -> Embedder | None:
+    """What `--embedder` means. Its folder may be the one the command runs in.
+
+    Raises:
+        ParameterError: There is no such function.
+    """
+    if name is None:
+        return HashEmbedder()
+    if name == "none":
+        return None
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise ParameterError(f"--embedder takes MODULE:NAME or 'none', got {name!r}")
+    found = _imported(module, attribute, name)
+    if not callable(found):
+        raise ParameterError(f"--embedder {name}: it is a {type(found).__name__}, not a function")
+
+    def embed(texts: list[str]) -> Any:
+        try:
+            return found(texts)
+        except FeatherError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the caller's own function may raise anything
+            raise FeatherError(f"--embedder {name}: {type(error).__name__}: {error}") from error
+
+    return embed
+
+
+def _imported(module: str, attribute: str, name: str) -> Any:
+    if (here := os.getcwd()) not in sys.path:  # noqa: PTH109 - sys.path holds strings
+        sys.path.insert(0, here)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except Exception as error:  # noqa: BLE001 - the caller's own module may raise anything
+        raise ParameterError(f"--embedder {name}: {type(error).__name__}: {error}") from error
+
+
+def moment(written: str | None, option: str) -> Seconds | None:
+    """The time a caller wrote; one without a zone is read as UTC."""
+    if written is None:
+        return None
+    try:
+        return parse_time(written)
+    except ParameterError as error:
+        raise ParameterError(f"{option}: {error}") from None
+
+
+def condition(where: str | None) -> dict[str, Any] | None:
+    """The filter that a caller wrote as JSON."""
+    if where is None:
+        return None
+    try:
+        read = json.loads(where)
+    except (ValueError, RecursionError) as error:
+        raise FilterError(f"--where is not JSON: {error}") from None
+    if not isinstance(read, dict) or not read:
+        raise FilterError(f"--where takes a JSON object that says something, got {where!r:.80}")
+    return read
+
+
+def plain(text: str) -> str:
+    """The text on one line, without the control characters that could drive a terminal."""
+    line = " ".join(text.split())
+    return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf"} else c for c in line)
+
+
+def day(time: datetime | None) -> str:
+    """A time to the minute, in UTC; nothing for none."""
+    return "" if time is None else f"{time:%Y-%m-%d %H:%M}"
+
+
+def table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Print rows as a table. Nothing in them is read as markup."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        grid.add_column(title, overflow="fold", no_wrap=title in {"score", "since", "until"})
+    for row in rows:
+        grid.add_row(*(Text(plain(str(cell))) for cell in row))
+    Console().print(grid)

@@ -1,0 +1,74 @@
+"""`feather-memory stats`, `check`, `backup` and `forget`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path  # noqa: TC003 - typer reads annotations when the command runs
+from typing import Annotated
+
+import typer
+
+from feather_memory.cli.options import StorePath, WhereOption, condition, existing, plain, table
+from feather_memory.errors import ParameterError
+
+
+def stats(store: StorePath) -> None:
+    """Count what is in a store, and how large it is."""
+    with existing(store) as opened:
+        counted = dataclasses.asdict(opened.stats())
+    table(["", ""], ((name.replace("_", " "), value) for name, value in counted.items()))
+
+
+def check(
+    store: StorePath,
+    fix: Annotated[bool, typer.Option("--fix", help="Rebuild what is derived.")] = False,
+) -> None:
+    """Audit a store. Exits with 1 if anything is wrong with it."""
+    with existing(store) as opened:
+        faults = opened.check(fix=fix)
+    for fault in faults:
+        typer.echo(plain(fault))
+    if faults:
+        raise typer.Exit(1)
+    typer.echo("Nothing is wrong.")
+
+
+def backup(
+    store: StorePath,
+    dest: Annotated[Path, typer.Argument(help="A file that does not exist yet.")],
+) -> None:
+    """Copy a store while others go on using it."""
+    with existing(store) as opened:
+        opened.backup(dest)
+    typer.echo(f"Copied to {dest}.")
+
+
+def forget(
+    store: StorePath,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    where: WhereOption = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove memories for good: their bytes are in no file of the store afterwards."""
+    chosen = condition(where)
+    if not ids and chosen is None:
+        raise ParameterError("name the memories to forget, by id or with --where")
+    with existing(store) as opened:
+        planned = opened.forget(ids or None, where=chosen, dry_run=True)
+        said = (
+            f"{len(planned.ids)} memories, {planned.edges} edges, {planned.signals} signals "
+            f"and {planned.recalls} recall log entries"
+        )
+        if dry_run or not planned.ids:
+            typer.echo(f"Would forget {said}.")
+            for id_ in planned.ids:
+                typer.echo(plain(id_))
+            return
+        if not yes:
+            typer.confirm(f"Forget {said}, for good?", abort=True)
+        # By id: a memory that came since the question was not agreed to.
+        opened.forget(planned.ids)
+    typer.echo(f"Forgot {said}.")

@@ -1,0 +1,558 @@
+"""Files: what is refused and left as it is, what is derived, what the audit sees."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from feather_memory import (
+    ClosedStoreError,
+    CorruptStoreError,
+    NewerFormatError,
+    Store,
+    StoreAccessError,
+    WrongTenantError,
+    keeping,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOW = 1_700_000_000.0
+DIM = 8
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "alice.feather"
+
+
+def opened(path: Path, **more) -> Store:
+    return Store.open(path, clock=lambda: NOW, **more)
+
+
+def vector(number: int) -> np.ndarray:
+    return np.random.default_rng(number).standard_normal(DIM).astype(np.float32)
+
+
+def fill(store: Store, count: int, start: int = 0) -> None:
+    store.add_many(
+        {"id": f"m{n}", "text": f"fact number{n} about topic{n % 7}", "vector": vector(n)}
+        for n in range(start, start + count)
+    )
+
+
+def answers(store: Store) -> list[list[tuple[str, float]]]:
+    queries = [{"vector": vector(1_000 + n)} for n in range(4)] + [{"text": "topic3 number5"}]
+    return [
+        [(hit.memory.id, round(hit.score.value, 9)) for hit in store.search(k=10, **query)]
+        for query in queries
+    ]
+
+
+def refused(path: Path, error: type[Exception], **more) -> Exception:
+    """Opening raises `error`, and the folder is byte for byte as it was."""
+    before = {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()}
+    with pytest.raises(error) as caught:
+        opened(path, **more)
+    assert {p.name: p.read_bytes() for p in path.parent.iterdir() if p.is_file()} == before
+    return caught.value
+
+
+# What is not opened
+
+
+def test_a_directory_is_refused(tmp_path):
+    refused(tmp_path, StoreAccessError)
+
+
+def test_a_missing_folder_is_refused_and_not_made(tmp_path):
+    with pytest.raises(StoreAccessError, match="no such folder"):
+        opened(tmp_path / "nowhere" / "alice.feather")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0",
+        b"SQLite format 3\0",
+        b"hello, I am a text file\n" * 50,
+        random.Random(1).randbytes(99),
+        random.Random(2).randbytes(8_192),
+        b"SQLite format 3\0" + random.Random(3).randbytes(8_192),
+    ],
+    ids=["empty", "one byte", "only the magic", "text", "99 random", "random", "magic and random"],
+)
+def test_what_is_not_a_store_is_refused_and_left_as_it_is(file, content):
+    file.write_bytes(content)
+    error = refused(file, CorruptStoreError)
+    assert str(file) in str(error)
+
+
+def test_a_database_of_another_application_is_refused(file):
+    connection = sqlite3.connect(file)
+    connection.execute("create table memory (id text)")
+    connection.commit()
+    connection.close()
+    refused(file, CorruptStoreError)
+
+
+def test_a_file_of_a_later_format_is_refused_with_both_numbers(file):
+    opened(file).close()
+    connection = sqlite3.connect(file)
+    connection.execute("pragma user_version = 2")
+    connection.close()
+    error = refused(file, NewerFormatError)
+    assert (error.found, error.known) == (2, 1)
+
+
+def test_a_truncated_file_is_refused_at_every_length(tmp_path, file):
+    with opened(file) as store:
+        fill(store, 40)
+    whole = file.read_bytes()
+    cuts = random.Random(5).sample(range(len(whole)), 60)
+    pages = range(0, len(whole), 4_096)
+    for cut in [*cuts, *pages, 1, 99, 100, 101, len(whole) - 1]:
+        folder = tmp_path / f"cut{cut}"
+        folder.mkdir(exist_ok=True)
+        target = folder / "alice.feather"
+        target.write_bytes(whole[:cut])
+        refused(target, CorruptStoreError)
+
+
+def test_another_tenants_file_is_refused(file):
+    opened(file, tenant="alice").close()
+    error = refused(file, WrongTenantError, tenant="bob")
+    assert (error.expected, error.found) == ("bob", "alice")
+    with opened(file, tenant="alice") as store:
+        assert store.tenant == "alice"
+    with opened(file) as store:
+        assert store.tenant == "alice"
+
+
+def test_a_file_of_nobody_is_not_any_tenants(file):
+    opened(file).close()
+    refused(file, WrongTenantError, tenant="bob")
+
+
+def test_a_closed_store_refuses_everything_but_closing(file):
+    store = opened(file)
+    store.add("a fact", id="a")
+    store.close()
+    store.close()
+    for use in (
+        lambda: store.add("more"),
+        lambda: store.search("fact"),
+        lambda: store.recall("fact"),
+        lambda: store.get("a"),
+        lambda: store.forget("a"),
+        store.check,
+        store.stats,
+        lambda: store.backup(file.with_name("copy.feather")),
+    ):
+        with pytest.raises(ClosedStoreError):
+            use()
+
+
+UNPRIVILEGED = """
+import os, sys
+if os.geteuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+from feather_memory import Store, StoreAccessError
+path = sys.argv[1]
+try:
+    store = Store.open(path)
+    print("opened")
+    if os.path.getsize(path):
+        print([h.memory.text for h in store.search("fact")])
+    store.add("another")
+    print("written")
+except StoreAccessError as error:
+    print("refused", type(error).__name__)
+"""
+
+
+def unprivileged(path: Path) -> str:
+    run = subprocess.run(
+        [sys.executable, "-c", UNPRIVILEGED, str(path)],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+@pytest.fixture
+def reachable(tmp_path):
+    """A folder that an unprivileged user can reach: pytest's own are for their owner alone."""
+    for parent in [tmp_path, *tmp_path.parents]:
+        if str(parent).startswith(("/tmp/pytest", str(tmp_path))):  # noqa: S108
+            parent.chmod(0o755)
+    return tmp_path
+
+
+def test_an_unreadable_file_is_refused(reachable):
+    path = reachable / "alice.feather"
+    opened(path).close()
+    path.chmod(0)
+    assert "refused StoreAccessError" in unprivileged(path)
+
+
+def test_a_folder_that_cannot_be_written_refuses_a_new_file(reachable):
+    reachable.chmod(0o555)
+    assert "refused StoreAccessError" in unprivileged(reachable / "alice.feather")
+    reachable.chmod(0o755)
+    assert list(reachable.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_written_is_refused_with_a_typed_error_and_unchanged(reachable):
+    path = reachable / "alice.feather"
+    with opened(path) as store:
+        store.add("a fact")
+    path.chmod(0o444)
+    reachable.chmod(0o555)
+    before = path.read_bytes()
+    said = unprivileged(path)
+    reachable.chmod(0o755)
+    assert "refused StoreAccessError" in said
+    assert "written" not in said
+    assert path.read_bytes() == before
+
+
+# Copies
+
+
+def test_a_backup_opens_and_answers_alike(tmp_path, file):
+    with opened(file, tenant="alice") as store:
+        fill(store, 60)
+        store.supersede("m3", "fact number3 is another topic3", id="new")
+        store.link("m1", "m2", "supports", 0.5)
+        store.signal("m5", "liked", event_id="e")
+        store.backup(tmp_path / "copy.feather")
+        expected, history = answers(store), store.history("m3")
+        fill(store, 5, start=500)
+        with opened(tmp_path / "copy.feather", tenant="alice") as copy:
+            assert answers(copy) == expected
+            assert copy.history("m3") == history
+            assert copy.edges("m1")
+            assert copy.signals("m5")
+            assert len(copy) == 61
+            assert copy.check() == []
+
+
+def test_a_backup_is_one_file(tmp_path, file):
+    with opened(file) as store:
+        fill(store, 5)
+        (tmp_path / "out").mkdir()
+        store.backup(tmp_path / "out" / "copy.feather")
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["copy.feather"]
+
+
+def test_a_backup_never_overwrites(tmp_path, file):
+    target = tmp_path / "precious"
+    target.write_bytes(b"precious")
+    with opened(file) as store:
+        with pytest.raises(StoreAccessError):
+            store.backup(target)
+        with pytest.raises(StoreAccessError):
+            store.backup(file)
+        with pytest.raises(StoreAccessError):
+            store.backup(tmp_path / "nowhere" / "copy.feather")
+    assert target.read_bytes() == b"precious"
+
+
+def test_copying_the_file_of_a_closed_store_copies_the_memory(tmp_path, file):
+    with opened(file) as store:
+        fill(store, 30)
+        expected = answers(store)
+    (tmp_path / "elsewhere").mkdir()
+    copied = tmp_path / "elsewhere" / "bob.feather"
+    shutil.copy(file, copied)
+    with opened(copied) as store:
+        assert answers(store) == expected
+
+
+# What is derived
+
+
+@pytest.fixture
+def mapped(file, monkeypatch):
+    """A closed store with a mapped file, and what it answers."""
+    monkeypatch.setattr("feather_memory.keeping.SNAPSHOT_ROWS", 50)
+    with opened(file) as store:
+        fill(store, 80)
+        expected = answers(store)
+    assert keeping.vectors_path(file).exists()
+    return expected
+
+
+def test_the_mapped_file_is_used_and_changes_no_answer(file, mapped):
+    with opened(file) as store:
+        assert len(store._replica._view) == 80
+        assert answers(store) == mapped
+        assert store.check() == []
+
+
+def test_without_the_mapped_file_the_answers_are_the_same(file, mapped):
+    keeping.vectors_path(file).unlink()
+    with opened(file) as store:
+        assert len(store._replica._view) == 0
+        assert answers(store) == mapped
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("damage", ["text", "empty", "half", "header", "column"])
+def test_a_damaged_mapped_file_changes_no_answer(file, mapped, damage):
+    path = keeping.vectors_path(file)
+    whole = bytearray(path.read_bytes())
+    if damage == "text":
+        path.write_bytes(b"not a snapshot")
+    elif damage == "empty":
+        path.write_bytes(b"")
+    elif damage == "half":
+        path.write_bytes(whole[: len(whole) // 2])
+    elif damage == "header":
+        whole[40] ^= 1
+        path.write_bytes(whole)
+    else:
+        at = whole.index(np.arange(1, 81, dtype="<i8").tobytes())  # the column of rows
+        whole[at] ^= 1
+        path.write_bytes(whole)
+    with opened(file) as store:
+        assert answers(store) == mapped
+
+
+def test_a_flipped_vector_in_the_mapped_file_is_named_and_mended(file, mapped):
+    path = keeping.vectors_path(file)
+    whole = bytearray(path.read_bytes())
+    whole[-1] ^= 0x40
+    path.write_bytes(whole)
+    with opened(file) as store:
+        assert any("vectors" in fault for fault in store.check())
+        assert store.check(fix=True) == []
+        assert answers(store) == mapped
+    with opened(file) as store:
+        assert answers(store) == mapped
+
+
+def test_the_mapped_file_of_another_store_is_not_taken_for_this_ones(tmp_path, file, mapped):
+    other = tmp_path / "bob.feather"
+    with opened(other) as store:
+        fill(store, 80, start=200)
+    shutil.copy(keeping.vectors_path(other), keeping.vectors_path(file))
+    with opened(file) as store:
+        assert answers(store) == mapped
+
+
+def test_the_tail_after_the_mapped_file_is_found(file, mapped):
+    with opened(file) as store:
+        fill(store, 5, start=300)
+        store.update("m7", text="fact number7 about topic3 moved")
+        store.supersede("m3", "a newer topic3 fact", id="new", vector=vector(1_001))
+        expected = answers(store)
+    with opened(file) as store:
+        assert answers(store) == expected
+        assert answers(store) != mapped
+    keeping.vectors_path(file).unlink()
+    with opened(file) as store:
+        assert answers(store) == expected
+
+
+def test_an_older_backup_restored_beside_a_newer_mapped_file_answers_as_it_did(
+    tmp_path, file, mapped
+):
+    with opened(file) as store:
+        store.backup(tmp_path / "old.feather")
+        fill(store, 60, start=400)
+        store.update("m1", vector=vector(999))
+    assert len(opened_rows(file)) == 140
+    file.unlink()
+    shutil.copy(tmp_path / "old.feather", file)
+    with opened(file) as store:
+        assert answers(store) == mapped
+        fill(store, 60, start=700)  # a second future, as long as the first
+        expected = answers(store)
+        assert "m400" not in {id_ for answer in expected for id_, _ in answer}
+    with opened(file) as store:
+        assert answers(store) == expected
+        assert store.check() == []
+
+
+def opened_rows(path: Path) -> list[str]:
+    with opened(path) as store:
+        return [memory.id for memory in store.iterate()]
+
+
+# The audit
+
+
+def edit(path: Path, sql: str, *values: object) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute(sql, values)
+    connection.commit()
+    connection.close()
+
+
+@pytest.fixture
+def sound(file):
+    with opened(file) as store:
+        fill(store, 12)
+        store.supersede("m3", "fact number3 was wrong", id="new")
+        store.signal("m5", "liked", event_id="e")
+        assert store.check() == []
+    return file
+
+
+def test_a_flipped_byte_in_a_vector_is_named_and_cannot_be_mended(sound):
+    octets = bytearray(vector(4).tobytes())
+    octets[5] ^= 1
+    edit(sound, "update memory set vector = ? where id = 'm4'", bytes(octets))
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "'m4'" in fault
+        assert store.check(fix=True) == [fault]
+
+
+def test_a_flipped_byte_in_the_file_itself_is_named(sound):
+    whole = bytearray(sound.read_bytes())
+    at = whole.index(vector(4).tobytes())
+    whole[at + 5] ^= 1
+    sound.write_bytes(whole)
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "'m4'" in fault
+
+
+def test_a_changed_text_is_named(sound):
+    edit(sound, "update memory set text = 'Fact number6 about topic6' where id = 'm6'")
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "'m6'" in fault
+
+
+def test_changed_metadata_is_named(sound):
+    edit(sound, """update memory set metadata = '{"a":1}' where id = 'm6'""")
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "'m6'" in fault
+
+
+def test_a_wrong_end_is_named_and_mended(sound):
+    edit(sound, "update memory set valid_to = null where id = 'm3'")
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "'m3'" in fault
+        assert "valid_to" in fault
+        assert store.check(fix=True) == []
+        assert "m3" not in {hit.memory.id for hit in store.search("number3", 20)}
+
+
+def test_a_wrong_importance_is_named_and_mended(sound):
+    with opened(sound) as store:
+        expected = store.get("m5").importance
+    edit(sound, "update memory set importance = 0.01 where id = 'm5'")
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "'m5'" in fault
+        assert store.check(fix=True) == []
+        assert store.get("m5").importance == pytest.approx(expected)
+
+
+def test_a_missing_lexical_row_is_named_and_mended(sound):
+    edit(
+        sound,
+        "insert into lexical (lexical, rowid, terms) "
+        "select 'delete', row, text from memory where id = 'm8'",
+    )
+    with opened(sound) as store:
+        assert store.search("number8") == [] or all(
+            hit.memory.id != "m8" for hit in store.search("number8")
+        )
+        (fault,) = store.check()
+        assert "not indexed" in fault
+        assert store.check(fix=True) == []
+        assert store.search("number8")[0].memory.id == "m8"
+
+
+def test_a_partly_wrong_lexical_row_is_named_and_mended(sound):
+    edit(
+        sound,
+        "insert into lexical (lexical, rowid, terms) "
+        "select 'delete', row, text from memory where id = 'm8'",
+    )
+    edit(sound, "insert into lexical (rowid, terms) select row, 'fact' from memory where id = 'm8'")
+    with opened(sound) as store:
+        assert store.check() != []
+        assert store.check(fix=True) == []
+        assert store.search("number8")[0].memory.id == "m8"
+
+
+def test_a_lexical_row_of_nothing_is_named_and_mended(sound):
+    edit(sound, "insert into lexical (rowid, terms) values (9999, 'ghost')")
+    with opened(sound) as store:
+        (fault,) = store.check()
+        assert "9999" in fault
+        assert store.check(fix=True) == []
+        assert store.search("ghost") == []
+
+
+def test_a_lost_supersedes_edge_is_named(sound):
+    edit(sound, "delete from edge where type = 'supersedes'")
+    with opened(sound) as store:
+        assert any("no edge" in fault for fault in store.check())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_damaged_page_is_an_answer_or_a_typed_error_never_anything_else(sound, seed):
+    rng = random.Random(seed)
+    whole = bytearray(sound.read_bytes())
+    at = rng.randrange(100, len(whole) - 64)
+    whole[at : at + 64] = rng.randbytes(64)
+    sound.write_bytes(whole)
+    try:
+        with opened(sound) as store:
+            store.check()
+            store.search("fact", 5)
+    except CorruptStoreError:
+        pass
+
+
+def test_the_file_does_not_depend_on_the_working_directory(tmp_path, file):
+    script = textwrap.dedent(
+        """
+        import os
+        from feather_memory import Store
+        store = Store.open("alice.feather")
+        os.chdir("/")
+        store.add("written after the move")
+        print(len(store.search("written")))
+        store.backup(os.path.join(os.environ["OUT"], "copy.feather"))
+        store.close()
+        """
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "OUT": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "1\n"
+    with opened(file) as store:
+        assert len(store) == 1
