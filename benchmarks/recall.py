@@ -33,6 +33,7 @@ K = 10
 DENSE_WEIGHTS = (0.3, 0.4, 0.5, 0.6, 0.7)
 TIME_WEIGHTS = (0.0, 0.02, 0.05, 0.1)
 SHIFTS = (30, 242, 1_000)  # days between a conversation's last turn and the question
+ADVERSARIAL = 5
 FORMS = ("raw", "max", "min-max")
 RELEVANCE = Scoring(time_weight=0, importance_weight=0)
 
@@ -57,7 +58,8 @@ class Answers:
     category: int
     evidence: frozenset[str]
     ids: np.ndarray
-    similarity: np.ndarray
+    cosine: np.ndarray
+    similarity: np.ndarray  # max(0, cosine), as the store has it
     lexical: np.ndarray
     age: np.ndarray  # days before the last turn of the conversation
 
@@ -144,32 +146,35 @@ def conversations(
             yield Conversation(store, last, questions)
 
 
-def every_answer(conversation: Conversation) -> Iterator[Answers]:
+def every_answer(conversation: Conversation, vectors: Vectors) -> Iterator[Answers]:
     """All memories of the conversation with their parts, for each of its questions."""
     store, last = conversation.store, conversation.last
     everything = len(store)
     for question in conversation.questions:
         hits = store.search(question["question"], k=everything, scoring=RELEVANCE, now=last)
+        (asked,) = vectors([question["question"]])
         yield Answers(
             category=question["category"],
-            evidence=frozenset(question["evidence"]),
+            evidence=frozenset(map(str, question["evidence"])),
             ids=np.array([hit.memory.id for hit in hits]),
+            cosine=np.array([hit.memory.vector for hit in hits]) @ asked,
             similarity=np.array([hit.score.similarity for hit in hits]),
             lexical=np.array([hit.score.lexical for hit in hits]),
             age=np.array([(last - hit.memory.valid_from).total_seconds() / DAY for hit in hits]),
         )
 
 
-def normalised(similarity: np.ndarray, form: str) -> np.ndarray:
-    """The dense half: as it is, over the best, or from the worst to the best."""
-    worst = similarity.min() if form == "min-max" else 0.0
-    best = 1.0 if form == "raw" else similarity.max()
-    return (similarity - worst) / (best - worst) if best > worst else similarity * 0.0
+def dense(answers: Answers, form: str) -> np.ndarray:
+    """The dense half: max(0, cosine), that over the best, or cosine from worst to best."""
+    if form == "raw":
+        return answers.similarity
+    values = answers.similarity if form == "max" else answers.cosine
+    worst = 0.0 if form == "max" else values.min()
+    return (values - worst) / max(values.max() - worst, 1e-9)
 
 
 def fused(answers: Answers, form: str, dense_weight: float) -> np.ndarray:
-    dense = normalised(answers.similarity, form)
-    return dense_weight * dense + (1 - dense_weight) * answers.lexical
+    return dense_weight * dense(answers, form) + (1 - dense_weight) * answers.lexical
 
 
 def aged(answers: Answers, relevance: np.ndarray, time_weight: float, shift: float) -> np.ndarray:
@@ -181,7 +186,7 @@ def aged(answers: Answers, relevance: np.ndarray, time_weight: float, shift: flo
 def means(answers: Sequence[Answers], score: Callable[[Answers], np.ndarray]) -> tuple[str, ...]:
     """Recall@10 in per cent: of categories 1–4, and of all."""
     found = np.array([one.recall(score(one)) for one in answers])
-    core = np.array([one.category < 5 for one in answers])
+    core = np.array([one.category != ADVERSARIAL for one in answers])
     return f"{100 * found[core].mean():5.1f}", f"{100 * found.mean():5.1f}"
 
 
@@ -240,7 +245,7 @@ def locomo(data: Path, folder: Path, limit: int | None) -> None:
         answers: list[Answers] = []
         gated: list[tuple[int, list[float]]] = []
         for talk in conversations(data, folder, vectors, text, embedded, limit):
-            answers.extend(every_answer(talk))
+            answers.extend(every_answer(talk, vectors))
             if text is plain:
                 gated.extend(gate(talk))
         heading(f"LoCoMo recall@10, {title} ({len(answers)} questions)")
@@ -257,7 +262,7 @@ def report_gate(gated: Sequence[tuple[int, list[float]]]) -> None:
     categories = np.array([category for category, _ in gated])
     found = 100 * np.array([values for _, values in gated])
     for name, column in zip(names, found.T, strict=True):
-        print(f"{name:24}{column[categories < 5].mean():5.1f}   {column.mean():5.1f}")
+        print(f"{name:24}{column[categories != ADVERSARIAL].mean():5.1f}   {column.mean():5.1f}")
 
 
 # BEAM
@@ -293,18 +298,35 @@ def standing(store: Store, question: Row, now: datetime) -> list[bool]:
 def beam(data: Path, folder: Path, limit: int | None) -> None:
     vectors = Vectors(data / "minilm.npz")
     messages = [m for m in rows_of(data / "messages.jsonl.gz") if m["role"] == "user"]
-    updates = [q for q in rows_of(data / "questions.jsonl") if q["update"]][:limit]
-    before, after = [], []
+    questions = rows_of(data / "questions.jsonl")
+    now = datetime(2024, 6, 1, tzinfo=UTC)
+    answers: list[Answers] = []
+    for chat, own in groupby(messages, key=lambda message: message["chat"]):
+        asked = [q for q in questions if q["chat"] == chat and q["evidence"]][:limit]
+        with chat_store(folder / f"chat-{chat}.feather", own, vectors) as store:
+            answers.extend(every_answer(Conversation(store, now, asked), vectors))
+    heading(f"BEAM recall@10 of user messages ({len(answers)} questions)")
+    report_fusion(answers)
+    updates = [q for q in questions if q["update"]][:limit]
+    heading(f"BEAM knowledge updates ({len(updates)} questions), per cent")
+    report_updates(folder, messages, updates, vectors)
+
+
+def report_updates(
+    folder: Path, messages: Sequence[Row], updates: Sequence[Row], vectors: Vectors
+) -> None:
+    """Before and after the updates of a chat are told to its store, one question at a time."""
+    before: list[list[bool]] = []
+    after: list[list[bool]] = []
     now = datetime(2024, 6, 1, tzinfo=UTC)
     for number, question in enumerate(updates):  # a store each: one update never hides another
         own = [m for m in messages if m["chat"] == question["chat"]]
-        with chat_store(folder / f"beam-{number}.feather", own, vectors) as store:
+        with chat_store(folder / f"update-{number}.feather", own, vectors) as store:
             before.append(standing(store, question, now))
             for new in question["update"]["new"]:
                 for old in question["update"]["old"]:
                     store.link(str(new), str(old), "supersedes")
             after.append(standing(store, question, now))
-    heading(f"BEAM knowledge updates ({len(updates)} questions), per cent")
     print(f"{'':24}{'stale@1':>9}{'stale@5':>9}{'new@1':>9}{'new@5':>9}")
     for name, found in (("never superseded", before), ("superseded", after)):
         print(f"{name:24}" + "".join(f"{value:9.1f}" for value in 100 * np.mean(found, axis=0)))

@@ -10,9 +10,10 @@ def main() -> None:
     try:
         from feather_memory import cli
     except ModuleNotFoundError as error:
-        if error.name not in {"typer", "rich"}:
+        package = (error.name or "").partition(".")[0]
+        if package not in {"typer", "rich"}:
             raise
-        sys.exit(f"{error.name} is not installed: pip install 'feather-memory[cli]'")
+        sys.exit(f"{package} is not installed: pip install 'feather-memory[cli]'")
     cli.app()
 
 

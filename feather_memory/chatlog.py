@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
@@ -61,6 +61,14 @@ class Fields:
         return {part: getattr(self, part) or part for part in _ROLES}
 
 
+class Link(NamedTuple):
+    """An edge as our own export names it, seen from its source."""
+
+    type: str
+    target: str
+    weight: float = 1.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One line that can be remembered."""
@@ -70,8 +78,8 @@ class Entry:
     """Arguments of `Store.add`, by name."""
     group: str | None = None
     """The value of the field that tells stores apart."""
-    supersedes: tuple[str, ...] = ()
-    """Ids of the memories it replaced; only a line of our own export says so."""
+    links: tuple[Link, ...] = ()
+    """The edges that start at it; only a line of our own export names them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +182,7 @@ class _ExportLine(_Line):
     valid_from: _Time
     valid_to: _Time | None = None
     expires_at: _Time | None = None
-    supersedes: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
     vector: list[float] | None = None
 
 
@@ -280,8 +288,8 @@ def _exported(line: int, row: _Row, fields: Fields) -> Entry:
             f"an export of version {row[MARK]!r}; this release reads {MARK_VERSION}"
         )
     record = _filled(_ExportLine.model_validate(row))
-    replaced = tuple(record.pop("supersedes", ()))
-    return Entry(line=line, record=record, group=_group(row, fields), supersedes=replaced)
+    links = record.pop("links", ())
+    return Entry(line=line, record=record, group=_group(row, fields), links=links)
 
 
 def _filled(checked: _Line) -> dict[str, Any]:

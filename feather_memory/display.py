@@ -39,7 +39,8 @@ _HOPS = ("#4c8bf5", "#2a9d8f", "#9b7bd4")
 
 # Pixels
 _BAR, _BAR_HEIGHT = 160, 10
-_COLUMN, _ROW, _MARGIN = 270, 96, 100
+_COLUMN, _ROW, _MARGIN = 320, 100, 100
+_ARCH = 44  # room above for edges that pass over a column
 _SMALLEST, _GROWTH = 9, 13  # a node's radius: at score 0, and what the best score adds
 _ARROW = 8
 _LABEL_WIDTH, _LABEL_LINES = 26, 2  # characters, lines
@@ -151,7 +152,7 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _bar(parts: Mapping[str, float], widest: float) -> str:
-    """What adds to the score, end to end; what takes from it lies over the end in grey."""
+    """What adds to the score, end to end; what takes from it lies under the end in grey."""
     x, pieces, names = 0.0, [], []
     gains = sorted(parts.items(), key=lambda part: part[1] < 0)  # stable: what takes comes last
     for name, part in gains:
@@ -159,9 +160,10 @@ def _bar(parts: Mapping[str, float], widest: float) -> str:
             continue
         colour = _COLOURS.get(name, _GIVEN) if part > 0 else _TAKEN
         length = abs(part) / widest * _BAR
-        start = x if part > 0 else x - length
+        start, top = (x, 0) if part > 0 else (x - length, _BAR_HEIGHT // 2)
         pieces.append(
-            f'<rect x="{start:.1f}" width="{length:.1f}" height="{_BAR_HEIGHT}" fill="{colour}"/>'
+            f'<rect x="{start:.1f}" y="{top}" width="{length:.1f}" height="{_BAR_HEIGHT - top}" '
+            f'fill="{colour}"/>'
         )
         names.append(
             f'<span style="white-space:nowrap"><span style="color:{colour}">■</span> '
@@ -193,8 +195,12 @@ def _places(nodes: Sequence[Node], edges: Sequence[Link]) -> tuple[dict[str, Poi
         column = sorted(columns[hop], key=heights.__getitem__)
         top = (rows - len(column)) / 2 * _ROW
         for row, id_ in enumerate(column):
-            places[id_] = (_MARGIN + at * _COLUMN, top + row * _ROW + _ROW / 2 - 6)
-    return places, 2 * _MARGIN + (len(columns) - 1) * _COLUMN, rows * _ROW + 12
+            places[id_] = (_MARGIN + at * _COLUMN, _ARCH + top + row * _ROW + _ROW / 2 - 8)
+    width = 2 * _MARGIN + (len(columns) - 1) * _COLUMN
+    last = width - _MARGIN
+    if any(places[source][0] == places[target][0] == last for source, target, *_ in edges):
+        width += _MARGIN  # edges inside the last column bulge out of it
+    return places, width, _ARCH + rows * _ROW + 8
 
 
 def _node(node: Node, place: Point, radius: float) -> str:
@@ -241,8 +247,8 @@ def _bend(a: Point, b: Point, nth: int) -> tuple[Point, bool]:
     x, y = (a[0] + b[0]) / 2, (a[1] + b[1]) / 2
     across = abs(b[0] - a[0])
     if across == 0:  # bulge to the right, past the labels between the two
-        return (x + 70 + 0.35 * abs(b[1] - a[1]) + 40 * nth, y), True
-    outwards = 36 * nth + 50 * max(0.0, across / _COLUMN - 1)  # over what stands in between
+        return (x + 165 + 0.1 * abs(b[1] - a[1]) + 40 * nth, y), True
+    outwards = 36 * nth + 110 * max(0.0, across / _COLUMN - 1)  # over what stands in between
     return (x, y - outwards), False
 
 

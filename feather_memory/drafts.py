@@ -105,6 +105,7 @@ class Draft:
         if "vector" not in given and given.get("text", old.text) != old.text:
             vector = None  # it was the old text's
         prior = given.get("importance", old.prior)
+        valid_from = given.get("valid_from")
         record = Record(
             id=old.id,
             text=given.get("text", old.text),
@@ -118,7 +119,7 @@ class Draft:
             recalls=old.recalls,
             created_at=old.created_at,
             updated_at=old.updated_at,
-            valid_from=given.get("valid_from") or old.valid_from,
+            valid_from=old.valid_from if valid_from is None else valid_from,
             stated_to=given.get("valid_to", old.stated_to),
             valid_to=old.valid_to,
             expires_at=given.get("expires_at", old.expires_at),
@@ -136,6 +137,8 @@ def label(value: object, name: str) -> str:
         raise ParameterError(f"{name} must be a string, got {value!r}")
     if not value or len(value) > MAX_ID_LENGTH:
         raise ParameterError(f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}")
+    if "\0" in value:
+        raise ParameterError(f"{name} must not hold a NUL character, got {value!r:.80}")
     return _unicode(value, name)
 
 

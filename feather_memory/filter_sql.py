@@ -196,9 +196,8 @@ def _found(keys: Path) -> _Sql:
     """The JSON text stored under the keys, or null.
 
     SQLite 3.40 compares a quoted key with the stored one as both are spelled, and ends it at any
-    quotation mark; from 3.45 on it takes a key for one that
-    goes on after a NUL. So there is a path for each way to spell,
-    and where a quotation mark or U+0000 is about, the document is respelled for the lookup.
+    quotation mark; from 3.45 on it takes a key for one that goes on after a NUL. So there is a path
+    for each way to spell, and where a quotation mark or U+0000 is about, the document is respelled.
     """
     spelled = [
         "".join(f'."{_inside(key, is_ascii=style)}"' for key in keys) for style in (True, False)

@@ -263,12 +263,9 @@ class Verdict:
     """Place in the ranking of all that may be returned, from 1."""
     score: Score | None = None
     margin: float | None = None
-    """Its score less that of the k-th best: below 0 for a memory that just missed."""
-
-    @property
-    def is_returned(self) -> bool:
-        """Whether the search would have returned it."""
-        return self.gate is None and self.margin is not None and self.margin >= 0
+    """Its score less that of the k-th best: at most 0 for a memory that just missed."""
+    is_returned: bool = False
+    """Whether the search returns it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -183,6 +183,7 @@ class Reading:
             rank=place + 1,
             score=score,
             margin=score.value - rival,
+            is_returned=place < k,
         )
 
 

@@ -202,14 +202,14 @@ def test_a_line_of_our_own_export_keeps_all_it_says():
         "importance": 0.55,
         "valid_from": start.isoformat(),
         "valid_to": (start + timedelta(days=1)).isoformat(),
-        "supersedes": ["a"],
+        "links": [["supersedes", "a", 0.5]],
         "vector": [0.5, 0.25],
         "recalls": 3,
     }
 
     entry = json_lines(row, fields=Fields(actor="speaker"))[0]
 
-    assert entry.supersedes == ("a",)
+    assert entry.links == (("supersedes", "a", 0.5),)
     assert entry.record == {
         "id": "b",
         "text": "new",

@@ -88,7 +88,7 @@ def test_a_graph_stays_inside_its_frame_and_loads_nothing():
     for path in svg.iter(f"{SVG}path"):
         for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", path.get("d")):
             assert -40 <= float(x) <= width + 400
-            assert -60 <= float(y) <= height
+            assert -90 <= float(y) <= height
     assert "url(" not in html
     assert "href" not in html
 

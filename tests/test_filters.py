@@ -340,7 +340,7 @@ def record_of(metadata=None, **fields):
 both = records.flatmap(lambda record: st.tuples(st.just(record), questions(record)))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(both)
 def test_matches_and_sql_and_a_naive_oracle_agree(pair):
     record, question = pair
@@ -352,10 +352,10 @@ def test_matches_and_sql_and_a_naive_oracle_agree(pair):
     assert sql_answers(where, record) == {int(expected)}
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.data(), floats, st.sampled_from(["<", "<=", ">", ">="]))
-@example(None, 8.41e21, "<")
-def test_floats_one_step_apart_are_told_apart_in_sql(data, number, sign):
+@settings(max_examples=100, deadline=None)
+@given(floats, st.sampled_from(["<", "<=", ">", ">="]))
+@example(8.41e21, "<")
+def test_floats_one_step_apart_are_told_apart_in_sql(number, sign):
     """SQLite 3.40 reads some decimals as the float beside the right one."""
     metadata = {"n": number}
     bounds = [*neighbours(number), number]

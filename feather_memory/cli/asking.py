@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -41,7 +41,7 @@ def search(
     embedder: EmbedderOption = None,
 ) -> None:
     """Find the memories that answer a query best. Writes nothing."""
-    asked = {
+    asked: dict[str, Any] = {
         "where": condition(where),
         "session": session,
         "as_of": moment(as_of, "--as-of"),

@@ -1,4 +1,4 @@
-"""What commands share: how they find a store, an embedder, a time and a filter, and how they print."""
+"""What commands share: finding a store, an embedder, a time and a filter, and printing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import unicodedata
-from pathlib import Path  # noqa: TC003 - typer reads annotations when the command runs
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -83,7 +83,7 @@ def embedder_named(name: str | None) -> Embedder | None:
             return found(texts)
         except FeatherError:
             raise
-        except Exception as error:  # noqa: BLE001 - the caller's own function may raise anything
+        except Exception as error:  # the caller's own function may raise anything
             raise FeatherError(f"--embedder {name}: {type(error).__name__}: {error}") from error
 
     return embed
@@ -94,7 +94,7 @@ def _imported(module: str, attribute: str, name: str) -> Any:
         sys.path.insert(0, here)
     try:
         return getattr(importlib.import_module(module), attribute)
-    except Exception as error:  # noqa: BLE001 - the caller's own module may raise anything
+    except Exception as error:  # the caller's own module may raise anything
         raise ParameterError(f"--embedder {name}: {type(error).__name__}: {error}") from error
 
 

@@ -21,6 +21,7 @@ def stats(store: StorePath) -> None:
 
 def check(
     store: StorePath,
+    *,
     fix: Annotated[bool, typer.Option("--fix", help="Rebuild what is derived.")] = False,
 ) -> None:
     """Audit a store. Exits with 1 if anything is wrong with it."""
@@ -46,6 +47,7 @@ def backup(
 def forget(
     store: StorePath,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    *,
     where: WhereOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")

@@ -82,11 +82,13 @@ class Database:
     """One open file: a writer's connection, and a few readers' that are taken and put back."""
 
     def __init__(self, path: Path, *, durability: Durability, tenant: str | None) -> None:
-        self.path = path
+        self.path = path = path.absolute()  # whoever changes the working directory later
         self._synchronous = "full" if durability == "full" else "normal"
         self._forget_connections()
         if path.is_dir():
             raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
+        if not path.parent.is_dir():
+            raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
         try:
             if not path.exists():
                 schema.create(path, tenant)
@@ -95,8 +97,6 @@ class Database:
                 self.state = schema.read_state(connection)
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
-        except FileNotFoundError as error:
-            raise StoreAccessError(f"cannot create {str(path)!r}: no such folder") from error
         except OSError as error:
             if isinstance(error, FeatherError):
                 raise
@@ -122,7 +122,7 @@ class Database:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=rw",
+            f"{self.path.as_uri()}?mode=rw",
             uri=True,
             timeout=BUSY_SECONDS,
             isolation_level=None,
@@ -161,6 +161,8 @@ class Database:
             if (known := translated(error, self.path)) is None:
                 raise
             raise known from error
+        except UnicodeDecodeError as error:  # what was written was UTF-8
+            raise CorruptStoreError(str(self.path), f"damaged text: {error}") from error
 
     def _put_back(self, connection: sqlite3.Connection) -> None:
         if self.is_open and len(self._readers) < IDLE_READERS:

@@ -145,15 +145,15 @@ class _Story:
         )
         lowered = self.store.get(mistaken.id).importance
         self.say(
-            f"  [red]corrected[/]: its importance went from {mistaken.importance:.2f} to {lowered:.2f},"
-            " and what Maya said takes its place."
+            f"  [red]corrected[/]: its importance went from {mistaken.importance:.2f} "
+            f"to {lowered:.2f}, and what Maya said takes its place."
         )
         self._answers("Asked again: " + DEPLOY, self.store.search(DEPLOY, k=1))
 
     def take_apart(self) -> None:
         self.title("Take a score apart")
         hits = self.store.search(PYTHON, k=3)
-        table = Table(box=None, pad_edge=False, header_style="dim")
+        table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
         table.add_column("memory", ratio=1, no_wrap=True, overflow="ellipsis")
         names = [name for name in hits[0].score.parts if name != "layer"]
         for name in (*names, "= score"):
@@ -204,7 +204,8 @@ class _Story:
         spent = (time.perf_counter() - before) * 1e3
         self.quote(first)
         self.say(
-            f"[dim]opened and answered in {spent:.0f} ms; the whole memory is one file of {size} KiB[/]"
+            f"[dim]opened and answered in {spent:.0f} ms; "
+            f"the whole memory is one file of {size} KiB[/]"
         )
         faults = self.store.check()
         self.say(f"store.check() == {faults}" + ("" if faults else "  [green]nothing is wrong[/]"))

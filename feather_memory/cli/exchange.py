@@ -1,0 +1,198 @@
+"""`feather-memory import` and `export`: memories in and out of a store as lines of text."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path  # noqa: TC003 - typer reads annotations when the command runs
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+
+from feather_memory import chatlog
+from feather_memory.cli.intake import Intake
+from feather_memory.cli.options import (
+    EmbedderOption,
+    StorePath,
+    embedder_named,
+    existing,
+    plain,
+    table,
+)
+from feather_memory.errors import ParameterError, StoreAccessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import IO
+
+    from feather_memory.model import Memory
+    from feather_memory.store import Store
+
+_SHOWN_REFUSALS = 10
+
+
+def _field(what: str, default: str) -> Any:
+    return typer.Option(metavar="NAME", help=f"Where {what} is kept; else {default!r}, if there.")
+
+
+def import_chat(  # noqa: PLR0913 - one option for each part of a memory
+    file: Annotated[Path, typer.Argument(metavar="FILE.jsonl|csv", help="The chat export.")],
+    *,
+    store: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="The store to fill; made if needed.")
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="PATH", help="Where --per puts its stores.")
+    ] = None,
+    per: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Fill one store for each value of this field."),
+    ] = None,
+    text_field: Annotated[str, typer.Option(metavar="NAME", help="Where the text is.")] = "text",
+    id_field: Annotated[str | None, _field("the id", "id")] = None,
+    time_field: Annotated[str | None, _field("the time", "time")] = None,
+    session_field: Annotated[str | None, _field("the session", "session")] = None,
+    actor_field: Annotated[str | None, _field("who said it", "actor")] = None,
+    role_field: Annotated[str | None, _field("the role", "role")] = None,
+    key_field: Annotated[str | None, _field("the slot", "key")] = None,
+    embedder: EmbedderOption = None,
+    all_refused: Annotated[
+        bool, typer.Option("--all-refused", help="List every refused line, not the first ten.")
+    ] = False,
+) -> None:
+    """Remember every line of a JSONL or CSV file: a chat export, or what `export` wrote.
+
+    Fields without a part to play become metadata. Times may be ISO 8601, Unix seconds or
+    milliseconds, or like "1:56 pm on 8 May, 2023"; a time without a zone is read as UTC.
+    A line without an id gets one made from its content, so that importing a file again
+    changes nothing. A line that cannot be remembered is counted and listed with its reason.
+    """
+    if (store is None) == (folder is None) or (folder is None) != (per is None):
+        raise ParameterError("say where to: --store PATH, or --dir PATH with --per FIELD")
+    fields = chatlog.Fields(
+        text=text_field,
+        id=id_field,
+        time=time_field,
+        session=session_field,
+        actor=actor_field,
+        role=role_field,
+        key=key_field,
+        per=per,
+    )
+    is_csv = _is_csv(file)
+    embed = embedder_named(embedder)
+    with _opened(file) as stream, Intake(store, folder, embed) as intake:
+        for item in chatlog.read(stream, fields, is_csv=is_csv):
+            intake.take(item)
+        intake.finish()
+    _report(intake, all_refused=all_refused)
+
+
+def _is_csv(file: Path) -> bool:
+    if file.is_dir():
+        raise StoreAccessError(f"{str(file)!r} is a directory, not a file to import")
+    kind = file.suffix.lower()
+    if kind not in {".csv", ".jsonl", ".ndjson"}:
+        raise ParameterError(f"{str(file)!r} is neither .jsonl nor .csv")
+    return kind == ".csv"
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[IO[str]]:
+    """The file as `chatlog.read` wants it, with a bar that follows the reading."""
+    console = Console(stderr=True)
+    columns = (TextColumn(file.name), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with (
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        bar.open(file, "r", encoding="utf-8-sig", errors="surrogateescape", newline="") as stream,
+    ):
+        yield cast("IO[str]", stream)
+
+
+def _report(intake: Intake, *, all_refused: bool) -> None:
+    typer.echo(
+        f"{intake.taken:,} lines remembered, {len(intake.refused):,} refused, "
+        f"{intake.linked:,} edges."
+    )
+    table(["lines", "store"], ((count, path) for path, count in intake.counts.items()))
+    if intake.refused:
+        shown = intake.refused if all_refused else intake.refused[:_SHOWN_REFUSALS]
+        typer.echo()
+        table(["line", "refused because"], ((one.line, one.reason) for one in shown))
+        if rest := len(intake.refused) - len(shown):
+            typer.echo(f"… and {rest:,} more: --all-refused lists them.")
+    if intake.refused and not intake.taken:
+        raise typer.Exit(1)
+
+
+def export(
+    store: StorePath,
+    *,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A new file; standard output without it.")
+    ] = None,
+    vectors: Annotated[bool, typer.Option("--vectors", help="With their vectors.")] = False,
+) -> None:
+    """Write every memory as a line of JSON that `import` reads back.
+
+    With metadata, times, importance as it stands and edges; signals and the recall log stay.
+    """
+    with existing(store) as opened:
+        if out is None:
+            for line in _lines(opened, vectors=vectors):
+                sys.stdout.write(line)
+            return
+        with out.open("x", encoding="utf-8") as stream:
+            count = 0
+            for count, line in enumerate(_lines(opened, vectors=vectors), 1):  # noqa: B007
+                stream.write(line)
+    typer.echo(f"{count:,} memories written to {plain(str(out))}.")
+
+
+def _lines(store: Store, *, vectors: bool) -> Iterator[str]:
+    for memory in _oldest_facts_first(store):
+        said = {
+            chatlog.MARK: chatlog.MARK_VERSION,
+            "id": memory.id,
+            "text": memory.text,
+            "key": memory.key,
+            "session": memory.session,
+            "actor": memory.actor,
+            "role": memory.role,
+            "metadata": dict(memory.metadata),
+            "importance": memory.importance,
+            "created_at": memory.created_at.isoformat(),
+            "valid_from": memory.valid_from.isoformat(),
+            # The end of a superseded memory comes back with the edge.
+            "valid_to": memory.valid_to
+            and not memory.superseded_by
+            and memory.valid_to.isoformat(),
+            "expires_at": memory.expires_at and memory.expires_at.isoformat(),
+            "links": [
+                (edge.type, edge.target, edge.weight)
+                for edge in store.edges(memory.id)
+                if edge.source == memory.id
+            ],
+            "vector": memory.vector.tolist() if vectors and memory.vector is not None else None,
+        }
+        kept = {name: value for name, value in said.items() if value or value == 0}
+        yield json.dumps(kept, ensure_ascii=False) + "\n"
+
+
+def _oldest_facts_first(store: Store) -> Iterator[Memory]:
+    """Every memory, after those it replaced: the last one in takes the slot."""
+    done: set[str] = set()
+    waiting: dict[str, Memory] = {}
+    for memory in store.iterate():
+        waiting[memory.id] = memory
+        ready = [memory] if done.issuperset(memory.supersedes) else []
+        while ready:
+            for one in ready:
+                del waiting[one.id]
+                done.add(one.id)
+                yield one
+            ready = [one for one in waiting.values() if done.issuperset(one.supersedes)]
+    yield from waiting.values()

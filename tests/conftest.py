@@ -1,0 +1,46 @@
+"""What most tests start from: an empty store, a clock that waits, an embedder without a model."""
+
+from __future__ import annotations
+
+import pytest
+
+from feather_memory import Store
+from feather_memory.testing import FrozenClock, HashEmbedder
+
+
+@pytest.fixture
+def clock():
+    """A clock that stands at 2026-01-01 until a test moves it."""
+    return FrozenClock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Where the test's store lies; there is no file yet."""
+    return tmp_path / "alice.feather"
+
+
+@pytest.fixture
+def embedder():
+    """The embedder of `store`."""
+    return HashEmbedder(dim=64)
+
+
+@pytest.fixture
+def store(path, clock, embedder):
+    """An empty store. Whatever a test did with it, it must be sound afterwards."""
+    with Store.open(path, embedder=embedder, clock=clock) as opened:
+        yield opened
+        if opened._database.is_open:
+            assert opened.check() == []
+
+
+@pytest.fixture
+def assert_sound():
+    """Asserts that the audit of a store finds nothing."""
+
+    def assert_(store):
+        found = store.check()
+        assert found == [], found
+
+    return assert_

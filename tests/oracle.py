@@ -1,0 +1,220 @@
+"""What a store must answer, computed the slow and obvious way. It shares no code with the store."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+# Ranking
+
+
+def bm25(texts, words):
+    """FTS5's BM25 (k1 = 1.2, b = 0.75, idf at least 1e-6) of each text for a query of words."""
+    counts = [Counter(text.split()) for text in texts]
+    lengths = [len(text.split()) for text in texts]
+    average = sum(lengths) / len(lengths)
+    totals = [0.0] * len(texts)
+    for word in words:
+        holding = sum(word in count for count in counts)
+        idf = max(math.log((len(texts) - holding + 0.5) / (holding + 0.5)), 1e-6)
+        for at, (count, length) in enumerate(zip(counts, lengths, strict=True)):
+            if f := count[word]:
+                totals[at] += idf * f * 2.2 / (f + 1.2 * (0.25 + 0.75 * length / average))
+    return np.array(totals)
+
+
+def cosines(vectors, query):
+    """max(0, cosine) of each vector (None: 0) with the query, in double precision."""
+    query = np.asarray(query, np.float64)
+    found = []
+    for vector in vectors:
+        if vector is None or not np.any(vector) or not np.any(query):
+            found.append(0.0)
+            continue
+        v = np.asarray(vector, np.float64)
+        found.append(max(0.0, float(v @ query) / math.sqrt(float(v @ v) * float(query @ query))))
+    return np.array(found)
+
+
+def scores(facts, eligible, scoring, now, *, vector=None, words=None):
+    """The formula for all facts; −inf for those not eligible.
+
+    Args:
+        facts: Dicts of arrays or lists: vectors, texts, valid_from, recalls, importance.
+    """
+    n = len(facts["texts"])
+    s = np.zeros(n) if vector is None else cosines(facts["vectors"], vector)
+    l = np.zeros(n)  # noqa: E741  the formula's letter
+    if words is not None:
+        l = np.where(eligible, bm25(facts["texts"], words), 0.0)  # noqa: E741
+        l = l / l.max() if l.max() > 0 else l  # noqa: E741
+    d = 1.0 if words is None else 0.0 if vector is None else scoring.dense_weight
+    relevance = d * s + (1 - d) * l
+    age = np.maximum(now - facts["valid_from"], 0.0)
+    recency = 2.0 ** (-age / (scoring.half_life * (1 + np.log(1 + facts["recalls"]))))
+    w, g = scoring.time_weight, scoring.importance_weight
+    value = ((1 - w) * relevance + w * recency) * ((1 - g) + g * facts["importance"])
+    return np.where(eligible, value, -np.inf)
+
+
+def assert_best(hits, ids, values, k, within=2e-6):
+    """The hits are the k best by these values; memories within rounding may change places."""
+    values = dict(zip(ids, values.tolist(), strict=True))
+    best = sorted((v for v in values.values() if v > -math.inf), reverse=True)[:k]
+    found = [hit.memory.id for hit in hits]
+    assert len(found) == len(set(found)) == len(best)
+    for id_, hit, value in zip(found, hits, best, strict=True):
+        assert abs(values[id_] - value) <= within, (id_, values[id_], value)
+        assert abs(hit.score.value - values[id_]) <= within
+
+
+# The walk
+
+
+def chain(own, links, k, hops, limit):
+    """{id: (score, hop)} of what is reached: every memory asks every other, at every hop.
+
+    Args:
+        own: Scores of all that may be returned, by id, best first.
+        links: {(a, b): weight}, walked both ways.
+    """
+    weight = {}
+    for (a, b), value in links.items():
+        weight[a, b] = max(value, weight.get((a, b), 0.0))
+        weight[b, a] = max(value, weight.get((b, a), 0.0))
+    around = {}
+    for (a, b), value in weight.items():
+        around.setdefault(b, []).append((a, value))
+    state = {id_: (own[id_], 0) for id_ in list(own)[: min(k, limit)]}
+    for hop in range(1, hops + 1):
+        after = dict(state)
+        for id_, merit in own.items():
+            offers = [state[a][0] * w * 0.5 for a, w in around.get(id_, ()) if a in state]
+            if offers:
+                score, first = state.get(id_, (merit, hop))
+                after[id_] = (max(score, *offers), first)
+        order = sorted(after.items(), key=lambda item: (-item[1][0], item[1][1], item[0]))
+        state = dict(order[:limit])
+    return state
+
+
+# Time
+
+
+class RefusedError(Exception):
+    """The operation means nothing, and changed nothing."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The times and the slot of one memory."""
+
+    created_at: float
+    valid_from: float
+    valid_to: float | None = None
+    expires_at: float | None = None
+    key: str | None = None
+
+
+@dataclass
+class Ended:
+    """One supersession. It outlives the forgetting of the memory that replaced."""
+
+    old: str
+    new: str | None
+    holds_from: float
+    recorded_at: float
+
+
+class Replay:
+    """A store's memories and supersessions in a dict and a list, searched one by one."""
+
+    def __init__(self):
+        self.facts = {}
+        self.endings = []
+
+    def put(self, id_, now, **given):
+        """Add, or correct the record that is there; a slot that is occupied is taken over."""
+        old = self.facts.get(id_)
+        new = Fact(created_at=now, valid_from=now) if old is None else old
+        new = replace(new, **given)
+        if new.valid_to is not None and new.valid_to < new.valid_from:
+            raise RefusedError
+        self.facts[id_] = new
+        for ending in self.endings:
+            if ending.new == id_:
+                ending.holds_from = new.valid_from
+        if new.key is not None and (old is None or new.key != old.key):
+            self._claim(id_, now)
+
+    def _claim(self, id_, now):
+        if self.is_superseded(id_):
+            return
+        mine = self.facts[id_]
+        for other, fact in list(self.facts.items()):
+            if other == id_ or fact.key != mine.key or self.is_superseded(other):
+                continue
+            starts_later = mine.valid_to is not None and fact.valid_from >= mine.valid_to
+            ends_before = fact.valid_to is not None and fact.valid_to <= mine.valid_from
+            if not starts_later and not ends_before:
+                self.endings.append(Ended(other, id_, mine.valid_from, now))
+
+    def is_superseded(self, id_):
+        return any(ending.old == id_ for ending in self.endings)
+
+    def replaces(self, id_):
+        """The memory, and all that it replaced directly or not."""
+        found, waiting = {id_}, [id_]
+        while waiting:
+            one = waiting.pop()
+            more = {e.old for e in self.endings if e.new == one} - found
+            found |= more
+            waiting.extend(more)
+        return found
+
+    def supersede(self, new, old, now):
+        """Record that one memory replaces another; again is no change."""
+        if new not in self.facts or old not in self.facts or new in self.replaces(old):
+            raise RefusedError
+        if not any((e.old, e.new) == (old, new) for e in self.endings):
+            self.endings.append(Ended(old, new, self.facts[new].valid_from, now))
+
+    def replace_fact(self, old, new, now, **given):
+        """Put a new memory in the place of an old one, and in its slot."""
+        if old not in self.facts or new in self.replaces(old):
+            raise RefusedError
+        if given.get("key") is None and self.facts[old].key is not None:
+            given["key"] = self.facts[old].key
+        self.put(new, now, **given)
+        self.supersede(new, old, now)
+
+    def unsupersede(self, old, new=None):
+        kept = [e for e in self.endings if e.old != old or (new is not None and e.new != new)]
+        if len(kept) == len(self.endings):
+            raise RefusedError
+        self.endings = kept
+
+    def forget(self, id_):
+        del self.facts[id_]
+        self.endings = [e for e in self.endings if e.old != id_]
+        for ending in self.endings:
+            if ending.new == id_:
+                ending.new = None
+
+    def eligible(self, as_of, known_at=math.inf):
+        """Ids of what was true at `as_of`, by what was recorded at `known_at`."""
+        return {
+            id_
+            for id_, fact in self.facts.items()
+            if fact.created_at <= known_at
+            and fact.valid_from <= as_of
+            and (fact.valid_to is None or as_of < fact.valid_to)
+            and (fact.expires_at is None or as_of < fact.expires_at)
+            and not any(
+                e.old == id_ and e.recorded_at <= known_at and e.holds_from <= as_of
+                for e in self.endings
+            )
+        }

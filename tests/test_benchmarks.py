@@ -1,0 +1,118 @@
+"""The benchmarks run, at sizes that say nothing about speed."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+
+
+def load(name):
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def evaluation_data(tmp_path):
+    """Two made-up conversations, one of each benchmark, with vectors of chance."""
+    turns = [
+        {"conversation": "c", "session": 1, "turn": f"D1:{n}", "speaker": speaker,
+         "date": "1:56 pm on 8 May, 2023", "text": text, "caption": caption}
+        for n, (speaker, text, caption) in enumerate(
+            [("Ada", "I bought a kayak", None), ("Bo", "Look at this", "a red kite"),
+             ("Ada", "Rain again", None)], start=1)
+    ]  # fmt: skip
+    asked = [
+        {"conversation": "c", "question": "What did Ada buy?", "category": 4,
+         "evidence": ["D1:1"], "answer": "a kayak"},
+        {"conversation": "c", "question": "What flew?", "category": 5,
+         "evidence": ["D1:2"], "answer": ""},
+        {"conversation": "c", "question": "Nobody knows", "category": 1,
+         "evidence": [], "answer": ""},
+    ]  # fmt: skip
+    messages = [
+        {"chat": "1", "id": n, "role": role, "time": None, "text": text}
+        for n, (role, text) in enumerate(
+            [("user", "The limit is 20 requests"), ("assistant", "Noted"),
+             ("user", "The limit is now 50 requests")]
+        )
+    ]  # fmt: skip
+    updates = [
+        {"chat": "1", "category": "knowledge_update", "question": "What is the limit?",
+         "answer": "50", "evidence": [0, 2], "update": {"new": [2], "old": [0]}}
+    ]  # fmt: skip
+    plain = [t["text"] + (f" [image: {t['caption']}]" if t["caption"] else "") for t in turns]
+    named = [f"{t['speaker']}: {text}" for t, text in zip(turns, plain, strict=True)]
+    for folder, first, second, texts in (
+        ("locomo-dev", turns, asked, [*plain, *named, *(q["question"] for q in asked)]),
+        ("beam-dev", messages, updates, [*(m["text"] for m in messages), "What is the limit?"]),
+    ):
+        (tmp_path / folder).mkdir()
+        random = np.random.default_rng(3)
+        vectors = random.standard_normal((len(texts), 8))
+        np.savez(
+            tmp_path / folder / "minilm.npz",
+            keys=np.array([hashlib.sha256(text.encode()).hexdigest()[:16] for text in texts]),
+            vectors=(vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16),
+        )
+        lines = "".join(json.dumps(row) + "\n" for row in first)
+        if folder == "locomo-dev":
+            (tmp_path / folder / "turns.jsonl").write_text(lines)
+        else:
+            (tmp_path / folder / "messages.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+        (tmp_path / folder / "questions.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in second)
+        )
+    return tmp_path
+
+
+def test_the_speed_benchmark_prints_every_measurement(capsys):
+    load("speed").main(["--small"])
+
+    printed = capsys.readouterr().out
+    for name in ("import feather_memory", "add_many", "search by vector", "text and vector",
+                 "filtered to 50 %", "open and first answer", "resident", "durable add"):  # fmt: skip
+        assert name in printed
+
+
+def test_the_recall_benchmark_finds_the_only_evidence_there_is(capsys, evaluation_data):
+    load("recall").main([str(evaluation_data)])
+
+    printed = capsys.readouterr().out
+    assert "(2 questions)" in printed  # the one without evidence is not scored
+    assert "vector only             100.0   100.0" in printed  # three turns, ten are returned
+
+
+def test_an_update_that_is_told_to_the_store_is_never_stale(capsys, evaluation_data):
+    load("recall").main([str(evaluation_data)])
+
+    told = capsys.readouterr().out.splitlines()[-1].split()
+    assert told == ["superseded", "0.0", "0.0", "100.0", "100.0"]
+
+
+def test_the_recall_benchmark_is_skipped_without_data(capsys):
+    """`make bench` runs every benchmark, and the data is no part of the repository."""
+    load("recall").main([])
+
+    assert capsys.readouterr().out.startswith("skipped")
+
+
+def test_synthetic_vectors_are_as_close_to_each_other_as_real_embeddings():
+    """performance.md: mean cosine .19, nearest .68 for turns of real conversations."""
+    rows = load("speed").Corpus(384, 20).vectors(2_000)
+
+    cosine = rows @ rows.T
+    np.fill_diagonal(cosine, np.nan)
+    assert np.nanmean(cosine) == pytest.approx(0.19, abs=0.08)
+    assert np.nanmean(np.nanmax(cosine, axis=1)) == pytest.approx(0.68, abs=0.1)

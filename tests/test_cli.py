@@ -1,0 +1,417 @@
+"""Every command does what its help says, and every error is one line and a non-zero exit."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+from typer.testing import CliRunner
+
+from feather_memory import __main__
+from feather_memory.cli import app
+from feather_memory.cli.intake import BATCH, OPEN_STORES, file_name
+from feather_memory.store import Store
+from feather_memory.testing import FrozenClock, HashEmbedder
+
+
+@pytest.fixture
+def call(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    runner = CliRunner()
+
+    def call(*arguments, fails=False, typed=None):
+        done = runner.invoke(app, [str(argument) for argument in arguments], input=typed)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert (done.exit_code != 0) == fails, done.output
+        return done
+
+    return call
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A store in which a fact changed, a link leads on, and somebody liked something."""
+    path = tmp_path / "alice.feather"
+    clock = FrozenClock(datetime(2025, 1, 1, tzinfo=UTC))
+    with Store.open(path, embedder=HashEmbedder(), clock=clock) as store:
+        store.add("Python version is 3.10", id="old", key="python", session="s1", actor="alice")
+        clock.advance(days=90)
+        store.add("Python version is 3.12", id="new", key="python", session="s2", actor="alice")
+        store.add("The release needs a new wheel", id="wheel", metadata={"channel": "chat"})
+        store.add("Dogs bark at [red]night[/red] \x1b[31m", id="dogs", metadata={"channel": "mail"})
+        store.link("new", "wheel", "leads_to", 0.5)
+        store.signal("new", "liked", event_id="e1")
+    return path
+
+
+def lines_of(path, rows):
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    return path
+
+
+def test_search_gives_the_current_fact_and_what_it_replaced(call, path):
+    out = call("search", path, "python version", "-k", 1).stdout
+
+    assert "Python version is 3.12" in out
+    assert out.index("3.12") < out.index("Python version is 3.10")
+
+
+def test_search_takes_back_to_what_was_true_and_what_was_known(call, path):
+    for option in ("--as-of", "--known-at"):
+        out = call("search", path, "python version", "-k", 1, option, "2025-02-01").stdout
+
+        assert "Python version is 3.10" in out
+        assert "3.12" not in out
+
+
+def test_search_takes_a_filter_a_session_and_hops(call, path):
+    filtered = call("search", path, "python", "--where", '{"channel": "mail"}').stdout
+    in_session = call("search", path, "python", "--session", "s2").stdout
+    walked = call("search", path, "version is 3.12", "-k", 1, "--hops", 1).stdout
+
+    assert "dogs" in filtered
+    assert "python" not in filtered.lower()
+    assert "wheel" not in in_session
+    assert "wheel" in walked
+
+
+def test_what_a_memory_says_cannot_drive_the_terminal(call, path):
+    out = call("search", path, "dogs bark", "-k", 1).stdout
+
+    assert "[red]night[/red]" in out
+    assert "\x1b" not in out
+
+
+def test_search_says_when_nothing_is_found(call, path):
+    assert "Nothing found" in call("search", path, "python", "--session", "none").stderr
+
+
+def test_search_by_words_alone_needs_no_embedder(call, path):
+    assert "3.12" in call("search", path, "python", "--embedder", "none").stdout
+
+
+def test_search_falls_back_to_words_where_the_vectors_are_of_another_embedder(call, tmp_path):
+    with Store.open(tmp_path / "s.feather") as store:
+        store.add("a black cat", vector=[1.0, 0.0, 0.0])
+
+    done = call("search", tmp_path / "s.feather", "cat")
+
+    assert "a black cat" in done.stdout
+    assert "another embedder" in done.stderr
+
+
+def test_show_tells_fields_edges_and_signals(call, path):
+    out = call("show", path, "new").stdout
+
+    for said in ("Python version is 3.12", "old", "leads_to", "liked", "256 numbers", "2025-04-01"):
+        assert said in out
+    assert '{"channel": "chat"}' in call("show", path, "wheel").stdout
+
+
+def test_history_tells_what_a_fact_was_oldest_first(call, path):
+    out = call("history", path, "new").stdout
+
+    assert out.index("3.10") < out.index("3.12")
+    assert "2025-01-01 00:00" in out
+
+
+def test_stats_counts(call, path):
+    out = call("stats", path).stdout
+
+    assert [word for word in out.split() if word.isdigit()][:2] == ["4", "3"]
+
+
+def test_check_is_silent_on_a_sound_store_and_fails_on_a_damaged_one(call, path, monkeypatch):
+    assert "Nothing is wrong" in call("check", path, "--fix").stdout
+
+    monkeypatch.setattr(Store, "check", lambda self, *, fix: ["a fault"])
+
+    assert call("check", path, fails=True).stdout == "a fault\n"
+
+
+def test_backup_copies_and_never_overwrites(call, path, tmp_path):
+    call("backup", path, tmp_path / "copy.feather")
+    again = call("backup", path, tmp_path / "copy.feather", fails=True)
+
+    assert_one_line(again, "copy.feather")
+    with Store.open(tmp_path / "copy.feather") as copy:
+        assert len(copy) == 4
+        assert copy.check() == []
+
+
+def test_forget_asks_before_it_removes(call, path):
+    dry = call("forget", path, "--where", '{"channel": "mail"}', "--dry-run").stdout
+    call("forget", path, "dogs", typed="n\n", fails=True)
+    kept = call("forget", path, "--where", '{"channel": "none"}').stdout
+    with Store.open(path) as store:
+        assert len(store) == 4
+
+    call("forget", path, "dogs", typed="y\n")
+    call("forget", path, "wheel", "--yes")
+
+    assert "dogs" in dry
+    assert "Would forget 0 memories" in kept
+    with Store.open(path) as store:
+        assert {memory.id for memory in store.iterate()} == {"old", "new"}
+        assert store.check() == []
+
+
+def test_export_and_import_bring_everything_back(call, path, tmp_path):
+    """Also the past: the supersession, and the edges."""
+    with Store.open(path) as store:
+        # Written again, the old fact stands behind the new one in the file.
+        store.update("old", metadata={"note": 1})
+    call("export", path, "--out", tmp_path / "all.jsonl", "--vectors")
+    call("import", tmp_path / "all.jsonl", "--store", tmp_path / "again.feather")
+    call("import", tmp_path / "all.jsonl", "--store", tmp_path / "again.feather")
+
+    def told(path):
+        with Store.open(path) as store:
+            assert store.check() == []
+            return {
+                memory.id: (
+                    memory.text, memory.key, memory.session, memory.actor, memory.metadata,
+                    memory.importance, memory.valid_from, memory.valid_to, memory.supersedes,
+                    memory.superseded_by, memory.vector.tolist(),
+                    sorted((e.source, e.type, e.target, e.weight) for e in store.edges(memory.id)),
+                )
+                for memory in store.iterate()
+            }  # fmt: skip
+
+    assert told(tmp_path / "again.feather") == told(path)
+
+
+def test_export_writes_to_standard_output_without_vectors(call, path):
+    rows = [json.loads(line) for line in call("export", path).stdout.splitlines()]
+
+    assert [row["id"] for row in rows] == ["old", "new", "wheel", "dogs"]
+    assert not any("vector" in row for row in rows)
+
+
+def test_import_fills_one_store_and_lists_what_it_refused(call, tmp_path):
+    rows = [{"said": f"line {n}", "n": n} for n in range(BATCH + 20)]
+    rows += [{"said": ""}] * 12 + [{"said": "twice", "n": 3}, {"said": "x", "n": "a" * 600}]
+    file = lines_of(tmp_path / "chat.jsonl", rows)
+    to = tmp_path / "chat.feather"
+
+    short = call("import", file, "--store", to, "--text-field", "said", "--id-field", "n").stdout
+    long = call(
+        "import", file, "--store", to, "--text-field", "said", "--id-field", "n", "--all-refused"
+    ).stdout
+
+    assert "520 lines remembered, 14 refused" in short
+    assert "no field 'n'" in short
+    assert "and 4 more" in short
+    assert "the id '3' is that of line 4" in long
+    with Store.open(to) as store:
+        assert len(store) == BATCH + 20
+        assert store.get("7").text == "line 7"
+        assert store.check() == []
+
+
+def test_importing_a_file_again_changes_nothing_even_without_ids(call, tmp_path):
+    file = lines_of(tmp_path / "chat.jsonl", [{"text": "ok"}, {"text": "ok"}, {"text": "no"}])
+
+    for _ in range(2):
+        call("import", file, "--store", tmp_path / "s.feather", "--embedder", "none")
+
+    with Store.open(tmp_path / "s.feather") as store:
+        assert sorted(memory.text for memory in store.iterate()) == ["no", "ok", "ok"]
+
+
+def test_a_line_that_the_store_refuses_takes_no_other_with_it(call, tmp_path):
+    rows = [{"text": "a"}, {"text": "b", "blob": "x" * 2_000_000}, {"text": "c"}]
+    file = lines_of(tmp_path / "chat.jsonl", rows)
+
+    out = call("import", file, "--store", tmp_path / "s.feather").stdout
+
+    assert "2 lines remembered, 1 refused" in out
+    assert "metadata may have" in out
+
+
+def test_import_fills_one_store_for_each_value_of_a_field(call, tmp_path):
+    groups = [f"conv-{n}" for n in range(OPEN_STORES + 2)] + ["../../x", "User", "user"]
+    rows = [{"text": f"hello from {group}", "conv": group} for group in groups * 2]
+    file = lines_of(tmp_path / "chat.jsonl", rows)
+
+    call("import", file, "--per", "conv", "--dir", tmp_path / "stores")
+
+    assert len(list((tmp_path / "stores").glob("*.feather"))) == len(groups)
+    for group in groups:
+        with Store.open(tmp_path / "stores" / file_name(group), tenant=group) as store:
+            assert {memory.text for memory in store.iterate()} == {f"hello from {group}"}
+            assert store.check() == []
+
+
+def test_import_reads_csv(call, tmp_path):
+    file = tmp_path / "chat.csv"
+    file.write_bytes("\ufefftext,who,when\nHello,Ann,1:56 pm on 8 May, 2023\n".encode())
+    file.write_bytes('\ufefftext,who,when\nHi,Ann,"1:56 pm on 8 May, 2023"\n'.encode())
+
+    call(
+        "import", file, "--store", tmp_path / "s.feather", "--actor-field", "who",
+        "--time-field", "when",
+    )  # fmt: skip
+
+    with Store.open(tmp_path / "s.feather") as store:
+        (memory,) = store.iterate()
+    assert (memory.actor, memory.valid_from) == ("Ann", datetime(2023, 5, 8, 13, 56, tzinfo=UTC))
+
+
+def test_import_fails_where_no_line_could_be_remembered(call, tmp_path):
+    file = lines_of(tmp_path / "chat.jsonl", [{"tekst": "a"}])
+
+    assert "no field 'text'" in call("import", file, "--store", tmp_path / "s", fails=True).stdout
+
+
+def test_an_edge_to_a_memory_that_is_not_there_is_refused(call, tmp_path):
+    row = {"feather_memory": 1, "id": "a", "text": "a", "valid_from": 0}
+    file = lines_of(tmp_path / "x.jsonl", [row | {"links": [["supports", "gone"]]}])
+
+    out = call("import", file, "--store", tmp_path / "s.feather").stdout
+
+    assert "its edge 'supports'" in out
+
+
+def test_the_callers_own_embedder_is_used(call, tmp_path, monkeypatch):
+    (tmp_path / "ours.py").write_text(
+        "def two(texts):\n    return [[float(len(t)), 1.0] for t in texts]\n"
+        "def three(texts):\n    return [[1.0, 2.0, 3.0] for t in texts]\n"
+        "def broken(texts):\n    raise KeyError('key')\nnumber = 3\n"
+    )
+    (tmp_path / "bad.py").write_text("1 / 0\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    file = lines_of(tmp_path / "chat.jsonl", [{"text": "abc"}])
+    to = tmp_path / "s.feather"
+
+    call("import", file, "--store", to, "--embedder", "ours:two")
+
+    assert "abc" in call("search", to, "abc", "--embedder", "ours:two").stdout
+    for name, said in {
+        "ours": "MODULE:NAME",
+        "ours:none": "none",
+        "ours:number": "not a function",
+        "nowhere:x": "nowhere",
+        "bad:x": "ZeroDivisionError",
+        "ours:broken": "KeyError",
+        "ours:three": "holds vectors of 2 numbers",
+    }.items():
+        assert_one_line(call("search", to, "abc", "--embedder", name, fails=True), said)
+    other = lines_of(tmp_path / "other.jsonl", [{"text": "new"}])
+    refused = call("import", other, "--store", to, "--embedder", "ours:three", fails=True)
+    assert_one_line(refused, "holds vectors of 2 numbers")
+
+
+def assert_one_line(done, said):
+    assert done.exit_code == 1
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Error: ")
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["search", "{dir}/none.feather", "x"], "no store at"),
+        (["search", "{dir}", "x"], "{dir}"),
+        (["search", "{junk}", "x"], "not a readable Feather Memory file"),
+        (["search", "{store}", "x", "--where", "{"], "--where is not JSON"),
+        (["search", "{store}", "x", "--where", "[]"], "--where takes a JSON object"),
+        (["search", "{store}", "x", "--where", '{"a": {"$no": 1}}'], "$no"),
+        (["search", "{store}", "x", "--as-of", "soon"], "--as-of: not a time: 'soon'"),
+        (["show", "{store}", "nobody"], "no memory with id 'nobody'"),
+        (["history", "{store}", "nobody"], "no memory with id 'nobody'"),
+        (["stats", "{dir}/none.feather"], "no store at"),
+        (["check", "{junk}"], "not a readable Feather Memory file"),
+        (["backup", "{store}", "{dir}/no/where.feather"], "no such folder"),
+        (["forget", "{store}"], "name the memories"),
+        (["forget", "{store}", "nobody", "--yes"], "no memory with id 'nobody'"),
+        (["export", "{store}", "--out", "{junk}"], "exists"),
+        (["export", "{store}", "--out", "{dir}"], "{dir}"),
+        (["import", "{dir}/none.jsonl", "--store", "{dir}/s"], "none.jsonl"),
+        (["import", "{dir}", "--store", "{dir}/s"], "is a directory"),
+        (["import", "{junk}", "--store", "{dir}/s"], "neither .jsonl nor .csv"),
+        (["import", "{chat}"], "say where to"),
+        (["import", "{chat}", "--store", "{dir}/s", "--per", "x"], "say where to"),
+        (["import", "{chat}", "--dir", "{dir}/s"], "say where to"),
+        (["import", "{chat}", "--dir", "{junk}", "--per", "text"], "is not a directory"),
+        (["import", "{chat}", "--store", "{junk}"], "not a readable Feather Memory file"),
+        (["import", "{csv}", "--store", "{dir}/s"], "no column 'text'"),
+        (["demo", "--keep", "{junk}"], "never overwrites"),
+    ],
+)
+def test_an_error_is_one_line_and_a_non_zero_exit(call, path, tmp_path, arguments, said):
+    (tmp_path / "junk.txt").write_text("junk " * 1_000)
+    (tmp_path / "h.csv").write_text("a,b\n1,2\n")
+    lines_of(tmp_path / "chat.jsonl", [{"text": "a"}])
+    places = {
+        "{dir}": str(tmp_path),
+        "{junk}": str(tmp_path / "junk.txt"),
+        "{chat}": str(tmp_path / "chat.jsonl"),
+        "{csv}": str(tmp_path / "h.csv"),
+        "{store}": str(path),
+    }
+    for name, place in places.items():
+        arguments = [argument.replace(name, place) for argument in arguments]
+        said = said.replace(name, place)
+
+    done = call(*arguments, fails=True)
+
+    assert_one_line(done, said)
+    assert (tmp_path / "junk.txt").read_text() == "junk " * 1_000
+    assert not (tmp_path / "none.feather").exists()
+
+
+def test_the_demo_runs_and_can_be_kept(call, tmp_path):
+    assert "--keep" in call("demo").stdout
+    assert "Ask it yourself" in call("demo", "--keep", tmp_path / "d.feather").stdout
+
+    out = call("search", tmp_path / "d.feather", "Who is our team lead?", "-k", 1).stdout
+
+    assert "Tomasz is our team lead" in out
+
+
+def test_every_command_has_help(call):
+    out = call("--help").stdout
+    names = ["demo", "import", "export", "search", "show", "history", "stats", "check", "backup"]
+
+    for name in [*names, "forget"]:
+        assert name in out
+        assert len(call(name, "--help").stdout) > 200
+    assert "lexical, not semantic" in " ".join(call("search", "--help").stdout.split())
+
+
+@pytest.mark.parametrize("missing", ["typer", "rich"])
+def test_without_its_extra_the_command_line_says_what_to_install(monkeypatch, missing):
+    for module in [name for name in sys.modules if name.startswith("feather_memory.cli")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delattr("feather_memory.cli", raising=False)
+    for module in [n for n in sys.modules if n.split(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, missing, None)
+
+    with pytest.raises(SystemExit) as stopped:
+        __main__.main()
+
+    assert stopped.value.code == f"{missing} is not installed: pip install 'feather-memory[cli]'"
+
+
+def test_python_dash_m_works(path):
+    command = [sys.executable, "-m", "feather_memory", "show", str(path), "new"]
+
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert "Python version is 3.12" in done.stdout
+
+
+def test_a_reader_that_stops_early_is_no_error(path):
+    command = f"'{sys.executable}' -m feather_memory export '{path}' | true"
+
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+
+    assert "Traceback" not in done.stderr
+    assert "Error" not in done.stderr

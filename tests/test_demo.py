@@ -1,0 +1,58 @@
+"""The demo tells its story, the same one every time."""
+
+import re
+import socket
+
+import pytest
+from rich.console import Console
+
+from feather_memory.demo import run
+from feather_memory.demo.story import DEPLOY, PYTHON, RIGHT, history
+from feather_memory.store import Store
+from feather_memory.testing import HashEmbedder
+
+
+def told(path):
+    console = Console(width=100, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+    with console.file:
+        run(console, path)
+    return console.export_text()
+
+
+def test_the_story_says_what_is_true_and_leaves_a_sound_store(tmp_path):
+    text = told(tmp_path / "demo.feather")
+
+    assert text.index("Larkspur runs on Python 3.12") < text.index("and it replaced")
+    assert "from 0.40 to 0.55" in text
+    assert "from 0.40 to 0.20" in text
+    assert "store.check() == []" in text
+    with Store.open(tmp_path / "demo.feather", embedder=HashEmbedder()) as store:
+        assert store.search(PYTHON, k=1)[0].memory.text.startswith("Larkspur runs on Python 3.12")
+        assert store.search(DEPLOY, k=1)[0].memory.text == RIGHT
+        assert store.check() == []
+
+
+def test_the_story_is_the_same_every_time_but_for_its_timings(tmp_path):
+    first, second = (
+        re.sub(r"[\d.]+ (ms|KiB)", "", told(tmp_path / f"{n}.feather")) for n in (1, 2)
+    )
+
+    assert first == second
+
+
+def test_the_story_opens_no_socket(tmp_path, monkeypatch):
+    def refuse(*args, **kwargs):
+        pytest.fail("a socket was opened")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+
+    assert told(tmp_path / "demo.feather")
+
+
+def test_the_history_is_in_order_and_its_links_lead_somewhere():
+    lines = list(history())
+
+    ids = {line["id"] for line in lines}
+    assert len(ids) == len(lines)
+    assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
+    assert {target for line in lines for _, target in line.get("links", [])} <= ids

@@ -1,0 +1,81 @@
+"""Every notebook runs from its first cell to its last, and is stored without its outputs."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+for needed in ("nbclient", "ipykernel", "matplotlib"):
+    pytest.importorskip(needed)
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SECONDS = 60
+
+# In a process of its own: a kernel's client leaves sockets behind, and here warnings are errors.
+EXECUTE = """
+import sys, nbclient, nbformat
+source, target, folder = sys.argv[1:]
+notebook = nbformat.read(source, as_version=4)
+client = nbclient.NotebookClient(
+    notebook, kernel_name="python3", timeout=60, allow_errors=True,
+    resources={"metadata": {"path": folder}},
+)
+client.execute()
+nbformat.write(notebook, target)
+"""
+
+
+def executed(path, tmp_path):
+    home = {  # nothing of the user's is read or written, and the kernel is this interpreter
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "JUPYTER_DATA_DIR": str(tmp_path / "data"),
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "MPLCONFIGDIR": str(tmp_path / "matplotlib"),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+    }
+    target = tmp_path / path.name
+    done = subprocess.run(
+        [sys.executable, "-c", EXECUTE, path, target, tmp_path],
+        env={**os.environ, **home},
+        capture_output=True,
+        text=True,
+        timeout=2 * SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return nbformat.read(target, as_version=4)
+
+
+def test_there_are_notebooks():
+    assert NOTEBOOKS
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_runs_from_top_to_bottom_within_a_minute(path, tmp_path):
+    start = time.monotonic()
+
+    notebook = executed(path, tmp_path)
+
+    assert time.monotonic() - start < SECONDS
+    outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
+    assert outputs
+    errors = [out for out in outputs if out.output_type == "error"]
+    assert not errors, "\n".join(errors[0].traceback)
+    assert [out.text for out in outputs if out.get("name") == "stderr"] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_stored_without_outputs(path):
+    notebook = nbformat.read(path, as_version=4)
+
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.outputs for cell in cells] == [[]] * len(cells)
+    assert [cell.execution_count for cell in cells] == [None] * len(cells)

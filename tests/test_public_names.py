@@ -1,0 +1,77 @@
+"""What `feather_memory` exposes is what it says it exposes."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import types
+from pathlib import Path
+
+import pytest
+
+import feather_memory
+from feather_memory import errors
+
+EXPOSED = {
+    name
+    for name, value in vars(feather_memory).items()
+    if not name.startswith("_") and not isinstance(value, types.ModuleType)
+}
+
+
+def test_the_list_of_names_is_sorted_and_without_repeats():
+    assert feather_memory.__all__ == sorted(set(feather_memory.__all__))
+
+
+def test_the_list_of_names_is_what_the_package_exposes():
+    assert set(feather_memory.__all__) >= EXPOSED
+    for name in feather_memory.__all__:
+        assert getattr(feather_memory, name) is not None
+
+
+def test_the_names_of_the_design_are_there():
+    design = (
+        "Store Memory Edge EdgeType Hit Score ContextChain Scoring Signal SignalKind "
+        "EngagementSignals compute_importance F FeatherError"
+    )
+    assert set(design.split()) <= set(feather_memory.__all__)
+
+
+def test_every_error_is_exposed_and_has_our_parent():
+    assert errors.__all__ == sorted(errors.__all__)
+    defined = {
+        name
+        for name, value in vars(errors).items()
+        if inspect.isclass(value) and issubclass(value, Exception)
+    }
+    assert defined == set(errors.__all__)
+    assert defined <= set(feather_memory.__all__)
+    assert all(issubclass(getattr(errors, name), errors.FeatherError) for name in defined)
+
+
+def test_every_error_that_is_raised_is_one_of_ours_or_a_type_error():
+    builtin = {"ValueError", "RuntimeError", "OSError", "Exception", "LookupError", "IOError"}
+    root = Path(feather_memory.__file__).parent
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                function = node.exc.func
+                name = function.id if isinstance(function, ast.Name) else None
+                assert name not in builtin, f"{path.name}:{node.lineno} raises {name}"
+
+
+@pytest.mark.parametrize("name", feather_memory.__all__)
+def test_every_public_class_and_function_says_what_it_is(name):
+    value = getattr(feather_memory, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        assert inspect.getdoc(value), name
+
+
+def test_every_public_verb_of_a_store_says_what_it_does():
+    for name, value in inspect.getmembers(feather_memory.Store):
+        if not name.startswith("_") and callable(value):
+            assert inspect.getdoc(value), name
+
+
+def test_the_package_is_marked_as_typed():
+    assert (Path(feather_memory.__file__).parent / "py.typed").exists()
