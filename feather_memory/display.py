@@ -231,7 +231,10 @@ def _edge(link: Link, places: Mapping[str, Point], sizes: Mapping[str, float], *
     colour = _REPLACES if type_ == "supersedes" else _LINE
     dashes = ' stroke-dasharray="6 4"' if type_ == "supersedes" else ""
     name = shorten(type_, 24) + ("" if weight == 1 else f" {weight:.2g}")
-    x, y = (middle[0] + 6, middle[1] + 4) if is_same_column else (middle[0], middle[1] - 6)
+    x, y = (middle[0] + 6, middle[1] + 4)
+    if not is_same_column:  # above the line, and higher where it is steep
+        slope = abs(b[1] - a[1]) / abs(b[0] - a[0])
+        x, y = (middle[0], middle[1] - 5 - slope * 3 * len(name))
     return (
         f"<g><title>{_safe(f'{source} {type_} {target}, weight {weight:g}')}</title>"
         f'<path d="M{_at(start)} Q{_at(bend)} {_at(end)}" fill="none" stroke="{colour}" '

@@ -136,7 +136,11 @@ class Replica:
                 return view
             with self._lock:
                 if self._view.generation < state.generation:
-                    self._advance(connection, state)
+                    try:
+                        self._advance(connection, state)
+                    except BaseException:
+                        self._start(_empty())  # half an advance must not be built upon
+                        raise
                     self.approximation.follow(self._view)
                     return self._view
             refresh()

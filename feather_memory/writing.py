@@ -47,6 +47,9 @@ def put_many(writing: Writing, drafts: Sequence[Draft], now: Seconds) -> list[Re
         if draft.id is not None:
             known.add(draft.id)
     _insert(writing, fresh)
+    if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
+        found = memories.by_ids(writing.connection, [record.id for record in written])
+        return [found[record.id] for record in written]
     return written
 
 

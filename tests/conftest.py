@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 
 from feather_memory import Store
 from feather_memory.testing import FrozenClock, HashEmbedder
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `oracle`, which is no test and no fixture
 
 
 @pytest.fixture

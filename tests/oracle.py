@@ -42,8 +42,7 @@ def cosines(vectors, query):
 def scores(facts, eligible, scoring, now, *, vector=None, words=None):
     """The formula for all facts; −inf for those not eligible.
 
-    Args:
-        facts: Dicts of arrays or lists: vectors, texts, valid_from, recalls, importance.
+    `facts` has lists or arrays by name: vectors, texts, valid_from, recalls, importance.
     """
     n = len(facts["texts"])
     s = np.zeros(n) if vector is None else cosines(facts["vectors"], vector)
@@ -77,9 +76,8 @@ def assert_best(hits, ids, values, k, within=2e-6):
 def chain(own, links, k, hops, limit):
     """{id: (score, hop)} of what is reached: every memory asks every other, at every hop.
 
-    Args:
-        own: Scores of all that may be returned, by id, best first.
-        links: {(a, b): weight}, walked both ways.
+    `own` has the scores of all that may be returned, best first; `links`, {(a, b): weight}, are
+    walked both ways.
     """
     weight = {}
     for (a, b), value in links.items():

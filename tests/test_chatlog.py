@@ -174,6 +174,7 @@ def test_csv_rows_are_read_with_quotes_and_line_numbers():
     ("text", "message"),
     [
         ("", "the header has nothing"),
+        ("x" * (16 * 1024 * 1024 + 1), "not CSV"),
         ("a,b\n1,2\n", "no column 'text'"),
         ("text,b,b\n1,2,3\n", "two columns are named 'b'"),
     ],

@@ -108,6 +108,7 @@ def test_show_tells_fields_edges_and_signals(call, path):
     for said in ("Python version is 3.12", "old", "leads_to", "liked", "256 numbers", "2025-04-01"):
         assert said in out
     assert '{"channel": "chat"}' in call("show", path, "wheel").stdout
+    assert "source" not in call("show", path, "dogs").stdout
 
 
 def test_history_tells_what_a_fact_was_oldest_first(call, path):
@@ -279,6 +280,8 @@ def test_the_callers_own_embedder_is_used(call, tmp_path, monkeypatch):
     (tmp_path / "ours.py").write_text(
         "def two(texts):\n    return [[float(len(t)), 1.0] for t in texts]\n"
         "def three(texts):\n    return [[1.0, 2.0, 3.0] for t in texts]\n"
+        "from feather_memory.errors import ParameterError\n"
+        "def ours(texts):\n    raise ParameterError('ours')\n"
         "def broken(texts):\n    raise KeyError('key')\nnumber = 3\n"
     )
     (tmp_path / "bad.py").write_text("1 / 0\n")
@@ -297,6 +300,7 @@ def test_the_callers_own_embedder_is_used(call, tmp_path, monkeypatch):
         "nowhere:x": "nowhere",
         "bad:x": "ZeroDivisionError",
         "ours:broken": "KeyError",
+        "ours:ours": "Error: ours",
         "ours:three": "holds vectors of 2 numbers",
     }.items():
         assert_one_line(call("search", to, "abc", "--embedder", name, fails=True), said)
@@ -398,6 +402,16 @@ def test_without_its_extra_the_command_line_says_what_to_install(monkeypatch, mi
         __main__.main()
 
     assert stopped.value.code == f"{missing} is not installed: pip install 'feather-memory[cli]'"
+
+
+def test_an_import_error_of_another_kind_is_not_hidden(monkeypatch):
+    for module in [name for name in sys.modules if name.startswith("feather_memory.cli")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.delattr("feather_memory.cli", raising=False)
+    monkeypatch.setitem(sys.modules, "feather_memory.chatlog", None)
+
+    with pytest.raises(ModuleNotFoundError, match="chatlog"):
+        __main__.main()
 
 
 def test_python_dash_m_works(path):

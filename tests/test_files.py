@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 
 import feather_memory
-
 from feather_memory import (
     ClosedStoreError,
     CorruptStoreError,
@@ -221,7 +220,9 @@ def test_a_folder_that_cannot_be_written_refuses_a_new_file(reachable, tmp_path)
     assert list(reachable.iterdir()) == []
 
 
-def test_a_file_that_cannot_be_written_is_refused_with_a_typed_error_and_unchanged(reachable, tmp_path):
+def test_a_file_that_cannot_be_written_is_refused_with_a_typed_error_and_unchanged(
+    reachable, tmp_path
+):
     path = reachable / "alice.feather"
     with opened(path) as store:
         store.add("a fact")

@@ -154,6 +154,8 @@ def export(
 
 def _lines(store: Store, *, vectors: bool) -> Iterator[str]:
     for memory in _oldest_facts_first(store):
+        # The end of a superseded memory comes back with the edge.
+        end = None if memory.superseded_by else memory.valid_to
         said = {
             chatlog.MARK: chatlog.MARK_VERSION,
             "id": memory.id,
@@ -166,10 +168,7 @@ def _lines(store: Store, *, vectors: bool) -> Iterator[str]:
             "importance": memory.importance,
             "created_at": memory.created_at.isoformat(),
             "valid_from": memory.valid_from.isoformat(),
-            # The end of a superseded memory comes back with the edge.
-            "valid_to": memory.valid_to
-            and not memory.superseded_by
-            and memory.valid_to.isoformat(),
+            "valid_to": end and end.isoformat(),
             "expires_at": memory.expires_at and memory.expires_at.isoformat(),
             "links": [
                 (edge.type, edge.target, edge.weight)
@@ -178,7 +177,7 @@ def _lines(store: Store, *, vectors: bool) -> Iterator[str]:
             ],
             "vector": memory.vector.tolist() if vectors and memory.vector is not None else None,
         }
-        kept = {name: value for name, value in said.items() if value or value == 0}
+        kept = {name: value for name, value in said.items() if value not in (None, {}, [])}
         yield json.dumps(kept, ensure_ascii=False) + "\n"
 
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
-from feather_memory.db import schema
+from feather_memory.db import forking, schema
 from feather_memory.errors import (
     BusyStoreError,
     ClosedStoreError,
@@ -83,6 +83,8 @@ class Database:
 
     def __init__(self, path: Path, *, durability: Durability, tenant: str | None) -> None:
         self.path = path = path.absolute()  # whoever changes the working directory later
+        self._gate = forking.gate()
+        self._gate.watch(self)
         self._synchronous = "full" if durability == "full" else "normal"
         self._forget_connections()
         if path.is_dir():
@@ -112,9 +114,21 @@ class Database:
         self._pid = os.getpid()
         self.is_open = True
 
+    def release(self) -> None:
+        """Close the connections, which are opened again when they are needed.
+
+        Called before a fork, when no thread is inside: SQLite's state must not be inherited, for
+        a child would believe that it holds its parent's locks.
+        """
+        while self._readers:
+            self._readers.pop().close()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
     def _after_fork(self) -> None:
-        # The parent's connections are dropped without closing them: to close one here could
-        # fold or delete the log that the parent still writes.
+        # Empty, unless a thread stayed inside too long. Then they are dropped without closing
+        # them: to close one here could delete the log that the parent still writes.
         self._abandoned = (self._readers, self._writer)
         was_open = self.is_open
         self._forget_connections()
@@ -148,21 +162,28 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that sees one moment of the file until it is put back."""
-        self._require_open()
         try:
-            connection = self._readers.pop() if self._readers else self._connect()
-            try:
-                connection.execute("begin")
-                yield connection
-            finally:
-                connection.rollback()
-                self._put_back(connection)
+            with self._gate:
+                self._require_open()
+                connection = self._take()
+                try:
+                    connection.execute("begin")
+                    yield connection
+                finally:
+                    connection.rollback()
+                    self._put_back(connection)
         except sqlite3.Error as error:
             if (known := translated(error, self.path)) is None:
                 raise
             raise known from error
         except UnicodeDecodeError as error:  # what was written was UTF-8
             raise CorruptStoreError(str(self.path), f"damaged text: {error}") from error
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._readers.pop()
+        except IndexError:  # asking first would race with another thread
+            return self._connect()
 
     def _put_back(self, connection: sqlite3.Connection) -> None:
         if self.is_open and len(self._readers) < IDLE_READERS:
@@ -180,7 +201,7 @@ class Database:
     def writing(self) -> Iterator[Writing]:
         """A transaction that commits if its body succeeds, and rolls back on anything else."""
         self._require_open()
-        with self._lock:
+        with self._lock, self._gate:
             self._require_open()
             try:
                 if self._writer is None:
@@ -217,7 +238,7 @@ class Database:
             BusyStoreError: Somebody still reads an older moment of it.
         """
         self._require_open()
-        with self._lock:
+        with self._lock, self._gate:
             if self._writer is None:
                 self._writer = self._connect()
             busy, _, _ = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
@@ -228,23 +249,24 @@ class Database:
                 )
 
     def backup(self, target: Path) -> None:
-        """Copy the file as it is at one moment, while others go on using it."""
+        """Copy the file as it is at one moment, while others go on using it; whole or not at all."""
         with self.reading() as connection:
-            copy = sqlite3.connect(target, isolation_level=None)
             try:
-                connection.backup(copy)
-                copy.execute("pragma journal_mode = wal")
-            finally:
-                copy.close()
+                copy = sqlite3.connect(target, isolation_level=None)
+                try:
+                    connection.backup(copy)
+                    copy.execute("pragma journal_mode = wal")
+                finally:
+                    copy.close()
+            except sqlite3.Error as error:
+                for left in ("", "-wal", "-shm", "-journal"):
+                    target.with_name(target.name + left).unlink(missing_ok=True)
+                raise translated(error, target) or error from error
 
     def close(self) -> None:
         """Close every connection. Safe to call twice."""
         if os.getpid() != self._pid:
             self._after_fork()
-        with self._lock:
+        with self._lock, self._gate:
             self.is_open = False
-            while self._readers:
-                self._readers.pop().close()
-            if self._writer is not None:
-                self._writer.close()
-                self._writer = None
+            self.release()

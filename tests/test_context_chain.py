@@ -1,0 +1,184 @@
+"""A context chain, against a walk in which every memory asks every other at every hop."""
+
+import random
+import time
+
+import pytest
+from oracle import chain
+
+from feather_memory import F, Scoring, Store
+from feather_memory.config import DAY
+from feather_memory.errors import ParameterError
+from feather_memory.testing import FrozenClock
+
+COUNT = 120
+TYPES = ["leads_to", "supports", "part_of", "mine"]
+
+
+class World:
+    """A store of linked memories, and its links in a dict."""
+
+    def __init__(self, path, seed):
+        self.random, self.clock = random.Random(seed), FrozenClock()
+        self.store = Store.open(path, clock=self.clock)
+        words = "tea coffee water milk juice wine beer soup".split()  # noqa: SIM905
+        self.store.add_many(
+            {
+                "id": f"m{at}",
+                "text": " ".join(self.random.choices(words, k=self.random.randint(1, 6))),
+                "importance": self.random.random(),
+                "metadata": {"room": self.random.choice(["in", "out"])},
+                "valid_from": self.clock() - self.random.random() * 300 * DAY,
+            }
+            for at in range(COUNT)
+        )
+        self.links = {}
+        for _ in range(2 * COUNT):
+            a, b = self.random.sample(range(COUNT), 2)
+            type_, weight = self.random.choice(TYPES), self.random.uniform(0.05, 1)
+            self.store.link(f"m{a}", f"m{b}", type_, weight)
+            self.links[f"m{a}", f"m{b}", type_] = weight
+        for _ in range(15):
+            a, b = sorted(self.random.sample(range(COUNT), 2))
+            self.store.link(f"m{a}", f"m{b}", "supersedes", 0.9)
+            self.links[f"m{a}", f"m{b}", "supersedes"] = 0.9
+
+    def between(self, types):
+        found = {}
+        for (a, b, type_), weight in self.links.items():
+            if types is None or type_ in types:
+                found[a, b] = max(weight, found.get((a, b), 0.0))
+        return found
+
+
+@pytest.fixture(scope="module", params=[1, 2, 3])
+def world(request, tmp_path_factory):
+    world = World(tmp_path_factory.mktemp("chain") / "w.feather", request.param)
+    yield world
+    assert world.store.check() == []
+    world.store.close()
+
+
+@pytest.mark.parametrize("hops", [0, 1, 2, 4])
+@pytest.mark.parametrize("limit", [1, 7, 50, 1000])
+def test_a_chain_is_the_naive_walk(world, hops, limit):
+    variants = [
+        {}, {"types": ["leads_to", "mine"]}, {"types": []}, {"where": F("room") == "in"},
+        {"as_of": world.clock() - 50 * DAY}, {"known_at": world.clock() - 1},
+        {"known_at": world.clock(), "as_of": world.clock() - 100 * DAY},
+        {"scoring": Scoring(time_weight=0.9, importance_weight=1.0)},
+    ]  # fmt: skip
+    for asked in variants:
+        searched = {key: value for key, value in asked.items() if key != "types"}
+        ranking = world.store.search("tea wine", k=COUNT, **searched)
+        own = {hit.memory.id: hit.score.value for hit in ranking}
+        links = world.between(asked.get("types"))
+        expected = chain(own, links, k=5, hops=hops, limit=limit)
+        found = world.store.context_chain("tea wine", k=5, hops=hops, limit=limit, **asked)
+        assert {hit.memory.id: hit.hop for hit in found} == {i: h for i, (_, h) in expected.items()}
+        for hit in found:
+            assert abs(hit.score.value - expected[hit.memory.id][0]) <= 1e-12
+            assert abs(sum(hit.score.parts.values()) - hit.score.value) <= 1e-9
+        values = [hit.score.value for hit in found]
+        assert values == sorted(values, reverse=True)
+        assert len(found) <= limit
+        among = {(edge.source, edge.target, edge.type): edge.weight for edge in found.edges}
+        assert (
+            among
+            == {
+                (a, b, type_): weight
+                for (a, b, type_), weight in world.links.items()
+                if {a, b} <= expected.keys() and (not asked.get("types") or type_ in asked["types"])
+            }
+            or asked.get("types") == []
+        )
+        if asked.get("types") == []:
+            assert not found.edges
+
+
+def test_what_was_replaced_is_neither_reached_nor_walked_through(store):
+    store.add("tea", id="seed")
+    store.add("kettle", id="old")
+    store.add("boiler", id="beyond")
+    store.link("seed", "old", "part_of")
+    store.link("old", "beyond", "part_of")
+    reached = {hit.memory.id for hit in store.context_chain("tea", k=1, hops=3)}
+    assert reached == {"seed", "old", "beyond"}
+    store.supersede("old", "new kettle", id="new")
+    assert {hit.memory.id for hit in store.context_chain("tea", k=1, hops=3)} == {"seed"}
+
+
+def test_filters_and_sessions_hold_for_every_memory_reached(store):
+    for id_, session in (("a", "s1"), ("b", "s2"), ("c", "s1")):
+        store.add(f"tea {id_}", id=id_, session=session)
+    store.link("a", "b")
+    store.link("b", "c")
+    one = store.context_chain("tea a", k=1, hops=2, session="s1", types=["related_to"])
+    assert {hit.memory.id for hit in one} == {"a"}
+    assert store.context_chain("tea a", k=1, where=F("id") == "nobody").hits == ()
+
+
+def test_a_reached_memory_inherits_or_keeps_its_own_score_if_better(store):
+    store.add("tea", id="a", importance=1.0)
+    store.add("unrelated words here", id="b", importance=0.0)
+    store.link("b", "a", "supports", 0.8)
+    first, second = store.context_chain("tea", k=1, hops=1)
+    assert (first.memory.id, first.hop, second.memory.id, second.hop) == ("a", 0, "b", 1)
+    assert second.score.inherited == second.score.value == first.score.value * 0.8 * 0.5
+    store.link("b", "a", "supports", 0.001)
+    own = store.search("tea", k=2)[1].score
+    assert store.context_chain("tea", k=1, hops=1)[1].score == own
+
+
+def test_a_chain_is_logged_only_when_it_is_shown(store):
+    store.add("tea", id="a")
+    store.add("pot", id="b")
+    store.link("a", "b")
+    before = store.stats().generation
+    chain = store.context_chain("tea", k=1)
+    assert store.stats().generation == before
+    store.log_recall(chain, turn="t")
+    assert {signal.memory_id for signal in store.feedback("t", "liked")} == {"a", "b"}
+
+
+def test_time_weight_stands_in_for_the_scorings(store):
+    store.add("tea", id="a")
+    (hit,) = store.context_chain("tea", time_weight=0.35)
+    assert hit.score.time_weight == 0.35
+
+
+def test_a_chain_of_nothing_is_empty(store):
+    found = store.context_chain("tea")
+    assert (len(found), found.edges) == (0, ())
+
+
+@pytest.mark.parametrize(
+    "asked", [{"k": 0}, {"hops": -1}, {"limit": 0}, {"hops": 1.5}, {"time_weight": 7}]
+)
+def test_a_chain_that_means_nothing_is_refused(store, asked):
+    with pytest.raises(ParameterError):
+        store.context_chain("tea", **asked)
+
+
+def test_a_hub_of_five_thousand_is_bounded_by_the_limit(path, clock):
+    with Store.open(path, clock=clock) as store:
+        store.add("the hub", id="hub")
+        store.add_many(
+            {"text": f"spoke {at}", "id": f"s{at:04}", "importance": at / 5_000}
+            for at in range(5_000)
+        )
+        with store._database.writing() as transaction:  # five thousand commits take seconds
+            transaction.connection.executemany(
+                "insert into edge values ('hub', ?, 'related_to', ?, 0)",
+                [(f"s{at:04}", (at % 100 + 1) / 100) for at in range(5_000)],
+            )
+        assert len(store.edges("hub")) == 5_000
+        own = {hit.memory.id: hit.score.value for hit in store.search("hub", k=6_000)}
+        links = {("hub", f"s{at:04}"): (at % 100 + 1) / 100 for at in range(5_000)}
+        begun = time.perf_counter()
+        found = store.context_chain("hub", k=1, hops=3, limit=50)
+        assert time.perf_counter() - begun < 5
+        expected = chain(own, links, k=1, hops=3, limit=50)
+        assert [(h.memory.id, h.hop) for h in found] == [(i, h) for i, (_, h) in expected.items()]
+        assert len(found) == 50
+        assert store.check() == []

@@ -1,0 +1,325 @@
+"""What users do turns into importance: once an event, shared, taken back, never by searching."""
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from feather_memory import EngagementSignals, SignalKind, Store, compute_importance
+from feather_memory.config import RECALL_TURNS
+from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
+from feather_memory.testing import FrozenClock
+
+EFFECTS = {
+    "saved": 0.4, "liked": 0.15, "disliked": -0.15, "copied": 0.1, "corrected": -0.2,
+    "repeated": 0.0, "used": 0.0,
+}  # fmt: skip
+
+
+@pytest.fixture
+def shown(store):
+    """A store whose turn "t1" was shown four memories, and not a fifth."""
+    for id_, text in {
+        "tea": "Alice drinks green tea in the morning",
+        "run": "Alice runs ten kilometres on Sundays",
+        "car": "Alice drives an old red car",
+        "cat": "Alice has a cat called Minka",
+    }.items():
+        store.add(text, id=id_)
+    store.recall("Alice", k=10, turn="t1")
+    store.add("Bob likes opera", id="bob")
+    return store
+
+
+def importance(store, *ids):
+    return [store.get(id_).importance for id_ in ids]
+
+
+@pytest.mark.parametrize(("kind", "effect"), EFFECTS.items())
+def test_each_kind_has_its_published_number(store, kind, effect):
+    store.add("tea", id="a")
+    store.signal("a", kind)
+    assert importance(store, "a") == [round(0.4 + effect, 12)]
+
+
+def test_importance_is_that_of_the_flags(store):
+    store.add("tea", id="a")
+    for kind in ("saved", "liked", "copied", "corrected", "repeated", "repeated", "repeated"):
+        store.signal("a", kind)
+    flags = EngagementSignals(
+        explicit_save=True, was_liked=True, was_copied=True, was_corrected=True, repetition_count=3
+    )
+    assert importance(store, "a") == [compute_importance(flags)] == [1.0]
+
+
+def test_saying_it_once_is_no_repetition(store):
+    store.add("tea", id="a")
+    found = []
+    for _ in range(4):
+        store.signal("a", "repeated")
+        found += importance(store, "a")
+    assert found == [0.4, 0.6, 0.6, 0.6]
+
+
+def test_a_prior_is_kept_under_its_signals(store):
+    store.add("tea", id="a", importance=0.7)
+    store.signal("a", "liked", event_id="e")
+    assert importance(store, "a") == [0.85]
+    store.update("a", importance=0.2)
+    assert importance(store, "a") == [0.35]
+    store.unsignal("e")
+    assert importance(store, "a") == [0.2]
+
+
+def test_an_event_counts_once_however_often_it_comes(path, clock):
+    with Store.open(path, clock=clock) as store:
+        store.add("tea", id="a")
+        first = store.signal("a", "liked", event_id="e1")
+    clock.advance(days=1)
+    with Store.open(path, clock=clock) as store:
+        assert store.signal("a", "liked", event_id="e1") == first
+        assert store.signals("a") == [first]
+        assert importance(store, "a") == [0.55]
+        for memory_id, kind in (("a", "saved"), ("b", "liked")):
+            store.add("tea", id="b")
+            with pytest.raises(ParameterError, match="e1"):
+                store.signal(memory_id, kind, event_id="e1")
+        assert importance(store, "a", "b") == [0.55, 0.4]
+        assert store.check() == []
+
+
+def test_a_like_can_be_taken_back_once_and_for_all(store):
+    store.add("tea", id="a")
+    store.signal("a", "liked", event_id="e1")
+    assert store.unsignal("e1").retracted
+    assert importance(store, "a") == [0.4]
+    store.unsignal("e1")
+    store.signal("a", "liked", event_id="e1")
+    assert importance(store, "a") == [0.4], "a late replay does not bring it back"
+    assert [signal.retracted for signal in store.signals("a")] == [True]
+    with pytest.raises(ParameterError, match="e2"):
+        store.unsignal("e2")
+
+
+def test_the_order_of_signals_does_not_matter(tmp_path):
+    kinds = ["saved", "corrected", "liked", "disliked", "copied", "repeated", "repeated"]
+    found = set()
+    for order in (kinds, kinds[::-1], sorted(kinds)):
+        with Store.open(tmp_path / f"{len(found)}{order[0]}", clock=FrozenClock()) as store:
+            store.add("tea", id="a")
+            for at, kind in enumerate(order):
+                store.signal("a", kind, event_id=f"{kind}{at}")
+            found.add(store.get("a").importance)
+    assert found == {0.9}
+
+
+def test_many_likes_count_as_one(store):
+    store.add("tea", id="a")
+    for _ in range(20):
+        store.signal("a", "liked")
+    assert importance(store, "a") == [0.55]
+    for _ in range(20):
+        store.signal("a", "liked", strength=0.1)
+    assert importance(store, "a") == [0.55]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"kind": "loved"}, {"strength": 0}, {"strength": 1.1}, {"strength": float("nan")},
+        {"event_id": ""}, {"at": float("inf")},
+    ],
+)  # fmt: skip
+def test_a_signal_that_means_nothing_is_refused(store, given):
+    store.add("tea", id="a")
+    before = store.stats()
+    with pytest.raises(ParameterError):
+        store.signal("a", **{"kind": "liked", **given})
+    assert store.stats() == before
+
+
+def test_signals_about_strangers_are_refused(store):
+    with pytest.raises(UnknownMemoryError, match="'x'"):
+        store.signal("x", "liked")
+    with pytest.raises(UnknownMemoryError, match="'x'"):
+        store.signals("x")
+
+
+def test_signals_stay_when_the_text_is_written_again(store):
+    store.add("tea", id="a")
+    store.signal("a", "saved")
+    store.add("green tea", id="a")
+    assert importance(store, "a") == [0.8]
+    assert len(store.signals("a")) == 1
+
+
+# Feedback on what a turn was shown
+
+
+def test_credit_is_shared_over_what_was_shown(shown):
+    given = shown.feedback("t1", "liked")
+    assert sorted(signal.memory_id for signal in given) == ["car", "cat", "run", "tea"]
+    assert {signal.strength for signal in given} == {0.25}
+    assert {signal.turn for signal in given} == {"t1"}
+    assert importance(shown, "tea", "run", "car", "cat", "bob") == [0.4375] * 4 + [0.4]
+
+
+def test_credit_is_narrowed_by_id(shown):
+    (signal,) = shown.feedback("t1", SignalKind.SAVED, memory_ids=["cat"])
+    assert (signal.memory_id, signal.strength) == ("cat", 1.0)
+    assert importance(shown, "cat", "tea") == [0.8, 0.4]
+    with pytest.raises(ParameterError, match="'bob'"):
+        shown.feedback("t1", "liked", memory_ids=["cat", "bob"])
+    assert importance(shown, "cat", "bob") == [0.8, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("copied", "credited"),
+    [
+        ("Green tea, in the MORNING!", ["tea"]),
+        ("Note: Alice has a cat called Minka.", ["cat"]),
+        ("the red car is old", ["car"]),
+        ("nothing in common whatsoever", ["car", "cat", "run", "tea"]),
+    ],
+)
+def test_credit_is_narrowed_by_the_copied_text(shown, copied, credited):
+    given = shown.feedback("t1", "copied", copied_text=copied)
+    assert sorted(signal.memory_id for signal in given) == credited
+
+
+def test_feedback_in_another_process_later_knows_what_it_is_about(path, clock):
+    with Store.open(path, clock=clock) as store:
+        store.add("tea", id="a")
+        turn = store.recall("tea").turn
+    clock.advance(hours=1)
+    with Store.open(path, clock=clock) as store:
+        store.feedback(turn, "liked")
+        assert importance(store, "a") == [0.55]
+
+
+def test_the_same_feedback_again_changes_nothing(shown):
+    first = shown.feedback("t1", "liked", event_id="f1")
+    before = importance(shown, "tea", "run", "car", "cat")
+    assert shown.feedback("t1", "liked", event_id="f1") == first
+    assert importance(shown, "tea", "run", "car", "cat") == before
+    shown.unsignal(first[0].event_id)
+    assert importance(shown, first[0].memory_id) == [0.4]
+
+
+def test_a_correction_lowers_and_supersedes_what_it_corrects(shown):
+    (signal,) = shown.feedback(
+        "t1", "corrected", memory_ids=["car"], correction="Alice drives a bicycle", event_id="c1"
+    )
+    assert signal.kind is SignalKind.CORRECTED
+    old = shown.get("car")
+    assert old.importance == 0.2
+    (new,) = (shown.get(id_) for id_ in old.superseded_by)
+    assert (new.text, new.supersedes, new.importance) == ("Alice drives a bicycle", ("car",), 0.4)
+    found = {hit.memory.id for hit in shown.search("Alice drives a car", k=10)}
+    assert new.id in found
+    assert "car" not in found
+    before = shown.stats()
+    again = shown.feedback(
+        "t1", "corrected", memory_ids=["car"], correction="Alice drives a bicycle", event_id="c1"
+    )
+    assert again == [signal]
+    assert shown.stats().memories == before.memories
+
+
+def test_a_correction_takes_over_the_slot(store):
+    store.add("Helix", id="a", key="editor")
+    store.recall("Helix", turn="t")
+    store.feedback("t", "corrected", correction="Zed")
+    (current,) = store.search("editor", k=9)
+    assert (current.memory.text, current.memory.key) == ("Zed", "editor")
+
+
+def test_a_correction_that_could_mean_several_is_refused(shown):
+    before = shown.stats()
+    with pytest.raises(ParameterError, match="memory_ids"):
+        shown.feedback("t1", "corrected", correction="Alice flies")
+    with pytest.raises(ParameterError, match="corrected"):
+        shown.feedback("t1", "liked", memory_ids=["car"], correction="Alice flies")
+    with pytest.raises(ParameterError, match="text"):
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction=" ")
+    assert shown.stats() == before
+
+
+def test_feedback_on_an_unknown_turn_is_refused(shown):
+    with pytest.raises(UnknownTurnError, match="'t9'"):
+        shown.feedback("t9", "liked")
+
+
+def test_feedback_on_an_empty_answer_is_no_signal(store):
+    turn = store.recall("anything").turn
+    assert store.feedback(turn, "liked") == []
+
+
+# Recalls
+
+
+def test_a_recall_counts_once_a_turn(store):
+    store.add("tea", id="a")
+    for _ in range(3):
+        store.recall("tea", turn="t1")
+    assert store.get("a").recalls == 1
+    store.recall("tea", turn="t2")
+    assert store.get("a").recalls == 2
+    store.log_recall(store.context_chain("tea"), turn="t2")
+    assert store.get("a").recalls == 2
+    store.log_recall(store.context_chain("tea"), turn="t3")
+    assert store.get("a").recalls == 3
+
+
+def test_reinforcement_can_be_switched_off(store):
+    store.add("tea", id="a")
+    hits = store.recall("tea", turn="t1", reinforce=False)
+    assert (hits.turn, store.get("a").recalls) == ("t1", 0)
+    assert len(store.feedback("t1", "liked")) == 1
+
+
+def test_a_turn_may_be_shown_more_by_a_second_recall(store):
+    store.add("tea", id="a")
+    store.add("coffee", id="b")
+    store.recall("tea", k=1, turn="t")
+    store.recall("coffee", k=1, turn="t")
+    assert {signal.memory_id for signal in store.feedback("t", "liked")} == {"a", "b"}
+
+
+def test_a_recall_returns_what_the_search_returns(store):
+    for at in range(20):
+        store.add(f"tea number {at}")
+    searched = store.search("tea 7", k=6)
+    assert list(store.recall("tea 7", k=6)) == list(searched)
+
+
+def test_turns_that_are_not_named_are_told_apart(store):
+    store.add("tea", id="a")
+    turns = {store.recall("tea").turn for _ in range(5)}
+    assert len(turns) == 5
+    assert store.get("a").recalls == 5
+    assert store.search("tea").turn is None
+
+
+def test_the_recall_log_is_bounded_and_keeps_no_query(path, clock):
+    with Store.open(path, clock=clock) as store:
+        store.add("tea", id="a")
+        for turn in range(RECALL_TURNS + 50):
+            store.recall("secretquestion", turn=f"t{turn}")
+        assert store.stats().recalls == RECALL_TURNS
+        with pytest.raises(UnknownTurnError):
+            store.feedback("t49", "liked")
+        assert len(store.feedback("t50", "liked")) == 1
+        assert store.get("a").recalls == RECALL_TURNS + 50
+        assert store.check() == []
+    with closing(sqlite3.connect(path)) as connection:
+        assert "secretquestion" not in "".join(connection.iterdump())
+
+
+def test_forgetting_a_memory_takes_its_signals_and_recalls_along(shown):
+    shown.feedback("t1", "liked")
+    gone = shown.forget("tea", dry_run=True)
+    assert (gone.signals, gone.recalls, gone.is_dry_run) == (1, 1, True)
+    assert shown.forget("tea").ids == ("tea",)
+    assert shown.stats().signals == 3
+    assert len(shown.feedback("t1", "saved")) == 3
