@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import threading
+import weakref
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +64,8 @@ class Approximation:
                 target=self._build, args=(view,), name="feather-memory-hnsw", daemon=True
             )
             self._builder.start()
+            # A thread that is inside hnswlib when the interpreter ends aborts the process.
+            weakref.finalize(self, _end, self._stopped, self._builder)
 
     def _is_building(self) -> bool:
         return self._builder is not None and self._builder.is_alive()
@@ -121,3 +124,9 @@ class Approximation:
             path, store_id=mark, dim=view.matrix.dim, max_elements=len(view) + len(view) // 4
         )
         return cls() if index is None else cls(index, len(index))
+
+
+def _end(stopped: threading.Event, builder: threading.Thread) -> None:
+    stopped.set()
+    if builder.is_alive() and builder is not threading.current_thread():
+        builder.join()

@@ -33,7 +33,7 @@ def faults(connection: sqlite3.Connection) -> list[str]:
         if abs(folded - record.importance) > _EPSILON:
             found.append(f"{name}: importance is {record.importance}, its signals say {folded}")
     found += audit.edge_faults(connection)
-    texts = ((record.row, record.text) for record in memories.stream(connection))
+    texts = ((record.row, record.words()) for record in memories.stream(connection))
     found += [f"row {row}: its text is not indexed" for row in lexical.faults(connection, texts)]
     found += audit.lexical_faults(connection)
     return found
@@ -49,5 +49,5 @@ def mend(writing: Writing) -> None:
         folded = fold(record.prior, signals.of_memory(connection, record.id))
         if abs(folded - record.importance) > _EPSILON:
             memories.set_importance(writing, record.id, folded)
-    lexical.rebuild(writing, ((record.row, record.text) for record in records))
+    lexical.rebuild(writing, ((record.row, record.words()) for record in records))
     writing.disown_snapshot()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import secrets
 import threading
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
     from feather_memory.types import Seconds, Vector
 
-_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no i, l, o, u
+# From the digits of base32hex to Crockford's, which leave out i, l, o and u.
+_CROCKFORD: Final = bytes.maketrans(
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUV", b"0123456789abcdefghjkmnpqrstvwxyz"
+)
 
 
 class Keep:
@@ -284,8 +288,5 @@ def new_id(now: Seconds) -> str:
         if number >> 80 == _last[0] >> 80 and number <= _last[0]:
             number = _last[0] + 1
         _last[0] = number
-    letters = []
-    for _ in range(26):
-        letters.append(_ALPHABET[number & 31])
-        number >>= 5
-    return "".join(reversed(letters))
+    # Twenty bytes are 32 letters; 128 bits fill the last 26.
+    return base64.b32hexencode(number.to_bytes(20, "big")).translate(_CROCKFORD).decode()[-26:]

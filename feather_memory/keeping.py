@@ -57,26 +57,31 @@ def load(database: Database) -> Replica:
 def save(database: Database, replica: Replica) -> None:
     """Write the mapped file if the store is large and too much of it is not in there yet.
 
-    The mark that ties it to this history is committed after the file is in place: a file from a
-    restored backup's other future can never be taken for this one's.
+    A mark ties it to this history: a file from a restored backup's other future can never be
+    taken for this one's.
     """
     with database.reading() as connection:
         if schema.read_state(connection).next_row <= SNAPSHOT_ROWS:
             return
         view = replica.sync(connection, lambda: database.refresh(connection))
-    if view.matrix is None or not _is_stale(view):
+    if not _is_stale(view):
         return
-    mark = secrets.token_hex(16)
-    near = replica.approximation
-    try:
-        write(vectors_path(database.path), view, mark)
-        if near.covered == len(view) == np.count_nonzero(view.until > -np.inf):
-            near.save(hnsw_path(database.path), mark=mark, generation=view.generation)
-    except OSError as error:  # a full disk: the truth is complete without this file
-        _log.warning("the mapped vectors of %s were not written: %s", database.path, error)
-        return
+    # Under the write lock: nobody can forget a memory between our reading it and our writing it.
     with database.writing() as transaction:
+        view = replica.sync(transaction.connection, lambda: None)
+        mark = secrets.token_hex(16)
+        try:
+            _write_all(database.path, view, replica.approximation, mark)
+        except OSError as error:  # a full disk: the truth is complete without these files
+            _log.warning("the mapped vectors of %s were not written: %s", database.path, error)
+            return
         transaction.own_snapshot(mark)
+
+
+def _write_all(path: Path, view: View, near: Approximation, mark: str) -> None:
+    write(vectors_path(path), view, mark)
+    if near.covered == len(view) == np.count_nonzero(view.until > -np.inf):
+        near.save(hnsw_path(path), mark=mark, generation=view.generation)
 
 
 def _is_stale(view: View) -> bool:

@@ -204,17 +204,16 @@ class Hits(list[Hit]):
         self.turn = turn
 
     def _repr_html_(self) -> str:
-        rows = [
-            [
-                f"{hit.score.value:.3f}",
+        return display.hits(
+            (
+                hit.score.value,
                 hit.memory.text,
                 f"{hit.memory.valid_from:%Y-%m-%d}",
                 ", ".join(hit.memory.supersedes),
-                "  ".join(f"{name} {part:+.3f}" for name, part in hit.score.parts.items() if part),
-            ]
+                hit.score.parts,
+            )
             for hit in self
-        ]
-        return display.table(["score", "memory", "since", "replaces", "parts"], rows)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +222,6 @@ class ContextChain:
 
     hits: tuple[Hit, ...]
     edges: tuple[Edge, ...]
-    turn: str | None = None
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

@@ -188,27 +188,24 @@ class Ranking:
             dense_weight=asked.dense_weight,
             layer_weight=asked.layer_weight,
         )
-        return [
-            Score(
-                value=value,
-                similarity=s,
-                lexical=l,
-                recency=ρ,
-                importance=i,
-                dense_weight=asked.dense_weight,
-                time_weight=asked.scoring.time_weight,
-                importance_weight=asked.scoring.importance_weight,
-                layer_weight=asked.layer_weight,
-            )
-            for value, s, l, ρ, i in zip(
-                values.tolist(),
-                similarity.tolist(),
-                lexical.tolist(),
-                recency.tolist(),
-                importance.tolist(),
-                strict=True,
-            )
-        ]
+        rows = np.stack([values, similarity, lexical, recency, importance], axis=1)
+        return [self._score(*row) for row in rows.tolist()]
+
+    def _score(
+        self, value: float, similarity: float, lexical: float, recency: float, importance: float
+    ) -> Score:
+        asked = self.question
+        return Score(
+            value=value,
+            similarity=similarity,
+            lexical=lexical,
+            recency=recency,
+            importance=importance,
+            dense_weight=asked.dense_weight,
+            time_weight=asked.scoring.time_weight,
+            importance_weight=asked.scoring.importance_weight,
+            layer_weight=asked.layer_weight,
+        )
 
 
 def lexical_shares(view: View, eligible: Mask, matched: list[tuple[int, float]]) -> Numbers:

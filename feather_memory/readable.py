@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     Where = Filter | Mapping[str, Any]
 
+_DEFAULT = Scoring()
+
 
 class Readable:
     """What can be asked of one tenant's open file. `Store` adds what can be written to it."""
@@ -294,7 +296,7 @@ class Readable:
         return Question(
             text=text,
             vector=query,
-            scoring=scoring or Scoring(),
+            scoring=scoring or _DEFAULT,
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
             known_at=None if known_at is None else seconds(known_at, "known_at"),

@@ -48,7 +48,7 @@ class Scoring:
     0.3
     """
 
-    time_weight: float = 0.1
+    time_weight: float = 0.05
     """In [0, 1]: the share of recency beside relevance."""
     importance_weight: float = 0.2
     """In [0, 1]: the share of the score that importance decides."""

@@ -292,7 +292,7 @@ class Store(Readable):
                 writing.forget(transaction, records)
         if forgotten.ids:
             keeping.discard(self._database.path)
-            self._database.erase_log()
+            self._database.erase()
         return forgotten
 
     # Links
@@ -301,7 +301,7 @@ class Store(Readable):
         self,
         source: str,
         target: str,
-        type: str = EdgeType.RELATED_TO,
+        type: str = EdgeType.RELATED_TO,  # noqa: A002
         weight: float = 1.0,
     ) -> Edge:
         """Link two memories: *source* type *target*. Linking again gives the edge a new weight.
@@ -323,9 +323,7 @@ class Store(Readable):
                 f"{source!r} to {target!r}"
             )
         with self._database.writing() as transaction:
-            writing.link(transaction, source, target, name, share, self._now())
-            edge = edges.get(transaction.connection, source, target, name)
-        return edge  # type: ignore[return-value]  # it was put there in this transaction
+            return writing.link(transaction, source, target, name, share, self._now())
 
     def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
         """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from feather_memory.db.database import Writing
     from feather_memory.db.memories import Record
     from feather_memory.filters import Filter
+    from feather_memory.model import Edge
     from feather_memory.types import Seconds
 
 
@@ -75,8 +76,8 @@ def rewrite(writing: Writing, draft: Draft, old: Record, now: Seconds) -> Record
     _check_dimension(writing, [record])
     memories.replace(writing, old, record)
     if record.row != old.row:
-        lexical.remove(writing, [(old.row, old.text)])
-        lexical.add(writing, [(record.row, record.text)])
+        lexical.remove(writing, [(old.row, old.words())])
+        lexical.add(writing, [(record.row, record.words())])
     if record.valid_from != old.valid_from:
         edges.move_supersessions(writing, record.id, record.valid_from)
     if record.stated_to != old.stated_to:
@@ -92,7 +93,7 @@ def _insert(writing: Writing, records: Sequence[Record]) -> None:
         return
     _check_dimension(writing, records)
     memories.insert(writing, records)
-    lexical.add(writing, ((record.row, record.text) for record in records))
+    lexical.add(writing, ((record.row, record.words()) for record in records))
 
 
 def _check_dimension(writing: Writing, records: Iterable[Record]) -> None:
@@ -153,14 +154,14 @@ def unsupersede(writing: Writing, old_id: str, new_id: str | None) -> None:
 
 def link(
     writing: Writing, source: str, target: str, type_: str, weight: float, now: Seconds
-) -> None:
+) -> Edge:
     """Link two memories; linking again gives the edge a new weight."""
     if type_ == EdgeType.SUPERSEDES:
         supersede(writing, source, target, now)
     for id_ in (source, target):
         if memories.find(writing.connection, id_) is None:
             raise UnknownMemoryError(id_)
-    edges.put(writing, source, target, type_, weight, now)
+    return edges.put(writing, source, target, type_, weight, now)
 
 
 def unlink(writing: Writing, source: str, target: str, type_: str) -> bool:
@@ -202,7 +203,7 @@ def doomed(
 
 def forget(writing: Writing, records: Sequence[Record]) -> None:
     """Remove memories and everything that hangs on them, from every page of the file."""
-    lexical.remove(writing, ((record.row, record.text) for record in records))
+    lexical.remove(writing, ((record.row, record.words()) for record in records))
     memories.delete(writing, records)
     lexical.erase(writing)
     writing.disown_snapshot()

@@ -210,13 +210,15 @@ def test_a_mapped_file_written_while_another_process_forgets_keeps_no_byte(
     store.add(**canary.fields())
     real = feather_memory.keeping.write
     with Store.open(folder / "alice.feather") as other:
+        forgetting = threading.Thread(target=other.forget, args=(canary.id,))
 
         def late(*arguments):
-            other.forget(canary.id)
+            forgetting.start()
             real(*arguments)
 
         monkeypatch.setattr("feather_memory.keeping.write", late)
         store.close()
+        forgetting.join()
         assert found(folder, canary.needles()) == set()
         monkeypatch.setattr("feather_memory.keeping.write", real)
     assert found(folder, canary.needles()) == set()

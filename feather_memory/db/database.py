@@ -231,22 +231,29 @@ class Database:
                 self.state = schema.read_state(connection)
         return self.state.dimension
 
-    def erase_log(self) -> None:
-        """Fold the write-ahead log into the file and cut it to nothing.
+    def erase(self) -> None:
+        """Rewrite the file without what was deleted, and cut its log to nothing.
+
+        Deleted entries are overwritten at once, but SQLite also leaves copies in the gaps of
+        pages it has split or merged; only a rewrite is sure to leave them behind.
 
         Raises:
-            BusyStoreError: Somebody still reads an older moment of it.
+            BusyStoreError: Somebody still reads an older moment of the file.
         """
         self._require_open()
-        with self._lock, self._gate:
-            if self._writer is None:
-                self._writer = self._connect()
-            busy, _, _ = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
-            if busy:
-                raise BusyStoreError(
-                    f"a reader of {str(self.path)!r} keeps its log alive: what was forgotten is "
-                    "gone from the store, and from the log when that reader finishes"
-                )
+        try:
+            with self._lock, self._gate:
+                if self._writer is None:
+                    self._writer = self._connect()
+                self._writer.execute("vacuum")
+                busy, _, _ = self._writer.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.Error as error:
+            raise translated(error, self.path) or error from error
+        if busy:
+            raise BusyStoreError(
+                f"a reader of {str(self.path)!r} keeps its log alive: what was forgotten is "
+                "gone from the store, and from the log when that reader finishes"
+            )
 
     def backup(self, target: Path) -> None:
         """Copy the file as it is at one moment, while others go on using it; whole or not at all."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PUT = """
     insert into edge (source, target, type, weight, created_at) values (?, ?, ?, ?, ?)
     on conflict do update set weight = excluded.weight
+    returning source, target, type, weight, created_at
 """
 _COLUMNS = "source, target, type, weight, created_at"
 _TOUCHING = f"""
@@ -72,9 +73,10 @@ def _edge(row: tuple[str, str, str, float, float]) -> Edge:
 
 def put(
     writing: Writing, source: str, target: str, type_: str, weight: float, now: Seconds
-) -> None:
+) -> Edge:
     """Add an edge, or give the one that is there a new weight."""
-    writing.connection.execute(_PUT, (source, target, type_, weight, now))
+    row = writing.connection.execute(_PUT, (source, target, type_, weight, now)).fetchone()
+    return _edge(row)
 
 
 def remove(writing: Writing, source: str, target: str, type_: str) -> bool:
