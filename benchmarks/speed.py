@@ -250,21 +250,24 @@ def scanning(sizes: Sizes) -> None:
 
 def indexed(folder: Path, sizes: Sizes) -> None:
     """By vector once more, at the largest size, when the approximate index is built."""
-    config.HNSW_FLOATS = 1
-    n = sizes.large
-    with Store.open(folder / f"search-{n}.feather") as store:
-        vectors = Corpus(sizes.narrow, n // 100).vectors(sizes.queries)
-        begin = time.perf_counter()
-        store.search(vector=vectors[0])
-        while store.stats().index != "hnsw":
-            time.sleep(0.5)
-        line("building the index", "", f"{1e3 * (time.perf_counter() - begin):,.0f}")
-        report(
-            f"search by vector, {n:,} x {sizes.narrow}, index",
-            2,
-            lambda i: store.search(vector=vectors[i], k=10),
-            sizes.queries,
-        )
+    usual, config.HNSW_FLOATS = config.HNSW_FLOATS, 1
+    try:
+        n = sizes.large
+        with Store.open(folder / f"search-{n}.feather") as store:
+            vectors = Corpus(sizes.narrow, n // 100).vectors(sizes.queries)
+            begin = time.perf_counter()
+            store.search(vector=vectors[0])
+            while store.stats().index != "hnsw":
+                time.sleep(0.5)
+            line("building the index", "", f"{1e3 * (time.perf_counter() - begin):,.0f}")
+            report(
+                f"search by vector, {n:,} x {sizes.narrow}, index",
+                2,
+                lambda i: store.search(vector=vectors[i], k=10),
+                sizes.queries,
+            )
+    finally:
+        config.HNSW_FLOATS = usual
 
 
 def filtering(store: Store, corpus: Corpus, shape: str, sizes: Sizes) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
+import os
 import threading
 from dataclasses import dataclass
 from numbers import Real
@@ -67,7 +67,7 @@ class Draft:
         """
         unknown = given.keys() - FIELDS - {"id"}
         if unknown:
-            raise ParameterError(f"a memory has no field {sorted(unknown)[0]!r}")
+            raise ParameterError(f"a memory has no field {min(unknown)!r}")
         if not is_update and "text" not in given:
             raise ParameterError("a memory needs a text")
         id_ = given.get("id")
@@ -136,7 +136,7 @@ class Draft:
 
 
 def label(value: object, name: str) -> str:
-    """A short non-empty string: an id, a key, a session …"""
+    """A short non-empty string, such as an id or a key."""
     if not isinstance(value, str):
         raise ParameterError(f"{name} must be a string, got {value!r}")
     if not value or len(value) > MAX_ID_LENGTH:
@@ -284,7 +284,7 @@ def new_id(now: Seconds) -> str:
     Within one process each sorts after the one before. The shape is that of a ULID.
     """
     with _last_lock:
-        number = max(0, int(now * 1000)) << 80 | secrets.randbits(80)
+        number = max(0, int(now * 1000)) << 80 | int.from_bytes(os.urandom(10), "big")
         if number >> 80 == _last[0] >> 80 and number <= _last[0]:
             number = _last[0] + 1
         _last[0] = number

@@ -5,14 +5,14 @@ Each has two parents: ours, and the builtin that a stranger would catch::
     FeatherError
     ├── ParameterError         (ValueError)    an argument outside its range; names the value
     │   ├── DimensionError                     a vector of the wrong length
-    │   ├── InvalidVectorError                 a vector that is empty, not finite, or not one-dimensional
+    │   ├── InvalidVectorError                 empty, not finite, or not one-dimensional
     │   ├── InvalidMetadataError               metadata that JSON cannot hold, or too large
     │   ├── FilterError                        a filter that means nothing
     │   ├── TenantNameError                    a name that no tenant can have
     │   └── SupersedeCycleError                the edge would make a memory replace itself
     ├── UnknownMemoryError     (LookupError)   no memory by that id
     ├── UnknownTurnError       (LookupError)   no recall was logged under that turn
-    ├── MissingEmbedderError   (TypeError)     a text must become a vector, and nothing was given to do it
+    ├── MissingEmbedderError   (TypeError)     nothing was given to make a vector of a text
     ├── ClosedStoreError       (RuntimeError)  the store was closed
     ├── BusyStoreError         (TimeoutError)  another writer held the file too long
     ├── StoreAccessError       (OSError)       the path cannot be opened, read or written

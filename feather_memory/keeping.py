@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,15 +67,15 @@ def save(database: Database, replica: Replica) -> None:
     if not _is_stale(view):
         return
     # Under the write lock: nobody can forget a memory between our reading it and our writing it.
-    with database.writing() as transaction:
-        view = replica.sync(transaction.connection, lambda: None)
-        mark = secrets.token_hex(16)
-        try:
+    try:
+        with database.writing() as transaction:
+            view = replica.sync(transaction.connection, lambda: None)
+            mark = os.urandom(16).hex()
             _write_all(database.path, view, replica.approximation, mark)
-        except OSError as error:  # a full disk: the truth is complete without these files
-            _log.warning("the mapped vectors of %s were not written: %s", database.path, error)
-            return
-        transaction.own_snapshot(mark)
+            transaction.own_snapshot(mark)
+    except OSError as error:  # a full disk, say: the truth is complete without these files
+        discard(database.path)
+        _log.warning("the mapped vectors of %s were not written: %s", database.path, error)
 
 
 def _write_all(path: Path, view: View, near: Approximation, mark: str) -> None:
@@ -93,15 +93,15 @@ def _is_stale(view: View) -> bool:
 
 
 def write(path: Path, view: View, mark: str) -> None:
-    """Write the live memories of a View."""
-    assert view.matrix is not None
+    """Write the live memories of a View that has vectors."""
     live = np.flatnonzero(view.until > -np.inf)
+    matrix = view.matrix or Matrix(0)
     snapshot.write(
         path,
         store_id=mark,
         generation=view.generation,
-        dim=view.matrix.dim,
-        vectors=_blocks(view.matrix, live),
+        dim=matrix.dim,
+        vectors=_blocks(matrix, live),
         columns={
             "rows": view.rows[live],
             **{name: values[live] for name, values in view.columns.items()},

@@ -7,14 +7,15 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from feather_memory import display
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    import networkx
+    import networkx as nx
 
     from feather_memory.types import Seconds, Vector
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class EdgeType(StrEnum):
@@ -68,11 +69,11 @@ class Memory:
     """In [0, 1]: the prior folded with every Signal."""
     recalls: int = 0
     """In how many turns it was shown to a model."""
-    created_at: datetime = datetime.min.replace(tzinfo=UTC)
+    created_at: datetime = _LONG_AGO
     """When we learned it."""
-    updated_at: datetime = datetime.min.replace(tzinfo=UTC)
+    updated_at: datetime = _LONG_AGO
     """When its record was last written."""
-    valid_from: datetime = datetime.min.replace(tzinfo=UTC)
+    valid_from: datetime = _LONG_AGO
     """Since when it is true."""
     valid_to: datetime | None = None
     """Until when it was true; superseding closes it."""
@@ -86,6 +87,8 @@ class Memory:
     """As it was given, shape (dim,), read-only; None for a memory that is lexical only."""
 
     def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
         return display.table(["field", "value"], [[k, str(v)] for k, v in _described(self)])
 
 
@@ -104,7 +107,7 @@ class Edge:
     type: str
     weight: float = 1.0
     """In (0, 1]."""
-    created_at: datetime = datetime.min.replace(tzinfo=UTC)
+    created_at: datetime = _LONG_AGO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,6 +207,8 @@ class Hits(list[Hit]):
         self.turn = turn
 
     def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
         return display.hits(
             (
                 hit.score.value,
@@ -232,15 +237,19 @@ class ContextChain:
     def __getitem__(self, rank: int) -> Hit:
         return self.hits[rank]
 
-    def to_networkx(self) -> networkx.MultiDiGraph:
+    def to_networkx(self) -> nx.MultiDiGraph:
         """The chain as a graph: nodes by memory id, edges keyed by their type.
 
         Raises:
             MissingExtraError: networkx is not installed.
         """
+        from feather_memory import display  # only where something is drawn
+
         return display.to_networkx(self)
 
     def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
         return display.graph(
             [(hit.memory.id, hit.memory.text, hit.hop, hit.score.value) for hit in self.hits],
             [(edge.source, edge.target, edge.type, edge.weight) for edge in self.edges],
@@ -298,6 +307,8 @@ class StoreStats:
     """`exact` or `hnsw`."""
 
     def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
         return display.table(
             ["", ""], [[name, str(getattr(self, name))] for name in self.__slots__]
         )

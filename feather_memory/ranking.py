@@ -212,6 +212,8 @@ def lexical_shares(view: View, eligible: Mask, matched: list[tuple[int, float]])
     """BM25 ÷ the best BM25 among the eligible, in [0, 1]; 0 where no word is shared.
 
     Args:
+        view: All memories.
+        eligible: Which of them may be returned, shape (n,).
         matched: (row, BM25), in any order.
     """
     shares = np.zeros(len(view))

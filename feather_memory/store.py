@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from feather_memory import auditing, feedback, keeping, writing
-from feather_memory.db import edges, memories, recalls
+from feather_memory.db import memories, recalls
 from feather_memory.db.database import Database
 from feather_memory.drafts import KEEP, Draft, label, new_id, unit_interval
 from feather_memory.errors import ParameterError, UnknownMemoryError
@@ -363,7 +362,7 @@ class Store(Readable):
             turn: As in `recall`, as is `reinforce`.
             reinforce: Count the recall, once a turn.
         """
-        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
+        name = os.urandom(8).hex() if turn is None else label(turn, "turn")
         shown = [(hit.memory.id, hit.score.value) for hit in hits]
         with self._database.writing() as transaction:
             present = memories.rows_of(transaction.connection, [id_ for id_, _ in shown])

@@ -256,7 +256,7 @@ class Database:
             )
 
     def backup(self, target: Path) -> None:
-        """Copy the file as it is at one moment, while others go on using it; whole or not at all."""
+        """Copy the file as it is at one moment, whole or not at all, while others use it."""
         with self.reading() as connection:
             try:
                 copy = sqlite3.connect(target, isolation_level=None)

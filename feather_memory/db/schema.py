@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-import secrets
 import sqlite3
 import struct
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = 1
 """Counts changes of the tables that older releases could not read. Kept as `user_version`."""
@@ -150,7 +152,7 @@ def create(path: Path, tenant: str | None) -> None:
 
     It is built beside its place and linked into it, so nobody ever sees half a file.
     """
-    newborn = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    newborn = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     try:
         _build(newborn, tenant)
         try:
@@ -169,7 +171,7 @@ def _build(path: Path, tenant: str | None) -> None:
         connection.execute(f"pragma user_version = {FORMAT}")
         connection.executescript(f"begin; {_TABLES} commit;")
         connection.execute(
-            "insert into state values (1, ?, ?, null, 0, 1, null)", (secrets.token_hex(16), tenant)
+            "insert into state values (1, ?, ?, null, 0, 1, null)", (os.urandom(16).hex(), tenant)
         )
         connection.execute("pragma journal_mode = wal")
     finally:
