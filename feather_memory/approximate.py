@@ -96,6 +96,8 @@ class Approximation:
         if len(positions) < min(m, covered):
             return None
         floor = float(similarities[-1]) if len(similarities) else 0.0
+        # What the builder has added since is scanned with the rest of the tail.
+        positions = positions[positions < covered]
         return np.concatenate([positions, np.arange(covered, n)]), floor
 
     def wait(self, timeout: float | None = None) -> None:

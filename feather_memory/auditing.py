@@ -17,7 +17,7 @@ _EPSILON = 1e-9
 
 def faults(connection: sqlite3.Connection) -> list[str]:
     """Everything that is wrong with the file, a sentence each; empty for a sound one."""
-    found = audit.structure(connection)
+    found = audit.structure(connection) or audit.undecodable(connection)
     if found:
         return found  # what follows would read the damaged pages
     dimension = schema.read_state(connection).dimension or 0

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
@@ -144,6 +145,13 @@ def label(value: object, name: str) -> str:
     if "\0" in value:
         raise ParameterError(f"{name} must not hold a NUL character, got {value!r:.80}")
     return _unicode(value, name)
+
+
+def labels(values: object, name: str) -> list[str]:
+    """Several of them; one string alone is refused, for it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
+    return [label(value, name) for value in values]
 
 
 def vector(value: object, name: str = "vector") -> Vector:

@@ -111,7 +111,14 @@ def share(
     at: Seconds,
     turn: str,
 ) -> list[Signal]:
-    """Log one signal about each memory, each with its share of the credit."""
+    """Log one signal about each memory, each with its share of the credit. Once an event."""
+    if known := signals.of_event(writing.connection, event):
+        return sorted(
+            known,
+            key=lambda signal: (
+                list(meant).index(signal.memory_id) if signal.memory_id in meant else len(meant)
+            ),
+        )
     return [
         add(
             writing,

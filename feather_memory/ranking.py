@@ -87,9 +87,9 @@ class Ranking:
         return self._ordered(near, k)
 
     def _ordered(self, near: Positions, k: int) -> list[tuple[int, Score]]:
-        scores = self.scores_at(near)
-        order = np.lexsort((-near, np.array([-score.value for score in scores])))[:k]
-        return [(int(near[at]), scores[at]) for at in order]
+        exact = self._exact(near)
+        order = np.lexsort((-near, -exact[:, 0]))[:k]
+        return [(int(near[at]), self._score(*exact[at].tolist())) for at in order]
 
     def _proposed(self, k: int) -> Positions | None:
         """Memories among which the k best are, by way of the approximate index; None without it.
@@ -164,6 +164,10 @@ class Ranking:
 
     def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
         """The scores of these memories, in double precision, in this order."""
+        return [self._score(*row) for row in self._exact(positions).tolist()]
+
+    def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
+        """Score, similarity, words, recency and importance of each, shape (m, 5)."""
         view, asked = self.view, self.question
         at = np.asarray(positions, np.intp)
         similarity, lexical = np.zeros(len(at)), np.zeros(len(at))
@@ -188,8 +192,7 @@ class Ranking:
             dense_weight=asked.dense_weight,
             layer_weight=asked.layer_weight,
         )
-        rows = np.stack([values, similarity, lexical, recency, importance], axis=1)
-        return [self._score(*row) for row in rows.tolist()]
+        return np.stack([values, similarity, lexical, recency, importance], axis=1)
 
     def _score(
         self, value: float, similarity: float, lexical: float, recency: float, importance: float

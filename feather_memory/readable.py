@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from feather_memory import keeping
 from feather_memory.db import audit, edges, memories, signals
-from feather_memory.drafts import label, whole
+from feather_memory.drafts import label, labels, whole
 from feather_memory.embedding import Embedding
 from feather_memory.errors import (
     DimensionError,
@@ -86,7 +86,7 @@ class Readable:
 
     def get_many(self, ids: Iterable[str]) -> list[Memory]:
         """The memories with those ids, in their order; those that do not exist are left out."""
-        wanted = list(ids)
+        wanted = labels(ids, "ids")
         with self._database.reading() as connection:
             found = memories.by_ids(connection, wanted)
             return Reading.memories_in(connection, [found[id_] for id_ in wanted if id_ in found])
@@ -114,7 +114,7 @@ class Readable:
             UnknownMemoryError: No memory has that id.
         """
         with self._database.reading() as connection:
-            if memories.find(connection, id) is None:
+            if memories.find(connection, label(id, "id")) is None:
                 raise UnknownMemoryError(id)
             found = memories.by_ids(connection, edges.chain(connection, id))
             chain = Reading.memories_in(connection, list(found.values()))
@@ -127,7 +127,7 @@ class Readable:
             UnknownMemoryError: No memory has that id.
         """
         with self._database.reading() as connection:
-            if memories.find(connection, id) is None:
+            if memories.find(connection, label(id, "id")) is None:
                 raise UnknownMemoryError(id)
             return edges.touching(connection, [id])
 
@@ -204,7 +204,7 @@ class Readable:
                 question,
                 whole(k, "k", 1),
                 hops=whole(hops, "hops", 0),
-                types=None if types is None else frozenset(types),
+                types=None if types is None else frozenset(labels(types, "types")),
                 limit=whole(limit, "limit", 1),
             )
 
@@ -212,7 +212,7 @@ class Readable:
         """Why a search of the same arguments does not return a memory: a gate, or its rank."""
         question = self._question(text, **asked)
         with self._reading() as reading:
-            return reading.why_not(question, id, whole(k, "k", 1))
+            return reading.why_not(question, label(id, "id"), whole(k, "k", 1))
 
     def signals(self, id: str) -> list[Signal]:  # noqa: A002  the field's name
         """Every signal about a memory, oldest first.
@@ -221,7 +221,7 @@ class Readable:
             UnknownMemoryError: No memory has that id.
         """
         with self._database.reading() as connection:
-            if memories.find(connection, id) is None:
+            if memories.find(connection, label(id, "id")) is None:
                 raise UnknownMemoryError(id)
             return signals.of_memory(connection, id)
 

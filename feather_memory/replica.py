@@ -119,6 +119,13 @@ class Replica:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
 
+    def _restart(self) -> None:
+        """Forget everything that knows memories by their position."""
+        self._fields = {}
+        self.approximation.stop()
+        self.approximation = Approximation()
+        self._start(_empty())
+
     def twin(self) -> Replica:
         """Another with the same View, and locks of its own."""
         return Replica(self._view)
@@ -139,7 +146,7 @@ class Replica:
                     try:
                         self._advance(connection, state)
                     except BaseException:
-                        self._start(_empty())  # half an advance must not be built upon
+                        self._restart()  # half an advance must not be built upon
                         raise
                     self.approximation.follow(self._view)
                     return self._view

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from feather_memory import auditing, feedback, keeping, writing
 from feather_memory.db import memories, recalls
 from feather_memory.db.database import Database
-from feather_memory.drafts import KEEP, Draft, label, new_id, unit_interval
+from feather_memory.drafts import KEEP, Draft, label, labels, new_id, unit_interval
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filter_parse import parse
 from feather_memory.model import (
@@ -94,9 +94,11 @@ class Store(Readable):
     def close(self) -> None:
         """Write the mapped file if it is stale, then close the store. Safe to call twice."""
         self._replica.approximation.stop()
-        if self._database.is_open:
-            keeping.save(self._database, self._replica)
-        self._database.close()
+        try:
+            if self._database.is_open:
+                keeping.save(self._database, self._replica)
+        finally:
+            self._database.close()
 
     # Writing
 
@@ -241,7 +243,7 @@ class Store(Readable):
         draft = Draft.checked({"text": text, "metadata": {}, **given})
         (draft,) = self._embedded([draft])
         with self._database.writing() as transaction:
-            record = writing.replace_fact(transaction, old_id, draft, self._now())
+            record = writing.replace_fact(transaction, label(old_id, "old_id"), draft, self._now())
             return Reading.memories_in(transaction.connection, [record])[0]
 
     def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
@@ -252,7 +254,8 @@ class Store(Readable):
             ParameterError: It is not superseded, or not by `new_id`.
         """
         with self._database.writing() as transaction:
-            writing.unsupersede(transaction, old_id, new_id)
+            new = None if new_id is None else label(new_id, "new_id")
+            writing.unsupersede(transaction, label(old_id, "old_id"), new)
 
     def forget(
         self,
@@ -278,7 +281,7 @@ class Store(Readable):
         """
         if ids is None and where is None:
             raise ParameterError("forget needs ids or a filter; it never removes everything")
-        named = [ids] if isinstance(ids, str) else None if ids is None else list(ids)
+        named = None if ids is None else labels([ids] if isinstance(ids, str) else ids, "ids")
         condition = parse(where)
         if dry_run:
             with self._database.reading() as connection:
@@ -316,6 +319,7 @@ class Store(Readable):
             SupersedeCycleError: A `supersedes` edge that would close a circle.
         """
         name, share = label(type, "type"), unit_interval(weight, "weight")
+        label(source, "source"), label(target, "target")
         if share == 0 or source == target:
             raise ParameterError(
                 f"an edge joins two memories with a weight in (0, 1], got {weight!r} from "
@@ -327,7 +331,8 @@ class Store(Readable):
     def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
         """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""
         with self._database.writing() as transaction:
-            return writing.unlink(transaction, source, target, label(type, "type"))
+            ends = label(source, "source"), label(target, "target")
+            return writing.unlink(transaction, *ends, label(type, "type"))
 
     # Reading
 
@@ -404,7 +409,7 @@ class Store(Readable):
         event = new_id(moment) if event_id is None else label(event_id, "event_id")
         with self._database.writing() as transaction:
             return feedback.add(
-                transaction, memory_id, _kind(kind), event_id=event, at=moment,
+                transaction, label(memory_id, "memory_id"), _kind(kind), event_id=event, at=moment,
                 strength=share, turn=turn,
             )  # fmt: skip
 

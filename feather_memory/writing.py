@@ -54,14 +54,23 @@ def put_many(writing: Writing, drafts: Sequence[Draft], now: Seconds) -> list[Re
     return written
 
 
-def put(writing: Writing, draft: Draft, now: Seconds) -> Record:
-    """Write one draft: a new memory, or the new content of the one with its id."""
+def put(writing: Writing, draft: Draft, now: Seconds, *, replacing: str | None = None) -> Record:
+    """Write one draft: a new memory, or the new content of the one with its id.
+
+    What it is said to replace it replaces first, whenever that became true; then its slot
+    is settled.
+    """
     old = None if draft.id is None else memories.find(writing.connection, draft.id)
     if old is None:
         record = draft.record(now)
         _insert(writing, [record])
+        if replacing is not None:
+            supersede(writing, record.id, replacing, now)
         _claim_slot(writing, record, now)
+        record.valid_to = edges.end_of(writing.connection, record.id)
         return record
+    if replacing is not None:
+        supersede(writing, old.id, replacing, now)
     return rewrite(writing, draft, old, now)
 
 
@@ -83,8 +92,10 @@ def rewrite(writing: Writing, draft: Draft, old: Record, now: Seconds) -> Record
     if record.stated_to != old.stated_to:
         edges.refresh_end(writing, record.id)
         record.valid_to = edges.end_of(writing.connection, record.id)
-    if record.key != old.key:
+    slot = (record.key, record.valid_from, record.stated_to)
+    if slot != (old.key, old.valid_from, old.stated_to):
         _claim_slot(writing, record, now)
+        record.valid_to = edges.end_of(writing.connection, record.id)
     return record
 
 
@@ -105,11 +116,20 @@ def _check_dimension(writing: Writing, records: Iterable[Record]) -> None:
 
 
 def _claim_slot(writing: Writing, record: Record, now: Seconds) -> None:
-    """Supersede whatever holds the record's key while it is valid."""
+    """Leave one memory to hold the record's key at any moment.
+
+    It supersedes what held the key when it becomes valid. What becomes valid only later
+    supersedes it in turn: a fact from the past, imported late, does not retire a newer one.
+    """
     if record.key is None or edges.is_superseded(writing.connection, record.id):
         return
-    for holder in memories.holders(writing.connection, record):
-        supersede(writing, record.id, holder, now)
+    for holder, valid_from in memories.holders(writing.connection, record):
+        is_later = valid_from > record.valid_from
+        new, old = (holder, record.id) if is_later else (record.id, holder)
+        if not edges.replaces(writing.connection, old, new):
+            supersede(writing, new, old, now)
+        if is_later:
+            return  # from then on the record is over
 
 
 def supersede(writing: Writing, new: str, old: str, now: Seconds) -> None:
@@ -138,9 +158,7 @@ def replace_fact(writing: Writing, old_id: str, draft: Draft, now: Seconds) -> R
         raise UnknownMemoryError(old_id)
     if draft.fields.get("key") is None and old.key is not None:
         draft = Draft(draft.id, {**draft.fields, "key": old.key})
-    record = put(writing, draft, now)
-    supersede(writing, record.id, old_id, now)
-    return record
+    return put(writing, draft, now, replacing=old_id)
 
 
 def unsupersede(writing: Writing, old_id: str, new_id: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -138,6 +139,7 @@ class Replay:
         """Add, or correct the record that is there; a slot that is occupied is taken over."""
         old = self.facts.get(id_)
         new = Fact(created_at=now, valid_from=now) if old is None else old
+        replacing = given.pop("replacing", None)
         new = replace(new, **given)
         if new.valid_to is not None and new.valid_to < new.valid_from:
             raise RefusedError
@@ -145,20 +147,33 @@ class Replay:
         for ending in self.endings:
             if ending.new == id_:
                 ending.holds_from = new.valid_from
-        if new.key is not None and (old is None or new.key != old.key):
+        if replacing is not None:
+            self.supersede(id_, replacing, now)
+        slot = (new.key, new.valid_from, new.valid_to)
+        if old is None or slot != (old.key, old.valid_from, old.valid_to):
             self._claim(id_, now)
 
     def _claim(self, id_, now):
-        if self.is_superseded(id_):
-            return
         mine = self.facts[id_]
-        for other, fact in list(self.facts.items()):
-            if other == id_ or fact.key != mine.key or self.is_superseded(other):
+        if mine.key is None or self.is_superseded(id_):
+            return
+        forever = float("inf")
+        end = forever if mine.valid_to is None else mine.valid_to
+        rivals = [other for other, fact in self.facts.items() if fact.key == mine.key]
+        for other in sorted(rivals, key=lambda o: self.facts[o].valid_from):
+            start = self.facts[other].valid_from
+            stop = min(
+                forever if self.facts[other].valid_to is None else self.facts[other].valid_to,
+                *(e.holds_from for e in self.endings if e.old == other),
+                forever,
+            )
+            if other == id_ or start >= stop or stop <= mine.valid_from or start >= end:
                 continue
-            starts_later = mine.valid_to is not None and fact.valid_from >= mine.valid_to
-            ends_before = fact.valid_to is not None and fact.valid_to <= mine.valid_from
-            if not starts_later and not ends_before:
-                self.endings.append(Ended(other, id_, mine.valid_from, now))
+            pair = (other, id_) if start > mine.valid_from else (id_, other)
+            with suppress(RefusedError):
+                self.supersede(*pair, now)
+            if start > mine.valid_from:
+                return
 
     def is_superseded(self, id_):
         return any(ending.old == id_ for ending in self.endings)
@@ -186,8 +201,7 @@ class Replay:
             raise RefusedError
         if given.get("key") is None and self.facts[old].key is not None:
             given["key"] = self.facts[old].key
-        self.put(new, now, **given)
-        self.supersede(new, old, now)
+        self.put(new, now, replacing=old, **given)
 
     def unsupersede(self, old, new=None):
         kept = [e for e in self.endings if e.old != old or (new is not None and e.new != new)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -80,14 +81,16 @@ def test_a_write_that_does_not_fit_fails_alone(tmp_path, limit, size):
 @contextmanager
 def small_disk(folder: Path, size: str):
     """A file system of that size; where one cannot be mounted, the limit above must do."""
-    folder.mkdir()
+    # Outside pytest's folder: a mount left by a killed run must not fail the next one's cleaning.
+    folder = Path(tempfile.mkdtemp(prefix="feather-small-disk-"))
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)]
     if subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("a small file system cannot be mounted here")
     try:
         yield folder
     finally:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")

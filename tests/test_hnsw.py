@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feather_memory.approximate import Approximation
 from feather_memory.errors import DimensionError, MissingExtraError
 from feather_memory.hnsw import Hnsw, _SharedLock, description_of
 from feather_memory.index import CandidateIndex, Exact, unit
@@ -223,3 +224,14 @@ def test_an_error_inside_the_lock_frees_it():
             raise ZeroDivisionError
     with lock.alone():
         pass
+
+
+def test_candidates_that_the_builder_has_just_added_are_not_proposed_twice():
+    """The index may hold rows beyond those it is known to cover; they are in the tail, too."""
+    rows = unit(np.random.default_rng(3).normal(size=(64, 8)))
+    index = Hnsw(8)
+    index.add(np.arange(64), rows)
+    found = Approximation(index, covered=40).near(rows[50], 64, 60)
+
+    assert found is not None
+    assert sorted(found[0].tolist()) == list(range(60))

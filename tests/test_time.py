@@ -295,7 +295,7 @@ def test_a_circle_of_replacements_is_refused_and_changes_nothing(store):
     store.add("tea", id="a")
     store.supersede("a", "coffee", id="b")
     store.supersede("b", "water", id="c")
-    before = store.get_many("abc"), store.stats()
+    before = store.get_many(list("abc")), store.stats()
     for new, old in (("a", "c"), ("a", "b"), ("b", "c")):
         with pytest.raises(SupersedeCycleError, match=f"'{new}'"):
             store.link(new, old, "supersedes")
@@ -305,7 +305,7 @@ def test_a_circle_of_replacements_is_refused_and_changes_nothing(store):
         store.link("a", "a", "supersedes")
     with pytest.raises(SupersedeCycleError):
         store.supersede("a", "itself", id="a")
-    assert (store.get_many("abc"), store.stats()) == before
+    assert (store.get_many(list("abc")), store.stats()) == before
 
 
 def test_moving_what_replaced_a_fact_moves_its_end(store, clock):

@@ -384,12 +384,12 @@ def test_the_same_replacement_again_is_no_change(store, clock):
     store.add("tea", id="a", key="drink")
     batch = [{"id": "x", "text": "one", "key": "k"}, {"id": "y", "text": "two", "key": "k"}]
     store.add_many(batch)
-    first = store.supersede("a", "coffee", id="b"), store.get_many("axy"), store.edges("a")
+    first = store.supersede("a", "coffee", id="b"), store.get_many(list("axy")), store.edges("a")
     clock.advance(days=1)
     assert store.add_many(batch)[1] == store.get("y")
     assert (
         store.supersede("a", "coffee", id="b"),
-        store.get_many("axy"),
+        store.get_many(list("axy")),
         store.edges("a"),
     ) == first
 
@@ -529,3 +529,39 @@ def test_an_unknown_durability_is_refused(path):
     with pytest.raises(ParameterError, match="eventual"):
         Store.open(path, durability="eventual")
     assert not path.exists()
+
+
+def test_a_fact_from_the_past_that_is_imported_late_does_not_retire_a_newer_one(store, clock):
+    newer = store.add("Mia works in Basel", key="work", valid_from=clock() - 10 * 86_400)
+    older = store.add("Mia works in Bern", key="work", valid_from=clock() - 100 * 86_400)
+
+    assert {hit.memory.id for hit in store.search("Mia")} == {newer.id}
+    assert store.get(older.id).valid_to == newer.valid_from
+    assert store.search("Mia", as_of=clock() - 50 * 86_400)[0].memory.id == older.id
+
+
+def test_a_change_that_is_planned_survives_a_new_value_until_then(store, clock):
+    store.add("Mia lives in Basel", key="home")
+    planned = store.add("Mia lives in Rome", key="home", valid_from=clock() + 86_400)
+    clock.advance(hours=1)
+    until_then = store.add("Mia lives in Bern", key="home")
+
+    assert {hit.memory.id for hit in store.search("Mia")} == {until_then.id}
+    clock.advance(days=2)
+    assert {hit.memory.id for hit in store.search("Mia")} == {planned.id}
+
+
+def test_a_replacement_that_was_true_earlier_still_replaces(store, clock):
+    wrong = store.add("Mia lives in Basel", key="home")
+    right = store.supersede(wrong.id, "Mia lives in Bern", valid_from=clock() - 86_400)
+
+    assert {hit.memory.id for hit in store.search("Mia")} == {right.id}
+
+
+def test_a_slot_whose_value_is_reopened_still_has_one_value_at_a_time(store, clock):
+    store.add("tea", id="a", key="drink", valid_to=clock() + 10)
+    clock.advance(seconds=20)
+    store.add("coffee", id="b", key="drink")
+    store.update("a", valid_to=None)
+
+    assert {hit.memory.id for hit in store.search("drink")} == {"b"}

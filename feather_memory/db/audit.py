@@ -26,6 +26,25 @@ def structure(connection: sqlite3.Connection) -> list[str]:
     return found
 
 
+def undecodable(connection: sqlite3.Connection) -> list[str]:
+    """Memories whose text is no longer text."""
+    found = []
+    connection.text_factory = bytes
+    try:
+        rows = connection.execute(
+            "select id, text, metadata, key, session, actor, role from memory"
+        ).fetchall()
+    finally:
+        connection.text_factory = str
+    for row in rows:
+        try:
+            for value in row:
+                (value or b"").decode()
+        except UnicodeDecodeError:
+            found.append(f"memory {row[0].decode(errors='replace')!r}: it is not valid UTF-8")
+    return found
+
+
 def checked(connection: sqlite3.Connection) -> Iterator[tuple[Record, int]]:
     """Every record with the checksum stored beside it."""
     sums = dict(connection.execute("select row, checksum from memory").fetchall())

@@ -35,6 +35,8 @@ _PRIMARY = 0xFF  # SQLite's extended error codes carry the primary code in their
 def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
     """What the error means to a caller; None if it is a mistake of ours."""
     name, code = str(path), getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if "decode to UTF-8" in str(error):  # raised by Python, so it has no code
+        return CorruptStoreError(name, f"damaged text: {error}")
     if code in _BUSY:
         return BusyStoreError(f"another process kept {name!r} locked for over {BUSY_SECONDS:g} s")
     if code in _DAMAGED:
@@ -87,15 +89,16 @@ class Database:
         self._gate.watch(self)
         self._synchronous = "full" if durability == "full" else "normal"
         self._forget_connections()
-        if path.is_dir():
-            raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
-        if not path.parent.is_dir():
-            raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
         try:
+            if path.is_dir():
+                raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
+            if not path.parent.is_dir():
+                raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
             if not path.exists():
                 schema.create(path, tenant)
             schema.inspect(path)
             with self.reading() as connection:
+                schema.inspect_within(connection, path)
                 self.state = schema.read_state(connection)
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error

@@ -45,13 +45,12 @@ class ForkGate:
 
     def __enter__(self) -> None:
         depth = getattr(self._mine, "depth", 0)
+        if not depth:  # else it is counted already
+            with self._changed:
+                while self._is_closed:
+                    self._changed.wait()
+                self._inside += 1
         self._mine.depth = depth + 1
-        if depth:  # counted already, and perhaps waited for
-            return
-        with self._changed:
-            while self._is_closed:
-                self._changed.wait()
-            self._inside += 1
 
     def __exit__(self, *_: object) -> None:
         self._mine.depth -= 1
@@ -65,6 +64,8 @@ class ForkGate:
     def _close(self) -> None:
         own = 1 if getattr(self._mine, "depth", 0) else 0
         with self._changed:
+            while self._is_closed:  # another thread is about to fork, too
+                self._changed.wait()
             self._is_closed = True
             # Whoever is inside for longer waits for another process; the fork goes on.
             is_empty = self._changed.wait_for(lambda: self._inside <= own, timeout=BUSY_SECONDS)

@@ -43,12 +43,12 @@ _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _SET_END = "update memory set valid_to = ?, changed = ? where id = ?"
 _COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
 _HOLDERS = """
-    select id from memory
+    select id, valid_from from memory
     where key = :key and id <> :id
       and (valid_to is null or valid_to > :valid_from)
       and (:valid_to is null or valid_from < :valid_to)
-      and not exists (select 1 from supersession where old_id = memory.id)
-    order by row
+      and (valid_to is null or valid_from < valid_to)
+    order by valid_from, row
 """
 _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
@@ -235,8 +235,8 @@ def page(
     return [_record(row) for row in rows]
 
 
-def holders(connection: sqlite3.Connection, record: Record) -> list[str]:
-    """Ids of the unsuperseded memories that hold the record's key while it is valid."""
+def holders(connection: sqlite3.Connection, record: Record) -> list[tuple[str, Seconds]]:
+    """(id, valid_from) of the memories that hold the record's key while it is valid."""
     rows = connection.execute(
         _HOLDERS,
         {
@@ -246,7 +246,7 @@ def holders(connection: sqlite3.Connection, record: Record) -> list[str]:
             "valid_to": record.valid_to,
         },
     )
-    return [id_ for (id_,) in rows]
+    return rows.fetchall()
 
 
 def set_importance(writing: Writing, memory_id: str, importance: float) -> None:

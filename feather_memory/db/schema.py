@@ -139,6 +139,17 @@ class State:
     snapshot: str | None
 
 
+def inspect_within(connection: sqlite3.Connection, path: Path) -> None:
+    """What `inspect` asks, asked of SQLite: the header may still be in the log.
+
+    Raises:
+        NewerFormatError: A later release wrote it.
+    """
+    (version,) = connection.execute("pragma user_version").fetchone()
+    if version > FORMAT:
+        raise NewerFormatError(str(path), found=version, known=FORMAT)
+
+
 def read_state(connection: sqlite3.Connection) -> State:
     """The file's state as this connection's transaction sees it."""
     row = connection.execute(

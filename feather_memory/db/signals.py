@@ -58,6 +58,15 @@ def find(connection: sqlite3.Connection, event_id: str) -> Signal | None:
     return None if row is None else _signal(row)
 
 
+def of_event(connection: sqlite3.Connection, event: str) -> list[Signal]:
+    """The signals that one event left about several memories, as `event:memory`."""
+    rows = connection.execute(
+        f"{_SELECT} where substr(signal.event_id, 1, ?) = ? order by signal.event_id",
+        (len(event) + 1, f"{event}:"),
+    )
+    return [_signal(row) for row in rows]
+
+
 def of_memory(connection: sqlite3.Connection, memory_id: str) -> list[Signal]:
     """Every signal about the memory, oldest first."""
     rows = connection.execute(
