@@ -1,7 +1,8 @@
-"""Feather Memory for LangChain and LangGraph.
+"""Feather Memory through LangChain's own interfaces.
 
-Empty so far. `FeatherVectorStore`, `FeatherRetriever` and LangGraph's `FeatherStore` come here;
-each will convert in, make one call of a `feather_memory.Store`, and convert out.
+Each adapter converts in, makes one call of a `feather_memory.Store`, and converts out.
 """
 
-__all__: list[str] = []
+from langchain_feather_memory.vectorstores import FeatherVectorStore
+
+__all__ = ["FeatherVectorStore"]
