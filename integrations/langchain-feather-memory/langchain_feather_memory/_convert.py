@@ -6,12 +6,14 @@ import copy
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from feather_memory import Filter, ParameterError, parse_filter
 from langchain_core.documents import Document
 
+from feather_memory import Filter, ParameterError, parse_filter
+
 if TYPE_CHECKING:
-    from feather_memory import Hit, Memory
     from langchain_core.embeddings import Embeddings
+
+    from feather_memory import Hit, Memory
 
 
 class DocumentEmbedder:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from feather_memory import F, ParameterError, Scoring, Store
 from langchain_core.vectorstores import VectorStore
 from typing_extensions import override
 
+from feather_memory import F, ParameterError, Store
 from langchain_feather_memory._convert import (
     DocumentEmbedder,
     QueryEmbedder,
@@ -18,19 +18,18 @@ from langchain_feather_memory._convert import (
     to_filter,
     to_records,
 )
-from langchain_feather_memory._diversity import diverse
+from langchain_feather_memory._nearness import diverse, nearest, vector_of
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from feather_memory import Filter, Memory
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
-    Where = Filter | Mapping[str, Any]
+    from feather_memory import Filter, Memory
 
-_SIMILARITY_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=1)
+    Where = Filter | Mapping[str, Any]
 
 
 class FeatherVectorStore(VectorStore):
@@ -281,7 +280,7 @@ class FeatherVectorStore(VectorStore):
         return await asyncio.to_thread(self.similarity_search_by_vector, vector, k, filter)
 
     @override
-    def similarity_search_with_score(  # type: ignore[override]  # the base takes anything
+    def similarity_search_with_score(
         self, query: str, k: int = 4, filter: Where | None = None, **unknown: Any
     ) -> list[tuple[Document, float]]:
         """The `k` nearest documents with their cosine **distance**, 1 − cosine: lower is nearer.
@@ -293,7 +292,7 @@ class FeatherVectorStore(VectorStore):
         return self._scored(self._embedding.embed_query(query), k, filter)
 
     @override
-    async def asimilarity_search_with_score(  # type: ignore[override]  # the base takes anything
+    async def asimilarity_search_with_score(
         self, query: str, k: int = 4, filter: Where | None = None, **unknown: Any
     ) -> list[tuple[Document, float]]:
         """As `similarity_search_with_score`."""
@@ -339,9 +338,7 @@ class FeatherVectorStore(VectorStore):
         """
         reject(unknown, "max_marginal_relevance_search")
         vector = self._embedding.embed_query(query)
-        return self.max_marginal_relevance_search_by_vector(
-            vector, k, fetch_k, lambda_mult, filter
-        )
+        return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter)
 
     @override
     async def amax_marginal_relevance_search(
@@ -378,7 +375,7 @@ class FeatherVectorStore(VectorStore):
         if not near:
             return []
         query = np.asarray(embedding, np.float64)  # (dim,)
-        rows = np.stack([_vector(memory, len(query)) for memory in near])  # (n, dim)
+        rows = np.stack([vector_of(memory, len(query)) for memory in near])  # (n, dim)
         order = diverse(query, rows, k, relevance_share=lambda_mult)
         return [to_document(near[at]) for at in order]
 
@@ -409,7 +406,9 @@ class FeatherVectorStore(VectorStore):
 
     # Inside
 
-    def _write(self, records: list[dict[str, Any]], vectors: Sequence[Sequence[float]]) -> list[str]:
+    def _write(
+        self, records: list[dict[str, Any]], vectors: Sequence[Sequence[float]]
+    ) -> list[str]:
         if len(vectors) != len(records):
             raise ParameterError(
                 f"the embedding made {len(vectors)} vectors of {len(records)} texts"
@@ -429,26 +428,7 @@ class FeatherVectorStore(VectorStore):
     def _nearest(
         self, vector: list[float], k: int, given: Where | None
     ) -> list[tuple[Memory, float]]:
-        """The k nearest memories with their cosine, nearest first.
-
-        The store ranks by max(0, cosine), so memories that point away from the query are equals
-        to it. Only where they are needed to fill k are all looked at, to order them as well.
-        """
-        where = to_filter(given)
-
-        def ask(count: int) -> list[tuple[Memory, float]]:
-            hits = self._store.search(
-                vector=vector, k=count, where=where, scoring=_SIMILARITY_ALONE
-            )
-            return [(hit.memory, hit.score.similarity) for hit in hits]
-
-        found = ask(k)
-        if not found or found[-1][1] > 0:
-            return found
-        if len(found) == k:
-            found = ask(max(k, len(self._store)))
-        exact = [(m, cosine or _cosine(vector, m)) for m, cosine in found]
-        return sorted(exact, key=lambda pair: -pair[1])[:k]
+        return nearest(self._store, vector, k, to_filter(given))
 
 
 def _batches(texts: list[str], size: int | None) -> list[list[str]]:
@@ -456,18 +436,6 @@ def _batches(texts: list[str], size: int | None) -> list[list[str]]:
         raise ParameterError(f"batch_size must be at least 1, got {size}")
     step = size or max(1, len(texts))
     return [texts[start : start + step] for start in range(0, len(texts), step)]
-
-
-def _vector(memory: Memory, dim: int) -> Any:
-    return np.zeros(dim) if memory.vector is None else memory.vector.astype(np.float64)
-
-
-def _cosine(query: list[float], memory: Memory) -> float:
-    """In [−1, 1]; 0 where either has no direction."""
-    asked = np.asarray(query, np.float64)
-    kept = _vector(memory, len(asked))
-    lengths = float(np.linalg.norm(asked) * np.linalg.norm(kept))
-    return max(-1.0, min(1.0, float(asked @ kept) / lengths)) if lengths else 0.0
 
 
 def _relevance(distance: float) -> float:

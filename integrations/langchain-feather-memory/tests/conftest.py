@@ -5,10 +5,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from feather_memory import Store
-from feather_memory.testing import HashEmbedder
 from langchain_core.embeddings import Embeddings
 from langchain_feather_memory import FeatherVectorStore
+
+from feather_memory import Store
+from feather_memory.testing import HashEmbedder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
