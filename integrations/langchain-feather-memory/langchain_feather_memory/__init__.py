@@ -9,15 +9,26 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from langchain_feather_memory.chat_history import FeatherChatMessageHistory
 from langchain_feather_memory.retrievers import FeatherRetriever
 from langchain_feather_memory.vectorstores import FeatherVectorStore
 
 if TYPE_CHECKING:
+    from langchain_feather_memory.memory import FeatherMemory
     from langchain_feather_memory.stores import FeatherStore
 
-__all__ = ["FeatherRetriever", "FeatherStore", "FeatherVectorStore"]
+__all__ = [
+    "FeatherChatMessageHistory",
+    "FeatherMemory",
+    "FeatherRetriever",
+    "FeatherStore",
+    "FeatherVectorStore",
+]
 
-_OPTIONAL = {"FeatherStore": ("stores", "langgraph", "langgraph")}
+_OPTIONAL = {
+    "FeatherMemory": ("memory", "langchain_classic", "classic"),
+    "FeatherStore": ("stores", "langgraph", "langgraph"),
+}
 """Name: its module, the package that needs, and the extra that brings it."""
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from pathlib import Path
 
@@ -16,14 +17,34 @@ def test_all_names_what_the_package_exports():
         assert getattr(langchain_feather_memory, name)
 
 
-def test_a_missing_extra_names_what_to_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "langgraph", None)
-    monkeypatch.setitem(sys.modules, "langgraph.store.base", None)
-    for module in ("stores", "_items"):
+@pytest.mark.parametrize(
+    ("name", "package", "extra", "modules"),
+    [
+        ("FeatherStore", "langgraph", "langgraph", ["langgraph.store.base", "stores", "_items"]),
+        (
+            "FeatherMemory",
+            "langchain_classic",
+            "classic",
+            ["langchain_classic.base_memory", "memory"],
+        ),
+    ],
+)
+def test_a_missing_extra_names_what_to_install(monkeypatch, name, package, extra, modules):
+    theirs, *ours = modules
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setitem(sys.modules, theirs, None)
+    for module in ours:
         monkeypatch.delitem(sys.modules, f"langchain_feather_memory.{module}", raising=False)
 
-    with pytest.raises(ImportError, match=r"pip install 'langchain-feather-memory\[langgraph\]'"):
-        _ = langchain_feather_memory.FeatherStore
+    with pytest.raises(ImportError, match=rf"pip install 'langchain-feather-memory\[{extra}\]'"):
+        getattr(langchain_feather_memory, name)
+
+
+def test_importing_the_package_imports_nothing_optional():
+    loaded = "'langgraph' in sys.modules or 'langchain_classic' in sys.modules"
+    code = f"import sys, langchain_feather_memory; raise SystemExit({loaded})"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_only_top_level_names_of_feather_memory_and_langchain_core_are_imported():
