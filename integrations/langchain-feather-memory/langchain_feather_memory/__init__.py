@@ -9,6 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from langchain_feather_memory.callbacks import FeedbackCallbackHandler, MemoryFeedback
 from langchain_feather_memory.chat_history import FeatherChatMessageHistory
 from langchain_feather_memory.retrievers import FeatherRetriever
 from langchain_feather_memory.vectorstores import FeatherVectorStore
@@ -23,6 +24,8 @@ __all__ = [
     "FeatherRetriever",
     "FeatherStore",
     "FeatherVectorStore",
+    "FeedbackCallbackHandler",
+    "MemoryFeedback",
 ]
 
 _OPTIONAL = {
