@@ -1,7 +1,54 @@
-"""Feather Memory for LangChain and LangGraph.
+"""Feather Memory through LangChain's and LangGraph's own interfaces.
 
-Empty so far. `FeatherVectorStore`, `FeatherRetriever` and LangGraph's `FeatherStore` come here;
-each will convert in, make one call of a `feather_memory.Store`, and convert out.
+Each adapter converts in, makes one call of a `feather_memory.Store`, and converts out. What needs
+more than langchain-core is imported when it is first asked for.
 """
 
-__all__: list[str] = []
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from langchain_feather_memory.callbacks import FeedbackCallbackHandler, MemoryFeedback
+from langchain_feather_memory.chat_history import FeatherChatMessageHistory
+from langchain_feather_memory.retrievers import FeatherRetriever
+from langchain_feather_memory.vectorstores import FeatherVectorStore
+
+if TYPE_CHECKING:
+    from langchain_feather_memory.memory import FeatherMemory
+    from langchain_feather_memory.stores import FeatherStore
+
+__all__ = [
+    "FeatherChatMessageHistory",
+    "FeatherMemory",
+    "FeatherRetriever",
+    "FeatherStore",
+    "FeatherVectorStore",
+    "FeedbackCallbackHandler",
+    "MemoryFeedback",
+]
+
+_OPTIONAL = {
+    "FeatherMemory": ("memory", "langchain_classic", "classic"),
+    "FeatherStore": ("stores", "langgraph", "langgraph"),
+}
+"""Name: its module, the package that needs, and the extra that brings it."""
+
+
+def __getattr__(name: str) -> Any:
+    """What is optional, when it is first asked for.
+
+    Raises:
+        ImportError: What it needs is not installed; says what to install.
+    """
+    if name not in _OPTIONAL:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, package, extra = _OPTIONAL[name]
+    try:
+        return getattr(import_module(f"{__name__}.{module}"), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != package:
+            raise
+        raise ImportError(
+            f"{name} needs {package}: pip install 'langchain-feather-memory[{extra}]'"
+        ) from error

@@ -1,0 +1,112 @@
+"""Between LangChain's values and Feather Memory's. The only place where either is taken apart."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.documents import Document
+
+from feather_memory import Filter, ParameterError, parse_filter
+
+if TYPE_CHECKING:
+    from langchain_core.embeddings import Embeddings
+
+    from feather_memory import Hit, Memory
+
+
+class DocumentEmbedder:
+    """A store's embedder made of LangChain `Embeddings`."""
+
+    def __init__(self, embeddings: Embeddings) -> None:
+        self._embeddings = embeddings
+
+    def __call__(self, texts: list[str]) -> list[list[float]]:
+        """One vector a text."""
+        return self._embeddings.embed_documents(texts)
+
+
+class QueryEmbedder(DocumentEmbedder):
+    """Likewise for queries, which some models embed differently."""
+
+    def __call__(self, texts: list[str]) -> list[list[float]]:
+        """One vector a text."""
+        return [self._embeddings.embed_query(text) for text in texts]
+
+
+def to_document(memory: Memory) -> Document:
+    """The memory's text, metadata and id; nothing is added to the metadata."""
+    return Document(id=memory.id, page_content=memory.text, metadata=dict(memory.metadata))
+
+
+def to_scored_document(hit: Hit, *, turn: str | None) -> Document:
+    """Likewise, with what Feather Memory knows of the answer under the metadata's `feather`."""
+    document = to_document(hit.memory)
+    document.metadata["feather"] = {
+        "score": hit.score.value,
+        "parts": hit.score.parts,
+        "hop": hit.hop,
+        "turn": turn,
+    }
+    return document
+
+
+def to_records(
+    texts: Sequence[str],
+    metadatas: Sequence[Mapping[str, Any] | None] | None,
+    ids: Sequence[str | None] | None,
+) -> list[dict[str, Any]]:
+    """What `Store.add_many` takes, without vectors. The caller's dicts are copied.
+
+    Raises:
+        ParameterError: The lists differ in length.
+    """
+    for name, given in (("metadatas", metadatas), ("ids", ids)):
+        if given is not None and len(given) != len(texts):
+            raise ParameterError(f"there are {len(texts)} texts and {len(given)} {name}")
+    return [
+        {
+            "text": text,
+            "metadata": copy.deepcopy(dict((metadatas[at] if metadatas else None) or {})),
+            "id": (ids[at] if ids else None) or None,  # LangChain counts "" as no id
+        }
+        for at, text in enumerate(texts)
+    ]
+
+
+def to_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:
+    """The filter that a LangChain caller means: a dict names metadata, `F` names any field.
+
+    Documents have nothing but metadata, so `{"role": "admin"}` is `metadata["role"]` here, even
+    though a Memory has a field of that name: that one is `F("role")`.
+
+    Raises:
+        FilterError: It means nothing, or has an unknown operator.
+    """
+    return parse_filter(_of_metadata(given) if isinstance(given, Mapping) else given)
+
+
+def _of_metadata(given: Mapping[str, Any]) -> dict[str, Any]:
+    named: dict[str, Any] = {}
+    for key, value in given.items():
+        if not isinstance(key, str) or key.startswith("metadata."):
+            named[key] = value
+        elif not key.startswith("$"):
+            named[f"metadata.{key}"] = value
+        elif key in {"$and", "$or"} and isinstance(value, list | tuple):
+            named[key] = [_of_metadata(v) if isinstance(v, Mapping) else v for v in value]
+        else:
+            named[key] = _of_metadata(value) if isinstance(value, Mapping) else value
+    return named
+
+
+def reject(unknown: Iterable[str], method: str) -> None:
+    """Nothing, if there is nothing: what cannot be honoured is refused, never ignored.
+
+    Raises:
+        TypeError: There is something.
+    """
+    names = ", ".join(map(repr, unknown))
+    if names:
+        raise TypeError(f"{method}() does not take {names}")

@@ -1,0 +1,239 @@
+"""LangGraph's items as memories: what an item is written as, and which items are meant.
+
+An item is one memory with its value as JSON, and one more for each text of it that is indexed,
+with that text's vector. The item says how many of those count, so an older one never does.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+from datetime import UTC, datetime
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from langgraph.store.base import Item, SearchItem
+
+from feather_memory import F, ParameterError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from langgraph.store.base import ListNamespacesOp, MatchCondition
+
+    from feather_memory import Filter, Memory
+
+Namespace = tuple[str, ...]
+
+IS_ITEM = F("kind") == "item"
+IS_VECTOR = F("kind") == "vector"
+
+
+def item_id(namespace: Sequence[str], key: str) -> str:
+    """The id of the item's memory: no two items have the same."""
+    path = json.dumps([*namespace, key]).encode()
+    return blake2b(path, digest_size=20).hexdigest()
+
+
+def vector_ids(item: Memory, *, start: int = 0) -> list[str]:
+    """The ids of the item's vectors, from the `start`-th on."""
+    return [f"{item.id}:{n}" for n in range(start, item.metadata["vectors"])]
+
+
+def to_records(
+    namespace: Sequence[str],
+    key: str,
+    value: Mapping[str, Any],
+    indexed: Sequence[tuple[str, Sequence[float]]],
+    *,
+    ttl: float | None,
+    created: float,
+    now: float,
+) -> list[dict[str, Any]]:
+    """What `Store.add_many` takes for one item: the item, then its indexed texts.
+
+    Raises:
+        ParameterError: JSON cannot hold the value exactly.
+    """
+    path = {str(n): label for n, label in enumerate(namespace)}
+    id_ = item_id(namespace, key)
+    item = {
+        "id": id_,
+        "text": _to_json(value),
+        "metadata": {
+            "kind": "item",
+            "path": path,
+            "depth": len(path),
+            "key": key,
+            "vectors": len(indexed),
+            "ttl": ttl,
+            "created": created,
+            "updated": now,
+        },
+        "expires_at": None if ttl is None else now + ttl * 60,
+    }
+    vectors = [
+        {
+            "id": f"{id_}:{n}",
+            "text": text,
+            "metadata": {"kind": "vector", "path": path, "of": id_, "n": n},
+            "vector": vector,
+        }
+        for n, (text, vector) in enumerate(indexed)
+    ]
+    return [item, *vectors]
+
+
+def _to_json(value: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ParameterError(f"a value must be what JSON can hold: {error}") from error
+    if json.loads(text) != dict(value):
+        raise ParameterError(
+            f"a value would come back changed from JSON (keys must be strings, no tuples): "
+            f"{value!r:.80}"
+        )
+    return text
+
+
+def namespace_of(memory: Memory) -> Namespace:
+    """The item's namespace."""
+    path = memory.metadata["path"]
+    return tuple(path[str(n)] for n in range(memory.metadata["depth"]))
+
+
+def is_expired(memory: Memory, now: float) -> bool:
+    """Whether the item's time is over. An `expires_at` left by an earlier value does not count."""
+    ends = memory.expires_at
+    return memory.metadata["ttl"] is not None and ends is not None and ends.timestamp() <= now
+
+
+def to_item(memory: Memory) -> Item:
+    """The memory as LangGraph's item. Its value is the caller's own."""
+    return Item(**_fields(memory))
+
+
+def to_search_item(memory: Memory, score: float | None) -> SearchItem:
+    """Likewise, with its cosine similarity to the query, if it was compared."""
+    return SearchItem(**_fields(memory), score=score)
+
+
+def _fields(memory: Memory) -> dict[str, Any]:
+    return {
+        "namespace": namespace_of(memory),
+        "key": memory.metadata["key"],
+        "value": json.loads(memory.text),
+        "created_at": datetime.fromtimestamp(memory.metadata["created"], UTC),
+        "updated_at": datetime.fromtimestamp(memory.metadata["updated"], UTC),
+    }
+
+
+def under(prefix: Sequence[str], kind: Filter) -> Filter:
+    """Memories of that kind in namespaces that begin with these labels."""
+    for n, label in enumerate(prefix):
+        kind &= F(path=("path", str(n))) == label
+    return kind
+
+
+# Filters
+
+
+def matches(value: Mapping[str, Any], asked: Mapping[str, Any] | None) -> bool:
+    """Whether every entry of LangGraph's filter holds for an item's value.
+
+    A key is looked for literally, then as a dotted path. `$eq $ne $gt $gte $lt $lte` compare; a
+    missing field equals nothing, differs from everything, and is neither more nor less.
+
+    Raises:
+        ParameterError: An unknown operator.
+    """
+    return all(_holds(_at(value, key), wanted) for key, wanted in (asked or {}).items())
+
+
+def check_filter(asked: Mapping[str, Any] | None) -> None:
+    """Nothing, if the filter means something, also where no item is there to be compared.
+
+    Raises:
+        ParameterError: An unknown operator.
+    """
+    for wanted in (asked or {}).values():
+        if isinstance(wanted, dict):
+            unknown = [key for key in wanted if key.startswith("$") and key not in _OPERATORS]
+            if unknown:
+                raise ParameterError(
+                    f"unknown operator {unknown[0]!r}; there are {' '.join(sorted(_OPERATORS))}"
+                )
+
+
+class _Missing:
+    """Equal to nothing but itself."""
+
+
+_MISSING = _Missing()
+_ORDERS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
+_OPERATORS = frozenset({"$eq", "$ne", *_ORDERS})
+
+
+def _at(value: Any, key: str) -> Any:
+    if isinstance(value, dict) and key in value:
+        return value[key]
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return _MISSING
+        value = value[part]
+    return value
+
+
+def _holds(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
+        return all(_compared(found, name, operand) for name, operand in wanted.items())
+    return _equal(found, wanted)
+
+
+def _compared(found: Any, name: str, operand: Any) -> bool:
+    if name not in _OPERATORS:
+        raise ParameterError(f"unknown operator {name!r}")
+    if name in {"$eq", "$ne"}:
+        return _equal(found, operand) == (name == "$eq")
+    return _are_ordered(found, operand) and bool(_ORDERS[name](found, operand))
+
+
+def _equal(found: Any, wanted: Any) -> bool:
+    return isinstance(found, bool) == isinstance(wanted, bool) and bool(found == wanted)
+
+
+def _are_ordered(one: Any, other: Any) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return isinstance(one, str) and isinstance(other, str)
+    return all(isinstance(x, int | float) and not isinstance(x, bool) for x in (one, other))
+
+
+# Namespaces
+
+
+def listed(namespaces: Iterable[Namespace], op: ListNamespacesOp) -> list[Namespace]:
+    """The namespaces that the operation asks for, sorted, each once, paginated last."""
+    fit = {n for n in namespaces if all(_fits(n, c) for c in op.match_conditions or ())}
+    if op.max_depth is not None:
+        fit = {namespace[: op.max_depth] for namespace in fit}
+    return page(sorted(fit), op.offset, op.limit)
+
+
+def page(found: list[Any], offset: int, limit: int) -> list[Any]:
+    """`limit` of them from `offset` on; none for a limit below 1."""
+    start = max(0, offset)
+    return found[start : start + max(0, limit)]
+
+
+def _fits(namespace: Namespace, condition: MatchCondition) -> bool:
+    labels = tuple(condition.path)
+    if len(labels) > len(namespace):
+        return False
+    if condition.match_type == "prefix":
+        part = namespace[: len(labels)]
+    elif condition.match_type == "suffix":
+        part = namespace[len(namespace) - len(labels) :]
+    else:
+        raise ParameterError(f"unknown match type {condition.match_type!r}")
+    return all(label in ("*", has) for label, has in zip(labels, part, strict=True))

@@ -1,0 +1,135 @@
+"""The `BaseMemory` of chains, over one `Store`. Needs the extra `classic`.
+
+This interface is LangChain's past: it is deprecated since 0.3.3. New agents use `FeatherStore`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from langchain_classic.base_memory import BaseMemory
+from langchain_classic.memory.utils import get_prompt_input_key
+from pydantic import ConfigDict, Field
+from typing_extensions import override
+
+from feather_memory import EdgeType, F, ParameterError, Store
+from langchain_feather_memory._convert import to_document
+
+if TYPE_CHECKING:
+    from feather_memory import Filter, Memory
+
+
+class FeatherMemory(BaseMemory):
+    """What the tenant's memory knows of an input, and the last turns of one session.
+
+    >>> import pathlib, tempfile
+    >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "alice.feather") as store:
+    ...     memory = FeatherMemory(store=store, session="monday", k=1)
+    ...     memory.save_context({"input": "Deploys are on Tuesday"}, {"output": "Noted"})
+    ...     memory.load_memory_variables({"input": "When are deploys?"})
+    {'history': 'user: Deploys are on Tuesday'}
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    store: Store = Field(exclude=True)
+    """An open store, of one tenant. The caller closes it."""
+    session: str = Field(min_length=1)
+    """The conversation that is saved and cleared. What is recalled is of the whole tenant."""
+    k: int = Field(default=5, ge=1)
+    """How many memories an input recalls."""
+    last_turns: int = Field(default=0, ge=0)
+    """How many of the session's last turns are given besides, oldest first."""
+    memory_key: str = "history"
+    """Under which variable the prompt has it."""
+    input_key: str | None = None
+    """Which input is what the user said; needed where there are several."""
+    output_key: str | None = None
+    """Likewise for the output."""
+    return_docs: bool = False
+    """Whether the variable is a list of Documents instead of a text."""
+
+    @property
+    @override
+    def memory_variables(self) -> list[str]:
+        """The one variable that a chain gets."""
+        return [self.memory_key]
+
+    @override
+    def load_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """What the input recalls, best first, then the session's last turns. It is logged."""
+        said = self._input(inputs)
+        hits = self.store.recall(said, self.k) if said.strip() else []
+        recent = self._turns()[-self.last_turns :] if self.last_turns else []
+        late = [memory for turn in recent for memory in turn]
+        known = {memory.id for memory in late}
+        found = [hit.memory for hit in hits if hit.memory.id not in known] + late
+        if self.return_docs:
+            return {self.memory_key: [to_document(memory) for memory in found]}
+        return {self.memory_key: "\n".join(_line(memory) for memory in found)}
+
+    @override
+    async def aload_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """As `load_memory_variables`, in a thread."""
+        return await asyncio.to_thread(self.load_memory_variables, inputs)
+
+    @override
+    def save_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
+        """Remember both sides of a turn, linked in the order of the conversation."""
+        sides = (("user", self._input(inputs)), ("assistant", self._output(outputs)))
+        earlier = self._turns()
+        number = 1 + earlier[-1][0].metadata["conversation_turn"] if earlier else 0
+        records = [
+            {
+                "text": said,
+                "role": role,
+                "session": self.session,
+                "metadata": {"conversation_turn": number},
+            }
+            for role, said in sides
+            if said.strip()
+        ]
+        written = self.store.add_many(records)
+        chain = [*(earlier[-1][-1:] if earlier else []), *written]
+        for before, after in pairwise(chain):
+            self.store.link(before.id, after.id, EdgeType.NEXT)
+
+    @override
+    async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
+        """As `save_context`, in a thread."""
+        await asyncio.to_thread(self.save_context, inputs, outputs)
+
+    @override
+    def clear(self) -> None:
+        """Forget this session's turns for good, and nothing else."""
+        self.store.forget(where=self._meant)
+
+    @override
+    async def aclear(self) -> None:
+        """As `clear`, in a thread."""
+        await asyncio.to_thread(self.clear)
+
+    @property
+    def _meant(self) -> Filter:
+        return (F("session") == self.session) & F("conversation_turn").exists()
+
+    def _turns(self) -> list[list[Memory]]:
+        """The session's turns, oldest first, each with the sides that were said."""
+        turns: dict[int, list[Memory]] = {}
+        for memory in sorted(self.store.iterate(self._meant), key=lambda memory: memory.id):
+            turns.setdefault(memory.metadata["conversation_turn"], []).append(memory)
+        return list(turns.values())
+
+    def _input(self, inputs: dict[str, Any]) -> str:
+        return str(inputs[self.input_key or get_prompt_input_key(inputs, self.memory_variables)])
+
+    def _output(self, outputs: dict[str, str]) -> str:
+        if self.output_key is None and len(outputs) != 1:
+            raise ParameterError(f"output_key must say which of {sorted(outputs)} is the answer")
+        return str(outputs[self.output_key or next(iter(outputs))])
+
+
+def _line(memory: Memory) -> str:
+    return memory.text if memory.role is None else f"{memory.role}: {memory.text}"

@@ -1,0 +1,442 @@
+"""LangChain's `VectorStore` over one `Store`: plain vector similarity, no decay, no importance."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from langchain_core.vectorstores import VectorStore
+from typing_extensions import override
+
+from feather_memory import F, ParameterError, Store
+from langchain_feather_memory._convert import (
+    DocumentEmbedder,
+    QueryEmbedder,
+    reject,
+    to_document,
+    to_filter,
+    to_records,
+)
+from langchain_feather_memory._nearness import diverse, nearest, vector_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from langchain_core.documents import Document
+    from langchain_core.embeddings import Embeddings
+
+    from feather_memory import Filter, Memory
+
+    Where = Filter | Mapping[str, Any]
+
+
+class FeatherVectorStore(VectorStore):
+    """One tenant's memory as a LangChain vector store.
+
+    Answers are ranked by cosine similarity alone, so that thresholds mean something;
+    `FeatherRetriever` adds words, decay, importance and the graph. What has been superseded or
+    has expired is not returned by any search.
+
+    Setup:
+        `pip install langchain-feather-memory`
+
+    Args:
+        embedding: Embeds documents and queries.
+        store: An open `feather_memory.Store`, of one tenant. The caller closes it.
+        path: Instead, the file to open, which is made if there is none. `close()` closes it.
+
+    Instantiate:
+        >>> import pathlib, tempfile
+        >>> from langchain_core.embeddings import DeterministicFakeEmbedding
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "alice.feather"
+        >>> vectors = FeatherVectorStore(DeterministicFakeEmbedding(size=64), path=path)
+
+    Add documents:
+        >>> vectors.add_texts(["Deploys are on Tuesday"], [{"team": "web"}], ids=["deploys"])
+        ['deploys']
+
+    Search, with a filter:
+        >>> from feather_memory import F
+        >>> [d.id for d in vectors.similarity_search("Deploys?", k=1, filter={"team": "web"})]
+        ['deploys']
+        >>> vectors.similarity_search("Deploys?", k=1, filter=F("team") != "web")
+        []
+
+    Search with score:
+        >>> [(document, distance)] = vectors.similarity_search_with_score(
+        ...     "Deploys are on Tuesday", k=1
+        ... )
+        >>> round(distance, 3)
+        0.0
+
+    Use as retriever:
+        >>> retriever = vectors.as_retriever(search_type="mmr", search_kwargs={"k": 1})
+        >>> retriever.invoke("Deploys?")[0].id
+        'deploys'
+
+    Delete documents:
+        >>> vectors.delete(["deploys"])
+        True
+        >>> vectors.close()
+    """
+
+    def __init__(
+        self,
+        embedding: Embeddings,
+        *,
+        store: Store | None = None,
+        path: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if (store is None) == (path is None):
+            raise ParameterError("a FeatherVectorStore takes either store= or path=")
+        self._embedding = embedding
+        self._owned: Store | None = None
+        if store is None:
+            assert path is not None  # noqa: S101  checked above, for mypy
+            store = self._owned = Store.open(
+                path,
+                embedder=DocumentEmbedder(embedding),
+                query_embedder=QueryEmbedder(embedding),
+            )
+        self._store = store
+
+    @property
+    def store(self) -> Store:
+        """The tenant's store, for what LangChain has no word for: edges, signals, history."""
+        return self._store
+
+    @property
+    @override
+    def embeddings(self) -> Embeddings:
+        """What embeds documents and queries."""
+        return self._embedding
+
+    def close(self) -> None:
+        """Close the store if this opened it. Safe to call twice."""
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Making
+
+    @classmethod
+    @override
+    def from_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        store: Store | None = None,
+        path: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
+        **unknown: Any,
+    ) -> Self:
+        """A vector store over `store` or `path`, with these texts added."""
+        reject(unknown, "from_texts")
+        made = cls(embedding, store=store, path=path)
+        made.add_texts(texts, metadatas, ids=ids, batch_size=batch_size)
+        return made
+
+    @classmethod
+    @override
+    async def afrom_texts(
+        cls,
+        texts: list[str],
+        embedding: Embeddings,
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: list[str] | None = None,
+        store: Store | None = None,
+        path: str | os.PathLike[str] | None = None,
+        batch_size: int | None = None,
+        **unknown: Any,
+    ) -> Self:
+        """As `from_texts`."""
+        reject(unknown, "afrom_texts")
+        made = await asyncio.to_thread(lambda: cls(embedding, store=store, path=path))
+        await made.aadd_texts(texts, metadatas, ids=ids, batch_size=batch_size)
+        return made
+
+    # Writing
+
+    @override
+    def add_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        batch_size: int | None = None,
+        **unknown: Any,
+    ) -> list[str]:
+        """Write all texts in one transaction, or none; the ids, in the order of the texts.
+
+        An id that exists gets the new text, metadata and vector. Of the same id given twice, the
+        last text stays. Nothing of the caller's is changed.
+
+        Args:
+            texts: Not blank.
+            metadatas: One a text; what JSON can hold exactly.
+            ids: One a text; where it is None or empty, one is made that sorts by time.
+            batch_size: Texts handed to the embedding at once; all of them unless given.
+            unknown: Refused.
+
+        Raises:
+            ParameterError: Lists of different lengths, or a text, id or metadata that cannot be
+                kept. It is a ValueError, and nothing was written.
+        """
+        reject(unknown, "add_texts")
+        listed = list(texts)
+        records = to_records(listed, metadatas, ids)
+        vectors: list[list[float]] = []
+        for batch in _batches(listed, batch_size):
+            vectors += self._embedding.embed_documents(batch)
+        return self._write(records, vectors)
+
+    @override
+    async def aadd_texts(
+        self,
+        texts: Iterable[str],
+        metadatas: list[dict[str, Any]] | None = None,
+        *,
+        ids: Sequence[str | None] | None = None,
+        batch_size: int | None = None,
+        **unknown: Any,
+    ) -> list[str]:
+        """As `add_texts`; embeds with `aembed_documents` and writes in a thread."""
+        reject(unknown, "aadd_texts")
+        listed = list(texts)
+        records = to_records(listed, metadatas, ids)
+        vectors: list[list[float]] = []
+        for batch in _batches(listed, batch_size):
+            vectors += await self._embedding.aembed_documents(batch)
+        return await asyncio.to_thread(self._write, records, vectors)
+
+    @override
+    def delete(self, ids: list[str] | None = None, **unknown: Any) -> bool:
+        """Forget these memories for good. Ids that do not exist are no error. Always True.
+
+        Raises:
+            ParameterError: `ids` is None. LangChain's base class would delete everything then;
+                a memory does not do that by an argument left out.
+        """
+        reject(unknown, "delete")
+        if ids is None:
+            raise ParameterError("delete needs ids; it never removes everything")
+        if ids:
+            self._store.forget(where=F("id").is_in(list(ids)))
+        return True
+
+    @override
+    async def adelete(self, ids: list[str] | None = None, **unknown: Any) -> bool:
+        """As `delete`, in a thread."""
+        reject(unknown, "adelete")
+        return await asyncio.to_thread(self.delete, ids)
+
+    # Reading
+
+    @override
+    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """The documents with those ids, in their order; those that do not exist are left out."""
+        return [to_document(memory) for memory in self._store.get_many(ids)]
+
+    @override
+    async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+        """As `get_by_ids`, in a thread."""
+        return await asyncio.to_thread(self.get_by_ids, ids)
+
+    @override
+    def similarity_search(
+        self, query: str, k: int = 4, filter: Where | None = None, **unknown: Any
+    ) -> list[Document]:
+        """The `k` documents nearest to the query, nearest first.
+
+        Args:
+            query: Is embedded.
+            k: At least 1. Fewer are returned only if fewer pass the filter.
+            filter: A dict over metadata, such as `{"year": {"$gte": 2020}}`, or made with
+                `feather_memory.F`. Applied before the nearest are chosen.
+            unknown: Refused.
+        """
+        reject(unknown, "similarity_search")
+        return self.similarity_search_by_vector(self._embedding.embed_query(query), k, filter)
+
+    @override
+    async def asimilarity_search(
+        self, query: str, k: int = 4, filter: Where | None = None, **unknown: Any
+    ) -> list[Document]:
+        """As `similarity_search`; embeds with `aembed_query` and searches in a thread."""
+        reject(unknown, "asimilarity_search")
+        vector = await self._embedding.aembed_query(query)
+        return await asyncio.to_thread(self.similarity_search_by_vector, vector, k, filter)
+
+    @override
+    def similarity_search_with_score(
+        self, query: str, k: int = 4, filter: Where | None = None, **unknown: Any
+    ) -> list[tuple[Document, float]]:
+        """The `k` nearest documents with their cosine **distance**, 1 − cosine: lower is nearer.
+
+        It lies in [0, 2]. `similarity_search_with_relevance_scores` gives 1 − distance ÷ 2
+        instead: in [0, 1], higher is nearer, ½ is unrelated.
+        """
+        reject(unknown, "similarity_search_with_score")
+        return self._scored(self._embedding.embed_query(query), k, filter)
+
+    @override
+    async def asimilarity_search_with_score(
+        self, query: str, k: int = 4, filter: Where | None = None, **unknown: Any
+    ) -> list[tuple[Document, float]]:
+        """As `similarity_search_with_score`."""
+        reject(unknown, "asimilarity_search_with_score")
+        vector = await self._embedding.aembed_query(query)
+        return await asyncio.to_thread(self._scored, vector, k, filter)
+
+    @override
+    def similarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, filter: Where | None = None, **unknown: Any
+    ) -> list[Document]:
+        """The `k` documents nearest to a vector, nearest first."""
+        reject(unknown, "similarity_search_by_vector")
+        return [to_document(memory) for memory, _ in self._nearest(embedding, k, filter)]
+
+    @override
+    async def asimilarity_search_by_vector(
+        self, embedding: list[float], k: int = 4, filter: Where | None = None, **unknown: Any
+    ) -> list[Document]:
+        """As `similarity_search_by_vector`, in a thread."""
+        reject(unknown, "asimilarity_search_by_vector")
+        return await asyncio.to_thread(self.similarity_search_by_vector, embedding, k, filter)
+
+    @override
+    def max_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Where | None = None,
+        **unknown: Any,
+    ) -> list[Document]:
+        """`k` documents that are near the query and unlike each other.
+
+        Args:
+            query: Is embedded.
+            k: At least 1.
+            fetch_k: Among how many nearest documents they are chosen; at least `k` are looked at.
+            lambda_mult: In [0, 1]: 1 is nearness alone, 0 is difference alone.
+            filter: As in `similarity_search`.
+            unknown: Refused.
+        """
+        reject(unknown, "max_marginal_relevance_search")
+        vector = self._embedding.embed_query(query)
+        return self.max_marginal_relevance_search_by_vector(vector, k, fetch_k, lambda_mult, filter)
+
+    @override
+    async def amax_marginal_relevance_search(
+        self,
+        query: str,
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Where | None = None,
+        **unknown: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`."""
+        reject(unknown, "amax_marginal_relevance_search")
+        vector = await self._embedding.aembed_query(query)
+        return await self.amax_marginal_relevance_search_by_vector(
+            vector, k, fetch_k, lambda_mult, filter
+        )
+
+    @override
+    def max_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Where | None = None,
+        **unknown: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search`, near a vector."""
+        reject(unknown, "max_marginal_relevance_search_by_vector")
+        if not 0 <= lambda_mult <= 1:
+            raise ParameterError(f"lambda_mult must be a number in [0, 1], got {lambda_mult!r}")
+        near = [memory for memory, _ in self._nearest(embedding, max(k, fetch_k), filter)]
+        if not near:
+            return []
+        query = np.asarray(embedding, np.float64)  # (dim,)
+        rows = np.stack([vector_of(memory, len(query)) for memory in near])  # (n, dim)
+        order = diverse(query, rows, k, relevance_share=lambda_mult)
+        return [to_document(near[at]) for at in order]
+
+    @override
+    async def amax_marginal_relevance_search_by_vector(
+        self,
+        embedding: list[float],
+        k: int = 4,
+        fetch_k: int = 20,
+        lambda_mult: float = 0.5,
+        filter: Where | None = None,
+        **unknown: Any,
+    ) -> list[Document]:
+        """As `max_marginal_relevance_search_by_vector`, in a thread."""
+        reject(unknown, "amax_marginal_relevance_search_by_vector")
+        return await asyncio.to_thread(
+            self.max_marginal_relevance_search_by_vector,
+            embedding,
+            k,
+            fetch_k,
+            lambda_mult,
+            filter,
+        )
+
+    @override
+    def _select_relevance_score_fn(self) -> Callable[[float], float]:
+        return _relevance
+
+    # Inside
+
+    def _write(
+        self, records: list[dict[str, Any]], vectors: Sequence[Sequence[float]]
+    ) -> list[str]:
+        if len(vectors) != len(records):
+            raise ParameterError(
+                f"the embedding made {len(vectors)} vectors of {len(records)} texts"
+            )
+        if not records:
+            return []
+        for record, vector in zip(records, vectors, strict=True):
+            record["vector"] = vector
+        return [memory.id for memory in self._store.add_many(records)]
+
+    def _scored(
+        self, vector: list[float], k: int, given: Where | None
+    ) -> list[tuple[Document, float]]:
+        found = self._nearest(vector, k, given)
+        return [(to_document(memory), 1.0 - cosine) for memory, cosine in found]
+
+    def _nearest(
+        self, vector: list[float], k: int, given: Where | None
+    ) -> list[tuple[Memory, float]]:
+        return nearest(self._store, vector, k, to_filter(given))
+
+
+def _batches(texts: list[str], size: int | None) -> list[list[str]]:
+    if size is not None and size < 1:
+        raise ParameterError(f"batch_size must be at least 1, got {size}")
+    step = size or max(1, len(texts))
+    return [texts[start : start + step] for start in range(0, len(texts), step)]
+
+
+def _relevance(distance: float) -> float:
+    return max(0.0, min(1.0, 1.0 - distance / 2))

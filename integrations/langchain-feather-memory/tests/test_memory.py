@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+pytest.importorskip("langchain_classic")
+
+from langchain_feather_memory import FeatherMemory
+from pydantic import ValidationError
+
+from feather_memory import F, ParameterError
+
+
+@pytest.fixture
+def memory(store) -> FeatherMemory:
+    return FeatherMemory(store=store, session="mon", k=1)
+
+
+def say(memory: FeatherMemory, *turns: tuple[str, str]) -> None:
+    for said, answered in turns:
+        memory.save_context({"input": said}, {"output": answered})
+
+
+def test_an_input_recalls_what_was_said_in_any_session_of_the_tenant(store, memory):
+    say(memory, ("Deploys are on Tuesday", "Noted"), ("Lunch is at noon", "Fine"))
+    other = FeatherMemory(store=store, session="tue", k=1, memory_key="past")
+
+    assert memory.memory_variables == ["history"]
+    assert other.load_memory_variables({"input": "when are deploys?"}) == {
+        "past": "user: Deploys are on Tuesday"
+    }
+
+
+def test_the_last_turns_follow_what_is_recalled_and_nothing_is_said_twice(store):
+    memory = FeatherMemory(store=store, session="mon", k=9, last_turns=1)
+    say(memory, ("one", "first"), ("two", "second"))
+
+    lines = memory.load_memory_variables({"input": "one"})["history"].split("\n")
+
+    assert lines[-2:] == ["user: two", "assistant: second"]
+    assert sorted(lines[:-2]) == ["assistant: first", "user: one"]
+
+
+def test_turns_are_linked_in_the_order_of_the_conversation(store, memory):
+    say(memory, ("one", "first"), ("two", "second"))
+
+    order = sorted(store.iterate(), key=lambda said: said.id)
+    links = [(e.source, e.target) for said in order for e in store.edges(said.id)]
+
+    ids = [said.id for said in order]
+    assert [said.text for said in order] == ["one", "first", "two", "second"]
+    assert set(links) == set(pairwise(ids))
+
+
+def test_loading_is_a_recall_and_an_empty_input_recalls_nothing(store, memory):
+    say(memory, ("Deploys are on Tuesday", ""))
+    memory.load_memory_variables({"input": "deploys"})
+
+    assert next(store.iterate()).recalls == 1
+    assert memory.load_memory_variables({"input": " "}) == {"history": ""}
+
+
+def test_clear_forgets_its_session_only(store, memory):
+    say(memory, ("one", "first"))
+    say(FeatherMemory(store=store, session="tue"), ("two", "second"))
+    store.add("not a turn", session="mon")
+
+    memory.clear()
+
+    assert sorted(m.text for m in store.iterate()) == ["not a turn", "second", "two"]
+
+
+def test_a_forgotten_turn_does_not_run_two_others_together(store, memory):
+    say(memory, ("one", "first"), ("two", "second"))
+    store.forget(where=F("conversation_turn") == 0)
+    say(memory, ("three", "third"))
+
+    last = FeatherMemory(store=store, session="mon", k=1, last_turns=1)
+
+    said = last.load_memory_variables({"input": " "})["history"]
+    assert said == "user: three\nassistant: third"
+
+
+def test_several_inputs_need_a_key(store, memory):
+    with pytest.raises(ValueError, match="input"):
+        memory.load_memory_variables({"a": "x", "b": "y"})
+    with pytest.raises(ParameterError, match="output_key"):
+        memory.save_context({"input": "x"}, {"a": "x", "b": "y"})
+
+    keyed = FeatherMemory(store=store, session="mon", input_key="a", output_key="b")
+    keyed.save_context({"a": "x", "c": "no"}, {"b": "y", "d": "no"})
+    assert sorted(m.text for m in store.iterate()) == ["x", "y"]
+
+
+def test_unknown_fields_and_no_session_are_refused(store):
+    for wrong in ({"session": ""}, {}, {"session": "x", "ks": 3}):
+        with pytest.raises(ValidationError):
+            FeatherMemory(store=store, **wrong)
+
+
+async def test_the_async_twin_answers_alike(store):
+    memory = FeatherMemory(store=store, session="mon", k=1, return_docs=True)
+    await memory.asave_context({"input": "tea"}, {"output": "green"})
+
+    (found,) = (await memory.aload_memory_variables({"input": "tea"}))["history"]
+
+    assert found.page_content == "tea"
+    await memory.aclear()
+    assert len(store) == 0
