@@ -41,7 +41,7 @@ $(STAMP): $(PROJECTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet -e '.[all]' \
-		-e integrations/langchain-feather-memory \
+		-e 'integrations/langchain-feather-memory[classic,langgraph]' \
 		-e integrations/llama-index-memory-feather \
 		--group dev
 	touch $@
