@@ -56,3 +56,12 @@ RECALL_TURNS = 1_000
 
 EMBED_BATCH = 256
 """Texts handed to an Embedder at once by `add_many`."""
+
+# Tenants
+
+MAX_TENANT_LENGTH = 255
+"""Characters of a tenant's name."""
+
+TENANT_STEM_LENGTH = 120
+"""Characters of its file's name before the suffix: what lies beside a file adds up to some 40 to
+its name, file systems allow 255 bytes, and Windows has 260 for the whole path."""

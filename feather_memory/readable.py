@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from feather_memory.db.database import Database
     from feather_memory.filters import Filter
+    from feather_memory.replica import Replica
     from feather_memory.types import Clock, Embedder, VectorLike, When
 
     Where = Filter | Mapping[str, Any]
@@ -50,12 +52,18 @@ class Readable:
         self._database = database
         self._embedding = Embedding(embedder, query_embedder or embedder)
         self._clock = clock
-        self._replica = keeping.load(database)
+        self._loaded: Replica | None = keeping.load(database)
+        self._loading = threading.Lock()
         self._pid = os.getpid()
 
     def __repr__(self) -> str:
         state = "open" if self._database.is_open else "closed"
         return f"<Store {str(self.path)!r}, {state}>"
+
+    def wake(self) -> None:
+        """Bring what searches read into memory now, rather than at the first search."""
+        with self._reading():
+            pass
 
     def __len__(self) -> int:
         """How many memories there are, current or not."""
@@ -255,13 +263,25 @@ class Readable:
     def _now(self) -> float:
         return seconds(self._clock(), "clock()")
 
+    @property
+    def _replica(self) -> Replica:
+        """The arrays that searches read; loaded again after a rest."""
+        if os.getpid() != self._pid:  # a lock that another thread held would stay shut here
+            self._loading = threading.Lock()
+            self._loaded = None if self._loaded is None else self._loaded.twin()
+            self._pid = os.getpid()
+        loaded = self._loaded
+        if loaded is None:
+            with self._loading:
+                loaded = self._loaded = self._loaded or keeping.load(self._database)
+        return loaded
+
     @contextmanager
     def _reading(self) -> Iterator[Reading]:
-        if os.getpid() != self._pid:  # a lock that another thread held would stay shut here
-            self._pid, self._replica = os.getpid(), self._replica.twin()
         with self._database.reading() as connection:
-            view = self._replica.sync(connection, lambda: self._database.refresh(connection))
-            yield Reading(connection, view, self._replica)
+            replica = self._replica
+            view = replica.sync(connection, lambda: self._database.refresh(connection))
+            yield Reading(connection, view, replica)
 
     def _question(
         self,

@@ -94,10 +94,18 @@ class Store(Readable):
 
     def close(self) -> None:
         """Write the mapped file if it is stale, then close the store. Safe to call twice."""
-        self._replica.approximation.stop()
         if self._database.is_open:
-            keeping.save(self._database, self._replica)
+            self.rest()
         self._database.close()
+
+    def rest(self) -> None:
+        """Give back memory and file handles, as closing does; the next call takes them again."""
+        if self._loaded is not None and not self._database.is_resting:
+            replica = self._replica
+            replica.approximation.stop()
+            keeping.save(self._database, replica)
+        self._loaded = None
+        self._database.rest()
 
     # Writing
 
@@ -469,7 +477,7 @@ class Store(Readable):
                 auditing.mend(transaction)
             keeping.discard(self.path)
             self._replica.approximation.stop()
-            self._replica = Replica()
+            self._loaded = Replica()
         with self._reading() as reading:
             found = auditing.faults(reading.connection)
         return found + keeping.faults(self.path)
