@@ -49,6 +49,8 @@ from feather_memory.model import (
     StoreStats,
     Verdict,
 )
+from feather_memory.pool import TenantPool
+from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.scoring import Scoring
 from feather_memory.signals import EngagementSignals, compute_importance
 from feather_memory.store import Store
@@ -67,6 +69,7 @@ __all__ = [
     "Filter",
     "FilterError",
     "Forgotten",
+    "ForgottenTenant",
     "Hit",
     "Hits",
     "InvalidMetadataError",
@@ -76,6 +79,7 @@ __all__ = [
     "MissingExtraError",
     "NewerFormatError",
     "ParameterError",
+    "PoolStats",
     "Score",
     "Scoring",
     "Signal",
@@ -86,9 +90,12 @@ __all__ = [
     "StoreStats",
     "SupersedeCycleError",
     "TenantNameError",
+    "TenantPool",
     "UnknownMemoryError",
     "UnknownTurnError",
     "Verdict",
+    "WarmReport",
+    "Warmed",
     "WrongTenantError",
     "compute_importance",
     "parse_filter",

@@ -94,18 +94,22 @@ class Store(Readable):
 
     def close(self) -> None:
         """Write the mapped file if it is stale, then close the store. Safe to call twice."""
-        if self._database.is_open:
-            self.rest()
-        self._database.close()
+        try:
+            if self._database.is_open:
+                self.rest()
+        finally:
+            self._database.close()
 
     def rest(self) -> None:
         """Give back memory and file handles, as closing does; the next call takes them again."""
-        if self._loaded is not None and not self._database.is_resting:
-            replica = self._replica
-            replica.approximation.stop()
-            keeping.save(self._database, replica)
-        self._loaded = None
-        self._database.rest()
+        try:
+            if self._loaded is not None and not self._database.is_resting:
+                replica = self._replica
+                replica.approximation.stop()
+                keeping.save(self._database, replica)
+        finally:
+            self._loaded = None
+            self._database.rest()
 
     # Writing
 
