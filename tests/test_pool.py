@@ -367,7 +367,7 @@ def hammer(directory, *, threads, tenants, max_open, seconds):
                 if chance.random() < 0.05:
                     with pool.lease(name) as leased:
                         assert leased is store
-                    assert len(leased) > 0
+                        assert len(leased) > 0
                         assert not leased._database.is_resting
 
         in_threads(threads, work)
