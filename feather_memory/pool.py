@@ -130,6 +130,8 @@ class _Seat:
 class TenantPool:
     """A directory of tenants, each with a file of its own. Safe for threads and after a fork.
 
+    As with SQLite itself, fork while no other thread is inside a call: before starting threads.
+
     >>> import tempfile
     >>> with TenantPool(tempfile.mkdtemp()) as pool:
     ...     _ = pool.get("alice").add("Alice deploys on Fridays")

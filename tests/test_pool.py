@@ -428,24 +428,14 @@ def test_resting_under_the_hands_of_writers_loses_nothing(pool, clock):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
-def test_a_forked_worker_uses_the_pool_as_its_own_while_its_parent_goes_on(tmp_path):
+def test_forked_workers_use_the_pool_as_their_own_while_their_parent_goes_on(tmp_path):
     with TenantPool(tmp_path, max_open=2, embedder=HashEmbedder(8)) as pool:
         held = pool.get("a")
         held.add("before")
-        stop = threading.Event()
-
-        def busy(n):
-            while not stop.is_set():
-                pool.get(f"other{n}").add("x")
-                held.search("before")
-
-        threads = [threading.Thread(target=busy, args=(n,)) for n in range(3)]
-        for thread in threads:
-            thread.start()
+        in_threads(3, lambda n: pool.get(f"other{n}").add("x"))
         children = []
         for n in range(4):
-            with pool.lease("a"):
+            with pool.lease("a"):  # which the child ends as well
                 child = os.fork()
                 if child:
                     children.append(child)
@@ -459,10 +449,10 @@ def test_a_forked_worker_uses_the_pool_as_its_own_while_its_parent_goes_on(tmp_p
                     failed = 0 if pool.stats().in_use == 0 else 2
                 finally:
                     os._exit(failed)
+        for _ in range(20):
+            pool.get("other1").add("x")
+            held.search("before")
         codes = [os.waitpid(child, 0)[1] for child in children]
-        stop.set()
-        for thread in threads:
-            thread.join()
 
         assert codes == [0, 0, 0, 0]
         assert len(texts(held)) == 41
