@@ -35,6 +35,7 @@ from feather_memory.errors import (
 )
 from feather_memory.filter_parse import parse as parse_filter
 from feather_memory.filters import F, Filter
+from feather_memory.layers import ContextLayers, Layer
 from feather_memory.model import (
     ContextChain,
     Edge,
@@ -59,6 +60,7 @@ __all__ = [
     "BusyStoreError",
     "ClosedStoreError",
     "ContextChain",
+    "ContextLayers",
     "CorruptStoreError",
     "DimensionError",
     "Edge",
@@ -74,6 +76,7 @@ __all__ = [
     "Hits",
     "InvalidMetadataError",
     "InvalidVectorError",
+    "Layer",
     "Memory",
     "MissingEmbedderError",
     "MissingExtraError",
