@@ -93,9 +93,9 @@ def test_the_users_layer_wins_ties(pool):
         ],
         user=None,
     )
-    pool.get("c").add("the same one")
-    pool.get("b").add("the same two")
-    first, second = layers.search("same")
+    pool.get("c").add("one", vector=[1.0, 0.0])
+    pool.get("b").add("two", vector=[1.0, 0.0])
+    first, second = layers.search(vector=[1.0, 0.0])
     assert first.score.value == second.score.value
     assert first.layer == "b"
 

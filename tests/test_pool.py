@@ -493,7 +493,8 @@ def fuzz(directory, calls, seed):
                     leaks += sum(memory.text != own for memory in store.iterate())
                 case 3:
                     other = unicodedata.normalize(chance.choice(["NFC", "NFD"]), name)
-                    leaks += (pool.get(other) is store) != (other == name) if other else 0
+                    if len(other) <= 255:
+                        leaks += (pool.get(other) is store) != (other == name)
                 case _:
                     shown = store.search(ask, 20, where=chance.choice(wheres))
                     leaks += sum(hit.memory.text != own for hit in shown)
