@@ -68,7 +68,9 @@ def main() -> None:
             apart()
             one = median(apart)
             merged = median(lambda: layers.search("fact of something", 10, vector=query))
-            print(f"three layers: {merged:.2f} ms, apart {one:.2f} ms: {merged / one:.2f} (bar 1.2)")
+            print(
+                f"three layers: {merged:.2f} ms, apart {one:.2f} ms: {merged / one:.2f} (bar 1.2)"
+            )
 
 
 if __name__ == "__main__":
