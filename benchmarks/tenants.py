@@ -51,7 +51,7 @@ def main() -> None:
                 for name in large:
                     assert pool.get(name).search(vector=query, k=10)
                 taken = (time.perf_counter() - start) * 1_000
-                print(f"{LARGE} × {ROWS:,} × {DIM}, {workers} workers: {taken:.0f} ms (bar 100)")
+                print(f"{LARGE} of {ROWS:,} x {DIM}, {workers} workers: {taken:.0f} ms (bar 100)")
         with TenantPool(folder) as pool:
             start = time.perf_counter()
             for n in range(SMALL):

@@ -172,7 +172,7 @@ def test_writing_names_a_layer_that_exists(layers):
 def test_layers_need_names_of_their_own_and_numbers_in_range(pool):
     store = pool.get("x")
     for wrong in (
-        lambda: ContextLayers(),
+        ContextLayers,
         lambda: ContextLayers(user=store, layers=[Layer(name="user", store=store)]),
         lambda: Layer(name="x", store=store, weight=0),
         lambda: Layer(name="x", store=store, weight=float("nan")),
@@ -192,8 +192,8 @@ def brute_force(layers, query, k, **asked):
     everything = []
     for at, layer in enumerate(layers):
         scoring = Scoring(time_weight=TIME_WEIGHTS[layer.name])
-        for hit in layer.store.search(query, 10_000, scoring=scoring, **asked):
-            everything.append((at, hit))
+        hits = layer.store.search(query, 10_000, scoring=scoring, **asked)
+        everything += [(at, hit) for hit in hits]
     slots = [
         {m.key for m in layer.store.iterate() if m.key and m.valid_to is None} for layer in layers
     ]

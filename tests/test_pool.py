@@ -8,6 +8,7 @@ import random
 import threading
 import time
 import unicodedata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ from feather_memory import (
     TenantPool,
     WrongTenantError,
     keeping,
-    pool as pool_module,
 )
+from feather_memory import pool as pool_module
 from feather_memory.tenants import file_name
 from feather_memory.testing import HashEmbedder
 
@@ -107,8 +108,8 @@ def test_a_resting_store_holds_no_file_open(pool):
     for name in "bcd":
         pool.get(name).add("x")
 
-    opened = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd") if
-              os.path.lexists(f"/proc/self/fd/{fd}")] if os.path.isdir("/proc/self/fd") else []  # fmt: skip
+    handles = Path("/proc/self/fd")
+    opened = [os.path.realpath(handle) for handle in handles.iterdir()] if handles.exists() else []
     assert not any("/a.feather" in name for name in opened)
     assert store._loaded is None
 

@@ -17,7 +17,8 @@ HOSTILE = [
     "CON", "con", "Con", "con ", "con.", "con.txt", "NUL", "nul", "prn", "AUX", "com1", "COM¹",
     "lpt9", "%", "%%", "%2e", "%63on", "%-", "_", "*", "a*", "a_", "a%", "?", ":", "|", "<", '"',
     "caf\u00e9", "cafe\u0301", "\u212b", "\u00c5", "A\u030a", "\ufb01", "fi", "ß", "ss", "ẞ", "ı",
-    "i", "İ", "ſ", "s", "😀", "👩‍👩‍👧", "\u202e", "\u200b", "日本", "x.feather", "x.feather-wal", "x",
+    "i", "İ", "ſ", "s", "😀", "👩‍👩‍👧", "\u202e", "\u200b", "日本", "x.feather", "x.feather-wal",
+    "x",
     "alice.feather", "-rf", "--help", "'; drop table memory; --", "a" * 120, "a" * 121, "a" * 255,
     "A" * 255, "a" * 254 + "b", "😀" * 255, "é" * 255, "e\u0301" * 127, "\x7f", "\x01", "$HOME",
 ]  # fmt: skip

@@ -7,9 +7,12 @@ import secrets
 import sqlite3
 import struct
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 FORMAT = 1
 """Counts changes of the tables that older releases could not read. Kept as `user_version`."""
