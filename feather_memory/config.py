@@ -33,7 +33,7 @@ IDLE_READERS = 4
 
 # How search behaves
 
-SNAPSHOT_ROWS = 20_000
+SNAPSHOT_ROWS = 5_000
 """Memories from which the vectors are also kept in a mapped file. Ten stores of 10,000, 768 numbers
 each, open and answer in 96 ms with it, and in over 900 ms without (two busy cores)."""
 

@@ -6,7 +6,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from feather_memory import F, Scoring, Store
+from feather_memory import F, Scoring, Store, keeping
 from feather_memory.config import DAY
 from feather_memory.testing import FrozenClock
 from tests.oracle import assert_best, scores
@@ -53,6 +53,7 @@ class World:
                 "update memory set recalls = ? where id = ?",
                 [(count, f"m{at}") for at, count in enumerate(recalls.tolist())],
             )
+        keeping.discard(path)  # it knows nothing of recalls that no Store wrote
         self.store = Store.open(path, clock=self.clock)
         self.facts = {
             "texts": [record["text"] for record in self.records],
@@ -68,7 +69,9 @@ class World:
         age = 60 * np.exp(rng.uniform(0, 15.5))  # a minute to ten years
         record = {
             "id": f"m{at}",
-            "text": " ".join(WORDS[int(len(WORDS) * u**3)] for u in rng.random(rng.integers(3, 30))),
+            "text": " ".join(
+                WORDS[int(len(WORDS) * u**3)] for u in rng.random(rng.integers(3, 30))
+            ),
             "importance": float(rng.random()),
             "session": f"s{rng.integers(5)}",
             "metadata": {"channel": ["chat", "mail"][at % 2], "bucket": int(rng.integers(100))},
