@@ -34,8 +34,8 @@ IDLE_READERS = 4
 # How search behaves
 
 SNAPSHOT_ROWS = 5_000
-"""Memories from which the vectors are also kept in a mapped file. Ten stores of 10,000, 768 numbers
-each, open and answer in 96 ms with it, and in over 900 ms without (two busy cores)."""
+"""Memories from which the vectors are also kept in a mapped file. Ten stores of 10,000 × 768
+open and answer in 96 ms with it, and in over 900 ms without (two busy cores)."""
 
 SNAPSHOT_TAIL = 0.1
 """Share of memories missing from the mapped file that makes closing write a new one."""
