@@ -35,6 +35,7 @@ from feather_memory.errors import (
 )
 from feather_memory.filter_parse import parse as parse_filter
 from feather_memory.filters import F, Filter
+from feather_memory.layers import ContextLayers, Layer
 from feather_memory.model import (
     ContextChain,
     Edge,
@@ -49,6 +50,8 @@ from feather_memory.model import (
     StoreStats,
     Verdict,
 )
+from feather_memory.pool import TenantPool
+from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.scoring import Scoring
 from feather_memory.signals import EngagementSignals, compute_importance
 from feather_memory.store import Store
@@ -57,6 +60,7 @@ __all__ = [
     "BusyStoreError",
     "ClosedStoreError",
     "ContextChain",
+    "ContextLayers",
     "CorruptStoreError",
     "DimensionError",
     "Edge",
@@ -67,15 +71,18 @@ __all__ = [
     "Filter",
     "FilterError",
     "Forgotten",
+    "ForgottenTenant",
     "Hit",
     "Hits",
     "InvalidMetadataError",
     "InvalidVectorError",
+    "Layer",
     "Memory",
     "MissingEmbedderError",
     "MissingExtraError",
     "NewerFormatError",
     "ParameterError",
+    "PoolStats",
     "Score",
     "Scoring",
     "Signal",
@@ -86,9 +93,12 @@ __all__ = [
     "StoreStats",
     "SupersedeCycleError",
     "TenantNameError",
+    "TenantPool",
     "UnknownMemoryError",
     "UnknownTurnError",
     "Verdict",
+    "WarmReport",
+    "Warmed",
     "WrongTenantError",
     "compute_importance",
     "parse_filter",

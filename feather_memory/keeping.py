@@ -121,6 +121,13 @@ def discard(path: Path) -> None:
     snapshot.discard(description_of(hnsw_path(path)))
 
 
+def companions(path: Path) -> list[Path]:
+    """All that may lie beside the store at `path` and belongs to it."""
+    near = hnsw_path(path)
+    logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+    return [vectors_path(path), near, description_of(near), *logs]
+
+
 def faults(path: Path) -> list[str]:
     """What is wrong with the derived files; a missing one is not."""
     mapped = vectors_path(path)

@@ -16,11 +16,18 @@ _EVERY = 0.1  # seconds between two drawings
 
 def steps(total: int, step: int, progress: Progress, *, label: str = "") -> Iterator[int]:
     """0, step, 2·step … below `total`, telling `progress` after each."""
-    tell = _bar(label) if progress is True else progress
+    tell = teller(progress, label=label)
     for start in range(0, total, step):
         yield start
         if tell:
             tell(min(start + step, total), total)
+
+
+def teller(progress: Progress, *, label: str = "") -> Callable[[int, int], None] | None:
+    """What to tell (done, total); None if nobody listens."""
+    if progress is True:
+        return _bar(label)
+    return progress or None
 
 
 def _bar(label: str) -> Callable[[int, int], None]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +29,12 @@ from feather_memory.scoring import Scoring
 from feather_memory.validity import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from feather_memory.db.database import Database
     from feather_memory.filters import Filter
-    from feather_memory.types import Clock, Embedder, VectorLike, When
+    from feather_memory.replica import Replica
+    from feather_memory.types import Clock, Embedder, Vector, VectorLike, When
 
     Where = Filter | Mapping[str, Any]
 
@@ -52,12 +55,18 @@ class Readable:
         self._database = database
         self._embedding = Embedding(embedder, query_embedder or embedder)
         self._clock = clock
-        self._replica = keeping.load(database)
+        self._loaded: Replica | None = keeping.load(database)
+        self._loading = threading.Lock()
         self._pid = os.getpid()
 
     def __repr__(self) -> str:
         state = "open" if self._database.is_open else "closed"
         return f"<Store {str(self.path)!r}, {state}>"
+
+    def wake(self) -> None:
+        """Bring what searches read into memory now, rather than at the first search."""
+        with self._reading():
+            pass
 
     def __len__(self) -> int:
         """How many memories there are, current or not."""
@@ -143,6 +152,7 @@ class Readable:
         known_at: When | None = None,
         scoring: Scoring | None = None,
         now: When | None = None,
+        layer_weight: float = 1.0,
     ) -> Hits:
         """The k best of all memories that may be returned, by the formula of docs/scoring.md.
 
@@ -158,6 +168,7 @@ class Readable:
             known_at: Only what was recorded by then.
             scoring: How relevance, age and importance weigh.
             now: From when ages count; the clock's time unless given.
+            layer_weight: What every score is multiplied by, above 0; see ContextLayers.
 
         Raises:
             ParameterError: An argument outside its range, or neither text nor vector.
@@ -165,7 +176,7 @@ class Readable:
         """
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now,
+            known_at=known_at, scoring=scoring, now=now, layer_weight=layer_weight,
         )  # fmt: skip
         with self._reading() as reading:
             return Hits(reading.search(question, whole(k, "k", 1)))
@@ -207,6 +218,50 @@ class Readable:
                 types=None if types is None else frozenset(labels(types, "types")),
                 limit=whole(limit, "limit", 1),
             )
+
+    @property
+    def query_embedder(self) -> Embedder | None:
+        """What makes a query's text a vector, if there is anything."""
+        return self._embedding.queries
+
+    def embed_query(self, text: str) -> Vector | None:
+        """The query's vector at unit length, shape (dim,); None without an embedder."""
+        return self._embedding.query(text, None)
+
+    def held(
+        self,
+        keys: Collection[str] = (),
+        texts: Collection[str] = (),
+        *,
+        where: Where | None = None,
+        session: str | None = None,
+        as_of: When | None = None,
+        known_at: When | None = None,
+        now: When | None = None,
+    ) -> tuple[set[str], set[str]]:
+        """Which of these slots a current memory holds, and which of these texts may be returned.
+
+        Args:
+            keys: Slots. The filters do not matter to them.
+            texts: Whole texts.
+            where: As in `search`, as are the next four.
+            session: Only memories of this session.
+            as_of: What was true then?
+            known_at: Only what was recorded by then.
+            now: The clock's time unless given.
+        """
+        moment = self._now() if now is None else seconds(now, "now")
+        question = Question(
+            text=None,
+            vector=None,
+            scoring=Scoring(),
+            now=moment,
+            as_of=moment if as_of is None else seconds(as_of, "as_of"),
+            known_at=None if known_at is None else seconds(known_at, "known_at"),
+        )
+        filtered = replace(question, where=_condition(where, session))
+        with self._reading() as reading:
+            return reading.held_keys(question, keys), reading.held_texts(filtered, texts)
 
     def why_not(self, text: str | None, id: str, k: int = 5, **asked: Any) -> Verdict:  # noqa: A002
         """Why a search of the same arguments does not return a memory: a gate, or its rank."""
@@ -257,13 +312,25 @@ class Readable:
     def _now(self) -> float:
         return seconds(self._clock(), "clock()")
 
+    @property
+    def _replica(self) -> Replica:
+        """The arrays that searches read; loaded again after a rest."""
+        if os.getpid() != self._pid:  # a lock that another thread held would stay shut here
+            self._loading = threading.Lock()
+            self._loaded = None if self._loaded is None else self._loaded.twin()
+            self._pid = os.getpid()
+        loaded = self._loaded
+        if loaded is None:
+            with self._loading:
+                loaded = self._loaded = self._loaded or keeping.load(self._database)
+        return loaded
+
     @contextmanager
     def _reading(self) -> Iterator[Reading]:
-        if os.getpid() != self._pid:  # a lock that another thread held would stay shut here
-            self._pid, self._replica = os.getpid(), self._replica.twin()
         with self._database.reading() as connection:
-            view = self._replica.sync(connection, lambda: self._database.refresh(connection))
-            yield Reading(connection, view, self._replica)
+            replica = self._replica
+            view = replica.sync(connection, lambda: self._database.refresh(connection))
+            yield Reading(connection, view, replica)
 
     def _question(
         self,
@@ -284,15 +351,13 @@ class Readable:
             raise ParameterError(f"text must be a string, got {text!r:.80}")
         if scoring is not None and not isinstance(scoring, Scoring):
             raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
+        if not 0 < layer_weight < float("inf"):
+            raise ParameterError(f"layer_weight must be above 0, got {layer_weight!r}")
         query = self._embedding.query(text, vector)
         dimension = self._database.dimension()
         if query is not None and dimension is not None and len(query) != dimension:
             raise DimensionError(dimension, len(query))
         moment = self._now() if now is None else seconds(now, "now")
-        condition = parse(where)
-        if session is not None:
-            only = F("session") == label(session, "session")
-            condition = only if condition is None else condition & only
         return Question(
             text=text,
             vector=query,
@@ -300,6 +365,14 @@ class Readable:
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
             known_at=None if known_at is None else seconds(known_at, "known_at"),
-            where=condition,
+            where=_condition(where, session),
             layer_weight=layer_weight,
         )
+
+
+def _condition(where: Where | None, session: str | None) -> Filter | None:
+    condition = parse(where)
+    if session is None:
+        return condition
+    only = F("session") == label(session, "session")
+    return only if condition is None else condition & only

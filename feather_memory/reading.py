@@ -52,6 +52,23 @@ class Reading:
             mask &= self._replica.mask(self.connection, self.view, question.where)
         return mask
 
+    def held_keys(self, question: Question, keys: Collection[str]) -> set[str]:
+        """Those of the slots that a memory holds at the question's moment."""
+        if not keys:
+            return set()
+        holders = memories.rows_of_keys(self.connection, keys)
+        return {holders[row] for row in self._let_through(question, list(holders))}
+
+    def held_texts(self, question: Question, texts: Collection[str]) -> set[str]:
+        """Those of the texts that a memory has which may be returned."""
+        rows = {row for text in texts for row in lexical.holding(self.connection, text)}
+        kept = self._let_through(question, sorted(rows)) if rows else []
+        return {r.text for r in memories.by_rows(self.connection, kept)} & set(texts)
+
+    def _let_through(self, question: Question, rows: list[int]) -> list[int]:
+        at = self.view.positions(sorted(rows))
+        return [int(row) for row in self.view.rows[at[self.eligible(question)[at]]]]
+
     def rank(self, question: Question) -> Ranking:
         """The ranking of all that may be returned."""
         eligible = self.eligible(question)

@@ -93,12 +93,22 @@ class Store(Readable):
 
     def close(self) -> None:
         """Write the mapped file if it is stale, then close the store. Safe to call twice."""
-        self._replica.approximation.stop()
         try:
             if self._database.is_open:
-                keeping.save(self._database, self._replica)
+                self.rest()
         finally:
             self._database.close()
+
+    def rest(self) -> None:
+        """Give back memory and file handles, as closing does; the next call takes them again."""
+        try:
+            if self._loaded is not None and not self._database.is_resting:
+                replica = self._replica
+                replica.approximation.stop()
+                keeping.save(self._database, replica)
+        finally:
+            self._loaded = None
+            self._database.rest()
 
     # Writing
 
@@ -471,7 +481,7 @@ class Store(Readable):
                 auditing.mend(transaction)
             keeping.discard(self.path)
             self._replica.approximation.stop()
-            self._replica = Replica()
+            self._loaded = Replica()
         with self._reading() as reading:
             found = auditing.faults(reading.connection)
         return found + keeping.faults(self.path)

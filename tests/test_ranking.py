@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from oracle import assert_best, scores
 
-from feather_memory import F, Scoring, Store, config
+from feather_memory import F, Scoring, Store, config, keeping
 from feather_memory.config import DAY
 from feather_memory.testing import FrozenClock
 
@@ -53,6 +53,7 @@ class World:
                 "update memory set recalls = ? where id = ?",
                 [(count, f"m{at}") for at, count in enumerate(recalls.tolist())],
             )
+        keeping.discard(path)  # it knows nothing of recalls that no Store wrote
         self.store = Store.open(path, clock=self.clock)
         self.facts = {
             "texts": [record["text"] for record in self.records],

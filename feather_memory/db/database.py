@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -22,8 +22,10 @@ from feather_memory.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    Lease = Callable[[], AbstractContextManager[object]]
 
 Durability = Literal["process", "full"]
 
@@ -81,14 +83,31 @@ class Writing:
 
 
 class Database:
-    """One open file: a writer's connection, and a few readers' that are taken and put back."""
+    """One open file: a writer's connection, and a few readers' that are taken and put back.
 
-    def __init__(self, path: Path, *, durability: Durability, tenant: str | None) -> None:
-        self.path = path = path.absolute()  # whoever changes the working directory later
+    Every use of it runs within a `lease`, so that whoever owns it knows when it is in use.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability,
+        tenant: str | None,
+        lease: Lease = nullcontext,
+    ) -> None:
+        self.path = path.absolute()  # whoever changes the working directory later
         self._gate = forking.gate()
         self._gate.watch(self)
         self._synchronous = "full" if durability == "full" else "normal"
+        self._tenant = tenant
+        self._lease = lease
         self._forget_connections()
+        self._begin()
+
+    def _begin(self) -> None:
+        """Make the file if there is none, and see that it is whole, ours, and the tenant's."""
+        path, tenant = self.path, self._tenant
         try:
             if path.is_dir():
                 raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
@@ -97,7 +116,7 @@ class Database:
             if not path.exists():
                 schema.create(path, tenant)
             schema.inspect(path)
-            with self.reading() as connection:
+            with self._moment() as connection:
                 schema.inspect_within(connection, path)
                 self.state = schema.read_state(connection)
         except sqlite3.Error as error:
@@ -107,7 +126,7 @@ class Database:
                 raise
             raise StoreAccessError(f"cannot create {str(path)!r}: {error}") from error
         if tenant is not None and self.state.tenant != tenant:
-            self.close()
+            self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self.state.tenant or "nobody")
 
     def _forget_connections(self) -> None:
@@ -116,6 +135,7 @@ class Database:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self.is_open = True
+        self.is_resting = False
 
     def release(self) -> None:
         """Close the connections, which are opened again when they are needed.
@@ -133,9 +153,9 @@ class Database:
         # Empty, unless a thread stayed inside too long. Then they are dropped without closing
         # them: to close one here could delete the log that the parent still writes.
         self._abandoned = (self._readers, self._writer)
-        was_open = self.is_open
+        was = self.is_open, self.is_resting
         self._forget_connections()
-        self.is_open = was_open
+        self.is_open, self.is_resting = was
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -161,13 +181,24 @@ class Database:
             self._after_fork()
         if not self.is_open:
             raise ClosedStoreError(str(self.path))
+        if self.is_resting:
+            with self._lock:
+                if self.is_resting and self.is_open:
+                    self._begin()  # the file may be another than before the rest
+                    self.is_resting = False
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """A connection that sees one moment of the file until it is put back."""
+        with self._lease():
+            self._require_open()
+            with self._moment() as connection:
+                yield connection
+
+    @contextmanager
+    def _moment(self) -> Iterator[sqlite3.Connection]:
         try:
             with self._gate:
-                self._require_open()
                 connection = self._take()
                 try:
                     connection.execute("begin")
@@ -189,7 +220,7 @@ class Database:
             return self._connect()
 
     def _put_back(self, connection: sqlite3.Connection) -> None:
-        if self.is_open and len(self._readers) < IDLE_READERS:
+        if self.is_open and not self.is_resting and len(self._readers) < IDLE_READERS:
             self._readers.append(connection)
         else:
             connection.close()
@@ -203,6 +234,11 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Writing]:
         """A transaction that commits if its body succeeds, and rolls back on anything else."""
+        with self._lease(), self._writing() as transaction:
+            yield transaction
+
+    @contextmanager
+    def _writing(self) -> Iterator[Writing]:
         self._require_open()
         with self._lock, self._gate:
             self._require_open()
@@ -243,9 +279,9 @@ class Database:
         Raises:
             BusyStoreError: Somebody still reads an older moment of the file.
         """
-        self._require_open()
         try:
-            with self._lock, self._gate:
+            with self._lease(), self._lock, self._gate:
+                self._require_open()
                 if self._writer is None:
                     self._writer = self._connect()
                 self._writer.execute("vacuum")
@@ -272,6 +308,14 @@ class Database:
                 for left in ("", "-wal", "-shm", "-journal"):
                     target.with_name(target.name + left).unlink(missing_ok=True)
                 raise translated(error, target) or error from error
+
+    def rest(self) -> None:
+        """Close every connection that is not in use; the next use opens the file again."""
+        if os.getpid() != self._pid:
+            self._after_fork()
+        with self._lock:
+            self.is_resting = True
+            self.release()
 
     def close(self) -> None:
         """Close every connection. Safe to call twice."""

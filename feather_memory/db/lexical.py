@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _ADD = "insert into lexical (rowid, terms) values (?, ?)"
 _REMOVE = "insert into lexical (lexical, rowid, terms) values ('delete', ?, ?)"
+_ALL_OF = "select rowid from lexical where lexical match ?"
+_SAME_TEXT = "select row from memory where text = ?"
+_PROBED, _PROBES = 300, 8  # characters and words of a text that are looked up
 _MATCH = "select rowid, -bm25(lexical) from lexical where lexical match ?"
 
 _UNSPACED = re.compile(
@@ -73,6 +76,17 @@ def match(connection: sqlite3.Connection, query: str) -> list[tuple[int, float]]
     """(row, BM25) of every memory that shares a word with the query; higher is better."""
     asked = expression(query)
     return [] if asked is None else connection.execute(_MATCH, (asked,)).fetchall()
+
+
+def holding(connection: sqlite3.Connection, text: str) -> list[int]:
+    """Rows of all memories with this text, and perhaps of some others with its words."""
+    folded = unicodedata.normalize("NFKC", text[:_PROBED])
+    words = _WORD.findall(_UNSPACED.sub(" ", folded).lower())
+    words = sorted(set(words[:-1] or words), key=len)[-_PROBES:]  # the last may be cut short
+    if not words or (len(words) == 1 and len(text) > _PROBED):
+        return [row for (row,) in connection.execute(_SAME_TEXT, (text,))]
+    asked = " AND ".join(f'"{word}"' for word in words)
+    return [row for (row,) in connection.execute(_ALL_OF, (asked,))]
 
 
 def erase(writing: Writing) -> None:

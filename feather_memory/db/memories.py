@@ -39,6 +39,7 @@ _BY_ROWS = f"select row, {_RECORD} from memory where row in (select value from j
 _BY_IDS = f"select row, {_RECORD} from memory where id in (select value from json_each(?))"
 _ALL = f"select row, {_RECORD} from memory"
 _ROWS_OF = "select id, row from memory where id in (select value from json_each(?))"
+_ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _SET_END = "update memory set valid_to = ?, changed = ? where id = ?"
 _COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
@@ -216,6 +217,11 @@ def by_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> list[Record]
 def rows_of(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, int]:
     """The rows of those ids that exist."""
     return dict(connection.execute(_ROWS_OF, (json.dumps(list(ids)),)).fetchall())
+
+
+def rows_of_keys(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[int, str]:
+    """The slots of those memories, past ones too, that have one of these; by row."""
+    return dict(connection.execute(_ROWS_OF_KEYS, (json.dumps(list(keys)),)).fetchall())
 
 
 def stream(

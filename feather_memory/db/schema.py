@@ -158,6 +158,25 @@ def read_state(connection: sqlite3.Connection) -> State:
     return State(*row)
 
 
+def tenant_in(path: Path) -> str | None:
+    """Whose file it says it is; None for one without a tenant.
+
+    Raises:
+        StoreAccessError: It cannot be read.
+        CorruptStoreError: It is damaged, or not one of ours.
+        NewerFormatError: A later release wrote it.
+    """
+    inspect(path)
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+        try:
+            return read_state(connection).tenant
+        finally:
+            connection.close()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise CorruptStoreError(str(path), str(error)) from error
+
+
 def create(path: Path, tenant: str | None) -> None:
     """Make an empty store at `path`, or leave the one that another process just made.
 

@@ -1,0 +1,436 @@
+"""The open stores of one directory: a file for each tenant, opened when it is asked for.
+
+A store that the pool closes only rests: whoever still holds it can go on using it, and its next
+call opens the file again. The file is the truth, so nothing is lost by it, and nobody ever holds
+a dead store. A store rests only while none of its calls is under way.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from feather_memory import keeping
+from feather_memory.config import BUSY_SECONDS
+from feather_memory.db import schema
+from feather_memory.db.database import Database
+from feather_memory.drafts import whole
+from feather_memory.errors import (
+    BusyStoreError,
+    ClosedStoreError,
+    CorruptStoreError,
+    FeatherError,
+    ParameterError,
+    StoreAccessError,
+    WrongTenantError,
+)
+from feather_memory.progress import teller
+from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
+from feather_memory.store import Store
+from feather_memory.tenants import SUFFIX, checked, file_name, is_digest, tenant_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from feather_memory.db.database import Durability
+    from feather_memory.progress import Progress
+    from feather_memory.types import Clock, Embedder, Seconds
+
+_log = logging.getLogger("feather_memory")
+_PAUSE = 0.002  # seconds between two looks at whether a store is still in use
+
+
+class _Seat:
+    """One tenant's place in the pool: its store, and the calls that are under way in it."""
+
+    def __init__(self, tenant: str, pool: TenantPool) -> None:
+        self.tenant = tenant
+        self.used: Seconds = 0.0
+        self.store: Store | None = None
+        self._pool = pool
+        self.start_over()
+
+    def start_over(self) -> None:
+        """Forget the calls of other threads: after a fork they are not here any more."""
+        self._lock = threading.RLock()
+        self._leases: set[object] = set()
+        self._is_changing = False
+
+    @property
+    def is_in_use(self) -> bool:
+        """Whether a call is under way."""
+        return bool(self._leases)
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """While it is held, the pool leaves the store open. Waits while the store goes to rest."""
+        with self._lock:
+            if self._is_changing:  # it is this very thread that opens it, or lets it rest
+                yield
+                return
+            leases, token = self._leases, object()
+            leases.add(token)
+        try:
+            self._pool._touch(self)  # noqa: SLF001  two halves of one mechanism
+            yield
+        finally:
+            leases.discard(token)
+            self._pool._settle()  # noqa: SLF001
+
+    def opened(self, make: Callable[[_Seat], Store]) -> Store:
+        """The store; made by the first who asks, while the others wait."""
+        if self.store is None:
+            with self.lease(), self._changing():
+                if self.store is None:
+                    self.store = make(self)
+        return self.store
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        # Whoever is in here waits for no other seat: their uses of this one's file settle nothing.
+        with self._lock:
+            self._is_changing = True
+            try:
+                yield
+            finally:
+                self._is_changing = False
+
+    def rest(self, then: Callable[[], None] | None = None) -> bool:
+        """Let the store rest unless it is in use, and do something before it can wake."""
+        with self._changing():
+            if self.is_in_use:
+                return False
+            try:
+                if self.store is not None:
+                    self.store.rest()
+            except FeatherError as error:  # its mapped file was not written; the truth is complete
+                _log.warning("while the store of tenant %r went to rest: %s", self.tenant, error)
+            if then is not None:
+                then()
+            return True
+
+    def wait_to_rest(self, then: Callable[[], None]) -> bool:
+        """As `rest`, after waiting a while for the calls under way."""
+        deadline = time.monotonic() + BUSY_SECONDS
+        while not self.rest(then):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_PAUSE)
+        return True
+
+
+class TenantPool:
+    """A directory of tenants, each with a file of its own. Safe for threads and after a fork.
+
+    As with SQLite itself, fork while no other thread is inside a call: before starting threads.
+
+    >>> import tempfile
+    >>> with TenantPool(tempfile.mkdtemp()) as pool:
+    ...     _ = pool.get("alice").add("Alice deploys on Fridays")
+    ...     _ = pool.get("bob").add("Bob never deploys")
+    ...     [hit.memory.text for hit in pool.get("alice").search("who deploys?")], pool.tenants()
+    (['Alice deploys on Fridays'], ['alice', 'bob'])
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        embedder: Embedder | None = None,
+        query_embedder: Embedder | None = None,
+        durability: Durability = "process",
+        clock: Clock = time.time,
+        max_open: int = 256,
+        idle_seconds: Seconds = 600.0,
+    ) -> None:
+        """The pool of a directory, which is made if there is none.
+
+        Args:
+            directory: Where the files of the tenants are.
+            embedder: As in `Store.open`, for every tenant, as are the next three.
+            query_embedder: For queries, where they are embedded differently.
+            durability: What a returned write survives.
+            clock: Tells Unix seconds; idleness is counted by it, too.
+            max_open: Stores that are open at once, at least 1. The least recently used rests
+                first; where more are in use at one moment, more are open until they are done.
+            idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
+        """
+        if durability not in {"process", "full"}:
+            raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
+        if isinstance(idle_seconds, bool) or not idle_seconds > 0:
+            raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
+        self.directory = Path(directory).absolute()
+        self.max_open = whole(max_open, "max_open", 1)
+        self.idle_seconds = float(idle_seconds)
+        self._embedders = {"embedder": embedder, "query_embedder": query_embedder}
+        self._durability: Durability = durability
+        self._clock = clock
+        self._seats: weakref.WeakValueDictionary[str, _Seat] = weakref.WeakValueDictionary()
+        self._awake: OrderedDict[str, _Seat] = OrderedDict()  # least recently used first
+        self._lock = threading.Lock()
+        self._rests = 0
+        self._is_open = True
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreAccessError(f"cannot use {str(self.directory)!r}: {error}") from error
+        _after_forks(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = f"{len(self._awake)} of at most {self.max_open} open"
+        return f"<TenantPool {str(self.directory)!r}, {state if self._is_open else 'closed'}>"
+
+    def path_of(self, tenant: str) -> Path:
+        """Where the tenant's file is, or would be.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+        """
+        return self.directory / file_name(tenant)
+
+    def get(self, tenant: str) -> Store:
+        """The tenant's store, which is made if there is none: the same object for all who ask.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+            WrongTenantError: The file there belongs to another.
+            CorruptStoreError: The file is damaged. It is left as it is, and so are the others'.
+            ClosedStoreError: The pool is closed.
+        """
+        return self._seat(tenant).opened(self._make)
+
+    @contextmanager
+    def lease(self, tenant: str) -> Iterator[Store]:
+        """The tenant's store, kept open until the block ends."""
+        seat = self._seat(tenant)
+        with seat.lease():
+            yield seat.opened(self._make)
+
+    def warm(
+        self, tenants: Iterable[str], workers: int = 8, *, progress: Progress = False
+    ) -> WarmReport:
+        """Open tenants and read what their first search needs; the failures of some stop no other.
+
+        No file is made for a tenant that has none. Those beyond `max_open` are not tried.
+
+        Args:
+            tenants: Whose stores; the most important first.
+            workers: Threads, at least 1.
+            progress: True for a bar in the terminal or notebook, or a function told (done, total).
+        """
+        names = list(dict.fromkeys(tenants))
+        wanted, tell = names[: self.max_open], teller(progress, label="warming")
+        done: dict[str, Warmed] = {}
+        start = time.perf_counter()
+        with ThreadPoolExecutor(min(whole(workers, "workers", 1), max(1, len(wanted)))) as threads:
+            futures = [threads.submit(self._warmed, name) for name in wanted]
+            for count, future in enumerate(as_completed(futures), 1):
+                warmed = future.result()
+                done[warmed.tenant] = warmed
+                if tell is not None:
+                    tell(count, len(wanted))
+        return WarmReport(
+            tenants=tuple(done[name] for name in wanted),
+            skipped=tuple(names[self.max_open :]),
+            milliseconds=(time.perf_counter() - start) * 1_000,
+        )
+
+    def _warmed(self, tenant: str) -> Warmed:
+        start, failure = time.perf_counter(), None
+        try:
+            path = self.path_of(tenant)
+            if not path.exists():
+                raise StoreAccessError(f"no tenant {tenant!r} in {str(self.directory)!r}")
+            self.get(tenant).wake()
+        except FeatherError as error:
+            failure = error
+        milliseconds = (time.perf_counter() - start) * 1_000
+        return Warmed(tenant=tenant, milliseconds=milliseconds, failure=failure)
+
+    def tenants(self) -> list[str]:
+        """Every tenant that has a file, sorted.
+
+        One with a long name whose file is too damaged to tell it is left out.
+        """
+        self._require_open()
+        found = []
+        for path in self.directory.glob(f"*{SUFFIX}"):
+            name = _tenant_in(path) if is_digest(path.name) else tenant_of(path.name)
+            if name is not None:
+                found.append(name)
+        return sorted(found)
+
+    def stats(self) -> PoolStats:
+        """What is open and in use at this moment."""
+        with self._lock:
+            seats = list(self._awake.values())
+        return PoolStats(
+            directory=str(self.directory),
+            open=len(seats),
+            in_use=sum(seat.is_in_use for seat in seats),
+            max_open=self.max_open,
+            rests=self._rests,
+        )
+
+    def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
+        """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
+
+        Another process that has the file open keeps its bytes until it lets go of it.
+
+        Args:
+            tenant: Whose files. Nothing happens if there are none.
+            dry_run: Only say what would go.
+
+        Raises:
+            WrongTenantError: The file there belongs to another. Nothing was removed.
+            BusyStoreError: The store was in use for over 10 s. Nothing was removed.
+        """
+        path, seat = self.path_of(tenant), self._seat(tenant)
+        found: list[tuple[str, int]] = []
+
+        def remove() -> None:
+            _refuse_another(path, tenant)
+            for each in (*keeping.companions(path), path):  # the truth last: its log may be ahead
+                if each.exists():
+                    found.append((each.name, each.stat().st_size))
+                    if not dry_run:
+                        each.unlink()
+
+        if dry_run:
+            remove()
+        elif not seat.wait_to_rest(remove):
+            raise BusyStoreError(f"the store of {tenant!r} is in use; nothing was removed")
+        else:
+            with self._lock:
+                if not seat.is_in_use:
+                    self._awake.pop(tenant, None)
+        return ForgottenTenant(
+            tenant=tenant,
+            files=tuple(name for name, _ in found),
+            bytes=sum(size for _, size in found),
+            is_dry_run=dry_run,
+        )
+
+    def close_idle(self) -> int:
+        """Let the stores rest that were not used for `idle_seconds`; how many there were."""
+        return self._settle(look_for_idle=True)
+
+    def close(self) -> None:
+        """Close every store, for good. Waits for calls under way. Safe to call twice."""
+        with self._lock:
+            self._is_open = False
+            seats = list(self._seats.values())
+            self._awake.clear()
+        for seat in seats:
+            if (store := seat.store) is not None and not seat.wait_to_rest(store.close):
+                store.close()
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise ClosedStoreError(str(self.directory))
+
+    def _seat(self, tenant: str) -> _Seat:
+        name = checked(tenant)
+        with self._lock:
+            self._require_open()
+            seat = self._seats.get(name)
+            if seat is None:
+                seat = self._seats[name] = _Seat(name, self)
+        return seat
+
+    def _make(self, seat: _Seat) -> Store:
+        database = Database(
+            self.path_of(seat.tenant),
+            durability=self._durability,
+            tenant=seat.tenant,
+            lease=seat.lease,
+        )
+        return Store(database, clock=self._clock, **self._embedders)
+
+    def _touch(self, seat: _Seat) -> None:
+        """Note that a store is being used."""
+        now = self._clock()
+        with self._lock:
+            seat.used = now
+            if self._is_open:
+                self._awake[seat.tenant] = seat
+                self._awake.move_to_end(seat.tenant)
+            oldest = next(iter(self._awake.values()), seat)
+        if now - oldest.used >= self.idle_seconds:
+            self._settle(look_for_idle=True)
+
+    def _settle(self, *, look_for_idle: bool = False) -> int:
+        """Let stores rest: those beyond `max_open`, and the idle."""
+        if not look_for_idle and len(self._awake) <= self.max_open:
+            return 0
+        now, leaving = self._clock(), []
+        with self._lock:
+            surplus = len(self._awake) - self.max_open
+            for seat in list(self._awake.values()):
+                is_idle = look_for_idle and now - seat.used >= self.idle_seconds
+                if surplus <= 0 and not is_idle:
+                    break
+                if not seat.is_in_use:  # who is about to use it puts it back
+                    del self._awake[seat.tenant]
+                    leaving.append(seat)
+                    surplus -= 1
+        rested = sum(seat.rest() for seat in leaving)
+        with self._lock:
+            self._rests += rested
+        return rested
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        for seat in list(self._seats.values()):
+            seat.start_over()
+
+
+def _refuse_another(path: Path, tenant: str) -> None:
+    if not path.exists():
+        return
+    try:
+        owner = schema.tenant_in(path)
+    except CorruptStoreError:  # nobody can tell whose it was but by its name
+        return
+    if owner != tenant:
+        raise WrongTenantError(str(path), expected=tenant, found=owner or "nobody")
+
+
+def _tenant_in(path: Path) -> str | None:
+    """Whose file it is by what it says itself, if that fits its name."""
+    try:
+        tenant = schema.tenant_in(path)
+    except FeatherError:
+        return None
+    return tenant if tenant is not None and file_name(tenant) == path.name else None
+
+
+_pools: weakref.WeakSet[TenantPool] = weakref.WeakSet()
+_is_watching_forks = threading.Event()
+
+
+def _after_forks(pool: TenantPool) -> None:
+    """See that the pool starts over in a forked process, before any of its threads uses it."""
+    _pools.add(pool)
+    if not _is_watching_forks.is_set() and hasattr(os, "register_at_fork"):
+        _is_watching_forks.set()
+        os.register_at_fork(after_in_child=_start_over)
+
+
+def _start_over() -> None:
+    for pool in list(_pools):
+        pool._after_fork()  # noqa: SLF001  two halves of one mechanism

@@ -1,0 +1,533 @@
+"""A pool opens what is asked for, keeps tenants apart, and never hands out a dead store."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import threading
+import time
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from feather_memory import (
+    ClosedStoreError,
+    CorruptStoreError,
+    ParameterError,
+    Store,
+    StoreAccessError,
+    TenantNameError,
+    TenantPool,
+    WrongTenantError,
+    keeping,
+)
+from feather_memory import pool as pool_module
+from feather_memory.tenants import file_name
+from feather_memory.testing import HashEmbedder
+
+
+@pytest.fixture
+def pool(tmp_path, clock):
+    with TenantPool(
+        tmp_path / "memories", embedder=HashEmbedder(16), clock=clock, max_open=3
+    ) as opened:
+        yield opened
+
+
+def in_threads(count, work):
+    errors = []
+
+    def guarded(n):
+        try:
+            work(n)
+        except BaseException as error:  # noqa: BLE001  told by the test's own thread
+            errors.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(n,)) for n in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def texts(store):
+    return [memory.text for memory in store.iterate()]
+
+
+def test_each_tenant_has_its_own_memories_and_file(pool):
+    pool.get("alice").add("alice likes tea")
+    pool.get("Alice").add("another Alice likes coffee")
+
+    assert texts(pool.get("alice")) == ["alice likes tea"]
+    assert texts(pool.get("Alice")) == ["another Alice likes coffee"]
+    assert pool.tenants() == ["Alice", "alice"]
+    assert pool.get("alice").tenant == "alice"
+
+
+def test_all_who_ask_at_once_get_the_same_store(tmp_path):
+    with TenantPool(tmp_path) as pool:
+        found = []
+        in_threads(16, lambda _: found.append(pool.get("alice")))
+
+        assert len({id(store) for store in found}) == 1
+
+
+def test_the_least_recently_used_store_rests_first(pool):
+    for name in "abc":
+        pool.get(name).add("x")
+    pool.get("a").search("x")
+    pool.get("d").add("x")
+
+    assert list(pool._awake) == ["c", "a", "d"]
+    assert pool.stats().open == 3
+    assert pool.stats().rests == 1
+
+
+def test_a_store_that_rested_answers_as_before_and_is_the_same_object(pool):
+    held = pool.get("a")
+    held.add("kept", id="m")
+    for name in "bcde":
+        pool.get(name).add("x")
+
+    assert held._database.is_resting
+    assert held.search("kept")[0].memory.id == "m"
+    assert pool.get("a") is held
+    held.add("more")
+    assert texts(held) == ["kept", "more"]
+    assert held.check() == []
+
+
+def test_a_resting_store_holds_no_file_open(pool):
+    store = pool.get("a")
+    store.add("x")
+    for name in "bcd":
+        pool.get(name).add("x")
+
+    handles = Path("/proc/self/fd")
+    opened = [os.path.realpath(handle) for handle in handles.iterdir()] if handles.exists() else []
+    assert not any("/a.feather" in name for name in opened)
+    assert store._loaded is None
+
+
+def test_a_leased_store_stays_open_however_many_others_are_asked(pool):
+    with pool.lease("a") as store:
+        store.add("x")
+        for name in "bcdefg":
+            pool.get(name).add("x")
+
+        assert not store._database.is_resting
+        assert pool.stats().in_use == 1
+    for name in "bcd":
+        pool.get(name).add("x")
+    assert store._database.is_resting
+
+
+def test_more_leases_than_room_are_all_served_and_then_let_go(pool):
+    leases = [pool.lease(name) for name in "abcde"]
+    stores = [lease.__enter__() for lease in leases]
+    assert pool.stats().open == 5
+    assert all(not store._database.is_resting for store in stores)
+    for lease in leases:
+        lease.__exit__(None, None, None)
+
+    assert pool.stats().open == 3
+
+
+def test_an_idle_store_rests_at_the_next_call_of_another(pool, clock):
+    idle = pool.get("a")
+    idle.add("x")
+    clock.advance(seconds=599)
+    pool.get("b").add("x")
+    assert not idle._database.is_resting
+    clock.advance(seconds=1)
+    pool.get("b").search("x")
+
+    assert idle._database.is_resting
+    assert pool.stats().open == 1
+
+
+def test_close_idle_says_how_many_it_let_rest(pool, clock):
+    for name in "ab":
+        pool.get(name).add("x")
+    assert pool.close_idle() == 0
+    clock.advance(seconds=600)
+    assert pool.close_idle() == 2
+    assert pool.stats().open == 0
+
+
+def test_a_store_nobody_holds_is_given_up_when_it_rests(pool):
+    for name in "abcdefgh":
+        pool.get(name).add("x")
+    gc.collect()
+    assert len(pool._seats) == 3
+
+
+def test_a_large_tenants_mapped_file_is_written_and_used_after_a_rest(pool, monkeypatch):
+    monkeypatch.setattr(keeping, "SNAPSHOT_ROWS", 20)
+    store = pool.get("a")
+    store.add_many({"id": f"m{n}", "text": f"fact {n}"} for n in range(60))
+    before = [(hit.memory.id, hit.score) for hit in store.search("fact 7", 10)]
+    store.rest()
+
+    assert keeping.vectors_path(store.path).exists()
+    assert [(hit.memory.id, hit.score) for hit in store.search("fact 7", 10)] == before
+    assert store._loaded._view.matrix.blocks(60)[0].shape == (60, 16)
+    assert store.check() == []
+
+
+def test_what_another_pool_writes_while_a_store_rests_is_seen(tmp_path):
+    with TenantPool(tmp_path) as one, TenantPool(tmp_path) as other:
+        one.get("a").add("first")
+        one.get("a").rest()
+        other.get("a").add("second")
+
+        assert texts(one.get("a")) == ["first", "second"]
+        assert len(one.get("a").search("first second")) == 2
+
+
+def test_a_file_of_another_tenant_is_refused(tmp_path):
+    with TenantPool(tmp_path) as pool:
+        pool.get("bob").add("bob's secret")
+        pool.get("bob").rest()
+        (tmp_path / file_name("bob")).rename(tmp_path / file_name("alice"))
+        with pytest.raises(WrongTenantError):
+            pool.get("alice")
+        with pytest.raises(WrongTenantError):
+            pool.forget_tenant("alice")
+        assert (tmp_path / file_name("alice")).exists()
+
+
+def test_a_store_without_a_tenant_is_refused(tmp_path):
+    Store.open(tmp_path / "alice.feather").close()
+    with TenantPool(tmp_path) as pool, pytest.raises(WrongTenantError):
+        pool.get("alice")
+
+
+def test_a_file_that_was_damaged_while_its_store_rested_is_refused(pool):
+    store = pool.get("a")
+    store.add("x")
+    store.rest()
+    store.path.write_bytes(b"")
+    with pytest.raises(CorruptStoreError):
+        store.search("x")
+    assert pool.get("b").add("fine")
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "x" * 256, None, 7, "\ud800"])
+def test_a_name_no_tenant_can_have_is_refused_everywhere(pool, name):
+    for ask in (pool.get, pool.forget_tenant, pool.path_of, lambda n: pool.lease(n).__enter__()):
+        with pytest.raises(TenantNameError):
+            ask(name)
+    assert list(pool.directory.iterdir()) == []
+
+
+def test_tenants_with_long_names_are_listed_by_what_their_files_say(pool):
+    names = ["é" * 255, "A" * 200, "plain", "user:7"]
+    for name in names:
+        pool.get(name).add("x")
+    (pool.directory / "Foreign.feather").write_bytes(b"no store")
+    (pool.directory / "notes.txt").write_text("no store")
+    (pool.directory / f"{'a' * 54}%-{'0' * 64}.feather").write_bytes(b"damaged")
+    assert pool.tenants() == sorted(names)
+
+
+def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
+    store = pool.get("alice")
+    store.add("a secret")
+    pool.get("bob").add("x")
+    foreseen = pool.forget_tenant("alice", dry_run=True)
+    assert foreseen.is_dry_run
+    assert foreseen.bytes > 0
+    assert texts(store) == ["a secret"]
+
+    forgotten = pool.forget_tenant("alice")
+
+    assert forgotten.files == ("alice.feather",)
+    assert pool.tenants() == ["bob"]
+    assert [p.name for p in pool.directory.iterdir() if "alice" in p.name] == []
+    assert pool.forget_tenant("alice").files == ()
+    assert texts(store) == []
+    assert store.add("a new start").text == "a new start"
+    assert pool.get("alice") is store
+
+
+def test_forgetting_waits_for_a_call_under_way_and_gives_up_on_a_long_one(pool, monkeypatch):
+    monkeypatch.setattr(pool_module, "BUSY_SECONDS", 0.05)
+    with pool.lease("alice") as store:
+        store.add("kept")
+        with pytest.raises(TimeoutError):
+            pool.forget_tenant("alice")
+    assert texts(store) == ["kept"]
+
+
+def test_a_closed_pool_refuses_and_so_do_its_stores(tmp_path):
+    pool = TenantPool(tmp_path)
+    store = pool.get("a")
+    store.add("x")
+    pool.get("b")
+    pool.get("b").rest()
+    resting = pool.get("b")
+    pool.close()
+    pool.close()
+
+    assert "closed" in repr(pool)
+    for ask in (lambda: pool.get("a"), lambda: pool.get("c"), pool.tenants, lambda: store.add("y"),
+                lambda: resting.search("x")):  # fmt: skip
+        with pytest.raises(ClosedStoreError):
+            ask()
+    with TenantPool(tmp_path) as again:
+        assert texts(again.get("a")) == ["x"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_open": 0}, {"max_open": 1.5}, {"idle_seconds": 0}, {"idle_seconds": float("nan")},
+     {"durability": "some"}],
+)  # fmt: skip
+def test_a_parameter_outside_its_range_is_refused(tmp_path, wrong):
+    with pytest.raises(ParameterError):
+        TenantPool(tmp_path, **wrong)
+
+
+def test_a_directory_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreAccessError):
+        TenantPool(tmp_path / "file" / "memories")
+
+
+def test_the_pool_says_what_it_is(pool):
+    pool.get("a")
+    assert repr(pool) == f"<TenantPool {str(pool.directory)!r}, 1 of at most 3 open>"
+
+
+# A warm start
+
+
+def test_warming_opens_all_and_one_damaged_file_stops_none(tmp_path):
+    with TenantPool(tmp_path) as pool:
+        for n in range(12):
+            pool.get(f"t{n}").add(f"fact {n}")
+    (tmp_path / "t5.feather").write_bytes(b"damaged")
+    told = []
+    with TenantPool(tmp_path, max_open=20) as pool:
+        names = [*pool.tenants(), "nobody", "bad\0name"]
+        report = pool.warm(names, workers=4, progress=lambda *done: told.append(done))
+
+        assert set(report.failures) == {"t5", "nobody", "bad\0name"}
+        assert isinstance(report.failures["t5"], CorruptStoreError)
+        assert [each.tenant for each in report.tenants] == names
+        assert all(each.milliseconds > 0 for each in report.tenants)
+        assert told == [(n, 14) for n in range(1, 15)]
+        assert "t5" in report._repr_html_()
+        assert all(not pool.get(f"t{n}")._database.is_resting for n in range(12) if n != 5)
+        assert not (tmp_path / "nobody.feather").exists()
+
+
+def test_warming_tries_no_more_than_there_is_room_for(pool):
+    for name in "abcdef":
+        pool.get(name).add("x")
+    report = pool.warm("abcdef")
+    assert [each.tenant for each in report.tenants] == ["a", "b", "c"]
+    assert report.skipped == ("d", "e", "f")
+
+
+def test_warming_draws_a_bar_if_asked(pool, capsys):
+    pool.get("a")
+    pool.warm(["a"], progress=True)
+    assert "warming" in capsys.readouterr().err
+
+
+def test_warming_nobody_is_fine(pool):
+    assert pool.warm([]).tenants == ()
+
+
+# Many at once
+
+
+def hammer(directory, *, threads, tenants, max_open, seconds):
+    """Threads writing and asking at once in more stores than may be open; (written, read)."""
+    written = [[] for _ in range(threads)]
+    with TenantPool(directory, max_open=max_open, embedder=HashEmbedder(8)) as pool:
+        held = {}
+        deadline = time.monotonic() + seconds
+
+        def work(n):
+            chance = random.Random(n)
+            while time.monotonic() < deadline:
+                name = f"t{chance.randrange(tenants)}"
+                store = held.setdefault(name, pool.get(name)) if n % 2 else pool.get(name)
+                text = f"canary {name} {n} {len(written[n])}"
+                written[n].append((name, store.add(text).id, text))
+                for hit in store.search("canary", 5):
+                    assert hit.memory.text.startswith(f"canary {name} ")
+                if chance.random() < 0.05:
+                    with pool.lease(name) as leased:
+                        assert leased is store
+                        assert len(leased) > 0
+                        assert not leased._database.is_resting
+
+        in_threads(threads, work)
+        assert pool.stats().open <= max_open
+        assert pool.stats().in_use == 0
+    kept = {}
+    with TenantPool(directory, max_open=max_open) as pool:
+        for name in pool.tenants():
+            kept.update({(name, m.id): m.text for m in pool.get(name).iterate()})
+            assert pool.get(name).check() == []
+    said = {(name, id_): text for each in written for name, id_, text in each}
+    assert kept == said
+    return len(said)
+
+
+def test_threads_that_share_more_tenants_than_may_be_open_lose_nothing(tmp_path):
+    assert hammer(tmp_path, threads=8, tenants=40, max_open=4, seconds=2.0) > 0
+
+
+@pytest.mark.long
+def test_sixteen_threads_two_hundred_tenants_twenty_open_thirty_seconds(tmp_path):
+    print(hammer(tmp_path, threads=16, tenants=200, max_open=20, seconds=30.0))
+
+
+def test_threads_that_meet_damaged_files_do_not_wait_for_each_other_for_ever(tmp_path):
+    for name in "abcdef":
+        (tmp_path / f"{name}.feather").write_bytes(b"damaged")
+    with TenantPool(tmp_path, max_open=2) as pool:
+
+        def work(n):
+            chance = random.Random(n)
+            for _ in range(100):
+                with pytest.raises(CorruptStoreError):
+                    pool.get(chance.choice("abcdef"))
+
+        in_threads(8, work)
+
+
+def test_resting_under_the_hands_of_writers_loses_nothing(pool, clock):
+    stop = threading.Event()
+
+    def work(n):
+        if n == 0:
+            while not stop.is_set():
+                clock.advance(seconds=700)
+                pool.close_idle()
+            return
+        try:
+            for i in range(100):
+                pool.get("a").add(f"{n} {i}")
+        finally:
+            if n == 1:
+                stop.set()
+
+    in_threads(4, work)
+    assert len(texts(pool.get("a"))) == 300
+    assert pool.get("a").check() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_forked_workers_use_the_pool_as_their_own_while_their_parent_goes_on(tmp_path):
+    with TenantPool(tmp_path, max_open=2, embedder=HashEmbedder(8)) as pool:
+        held = pool.get("a")
+        held.add("before")
+        in_threads(3, lambda n: pool.get(f"other{n}").add("x"))
+        children = []
+        for n in range(4):
+            with pool.lease("a"):  # which the child ends as well
+                child = os.fork()
+                if child:
+                    children.append(child)
+            if not child:
+                failed = 1
+                try:
+                    for i in range(10):
+                        pool.get("a").add(f"child {n} {i}")
+                        pool.get(f"other{i % 3}").search("x")
+                        held.search("before")
+                    failed = 0 if pool.stats().in_use == 0 else 2
+                finally:
+                    os._exit(failed)
+        for _ in range(20):
+            pool.get("other1").add("x")
+            held.search("before")
+        codes = [os.waitpid(child, 0)[1] for child in children]
+
+        assert codes == [0, 0, 0, 0]
+        assert len(texts(held)) == 41
+        assert held.check() == []
+
+
+# Leaks
+
+
+NAMES = ["%", "_", "*", "%%", "a%", "a_", "a*", "../", "../x", "../../x", "..", ".", "/", "a/b",
+         "a\\b", "caf\u00e9", "cafe\u0301", "User", "user", "USER", "CON", "con", "NUL", "aux",
+         "com1", "con.txt", "😀", "👩‍👩‍👧", "a.", "a..", "a ", "a", " a", "A" * 255, "a" * 255,
+         "a" * 254 + "b", "é" * 255, "C:\\x", "~", "$HOME", "'; drop table memory; --", "\n",
+         "a.feather", "a.feather-wal", "%61", "\u202e"]  # fmt: skip
+REFUSED = ["", "\0", "a\0", "../\0", "x" * 256, "x" * 10_000, "\ud800"]
+
+
+def fuzz(directory, calls, seed):
+    """How often a tenant was shown another's text, over calls with hostile names."""
+    chance, canary, leaks = random.Random(seed), {n: f"canary{i}x" for i, n in enumerate(NAMES)}, 0
+    ask = "what canary " + " ".join(canary.values())
+    wheres = [None, {"channel": "chat"}, {"text": {"$contains": "canary"}}]
+    with TenantPool(directory, max_open=8, embedder=HashEmbedder(8)) as pool:
+        for _ in range(calls):
+            if chance.random() < 0.05:
+                with pytest.raises(TenantNameError):
+                    pool.get(chance.choice(REFUSED))
+                continue
+            name = chance.choice(NAMES)
+            store, own = pool.get(name), canary[name]
+            match chance.randrange(8):
+                case 0:
+                    store.add(own, id=f"m{chance.randrange(5)}", metadata={"channel": "chat"})
+                case 1:
+                    shown = list(store.context_chain(ask, 20))
+                    leaks += sum(hit.memory.text != own for hit in shown)
+                case 2:
+                    leaks += sum(memory.text != own for memory in store.iterate())
+                case 3:
+                    other = unicodedata.normalize(chance.choice(["NFC", "NFD"]), name)
+                    if len(other) <= 255:
+                        leaks += (pool.get(other) is store) != (other == name)
+                case _:
+                    shown = store.search(ask, 20, where=chance.choice(wheres))
+                    leaks += sum(hit.memory.text != own for hit in shown)
+        spelled = {unicodedata.normalize(form, name) for form in ("NFC", "NFD") for name in NAMES}
+        assert set(pool.tenants()) <= {*NAMES, *spelled}
+    return leaks
+
+
+def test_no_hostile_name_reaches_anothers_memory_or_another_directory(tmp_path):
+    (tmp_path / "in").mkdir()
+    assert fuzz(tmp_path / "in" / "pool", 1_500, seed=1) == 0
+    assert [path.name for path in tmp_path.rglob("*") if path.parent.name != "pool"] == [
+        "in",
+        "pool",
+    ]
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_hostile_calls_leak_nothing(tmp_path):
+    (tmp_path / "in").mkdir()
+    assert fuzz(tmp_path / "in" / "pool", 100_000, seed=2) == 0
+    assert [path.name for path in tmp_path.rglob("*") if path.parent.name != "pool"] == [
+        "in",
+        "pool",
+    ]
+
+
+def test_resident_memory_is_bounded_by_what_is_open(tmp_path):
+    vectors = np.eye(64, 256, dtype=np.float32)
+    with TenantPool(tmp_path, max_open=2) as pool:
+        held = [pool.get(f"t{n}") for n in range(6)]
+        for store in held:
+            store.add_many({"text": "x", "vector": vector} for vector in vectors)
+            store.search(vector=vectors[0])
+        assert sum(store._loaded is not None for store in held) == 2
