@@ -17,6 +17,7 @@ demo: $(STAMP)  ## a short story: remember, ask, correct, travel back
 	$(BIN)/feather-memory demo
 
 test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
+	$(BIN)/python -m pytest integrations/langchain-feather-memory
 	$(BIN)/python -m pytest -m "not long" --cov=feather_memory --cov-branch --cov-fail-under=95
 
 check: $(STAMP)  ## lint, format and types
