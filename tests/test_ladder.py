@@ -27,7 +27,7 @@ LADDER = [
     "writing auditing feedback",
     "readable",
     "store",
-    "pool layers",
+    "tenants reports layers pool",
     "testing",
     "demo",
     "cli",
@@ -36,7 +36,7 @@ LADDER = [
 RUNGS = {name: rung for rung, name in enumerate(" ".join(LADDER).split())}
 
 MAX_FILE_LINES = 400
-LONGER_FILES = {"store.py": 500}  # the one door
+LONGER_FILES = {"store.py": 510, "pool.py": 440}  # the two doors; most of it is what they say
 MAX_FUNCTION_LINES = 40  # without its docstring
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -143,8 +143,7 @@ class Database:
         Called before a fork, when no thread is inside: SQLite's state must not be inherited, for
         a child would believe that it holds its parent's locks.
         """
-        while self._readers:
-            self._readers.pop().close()
+        self._close_readers()
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -220,10 +219,22 @@ class Database:
             return self._connect()
 
     def _put_back(self, connection: sqlite3.Connection) -> None:
-        if self.is_open and not self.is_resting and len(self._readers) < IDLE_READERS:
+        if self._keeps_readers() and len(self._readers) < IDLE_READERS:
             self._readers.append(connection)
+            if not self._keeps_readers():  # closed since a moment ago
+                self._close_readers()
         else:
             connection.close()
+
+    def _keeps_readers(self) -> bool:
+        return self.is_open and not self.is_resting
+
+    def _close_readers(self) -> None:
+        while True:
+            try:
+                self._readers.pop().close()
+            except IndexError:  # another thread may have taken the last
+                return
 
     @staticmethod
     def refresh(connection: sqlite3.Connection) -> None:
