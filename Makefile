@@ -18,6 +18,7 @@ demo: $(STAMP)  ## a short story: remember, ask, correct, travel back
 
 test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
 	$(BIN)/python -m pytest integrations/langchain-feather-memory
+	$(BIN)/python -m pytest integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m "not long" --cov=feather_memory --cov-branch --cov-fail-under=95
 
 check: $(STAMP)  ## lint, format and types
@@ -42,7 +43,7 @@ $(STAMP): $(PROJECTS)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet -e '.[all]' \
-		-e 'integrations/langchain-feather-memory[classic,langgraph]' \
+		-e 'integrations/langchain-feather-memory[all]' \
 		-e integrations/llama-index-memory-feather \
 		--group dev
 	touch $@
