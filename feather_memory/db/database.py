@@ -117,8 +117,10 @@ class Database:
                 schema.create(path, tenant)
             schema.inspect(path)
             with self._moment() as connection:
-                schema.inspect_within(connection, path)
+                is_current = schema.format_within(connection, path) == schema.FORMAT
                 self.state = schema.read_state(connection)
+            if not is_current and tenant in {None, self.state.tenant}:
+                self._upgrade()
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
         except OSError as error:
@@ -128,6 +130,14 @@ class Database:
         if tenant is not None and self.state.tenant != tenant:
             self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self.state.tenant or "nobody")
+
+    def _upgrade(self) -> None:
+        with self._gate:
+            connection = self._connect()
+            try:
+                schema.upgrade(connection)
+            finally:
+                connection.close()
 
     def _forget_connections(self) -> None:
         self._readers: list[sqlite3.Connection] = []
