@@ -1,4 +1,4 @@
-"""LangGraph's `BaseStore` over one `Store` file. Needs the extra `langgraph`."""
+"""LangGraph's `BaseStore` over one file, or a file for each tenant. Needs the extra `langgraph`."""
 
 from __future__ import annotations
 
@@ -41,16 +41,20 @@ if TYPE_CHECKING:
 
 
 class FeatherStore(BaseStore):
-    """LangGraph's long-term memory in one file: `create_agent(..., store=FeatherStore(path))`.
+    """LangGraph's long-term memory: `create_agent(..., store=FeatherStore(path))`.
 
     The whole contract: namespaces, filters, semantic search over the indexed fields, time to
-    live. Puts of one batch are one transaction; values are copied in and out; an overwrite keeps
-    `created_at` and no old vector. What has expired is never returned, swept or not.
+    live. What one batch puts and deletes in a file is one transaction; values are copied in and
+    out; an overwrite keeps `created_at` and no old vector. What has expired is never returned.
 
-    A namespace is no isolation boundary: `search(())` sees them all. Give each tenant a file.
+    With `pool=`, the first label of a namespace is the tenant whose file it is in. Whatever would
+    look into the files of several at once is refused, such as `search(())`. With `path=` a
+    namespace is no isolation boundary: `search(())` sees them all.
 
     Args:
         path: The file, which is made if there is none. `close()` closes it.
+        pool: Instead, a directory with a file for each tenant, best one of its own: items are
+            memories whose text is JSON. The caller closes it.
         index: Which fields to embed, with what, into how many dimensions. Without it a search
             with a query is a listing.
         ttl: Minutes that items live, and whether reading them starts the count anew (it does
@@ -68,8 +72,9 @@ class FeatherStore(BaseStore):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         *,
+        pool: TenantPool | None = None,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
         clock: Callable[[], float] = time.time,
@@ -82,15 +87,19 @@ class FeatherStore(BaseStore):
             self.embeddings = ensure_embeddings(index.get("embed"))
             self._fields = list(index.get("fields") or ["$"])
         self._clock = clock
-        self._store = Store.open(path, clock=clock)
+        if (path is None) == (pool is None):
+            raise ParameterError("a FeatherStore takes either a path or pool=")
+        self._pool = pool
+        self._store = None if path is None else Store.open(path, clock=clock)
         self._writing = threading.Lock()
         self._sweeping: Future[None] | None = None
         self._stop = threading.Event()
 
     def close(self) -> None:
-        """Stop sweeping and close the file. Safe to call twice."""
+        """Stop sweeping, and close the file if this opened it. Safe to call twice."""
         self.stop_ttl_sweeper()
-        self._store.close()
+        if self._store is not None:
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
