@@ -25,6 +25,7 @@ check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy feather_memory
+	$(BIN)/mypy integrations/langchain-feather-memory/langchain_feather_memory
 
 bench: $(STAMP)  ## print the speeds that the design promises
 	@set -e; for script in benchmarks/*.py; do \

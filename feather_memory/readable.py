@@ -240,6 +240,13 @@ class Readable:
         """The query's vector at unit length, shape (dim,); None without an embedder."""
         return self._embedding.query(text, None)
 
+    def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
+        """The vectors that these texts are remembered with, (dim,) each; None without an embedder.
+
+        For whoever writes them in a `transaction`, which is no place to wait for an embedder.
+        """
+        return self._embedding.of_documents(list(texts))
+
     def held(
         self,
         keys: Collection[str] = (),

@@ -75,7 +75,7 @@ def to_records(
     ]
 
 
-def give_vectors(records: list[dict[str, Any]], vectors: Sequence[Sequence[float]]) -> None:
+def give_vectors(records: list[dict[str, Any]], vectors: Sequence[Iterable[float]]) -> None:
     """Put each record's vector into it.
 
     Raises:

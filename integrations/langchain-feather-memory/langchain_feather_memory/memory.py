@@ -16,7 +16,7 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import EdgeType, F, ParameterError, Store, TenantPool
-from langchain_feather_memory._convert import to_document
+from langchain_feather_memory._convert import give_vectors, to_document
 from langchain_feather_memory._tenancy import bound_store
 
 if TYPE_CHECKING:
@@ -91,10 +91,10 @@ class FeatherMemory(BaseMemory):
 
     @override
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
-        """Remember both sides of a turn, linked in the order of the conversation."""
+        """Remember both sides of a turn, linked in the order of the conversation, or nothing."""
         sides = (("user", self._input(inputs)), ("assistant", self._output(outputs)))
         turn = uuid4().hex
-        records = [
+        records: list[dict[str, Any]] = [
             {
                 "text": said,
                 "role": role,
@@ -104,10 +104,14 @@ class FeatherMemory(BaseMemory):
             for role, said in sides
             if said.strip()
         ]
-        before = self._last_said(1)[-1:]
-        written = self._bound.add_many(records)
-        for earlier, later in pairwise([*before, *written]):
-            self._bound.link(earlier.id, later.id, EdgeType.NEXT)
+        vectors = self._bound.embed_documents([record["text"] for record in records])
+        if vectors is not None:
+            give_vectors(records, vectors)
+        with self._bound.transaction():
+            before = self._last_said(1)[-1:]
+            written = self._bound.add_many(records)
+            for earlier, later in pairwise([*before, *written]):
+                self._bound.link(earlier.id, later.id, EdgeType.NEXT)
 
     @override
     async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:

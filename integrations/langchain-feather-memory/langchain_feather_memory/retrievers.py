@@ -110,14 +110,16 @@ class FeatherRetriever(BaseRetriever):
 
     @model_validator(mode="after")
     def _opened(self) -> Self:
-        is_copy = self.path is not None and self.store is not None  # LangChain copies the fields
-        if self.pool is not None and self.store is None and self.path is None:
-            return self  # a call opens its tenant's
-        if is_copy and self.store.path != Path(self.path).absolute():
-            raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
+        path = self.path
+        if self.pool is not None and self.store is None and path is None:
+            return self  # each call opens its tenant's
+        if self.store is not None and path is not None:  # both are there when LangChain copies us
+            if self.store.path != Path(path).absolute():
+                raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
+            path = None
         store = bound_store(
-            "FeatherRetriever", store=self.store, path=None if is_copy else self.path,
-            pool=self.pool, tenant=self.tenant, embedding=self.embedding,
+            "FeatherRetriever", store=self.store, path=path, pool=self.pool, tenant=self.tenant,
+            embedding=self.embedding,
         )  # fmt: skip
         if self.store is None:
             self.store = self._owned = store

@@ -132,7 +132,7 @@ async def test_scores_are_in_the_metadata_only_where_asked(filled):
     assert (known["turn"], known["hop"]) == ("t", 0)
 
 
-@pytest.mark.parametrize("unknown", ["where", "top_k", "tenant"])
+@pytest.mark.parametrize("unknown", ["where", "top_k", "tenants"])
 async def test_unknown_keywords_are_refused(filled, unknown):
     retriever = FeatherRetriever(store=filled)
 
