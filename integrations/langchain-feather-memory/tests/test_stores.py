@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +45,40 @@ def store(tmp_path: Path, clock: FrozenClock) -> Iterator[FeatherStore]:
 
 def keys(items: list) -> list[str]:
     return [item.key for item in items]
+
+
+def test_the_puts_and_deletes_of_a_batch_are_one_write(store):
+    store.put(NS, "old", {"text": "tea"})
+    store.put(NS, "kept", {"text": "green tea", "title": "tea"})
+    before = store._store.stats().generation
+
+    store.batch(
+        [PutOp(NS, "old", None), PutOp(NS, "kept", {"text": "tea"}), PutOp(NS, "new", {"n": 1})]
+    )
+
+    assert store._store.stats().generation == before + 1
+    assert sorted(keys(store.search(NS))) == ["kept", "new"]
+
+
+def test_a_batch_that_fails_half_way_writes_nothing(store):
+    """JSON may be of any length; the text of a memory may not."""
+    store.put(NS, "old", {"text": "tea"})
+    too_long = PutOp(NS, "long", {"n": "x" * (16 << 20)})
+
+    with pytest.raises(ParameterError):
+        store.batch([PutOp(NS, "old", None), PutOp(NS, "new", {"n": 1}), too_long])
+
+    assert keys(store.search(NS)) == ["old"]
+
+
+def test_what_was_refreshed_by_one_search_is_one_write(store):
+    for n in range(5):
+        store.put(NS, str(n), {"n": n}, ttl=1)
+    before = store._store.stats().generation
+
+    store.search(NS)
+
+    assert store._store.stats().generation == before + 1
 
 
 def test_a_batch_answers_in_order_and_reads_what_was_before_it(store):
@@ -265,26 +298,6 @@ async def test_the_async_twin_answers_alike_and_embeds_asynchronously(store):
 
     assert await store.aget(NS, "a") is None
     assert {name[:6] for name in store.embeddings.calls} == {"aembed"}
-
-
-async def test_a_slow_embedding_never_stalls_the_event_loop(tmp_path):
-    index: Any = {"dims": 128, "embed": HashEmbeddings(seconds=0.2)}
-    gaps: list[float] = []
-
-    async def heartbeat() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            gaps.append(time.perf_counter() - before)
-
-    with FeatherStore(tmp_path / "x.feather", index=index) as store:
-        beating = asyncio.create_task(heartbeat())
-        await store.aput(NS, "a", {"text": "tea"})
-        await store.asearch(NS, query="tea")
-        beating.cancel()
-
-    assert len(gaps) > 50
-    assert max(gaps) < 0.1  # an embedding on the loop would be 0.2, and machines are shared
 
 
 def test_it_is_there_again_after_a_reopen_and_is_a_plain_store_file(tmp_path):
