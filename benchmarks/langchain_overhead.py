@@ -72,14 +72,15 @@ def measured(
     """What every call took for every query; the first queries only warm up."""
     order, shuffle = list(calls), Random(7).shuffle
     taken: dict[str, list[Taken]] = {name: [] for name in calls}
-    for query in [*queries[:20], *queries]:
+    warming = queries[:20]
+    for query in [*warming, *queries]:
         shuffle(order)
         for name in order:
             wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
             calls[name](query)
             cpu, wall = time.thread_time_ns() - cpu, time.perf_counter_ns() - wall
             taken[name].append(Taken(wall / 1e6, cpu / 1e6))
-    return {name: times[20:] for name, times in taken.items()}
+    return {name: times[len(warming) :] for name, times in taken.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:

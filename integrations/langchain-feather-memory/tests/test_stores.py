@@ -14,6 +14,7 @@ from langgraph.store.base import (
     GetOp,
     InvalidNamespaceError,
     ListNamespacesOp,
+    MatchCondition,
     PutOp,
     SearchOp,
 )
@@ -100,7 +101,7 @@ def test_a_batch_answers_in_order_and_reads_what_was_before_it(store):
     assert store.get(NS, "a").value == {"n": 3}
 
 
-@pytest.mark.parametrize("label", ["", "a.b", 7, "a\0b"])
+@pytest.mark.parametrize("label", ["", "a.b", 7, None, "a\0b"])
 def test_one_invalid_label_refuses_the_whole_batch(store, label):
     with pytest.raises((InvalidNamespaceError, ValueError)):
         store.batch([PutOp(NS, "a", {"n": 1}), PutOp(("x", label), "b", {"n": 2})])
@@ -151,6 +152,18 @@ def test_an_item_is_found_once_by_its_nearest_field(store):
     assert keys(found) == ["a", "b", "c"]
     assert found[0].score == pytest.approx(1, abs=1e-6)
     assert found[2].score is None
+
+
+def test_namespaces_may_be_lists_and_keys_numbers_and_come_back_as_tuples_and_text(store):
+    store.batch([PutOp(["alice", "facts"], 7, {"text": "tea"})])
+    conditions = [MatchCondition("prefix", ["alice"])]
+
+    found, listed, namespaces = store.batch(
+        [GetOp(["alice", "facts"], 7), SearchOp(["alice"]), ListNamespacesOp(conditions)]
+    )
+
+    assert (found.namespace, found.key) == (NS, "7") == (listed[0].namespace, listed[0].key)
+    assert namespaces == [NS]
 
 
 def test_identical_texts_in_one_batch_are_two_items(store):
