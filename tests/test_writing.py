@@ -584,3 +584,15 @@ def test_new_content_makes_a_memory_the_latest_and_a_link_does_not(store):
     assert [memory.id for memory in store.latest()] == ["a", "c", "b"]
     with pytest.raises(ParameterError, match="k must"):
         store.latest(0)
+
+
+def test_texts_are_embedded_beforehand_as_they_would_be_when_added(store, path, tmp_path):
+    texts = ["Deploys are on Tuesday", "Lunch is at noon"]
+
+    vectors = store.embed_documents(texts)
+
+    written = store.add_many([{"text": text} for text in texts])
+    assert vectors is not None
+    assert all(map(np.array_equal, vectors, (memory.vector for memory in written)))
+    with Store.open(tmp_path / "plain.feather") as plain:
+        assert plain.embed_documents(texts) is None

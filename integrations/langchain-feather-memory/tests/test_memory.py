@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ pytest.importorskip("langchain_classic")
 from langchain_feather_memory import FeatherMemory
 from pydantic import ValidationError
 
-from feather_memory import F, ParameterError
+from feather_memory import F, ParameterError, Store
 
 
 @pytest.fixture
@@ -51,6 +52,42 @@ def test_turns_are_linked_in_the_order_of_the_conversation(store, memory):
     ids = [said.id for said in order]
     assert [said.text for said in order] == ["one", "first", "two", "second"]
     assert set(links) == set(pairwise(ids))
+
+
+def test_a_turn_and_its_links_are_one_write(store, memory):
+    say(memory, ("one", "first"))
+    before = store.stats().generation
+
+    say(memory, ("two", "second"))
+
+    assert store.stats().generation == before + 1
+
+
+def test_the_embedder_is_done_before_the_write_begins(tmp_path):
+    """Whoever else writes to the file would have to wait for it."""
+    path = tmp_path / "slow.feather"
+    with Store.open(path) as other:
+
+        def embedder(texts: list[str]) -> list[list[float]]:
+            other.add("meanwhile")  # would wait ten seconds for a transaction, and give up
+            return [[1.0, 0.0] for _ in texts]
+
+        with Store.open(path, embedder=embedder) as store:
+            say(FeatherMemory(store=store, session="mon"), ("one", "first"))
+
+            assert sorted(m.text for m in store.iterate()) == ["first", "meanwhile", "one"]
+            assert store.check() == []
+
+
+def test_turns_saved_at_once_by_many_threads_are_one_chain(store):
+    memory = FeatherMemory(store=store, session="mon", last_turns=40)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: say(memory, (f"question {n}", f"answer {n}")), range(20)))
+
+    said = [m.id for m in store.latest(99)][::-1]
+    links = {(edge.source, edge.target) for id_ in said for edge in store.edges(id_)}
+    assert links == set(pairwise(said))
+    assert len(said) == 40
 
 
 def test_loading_is_a_recall_and_an_empty_input_recalls_nothing(store, memory):
