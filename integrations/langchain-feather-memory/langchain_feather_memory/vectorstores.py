@@ -220,7 +220,7 @@ class FeatherVectorStore(VectorStore):
         """As `add_texts`; embeds with `aembed_documents` and writes in a thread."""
         reject(unknown, "aadd_texts")
         listed = list(texts)
-        records = to_records(listed, metadatas, ids)
+        records = await asyncio.to_thread(to_records, listed, metadatas, ids)  # copies thousands
         batches = _batches(listed, batch_size)
         made = [await self._embedding.aembed_documents(batch) for batch in batches]
         return await asyncio.to_thread(self._write, records, made)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import HumanMessage
 from langchain_feather_memory import (
     FeatherChatMessageHistory,
@@ -115,6 +116,29 @@ async def test_no_method_of_a_vector_store_stalls_the_loop(pool, slow, name):
     vectors = FeatherVectorStore(slow, pool=pool, tenant="alice")
 
     assert await least_stall(lambda n: OF_VECTOR_STORES[name](vectors, n)) < STALL_SECONDS
+
+
+class Prepared(Embeddings):
+    """Costs nothing, so that what is measured is the adapter's own work."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [[1.0, 0.0]] * len(texts)
+
+    def embed_query(self, text: str) -> list[float]:
+        return [1.0, 0.0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return self.embed_documents(texts)
+
+
+async def test_adding_thousands_of_texts_does_not_stall_the_loop(tmp_path):
+    metadatas = [{"n": n, "tags": ["a", "b"], "by": {"name": "alice"}} for n in range(3_000)]
+    texts = [f"text {n}" for n in range(len(metadatas))]
+    with Store.open(tmp_path / "x.feather") as store:
+        vectors = FeatherVectorStore(Prepared(), store=store)
+
+        assert await least_stall(lambda _: vectors.aadd_texts(texts, metadatas)) < STALL_SECONDS
+        assert store.check() == []
 
 
 async def test_making_a_vector_store_of_texts_does_not_stall_the_loop(pool, slow):

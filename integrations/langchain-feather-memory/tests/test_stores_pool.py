@@ -102,12 +102,13 @@ async def test_a_batch_over_several_tenants_answers_in_order(store):
 async def test_what_would_cross_from_tenant_to_tenant_is_refused_before_anything_is_done(
     store, pool, crossing
 ):
-    batch = [PutOp(("alice", "x"), "k", {"n": 1}), crossing]
+    batch = [PutOp(("alice", "x"), "k", {"text": "tea"}), crossing]
 
     with pytest.raises(ParameterError, match="first label of a namespace is the tenant"):
         store.batch(batch)
     with pytest.raises(ParameterError, match="would cross from one tenant to another"):
         await store.abatch(batch)
+    assert store.embeddings.calls == []
     assert pool.tenants() == []
 
 
