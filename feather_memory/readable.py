@@ -241,10 +241,7 @@ class Readable:
         return self._embedding.query(text, None)
 
     def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
-        """The vectors that these texts are remembered with, (dim,) each; None without an embedder.
-
-        For whoever writes them in a `transaction`, which is no place to wait for an embedder.
-        """
+        """The vectors that `add` would make, for a `transaction`; None without an embedder."""
         return self._embedding.of_documents(list(texts))
 
     def held(
