@@ -74,10 +74,13 @@ class FeatherMemory(BaseMemory):
 
     @override
     def load_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """What the input recalls, best first, then the session's last turns. It is logged."""
+        """What the input recalls, best first, then the session's last turns. It is logged.
+
+        What has been superseded is in neither.
+        """
         said = self._input(inputs)
         hits = self._bound.recall(said, self.k) if said.strip() else []
-        late = self._last_said(self.last_turns)
+        late = [m for m in self._last_said(self.last_turns) if not m.superseded_by]
         known = {memory.id for memory in late}
         found = [hit.memory for hit in hits if hit.memory.id not in known] + late
         if self.return_docs:

@@ -43,6 +43,19 @@ def test_the_last_turns_follow_what_is_recalled_and_nothing_is_said_twice(store)
     assert sorted(lines[:-2]) == ["assistant: first", "user: one"]
 
 
+def test_what_was_superseded_is_no_more_said_among_the_last_turns(store):
+    memory = FeatherMemory(store=store, session="mon", last_turns=9)
+    say(memory, ("Deploys are on Monday", "Noted"))
+    (said,) = store.iterate({"text": "Deploys are on Monday"})
+    store.supersede(said.id, "Deploys are on Friday")
+
+    history = memory.load_memory_variables({"input": "deploys?"})["history"]
+
+    assert "Monday" not in history
+    assert "Deploys are on Friday" in history
+    assert history.endswith("assistant: Noted")
+
+
 def test_turns_are_linked_in_the_order_of_the_conversation(store, memory):
     say(memory, ("one", "first"), ("two", "second"))
 
