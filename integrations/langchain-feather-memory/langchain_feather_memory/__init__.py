@@ -16,21 +16,27 @@ from langchain_feather_memory.vectorstores import FeatherVectorStore
 
 if TYPE_CHECKING:
     from langchain_feather_memory.memory import FeatherMemory
+    from langchain_feather_memory.middleware import FeatherMemoryMiddleware
     from langchain_feather_memory.stores import FeatherStore
+    from langchain_feather_memory.tools import memory_tools
 
 __all__ = [
     "FeatherChatMessageHistory",
     "FeatherMemory",
+    "FeatherMemoryMiddleware",
     "FeatherRetriever",
     "FeatherStore",
     "FeatherVectorStore",
     "FeedbackCallbackHandler",
     "MemoryFeedback",
+    "memory_tools",
 ]
 
 _OPTIONAL = {
     "FeatherMemory": ("memory", "langchain_classic", "classic"),
+    "FeatherMemoryMiddleware": ("middleware", "langchain", "agents"),
     "FeatherStore": ("stores", "langgraph", "langgraph"),
+    "memory_tools": ("tools", "langchain", "agents"),
 }
 """Name: its module, the package that needs, and the extra that brings it."""
 

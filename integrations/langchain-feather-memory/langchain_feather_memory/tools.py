@@ -1,0 +1,222 @@
+"""Tools with which an agent uses its memory by itself. Needs the extra `agents`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from langchain.tools import ToolRuntime  # noqa: TC002  LangChain reads the annotations
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.tools import StructuredTool, ToolException
+from pydantic import BaseModel, Field
+from typing_extensions import Unpack
+
+from feather_memory import ParameterError, UnknownMemoryError
+from langchain_feather_memory._access import MemoryAccess, MemoryOptions, same_id
+from langchain_feather_memory._prompt import fenced
+from langchain_feather_memory._turns import RECALLED, recalled, thread_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from langchain_core.tools import BaseTool
+
+    from feather_memory import Store
+
+
+class SearchMemory(BaseModel):
+    """What the model gives to `search_memory`."""
+
+    query: str = Field(description="What to look for, in a few words or as a question.")
+
+
+class SaveMemory(BaseModel):
+    """What the model gives to `save_memory`."""
+
+    text: str = Field(description="One fact, as a whole sentence that is clear by itself.")
+    key: str | None = Field(
+        default=None,
+        description="What the fact is the current value of, such as 'python.version', if it may "
+        "change. A fact saved under the same key before is replaced.",
+    )
+
+
+class CorrectMemory(BaseModel):
+    """What the model gives to `correct_memory`."""
+
+    memory_id: str = Field(description="The id of the memory that is wrong or out of date.")
+    text: str = Field(description="What is true instead, as a whole sentence.")
+
+
+def memory_tools(**options: Unpack[MemoryOptions]) -> list[BaseTool]:
+    """`search_memory`, `save_memory` and `correct_memory`, for `create_agent(model, tools)`.
+
+    The options are those of `FeatherMemoryMiddleware`. The model never sees nor says whose memory
+    it is: the run's tenant is. A search is a recall, logged under the run's `run_id`, else under a
+    name of its own that its artifact says. What is saved is of the thread's session.
+
+    Raises:
+        ParameterError: Not exactly one of `store` and `pool`, or a number below its least.
+    """
+    return tools_over(MemoryAccess(**options, with_ids=True), None)
+
+
+def tools_over(access: MemoryAccess, middleware: str | None) -> list[BaseTool]:
+    """The tools; their recalls are of the turn that the middleware of this name has begun."""
+    return [_search_tool(access, middleware), _save_tool(access), _correct_tool(access)]
+
+
+def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
+    def found(
+        query: str, vector: list[float] | None, runtime: ToolRuntime[Any, Any]
+    ) -> tuple[str, dict[str, Any], dict[str, Any]]:
+        store = access.store_of(runtime.config, runtime.context)
+        if not query.strip():
+            raise ToolException("the query is blank")
+        turn, hits = access.recalled(store, query, vector, turn=_turn(runtime, middleware))
+        memories = [
+            {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value} for hit in hits
+        ]
+        artifact = {"turn": turn, "tenant": store.tenant, "memories": memories}
+        content = fenced(hits, with_ids=True) if hits else "Nothing is remembered about that."
+        return content, artifact, recalled(turn or "", store, hits)
+
+    def search(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
+        content, artifact, event = found(query, access.vector(query), runtime)
+        if event["ids"]:
+            dispatch_custom_event(RECALLED, event)
+        return content, artifact
+
+    async def asearch(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
+        vector = await access.avector(query)
+        content, artifact, event = await asyncio.to_thread(found, query, vector, runtime)
+        if event["ids"]:
+            await adispatch_custom_event(RECALLED, event)
+        return content, artifact
+
+    return _tool(
+        search,
+        asearch,
+        SearchMemory,
+        "search_memory",
+        "Look up what is remembered about something from earlier conversations. Returns memories "
+        "with their ids.",
+    )
+
+
+def _save_tool(access: MemoryAccess) -> BaseTool:
+    def saved(
+        text: str,
+        key: str | None,
+        vectors: list[list[float]] | None,
+        runtime: ToolRuntime[Any, Any],
+    ) -> tuple[str, dict[str, Any]]:
+        store, thread = access.store_of(runtime.config, runtime.context), thread_of(runtime.config)
+        id_ = _id_of(runtime, text, key)
+        try:
+            memory = store.add(
+                text, id=id_, key=key, session=thread, vector=vectors[0] if vectors else None
+            )
+        except ParameterError as error:
+            raise ToolException(str(error)) from error
+        replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
+        return f"Saved as {memory.id}{replaced}.", {"id": memory.id, "tenant": store.tenant}
+
+    def save(
+        text: str, runtime: ToolRuntime[Any, Any], key: str | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        return saved(text, key, access.vectors([text]), runtime)
+
+    async def asave(
+        text: str, runtime: ToolRuntime[Any, Any], key: str | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        vectors = await access.avectors([text])
+        return await asyncio.to_thread(saved, text, key, vectors, runtime)
+
+    return _tool(
+        save,
+        asave,
+        SaveMemory,
+        "save_memory",
+        "Remember one fact for later conversations, such as a preference, a decision or a date.",
+    )
+
+
+def _correct_tool(access: MemoryAccess) -> BaseTool:
+    def corrected(
+        memory_id: str,
+        text: str,
+        vectors: list[list[float]] | None,
+        runtime: ToolRuntime[Any, Any],
+    ) -> tuple[str, dict[str, Any]]:
+        store, thread = access.store_of(runtime.config, runtime.context), thread_of(runtime.config)
+        new_id = _id_of(runtime, text, memory_id)
+        try:
+            _require_current(store, memory_id, new_id)
+            memory = store.supersede(
+                memory_id, text, id=new_id, session=thread, vector=vectors[0] if vectors else None
+            )
+        except (ParameterError, UnknownMemoryError) as error:
+            raise ToolException(str(error)) from error
+        artifact = {"id": memory.id, "supersedes": memory_id, "tenant": store.tenant}
+        return f"Corrected: {memory.id} replaces {memory_id}.", artifact
+
+    def correct(
+        memory_id: str, text: str, runtime: ToolRuntime[Any, Any]
+    ) -> tuple[str, dict[str, Any]]:
+        return corrected(memory_id, text, access.vectors([text]), runtime)
+
+    async def acorrect(
+        memory_id: str, text: str, runtime: ToolRuntime[Any, Any]
+    ) -> tuple[str, dict[str, Any]]:
+        vectors = await access.avectors([text])
+        return await asyncio.to_thread(corrected, memory_id, text, vectors, runtime)
+
+    return _tool(
+        correct,
+        acorrect,
+        CorrectMemory,
+        "correct_memory",
+        "Replace a memory that is wrong or out of date by what is true now.",
+    )
+
+
+def _tool(
+    function: Callable[..., Any],
+    coroutine: Callable[..., Any],
+    schema: type[BaseModel],
+    name: str,
+    description: str,
+) -> BaseTool:
+    return StructuredTool.from_function(
+        func=function,
+        coroutine=coroutine,
+        name=name,
+        description=description,
+        args_schema=schema,
+        infer_schema=False,
+        response_format="content_and_artifact",
+        handle_tool_error=True,  # what the model got wrong is told to the model
+    )
+
+
+def _turn(runtime: ToolRuntime[Any, Any], middleware: str | None) -> str | None:
+    """The turn of the middleware the tool belongs to, or the run's id; else one is drawn."""
+    turns = runtime.state.get("feather_memory", {}) if middleware is not None else {}
+    begun = turns.get(middleware, {}).get("turn")
+    run = runtime.execution_info
+    return begun or (run.run_id if run is not None else None)
+
+
+def _id_of(runtime: ToolRuntime[Any, Any], *said: str | None) -> str:
+    """The id of what one call writes: a call that is run again writes nothing new."""
+    messages = runtime.state.get("messages") or []
+    calling = messages[-1].id if messages else None
+    return same_id(thread_of(runtime.config), calling, runtime.tool_call_id, *said)
+
+
+def _require_current(store: Store, memory_id: str, new_id: str) -> None:
+    """Refuse to correct what was replaced already: the two corrections would both be current."""
+    replaced_by = store.get(memory_id).superseded_by
+    if replaced_by and new_id not in replaced_by:
+        raise ToolException(f"{memory_id} was replaced already, by {', '.join(replaced_by)}")
