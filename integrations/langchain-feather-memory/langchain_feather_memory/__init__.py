@@ -9,8 +9,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from langchain_feather_memory.callbacks import FeedbackCallbackHandler, MemoryFeedback
+from langchain_feather_memory.callbacks import FeedbackCallbackHandler
 from langchain_feather_memory.chat_history import FeatherChatMessageHistory
+from langchain_feather_memory.feedback import MemoryFeedback
 from langchain_feather_memory.retrievers import FeatherRetriever
 from langchain_feather_memory.vectorstores import FeatherVectorStore
 

@@ -104,15 +104,21 @@ class MemoryAccess:
         vector: list[float] | None,
         *,
         turn: str | None,
-        unless: Filter | None = None,
+        seen: Iterable[str],
     ) -> tuple[str | None, list[Hit]]:
-        """What of the memory is shown for a query, best first, and the turn it is logged under.
+        """What is shown for a query, best first, and the turn it is logged under, if any is shown.
 
-        Nothing is logged where nothing is shown.
+        Args:
+            store: Of the tenant.
+            query: Not itself an answer: a memory that says the same is left out.
+            vector: The query's, where the store does not make it.
+            turn: Its name; drawn if not given.
+            seen: Ids of memories that the model sees anyway.
         """
+        own, others = to_filter(self.where), _unseen(seen, query)
         asked: dict[str, Any] = {
             "vector": vector,
-            "where": _both(to_filter(self.where), unless),
+            "where": others if own is None else own & others,
             "scoring": self.scoring,
             "session": self.session,
         }
@@ -152,10 +158,11 @@ class MemoryAccess:
         return await self.embedding.aembed_documents(texts)
 
 
-def other_than(ids: list[str], text: str) -> Filter:
-    """Neither the memories with those ids, nor one that only says the same text again."""
+def _unseen(ids: Iterable[str], text: str) -> Filter:
+    """Neither the memories with those ids, nor one that says again what was asked."""
     others = F("text") != text
-    return others & ~F("id").is_in(ids) if ids else others
+    seen = list(ids)
+    return others & ~F("id").is_in(seen) if seen else others
 
 
 def same_id(*said: str | None) -> str:
@@ -164,9 +171,3 @@ def same_id(*said: str | None) -> str:
     for part in said:
         digest.update(b"-" if part is None else f"{len(part)}:{part}".encode())
     return digest.hexdigest()
-
-
-def _both(one: Filter | None, other: Filter | None) -> Filter | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return one & other

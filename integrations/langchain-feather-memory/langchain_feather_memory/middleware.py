@@ -16,7 +16,7 @@ from langgraph.config import get_config
 from typing_extensions import Unpack, override
 
 from feather_memory import EdgeType, ParameterError
-from langchain_feather_memory._access import MemoryAccess, MemoryOptions, other_than
+from langchain_feather_memory._access import MemoryAccess, MemoryOptions
 from langchain_feather_memory._conversation import (
     Save,
     answered,
@@ -100,14 +100,14 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
             raise ParameterError(f"save must be one of {get_args(Save)}, got {save!r}")
         self._access = MemoryAccess(**options, with_ids=tools)
         self._save = save
-        self._name_here = name
+        self._own_name = name
         self.tools = tools_over(self._access, name) if tools else []
 
     @property
     @override
     def name(self) -> str:
         """Of this middleware, as LangChain sees it."""
-        return self._name_here
+        return self._own_name
 
     @override
     def before_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
@@ -182,21 +182,20 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         turn = (run and run.run_id) or os.urandom(8).hex()
         hits: list[Hit] = []
         if said is not None:
-            seen = list(remembered_as(state["messages"], thread_of(get_config())))
-            unless = other_than(seen, said["text"])
-            _, hits = self._access.recalled(store, said["text"], vector, turn=turn, unless=unless)
+            seen = remembered_as(state["messages"], thread_of(get_config()))
+            _, hits = self._access.recalled(store, said["text"], vector, turn=turn, seen=seen)
         begun = {
             "turn": turn,
             "tenant": store.tenant,
             "asked": said,
             "prompt": fenced(hits, with_ids=self._access.with_ids) if hits else "",
         }
-        turns = {**state.get(STATE, {}), self._name_here: begun}
+        turns = {**state.get(STATE, {}), self._own_name: begun}
         return {STATE: turns}, recalled(turn, store, hits)
 
     def _turn_of(self, state: Mapping[str, Any]) -> dict[str, Any]:
         """The turn under way; empty for a run that was interrupted before this was there."""
-        turn: dict[str, Any] = state.get(STATE, {}).get(self._name_here, {})
+        turn: dict[str, Any] = state.get(STATE, {}).get(self._own_name, {})
         return turn
 
     def _store(self, runtime: Runtime[Any], turn: Mapping[str, Any]) -> Store:

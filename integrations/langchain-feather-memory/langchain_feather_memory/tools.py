@@ -13,6 +13,7 @@ from typing_extensions import Unpack
 
 from feather_memory import ParameterError, UnknownMemoryError
 from langchain_feather_memory._access import MemoryAccess, MemoryOptions, same_id
+from langchain_feather_memory._conversation import remembered_as
 from langchain_feather_memory._prompt import fenced
 from langchain_feather_memory._turns import RECALLED, recalled, thread_of
 
@@ -73,7 +74,9 @@ def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
         store = access.store_of(runtime.config, runtime.context)
         if not query.strip():
             raise ToolException("the query is blank")
-        turn, hits = access.recalled(store, query, vector, turn=_turn(runtime, middleware))
+        seen = remembered_as(runtime.state.get("messages") or [], thread_of(runtime.config))
+        turn = _turn(runtime, middleware)
+        turn, hits = access.recalled(store, query, vector, turn=turn, seen=seen)
         memories = [
             {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value} for hit in hits
         ]
