@@ -20,6 +20,9 @@ RECALLED: Final = "feather_memory.recalled"
 STAMP: Final = "feather_memory"
 """Where a model's message says which turn it answers, in its `response_metadata`."""
 
+STATE: Final = "feather_memory"
+"""The key of an agent's state under which `FeatherMemoryMiddleware` has the turn under way."""
+
 
 def thread_of(config: Mapping[str, Any]) -> str | None:
     """The id of the thread that a run is in, if it is in one."""

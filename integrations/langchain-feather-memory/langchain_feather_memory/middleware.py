@@ -26,7 +26,15 @@ from langchain_feather_memory._conversation import (
     spoken,
 )
 from langchain_feather_memory._prompt import fenced
-from langchain_feather_memory._turns import RECALLED, STAMP, named_too, recalled, stamp, thread_of
+from langchain_feather_memory._turns import (
+    RECALLED,
+    STAMP,
+    STATE,
+    named_too,
+    recalled,
+    stamp,
+    thread_of,
+)
 from langchain_feather_memory.tools import tools_over
 
 if TYPE_CHECKING:
@@ -39,8 +47,6 @@ if TYPE_CHECKING:
     from feather_memory import Hit, Store
 
 NAME: Final = "FeatherMemoryMiddleware"
-STATE: Final = "feather_memory"
-"""The key of the agent's state that is ours."""
 
 
 class FeatherMemoryState(AgentState[Any]):

@@ -15,7 +15,7 @@ from feather_memory import ParameterError, UnknownMemoryError
 from langchain_feather_memory._access import MemoryAccess, MemoryOptions, same_id
 from langchain_feather_memory._conversation import remembered_as
 from langchain_feather_memory._prompt import fenced
-from langchain_feather_memory._turns import RECALLED, recalled, thread_of
+from langchain_feather_memory._turns import RECALLED, STATE, recalled, thread_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -205,7 +205,7 @@ def _tool(
 
 def _turn(runtime: ToolRuntime[Any, Any], middleware: str | None) -> str | None:
     """The turn of the middleware the tool belongs to, or the run's id; else one is drawn."""
-    turns = runtime.state.get("feather_memory", {}) if middleware is not None else {}
+    turns = runtime.state.get(STATE, {}) if middleware is not None else {}
     begun = turns.get(middleware, {}).get("turn")
     run = runtime.execution_info
     return begun or (run.run_id if run is not None else None)

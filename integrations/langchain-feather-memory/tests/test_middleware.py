@@ -443,6 +443,15 @@ async def test_feedback_needs_no_handler_and_counts_once_by_any_name(store, mode
     assert store.get("deploys").importance == 0.55
 
 
+def test_a_stream_of_messages_has_each_answer_once(store, model):
+    store.add("Deploys are on Tuesday")
+    agent = agent_of(model, store=store)
+
+    chunks = [chunk for chunk, _ in agent.stream(said("deploys?"), stream_mode="messages")]
+
+    assert [chunk.text for chunk in chunks] == ["Noted."]
+
+
 async def test_a_stream_that_was_abandoned_can_be_judged_by_its_message(store, model):
     store.add("Deploys are on Tuesday", id="deploys")
     agent = agent_of(model, store=store)
