@@ -12,7 +12,7 @@ from langchain_feather_memory._prompt import approximate_tokens, fitting
 from langchain_feather_memory._tenancy import named_in, store_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from langchain_core.embeddings import Embeddings
 
@@ -100,7 +100,7 @@ class MemoryAccess:
     def recalled(
         self,
         store: Store,
-        query: str,
+        said: Sequence[str],
         vector: list[float] | None,
         *,
         turn: str | None,
@@ -110,12 +110,13 @@ class MemoryAccess:
 
         Args:
             store: Of the tenant.
-            query: Not itself an answer: a memory that says the same is left out.
+            said: What makes up the query. A memory that says the same is no answer to it.
             vector: The query's, where the store does not make it.
             turn: Its name; drawn if not given.
             seen: Ids of memories that the model sees anyway.
         """
-        own, others = to_filter(self.where), _unseen(seen, query)
+        query = "\n".join(said)
+        own, others = to_filter(self.where), _unseen(seen, said)
         asked: dict[str, Any] = {
             "vector": vector,
             "where": others if own is None else own & others,
@@ -158,11 +159,9 @@ class MemoryAccess:
         return await self.embedding.aembed_documents(texts)
 
 
-def _unseen(ids: Iterable[str], text: str) -> Filter:
-    """Neither the memories with those ids, nor one that says again what was asked."""
-    others = F("text") != text
-    seen = list(ids)
-    return others & ~F("id").is_in(seen) if seen else others
+def _unseen(ids: Iterable[str], texts: Iterable[str]) -> Filter:
+    """Neither the memories with those ids, nor one that only says one of the texts."""
+    return ~F("id").is_in(list(ids)) & ~F("text").is_in(list(texts))
 
 
 def same_id(*said: str | None) -> str:

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_feather_memory._access import same_id
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from langchain_core.messages import BaseMessage
 
@@ -17,12 +17,15 @@ Save = Literal["turns", "user", "none"]
 """What is remembered of a turn: both sides, what the user said, or nothing."""
 
 
-def asked(messages: Sequence[BaseMessage]) -> dict[str, Any] | None:
-    """The user's last message, {id, text}; None if there is none, or it has no words."""
-    last = next((m for m in reversed(messages) if isinstance(m, HumanMessage)), None)
-    if last is None or not text_of(last).strip():
-        return None
-    return {"id": last.id, "text": text_of(last)}
+def asked(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
+    """What the user has said since the model spoke last, {id, text} in their order."""
+    said: list[dict[str, Any]] = []
+    for message in reversed(messages):
+        if not isinstance(message, HumanMessage):
+            break
+        if text_of(message).strip():
+            said.insert(0, {"id": message.id, "text": text_of(message)})
+    return said
 
 
 def answered(messages: Sequence[BaseMessage], question: str | None) -> AIMessage | None:
@@ -36,18 +39,21 @@ def answered(messages: Sequence[BaseMessage], question: str | None) -> AIMessage
 
 
 def spoken(
-    messages: Sequence[BaseMessage], said: dict[str, Any], save: Save, session: str | None
+    messages: Sequence[BaseMessage],
+    said: Sequence[Mapping[str, Any]],
+    save: Save,
+    session: str | None,
 ) -> list[dict[str, Any]]:
     """Both sides of a turn, or one, as `Store.add_many` takes them.
 
     The user's words are as the messages have them now: another middleware may have masked what
     must not be kept.
     """
-    if save == "none":
+    if save == "none" or not said:
         return []
-    current = next((text_of(m) for m in messages if m.id == said["id"]), said["text"])
-    sides = [("user", said["id"], current)]
-    answer = answered(messages, said["id"]) if save == "turns" else None
+    now = {message.id: text_of(message) for message in messages}
+    sides = [("user", one["id"], now.get(one["id"], one["text"])) for one in said]
+    answer = answered(messages, said[-1]["id"]) if save == "turns" else None
     if answer is not None:
         sides.append(("assistant", answer.id, text_of(answer)))
     return [

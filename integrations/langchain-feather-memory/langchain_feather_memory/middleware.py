@@ -119,7 +119,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
     def before_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Recall what the user's message is about."""
         said = asked(state["messages"])
-        vector = self._access.vector(said["text"]) if said else None
+        vector = self._access.vector("\n".join(_texts(said))) if said else None
         begun, event = self._recall(state, runtime, said, vector)
         if event["ids"]:
             dispatch_custom_event(RECALLED, event)
@@ -131,7 +131,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
     ) -> dict[str, Any]:
         """As `before_agent`; embeds with `aembed_query` and reads in a thread."""
         said = asked(state["messages"])
-        vector = await self._access.avector(said["text"]) if said else None
+        vector = await self._access.avector("\n".join(_texts(said))) if said else None
         begun, event = await asyncio.to_thread(self._recall, state, runtime, said, vector)
         if event["ids"]:
             await adispatch_custom_event(RECALLED, event)
@@ -179,7 +179,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         self,
         state: FeatherMemoryState,
         runtime: Runtime[Any],
-        said: dict[str, Any] | None,
+        said: list[dict[str, Any]],
         vector: list[float] | None,
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """The turn that begins, as a change of the state; and the event of its recall."""
@@ -187,9 +187,9 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         run = runtime.execution_info
         turn = (run and run.run_id) or os.urandom(8).hex()
         hits: list[Hit] = []
-        if said is not None:
+        if said:
             seen = remembered_as(state["messages"], thread_of(get_config()))
-            _, hits = self._access.recalled(store, said["text"], vector, turn=turn, seen=seen)
+            _, hits = self._access.recalled(store, _texts(said), vector, turn=turn, seen=seen)
         begun = {
             "turn": turn,
             "tenant": store.tenant,
@@ -228,9 +228,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
                     named_too(store, turn["turn"], message.id)
 
     def _records(self, state: FeatherMemoryState) -> list[dict[str, Any]]:
-        said = self._turn_of(state).get("asked")
-        if said is None:
-            return []
+        said = self._turn_of(state).get("asked", [])
         return spoken(state["messages"], said, self._save, thread_of(get_config()))
 
     def _remember(
@@ -242,23 +240,27 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
     ) -> None:
         """Write both sides of the turn, linked to each other and to the turn before."""
         turn = self._turn_of(state)
-        if not turn or turn["asked"] is None:
+        if not turn or not turn["asked"]:
             return
         store, messages = self._store(runtime, turn), state["messages"]
-        question = turn["asked"]["id"]
-        if (answer := answered(messages, question)) is not None:
+        first, last = turn["asked"][0]["id"], turn["asked"][-1]["id"]
+        if (answer := answered(messages, last)) is not None:
             self._name(runtime, turn, [answer])  # another middleware may have given it a new id
         if not records:
             return
         if vectors is not None:
             for record, vector in zip(records, vectors, strict=True):
                 record["vector"] = vector
-        earlier = list(remembered_as(before(messages, question), thread_of(get_config())))
+        earlier = list(remembered_as(before(messages, first), thread_of(get_config())))
         written = store.add_many(records)
         chain = [*store.get_many(earlier)[:1], *written]
         with store.transaction():
             for one, next_one in pairwise(chain):
                 store.link(one.id, next_one.id, EdgeType.NEXT)
+
+
+def _texts(said: list[dict[str, Any]]) -> list[str]:
+    return [one["text"] for one in said]
 
 
 def _with_memories(request: ModelRequest[Any], turn: Mapping[str, Any]) -> ModelRequest[Any]:

@@ -18,7 +18,7 @@ from langchain_feather_memory._prompt import fenced
 from langchain_feather_memory._turns import RECALLED, STATE, recalled, thread_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from langchain_core.tools import BaseTool
 
@@ -64,7 +64,23 @@ def memory_tools(**options: Unpack[MemoryOptions]) -> list[BaseTool]:
 
 def tools_over(access: MemoryAccess, middleware: str | None) -> list[BaseTool]:
     """The tools; their recalls are of the turn that the middleware of this name has begun."""
-    return [_search_tool(access, middleware), _save_tool(access), _correct_tool(access)]
+    return [
+        _search_tool(access, middleware),
+        _writing_tool(
+            access,
+            _save,
+            SaveMemory,
+            "save_memory",
+            "Remember one fact for later conversations, such as a preference or a decision.",
+        ),
+        _writing_tool(
+            access,
+            _correct,
+            CorrectMemory,
+            "correct_memory",
+            "Replace a memory that is wrong or out of date by what is true now.",
+        ),
+    ]
 
 
 def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
@@ -76,7 +92,7 @@ def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
             raise ToolException("the query is blank")
         seen = remembered_as(runtime.state.get("messages") or [], thread_of(runtime.config))
         turn = _turn(runtime, middleware)
-        turn, hits = access.recalled(store, query, vector, turn=turn, seen=seen)
+        turn, hits = access.recalled(store, [query], vector, turn=turn, seen=seen)
         memories = [
             {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value} for hit in hits
         ]
@@ -107,81 +123,60 @@ def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
     )
 
 
-def _save_tool(access: MemoryAccess) -> BaseTool:
-    def saved(
-        text: str,
-        key: str | None,
-        vectors: list[list[float]] | None,
+def _writing_tool(
+    access: MemoryAccess,
+    write: Callable[..., tuple[str, dict[str, Any]]],
+    schema: type[BaseModel],
+    name: str,
+    description: str,
+) -> BaseTool:
+    """A tool that remembers a text: `write` is given the store, and how to remember it."""
+
+    def written(
         runtime: ToolRuntime[Any, Any],
-    ) -> tuple[str, dict[str, Any]]:
-        store, thread = access.store_of(runtime.config, runtime.context), thread_of(runtime.config)
-        id_ = _id_of(runtime, text, key)
-        try:
-            memory = store.add(
-                text, id=id_, key=key, session=thread, vector=vectors[0] if vectors else None
-            )
-        except ParameterError as error:
-            raise ToolException(str(error)) from error
-        replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
-        return f"Saved as {memory.id}{replaced}.", {"id": memory.id, "tenant": store.tenant}
-
-    def save(
-        text: str, runtime: ToolRuntime[Any, Any], key: str | None = None
-    ) -> tuple[str, dict[str, Any]]:
-        return saved(text, key, access.vectors([text]), runtime)
-
-    async def asave(
-        text: str, runtime: ToolRuntime[Any, Any], key: str | None = None
-    ) -> tuple[str, dict[str, Any]]:
-        vectors = await access.avectors([text])
-        return await asyncio.to_thread(saved, text, key, vectors, runtime)
-
-    return _tool(
-        save,
-        asave,
-        SaveMemory,
-        "save_memory",
-        "Remember one fact for later conversations, such as a preference, a decision or a date.",
-    )
-
-
-def _correct_tool(access: MemoryAccess) -> BaseTool:
-    def corrected(
-        memory_id: str,
-        text: str,
+        said: Mapping[str, str | None],
         vectors: list[list[float]] | None,
-        runtime: ToolRuntime[Any, Any],
     ) -> tuple[str, dict[str, Any]]:
-        store, thread = access.store_of(runtime.config, runtime.context), thread_of(runtime.config)
-        new_id = _id_of(runtime, text, memory_id)
+        store = access.store_of(runtime.config, runtime.context)
+        fields = {
+            "id": _id_of(runtime, *(said[name] for name in sorted(said))),
+            "session": thread_of(runtime.config),
+            "vector": vectors[0] if vectors else None,
+        }
         try:
-            _require_current(store, memory_id, new_id)
-            memory = store.supersede(
-                memory_id, text, id=new_id, session=thread, vector=vectors[0] if vectors else None
-            )
+            content, artifact = write(store, fields, **said)
         except (ParameterError, UnknownMemoryError) as error:
             raise ToolException(str(error)) from error
-        artifact = {"id": memory.id, "supersedes": memory_id, "tenant": store.tenant}
-        return f"Corrected: {memory.id} replaces {memory_id}.", artifact
+        return content, {**artifact, "tenant": store.tenant}
 
-    def correct(
-        memory_id: str, text: str, runtime: ToolRuntime[Any, Any]
-    ) -> tuple[str, dict[str, Any]]:
-        return corrected(memory_id, text, access.vectors([text]), runtime)
+    def use(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
+        return written(runtime, {"text": text, **said}, access.vectors([text]))
 
-    async def acorrect(
-        memory_id: str, text: str, runtime: ToolRuntime[Any, Any]
-    ) -> tuple[str, dict[str, Any]]:
+    async def ause(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
         vectors = await access.avectors([text])
-        return await asyncio.to_thread(corrected, memory_id, text, vectors, runtime)
+        return await asyncio.to_thread(written, runtime, {"text": text, **said}, vectors)
 
-    return _tool(
-        correct,
-        acorrect,
-        CorrectMemory,
-        "correct_memory",
-        "Replace a memory that is wrong or out of date by what is true now.",
-    )
+    return _tool(use, ause, schema, name, description)
+
+
+def _save(
+    store: Store, fields: dict[str, Any], *, text: str, key: str | None = None
+) -> tuple[str, dict[str, Any]]:
+    memory = store.add(text, key=key, **fields)
+    replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
+    return f"Saved as {memory.id}{replaced}.", {"id": memory.id}
+
+
+def _correct(
+    store: Store, fields: dict[str, Any], *, text: str, memory_id: str
+) -> tuple[str, dict[str, Any]]:
+    """Replace a memory, if it is current: two corrections of one would both be."""
+    replaced_by = store.get(memory_id).superseded_by
+    if replaced_by and fields["id"] not in replaced_by:
+        raise ToolException(f"{memory_id} was replaced already, by {', '.join(replaced_by)}")
+    memory = store.supersede(memory_id, text, **fields)
+    content = f"Corrected: {memory.id} replaces {memory_id}."
+    return content, {"id": memory.id, "supersedes": memory_id}
 
 
 def _tool(
@@ -216,10 +211,3 @@ def _id_of(runtime: ToolRuntime[Any, Any], *said: str | None) -> str:
     messages = runtime.state.get("messages") or []
     calling = messages[-1].id if messages else None
     return same_id(thread_of(runtime.config), calling, runtime.tool_call_id, *said)
-
-
-def _require_current(store: Store, memory_id: str, new_id: str) -> None:
-    """Refuse to correct what was replaced already: the two corrections would both be current."""
-    replaced_by = store.get(memory_id).superseded_by
-    if replaced_by and new_id not in replaced_by:
-        raise ToolException(f"{memory_id} was replaced already, by {', '.join(replaced_by)}")

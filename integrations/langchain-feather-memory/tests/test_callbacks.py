@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.callbacks import dispatch_custom_event
 from langchain_core.documents import Document
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, messages_from_dict, messages_to_dict
@@ -233,6 +234,25 @@ def test_with_a_pool_a_retriever_that_says_no_tenant_is_named_or_not_logged(pool
     assert MemoryFeedback(pool).like(answer) == feedback.like(run_id)
     assert pool.get("alice").get("deploys").importance == 0.55
     assert pool.get("bob").get("deploys").importance == 0.4
+
+
+def test_a_retriever_that_says_its_tenant_is_taken_at_its_word(pool):
+    class Saying(BaseRetriever):
+        """Recalls for whoever the query names, and says so."""
+
+        def _get_relevant_documents(self, query, *, run_manager):
+            hits = pool.get(query).recall("deploys", turn=str(run_manager.run_id))
+            said = {"turn": hits.turn, "tenant": query, "ids": ["deploys"], "scores": [1.0]}
+            config = {"callbacks": run_manager.get_child()}
+            dispatch_custom_event("feather_memory.recalled", said, config=config)
+            return [Document(id=hit.memory.id, page_content=hit.memory.text) for hit in hits]
+
+    handler = FeedbackCallbackHandler(pool, tenant="alice")
+    answer = chain_over(Saying()).invoke("bob", {"callbacks": [handler]})
+
+    MemoryFeedback(pool).like(answer)
+    assert pool.get("bob").get("deploys").importance == 0.55
+    assert pool.get("alice").get("deploys").importance == 0.4
 
 
 def test_a_handler_leaves_the_recalls_of_other_stores_alone(pool, filled):

@@ -210,6 +210,19 @@ def test_a_superseded_fact_is_not_shown_and_neither_is_the_message_itself(store,
     assert texts_in(model.prompts[2]).count("When are deploys?") == 1
 
 
+def test_several_messages_at_once_are_one_turn(store, model):
+    store.add("Deploys are on Tuesday")
+    agent = agent_of(model, store=store, checkpointer=InMemorySaver())
+    both = [HumanMessage("I have a question"), HumanMessage("When are deploys?")]
+
+    for _ in range(2):
+        agent.invoke({"messages": [m.model_copy() for m in both]}, thread("one"))
+
+    said_so_far = ["I have a question", "When are deploys?", "Noted."]
+    assert [m.text for m in store.iterate() if m.session] == said_so_far * 2
+    assert [texts_in(prompt) for prompt in model.prompts] == [["Deploys are on Tuesday"]] * 2
+
+
 def test_a_run_that_is_run_again_remembers_it_once(store, model):
     agent = agent_of(model, store=store)
     model.script = [AIMessage("On Tuesday", id="a1"), AIMessage("On Tuesday", id="a1")]
@@ -253,8 +266,8 @@ def test_the_state_is_private_json_and_begun_anew_each_turn(store, model):
     assert set(result) == {"messages"}
     assert json.loads(json.dumps(first)) == first
     turn, later = first["FeatherMemoryMiddleware"], second["FeatherMemoryMiddleware"]
-    assert turn["asked"]["text"] == "deploys?"
-    assert later["asked"]["text"] == "xyzzy"
+    assert [one["text"] for one in turn["asked"]] == ["deploys?"]
+    assert [one["text"] for one in later["asked"]] == ["xyzzy"]
     assert later["turn"] != turn["turn"]
 
 
