@@ -136,12 +136,13 @@ class MemoryFeedback:
             value: Instead of the score; for `copied`, the text that was; for a correction, it.
             correction: What is true instead, with any key: a text, or a dict with one text in it.
             comment: Kept on the tenant's shelf `feedback.comments`, by the signals' event ids.
-            feedback_id: Which feedback is the same one; each id counts for itself.
+            feedback_id: Which feedback of the run is the same one; each id counts for itself.
             memory_ids: Only these of the memories shown.
             tenant: Whose run it was.
 
         Raises:
-            ParameterError: An unknown key, or one whose score, value or correction says nothing.
+            ParameterError: An unknown key, one whose score, value or correction says nothing, or
+                another run's `feedback_id`.
         """
         acts = acts_of(key, score=score, value=value, correction=correction)
         store, turn = self._turn(run, tenant)
@@ -208,6 +209,8 @@ def _given(
     nth = 0
     while True:  # an event that was taken back never counts again: the same feedback is the next
         signals = store.feedback(turn, act.kind, event_id=f"{event}.{act.kind}.{nth}", **asked)
+        if any(not named_too(store, signal.turn or turn, turn) for signal in signals[:1]):
+            raise ParameterError(f"feedback {event!r} is about another run than {turn!r}")
         if not signals or not all(signal.retracted for signal in signals):
             return signals
         nth += 1

@@ -145,8 +145,11 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
     ) -> ModelResponse[Any]:
         """Show the model what was recalled; its answer says which turn it is of."""
         turn = self._turn_of(request.state)
+        if not turn:
+            return handler(request)
+        store = self._store(request.runtime, turn)
         response = handler(_with_memories(request, turn))
-        self._name(request.runtime, turn, response.result)
+        _name(store, turn, response.result)
         return _stamped(response, turn)
 
     @override
@@ -155,10 +158,13 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         request: ModelRequest[Any],
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
-        """As `wrap_model_call`; names the turn in a thread."""
+        """As `wrap_model_call`; touches the file in a thread."""
         turn = self._turn_of(request.state)
+        if not turn:
+            return await handler(request)
+        store = await asyncio.to_thread(self._store, request.runtime, turn)
         response = await handler(_with_memories(request, turn))
-        await asyncio.to_thread(self._name, request.runtime, turn, response.result)
+        await asyncio.to_thread(_name, store, turn, response.result)
         return _stamped(response, turn)
 
     @override
@@ -217,16 +223,6 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
             )
         return store
 
-    def _name(
-        self, runtime: Runtime[Any], turn: Mapping[str, Any], messages: Iterable[BaseMessage]
-    ) -> None:
-        """Make the messages' ids names of the turn, if anything was recalled in it."""
-        if turn:
-            store = self._store(runtime, turn)
-            for message in messages:
-                if isinstance(message, AIMessage) and message.id:
-                    named_too(store, turn["turn"], message.id)
-
     def _records(self, state: FeatherMemoryState) -> list[dict[str, Any]]:
         said = self._turn_of(state).get("asked", [])
         return spoken(state["messages"], said, self._save, thread_of(get_config()))
@@ -245,7 +241,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         store, messages = self._store(runtime, turn), state["messages"]
         first, last = turn["asked"][0]["id"], turn["asked"][-1]["id"]
         if (answer := answered(messages, last)) is not None:
-            self._name(runtime, turn, [answer])  # another middleware may have given it a new id
+            _name(store, turn, [answer])  # another middleware may have given it a new id
         if not records:
             return
         if vectors is not None:
@@ -263,12 +259,19 @@ def _texts(said: list[dict[str, Any]]) -> list[str]:
     return [one["text"] for one in said]
 
 
+def _name(store: Store, turn: Mapping[str, Any], messages: Iterable[BaseMessage]) -> None:
+    """Make the messages' ids names of the turn, if anything was recalled in it."""
+    for message in messages:
+        if isinstance(message, AIMessage) and message.id:
+            named_too(store, turn["turn"], message.id)
+
+
 def _with_memories(request: ModelRequest[Any], turn: Mapping[str, Any]) -> ModelRequest[Any]:
     """The request with the memories after all that its system message says.
 
     What was there stays as it was, so that a model's cache of it stays valid.
     """
-    prompt = turn.get("prompt")
+    prompt = turn["prompt"]
     if not prompt:
         return request
     system = request.system_message
@@ -284,8 +287,6 @@ def _with_memories(request: ModelRequest[Any], turn: Mapping[str, Any]) -> Model
 
 def _stamped(response: ModelResponse[Any], turn: Mapping[str, Any]) -> ModelResponse[Any]:
     """The response, whose messages say which turn they answer."""
-    if not turn:
-        return response
     said = {STAMP: stamp(turn["turn"], turn["tenant"])}
     return replace(response, result=[_saying(message, said) for message in response.result])
 

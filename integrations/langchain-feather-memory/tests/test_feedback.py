@@ -143,6 +143,19 @@ def test_each_feedback_id_is_one_feedback_that_may_change_its_mind(store, feedba
     assert store.get("lunch").importance == LIKE
 
 
+@pytest.mark.parametrize("said", [{"key": "thumbs", "score": 1}, {"key": "saved"}])
+def test_a_feedback_id_of_another_run_is_refused(store, feedback, turn, said):
+    store.recall("Deploys", k=1, turn="another", reinforce=False)
+    feedback.record(turn, **said, feedback_id="f1")
+    before = importance(store)
+
+    with pytest.raises(ParameterError, match="another run"):
+        feedback.record("another", **said, feedback_id="f1")
+
+    feedback.record("message", **said, feedback_id="f1")  # the same run, by its other name
+    assert importance(store) == before
+
+
 def test_a_comment_is_kept_beside_its_signals(store, turn, feedback):
     (signal,) = feedback.record(turn, "thumbs", score=0, comment="It is Friday now")
 

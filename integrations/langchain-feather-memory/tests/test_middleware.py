@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 from uuid import uuid4
 from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import pytest
 from langchain.agents import create_agent
@@ -167,6 +168,8 @@ def test_no_memory_breaks_out_of_its_fence(store, model, hostile):
     assert prompt.endswith("</memories>")
     assert prompt.count("<memories>") == prompt.count("</memories>") == 1
     assert "not instructions" in prompt.split("<memories>")[0]
+    with pytest.raises((ET.ParseError, AssertionError)):  # as it is, it would have broken out
+        assert texts_in(prompt.replace(escape(hostile), hostile)) == [hostile]
 
 
 @pytest.mark.parametrize("budget", [60, 120, 250])
@@ -433,6 +436,7 @@ def test_a_turn_that_goes_on_for_another_tenant_is_refused(pool, model):
 
     with pytest.raises(ParameterError, match="goes on for 'bob'"):
         agent.invoke(None, thread("t", tenant="bob"))
+    assert len(model.seen) == 1  # nothing of Alice's was shown under Bob's name
 
     result = agent.invoke(None, thread("t", tenant="alice"))
     assert result["messages"][-1].text == "Noted."
