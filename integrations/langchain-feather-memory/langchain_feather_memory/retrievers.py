@@ -8,6 +8,7 @@ from datetime import datetime  # noqa: TC003  pydantic reads the annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.embeddings import Embeddings  # noqa: TC002  likewise
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
@@ -16,6 +17,7 @@ from typing_extensions import override
 from feather_memory import Filter, ParameterError, Scoring, Store, TenantPool
 from langchain_feather_memory._convert import to_document, to_filter, to_scored_document
 from langchain_feather_memory._tenancy import bound_store, places_of, store_for, tenant_for
+from langchain_feather_memory._turns import RECALLED, recalled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -156,7 +158,10 @@ class FeatherRetriever(BaseRetriever):
     ) -> list[Document]:
         call = _Call(**asked)
         vector = None if self.embedding is None else self.embedding.embed_query(query)
-        return self._recalled(query, vector, call, run=str(run_manager.run_id))
+        documents, event = self._recalled(query, vector, call, run=str(run_manager.run_id))
+        if run_manager.handlers:
+            dispatch_custom_event(RECALLED, event, config={"callbacks": run_manager.get_child()})
+        return documents
 
     @override
     async def _aget_relevant_documents(
@@ -164,9 +169,13 @@ class FeatherRetriever(BaseRetriever):
     ) -> list[Document]:
         call = _Call(**asked)
         vector = None if self.embedding is None else await self.embedding.aembed_query(query)
-        return await asyncio.to_thread(
+        documents, event = await asyncio.to_thread(
             self._recalled, query, vector, call, run=str(run_manager.run_id)
         )
+        if run_manager.handlers:
+            child = run_manager.get_child()
+            await adispatch_custom_event(RECALLED, event, config={"callbacks": child})
+        return documents
 
     @property
     def _source(self) -> Store | TenantPool:
@@ -189,7 +198,8 @@ class FeatherRetriever(BaseRetriever):
 
     def _recalled(
         self, query: str, vector: list[float] | None, call: _Call, *, run: str
-    ) -> list[Document]:
+    ) -> tuple[list[Document], dict[str, Any]]:
+        """The documents, and what is told of them to handlers such as the feedback's."""
         store = store_for(self._source, named=call.tenant, default=None, places={})
         own, narrower = to_filter(self.filter), to_filter(call.filter)
         k = self.k if call.k is None else call.k
@@ -209,5 +219,7 @@ class FeatherRetriever(BaseRetriever):
             hits = store.search(query, k, **asked)
         store.log_recall(hits, turn=turn, reinforce=self.reinforce)
         if self.with_scores:
-            return [to_scored_document(hit, turn=turn) for hit in hits]
-        return [to_document(hit.memory) for hit in hits]
+            documents = [to_scored_document(hit, turn=turn) for hit in hits]
+        else:
+            documents = [to_document(hit.memory) for hit in hits]
+        return documents, recalled(turn, store, hits)

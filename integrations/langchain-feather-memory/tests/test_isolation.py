@@ -175,7 +175,7 @@ class ForgetfulRetriever(FeatherRetriever):
         self.__dict__["kept"] = kept["tenant"]
         return kept
 
-    def _recalled(self, query: str, vector: Any, call: Any, *, run: str) -> list[Any]:
+    def _recalled(self, query: str, vector: Any, call: Any, *, run: str) -> Any:
         object.__setattr__(call, "tenant", self.__dict__["kept"])
         return super()._recalled(query, vector, call, run=run)
 
