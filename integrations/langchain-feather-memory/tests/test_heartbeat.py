@@ -6,7 +6,6 @@ machine lengthens it too, so the best of three runs counts, and what blocks is s
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ from langchain_feather_memory import (
 from feather_memory import Store, TenantPool
 
 from .conftest import HashEmbeddings
+from .heartbeat import longest_stall
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,31 +44,12 @@ class Blocking(HashEmbeddings):
         return self.embed_query(text)
 
 
-async def stall(work: Work, number: int, clock: Clock) -> float:
-    """The longest time that a ticking task had to wait while the work was done."""
-    longest, is_over = 0.0, False
-
-    async def tick() -> None:
-        nonlocal longest
-        while not is_over:
-            before = clock()
-            await asyncio.sleep(0.001)
-            longest = max(longest, clock() - before)
-
-    ticking = asyncio.create_task(tick())
-    await asyncio.sleep(0)
-    await work(number)
-    is_over = True
-    await ticking
-    return longest
-
-
 async def least_stall(work: Work, clock: Clock = time.perf_counter) -> float:
     """The best of up to three runs."""
     best = float("inf")
     for number in range(3):
         if best > STALL_SECONDS:
-            best = min(best, await stall(work, number, clock))
+            best = min(best, await longest_stall(work(number), clock))
     return best
 
 
