@@ -7,7 +7,6 @@ a dead store. A store rests only while none of its calls is under way.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from feather_memory import keeping
-from feather_memory.config import BUSY_SECONDS
 from feather_memory.db import schema
 from feather_memory.db.database import Database
 from feather_memory.drafts import whole
@@ -34,97 +32,16 @@ from feather_memory.errors import (
 )
 from feather_memory.progress import teller
 from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
+from feather_memory.seats import Seat
 from feather_memory.store import Store
 from feather_memory.tenants import SUFFIX, checked, file_name, is_digest, tenant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from feather_memory.db.database import Durability
     from feather_memory.progress import Progress
     from feather_memory.types import Clock, Embedder, Seconds
-
-_log = logging.getLogger("feather_memory")
-_PAUSE = 0.002  # seconds between two looks at whether a store is still in use
-
-
-class _Seat:
-    """One tenant's place in the pool: its store, and the calls that are under way in it."""
-
-    def __init__(self, tenant: str, pool: TenantPool) -> None:
-        self.tenant = tenant
-        self.used: Seconds = 0.0
-        self.store: Store | None = None
-        self._pool = pool
-        self.start_over()
-
-    def start_over(self) -> None:
-        """Forget the calls of other threads: after a fork they are not here any more."""
-        self._lock = threading.RLock()
-        self._leases: set[object] = set()
-        self._is_changing = False
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether a call is under way."""
-        return bool(self._leases)
-
-    @contextmanager
-    def lease(self) -> Iterator[None]:
-        """While it is held, the pool leaves the store open. Waits while the store goes to rest."""
-        with self._lock:
-            if self._is_changing:  # it is this very thread that opens it, or lets it rest
-                yield
-                return
-            leases, token = self._leases, object()
-            leases.add(token)
-        try:
-            self._pool._touch(self)  # noqa: SLF001  two halves of one mechanism
-            yield
-        finally:
-            leases.discard(token)
-            self._pool._settle()  # noqa: SLF001
-
-    def opened(self, make: Callable[[_Seat], Store]) -> Store:
-        """The store; made by the first who asks, while the others wait."""
-        if self.store is None:
-            with self.lease(), self._changing():
-                if self.store is None:
-                    self.store = make(self)
-        return self.store
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        # Whoever is in here waits for no other seat: their uses of this one's file settle nothing.
-        with self._lock:
-            self._is_changing = True
-            try:
-                yield
-            finally:
-                self._is_changing = False
-
-    def rest(self, then: Callable[[], None] | None = None) -> bool:
-        """Let the store rest unless it is in use, and do something before it can wake."""
-        with self._changing():
-            if self.is_in_use:
-                return False
-            try:
-                if self.store is not None:
-                    self.store.rest()
-            except FeatherError as error:  # its mapped file was not written; the truth is complete
-                _log.warning("while the store of tenant %r went to rest: %s", self.tenant, error)
-            if then is not None:
-                then()
-            return True
-
-    def wait_to_rest(self, then: Callable[[], None]) -> bool:
-        """As `rest`, after waiting a while for the calls under way."""
-        deadline = time.monotonic() + BUSY_SECONDS
-        while not self.rest(then):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_PAUSE)
-        return True
 
 
 class TenantPool:
@@ -173,8 +90,8 @@ class TenantPool:
         self._embedders = {"embedder": embedder, "query_embedder": query_embedder}
         self._durability: Durability = durability
         self._clock = clock
-        self._seats: weakref.WeakValueDictionary[str, _Seat] = weakref.WeakValueDictionary()
-        self._awake: OrderedDict[str, _Seat] = OrderedDict()  # least recently used first
+        self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
+        self._awake: OrderedDict[str, Seat] = OrderedDict()  # least recently used first
         self._lock = threading.Lock()
         self._rests = 0
         self._is_open = True
@@ -343,16 +260,16 @@ class TenantPool:
         if not self._is_open:
             raise ClosedStoreError(str(self.directory))
 
-    def _seat(self, tenant: str) -> _Seat:
+    def _seat(self, tenant: str) -> Seat:
         name = checked(tenant)
         with self._lock:
             self._require_open()
             seat = self._seats.get(name)
             if seat is None:
-                seat = self._seats[name] = _Seat(name, self)
+                seat = self._seats[name] = Seat(name, touch=self._touch, settle=self._settle)
         return seat
 
-    def _make(self, seat: _Seat) -> Store:
+    def _make(self, seat: Seat) -> Store:
         database = Database(
             self.path_of(seat.tenant),
             durability=self._durability,
@@ -361,7 +278,7 @@ class TenantPool:
         )
         return Store(database, clock=self._clock, **self._embedders)
 
-    def _touch(self, seat: _Seat) -> None:
+    def _touch(self, seat: Seat) -> None:
         """Note that a store is being used."""
         now = self._clock()
         with self._lock:

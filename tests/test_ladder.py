@@ -27,7 +27,7 @@ LADDER = [
     "writing auditing feedback",
     "readable",
     "store",
-    "tenants reports layers pool",
+    "tenants reports layers seats pool",
     "testing",
     "demo",
     "cli",
@@ -36,7 +36,7 @@ LADDER = [
 RUNGS = {name: rung for rung, name in enumerate(" ".join(LADDER).split())}
 
 MAX_FILE_LINES = 400
-LONGER_FILES = {"store.py": 510, "pool.py": 440}  # the two doors; most of it is what they say
+LONGER_FILES = {"store.py": 510}  # the door; most of it is what it says
 MAX_FUNCTION_LINES = 40  # without its docstring
 
 FILES = sorted(ROOT.rglob("*.py"))

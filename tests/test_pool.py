@@ -23,8 +23,8 @@ from feather_memory import (
     TenantPool,
     WrongTenantError,
     keeping,
+    seats,
 )
-from feather_memory import pool as pool_module
 from feather_memory.tenants import file_name
 from feather_memory.testing import HashEmbedder
 
@@ -257,7 +257,7 @@ def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
 
 
 def test_forgetting_waits_for_a_call_under_way_and_gives_up_on_a_long_one(pool, monkeypatch):
-    monkeypatch.setattr(pool_module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(seats, "BUSY_SECONDS", 0.05)
     with pool.lease("alice") as store:
         store.add("kept")
         with pytest.raises(TimeoutError):
