@@ -65,3 +65,6 @@ MAX_TENANT_LENGTH = 255
 TENANT_STEM_LENGTH = 120
 """Characters of its file's name before the suffix: what lies beside a file adds up to some 40 to
 its name, file systems allow 255 bytes, and Windows has 260 for the whole path."""
+
+WARM_WORKERS = 8
+"""Threads of a warm start. Source: published Feather DB context-engine patterns."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from feather_memory.db.database import Database
     from feather_memory.replica import View
-    from feather_memory.types import Positions, Vector
+    from feather_memory.types import Positions, Seconds, Vector
 
 _log = logging.getLogger("feather_memory")
 _BLOCK = 4_096  # rows written at once
@@ -137,6 +137,12 @@ def faults(path: Path) -> list[str]:
 def file_bytes(path: Path) -> int:
     """Size of the truth, with its log."""
     return _size(path) + _size(path.with_name(f"{path.name}-wal"))
+
+
+def written_at(path: Path) -> Seconds:
+    """When the truth was last written, by its file or its log; 0 if it is gone."""
+    log = path.with_name(f"{path.name}-wal")
+    return max((each.stat().st_mtime for each in (path, log) if each.exists()), default=0.0)
 
 
 def derived_bytes(path: Path) -> int:

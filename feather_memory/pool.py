@@ -14,10 +14,12 @@ import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from feather_memory import keeping
+from feather_memory.config import WARM_WORKERS
 from feather_memory.db import schema
 from feather_memory.db.database import Database
 from feather_memory.drafts import whole
@@ -111,6 +113,14 @@ class TenantPool:
         state = f"{len(self._awake)} of at most {self.max_open} open"
         return f"<TenantPool {str(self.directory)!r}, {state if self._is_open else 'closed'}>"
 
+    def __contains__(self, tenant: str) -> bool:
+        """Whether the tenant has a file. Asking makes none, unlike `get`.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+        """
+        return self.path_of(tenant).exists()
+
     def path_of(self, tenant: str) -> Path:
         """Where the tenant's file is, or would be.
 
@@ -138,14 +148,14 @@ class TenantPool:
             yield seat.opened(self._make)
 
     def warm(
-        self, tenants: Iterable[str], workers: int = 8, *, progress: Progress = False
+        self, tenants: Iterable[str], workers: int = WARM_WORKERS, *, progress: Progress = False
     ) -> WarmReport:
         """Open tenants and read what their first search needs; the failures of some stop no other.
 
         No file is made for a tenant that has none. Those beyond `max_open` are not tried.
 
         Args:
-            tenants: Whose stores; the most important first.
+            tenants: Whose stores; the most important first, as `recent` has them.
             workers: Threads, at least 1.
             progress: True for a bar in the terminal or notebook, or a function told (done, total).
         """
@@ -169,8 +179,7 @@ class TenantPool:
     def _warmed(self, tenant: str) -> Warmed:
         start, failure = time.perf_counter(), None
         try:
-            path = self.path_of(tenant)
-            if not path.exists():
+            if tenant not in self:
                 raise StoreAccessError(f"no tenant {tenant!r} in {str(self.directory)!r}")
             self.get(tenant).wake()
         except FeatherError as error:
@@ -184,12 +193,21 @@ class TenantPool:
         One with a long name whose file is too damaged to tell it is left out.
         """
         self._require_open()
-        found = []
-        for path in self.directory.glob(f"*{SUFFIX}"):
-            name = _tenant_in(path) if is_digest(path.name) else tenant_of(path.name)
-            if name is not None:
-                found.append(name)
-        return sorted(found)
+        names = map(_tenant_in, self.directory.glob(f"*{SUFFIX}"))
+        return sorted(name for name in names if name is not None)
+
+    def recent(self, limit: int | None = None) -> list[str]:
+        """Tenants by when their files were last written, the latest first, at most `limit`.
+
+        A recall is logged in the file, so that who asks counts as active, and not only who adds.
+        """
+        self._require_open()
+        most = None if limit is None else whole(limit, "limit", 0)
+        paths = sorted(
+            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-keeping.written_at(path), path)
+        )
+        names = (name for path in paths if (name := _tenant_in(path)) is not None)
+        return list(islice(names, most))
 
     def stats(self) -> PoolStats:
         """What is open and in use at this moment."""
@@ -328,7 +346,9 @@ def _refuse_another(path: Path, tenant: str) -> None:
 
 
 def _tenant_in(path: Path) -> str | None:
-    """Whose file it is by what it says itself, if that fits its name."""
+    """Whose file it is by its name; or, if that is a digest, by what it says and its name fits."""
+    if not is_digest(path.name):
+        return tenant_of(path.name)
     try:
         tenant = schema.tenant_in(path)
     except FeatherError:
