@@ -142,7 +142,7 @@ def file_bytes(path: Path) -> int:
 def written_at(path: Path) -> Seconds:
     """When the truth was last written, by its file or its log; 0 if it is gone."""
     log = path.with_name(f"{path.name}-wal")
-    return max((each.stat().st_mtime for each in (path, log) if each.exists()), default=0.0)
+    return max((found.st_mtime for each in (path, log) if (found := _stat(each))), default=0.0)
 
 
 def derived_bytes(path: Path) -> int:
@@ -152,4 +152,12 @@ def derived_bytes(path: Path) -> int:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    found = _stat(path)
+    return 0 if found is None else found.st_size
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:  # asking first would race: the last to close a store drops its log
+        return None

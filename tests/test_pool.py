@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import random
 import threading
@@ -236,6 +237,45 @@ def test_tenants_with_long_names_are_listed_by_what_their_files_say(pool):
     assert pool.tenants() == sorted(names)
 
 
+def test_asking_whether_a_tenant_is_there_makes_no_file(pool):
+    pool.get("alice").add("x")
+
+    assert "alice" in pool
+    assert "Alice" not in pool
+    assert "../../x" not in pool
+    with pytest.raises(TenantNameError):
+        assert "a\0" not in pool
+    assert pool.tenants() == ["alice"]
+
+
+def test_the_recent_tenants_are_those_last_written_or_asked(pool):
+    names = ["a", "b", "c", "é" * 255]
+    for age, name in enumerate(names):
+        pool.get(name).add("x")
+        pool.get(name).rest()
+        os.utime(pool.path_of(name), (1_000.0 - age, 1_000.0 - age))
+    before = pool.recent()
+    pool.get("c").recall("x")
+
+    assert before == names
+    assert pool.recent() == ["c", "a", "b", "é" * 255]
+    assert pool.recent(2) == ["c", "a"]
+    assert pool.recent(0) == []
+    with pytest.raises(ParameterError):
+        pool.recent(-1)
+
+
+def test_searching_does_not_make_a_tenant_recent(pool):
+    pool.get("a").add("x")
+    pool.get("a").rest()
+    os.utime(pool.path_of("a"), (1_000.0, 1_000.0))
+    pool.get("b").add("x")
+    pool.get("a").search("x")
+    pool.get("a").rest()
+
+    assert pool.recent() == ["b", "a"]
+
+
 def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
     store = pool.get("alice")
     store.add("a secret")
@@ -336,10 +376,19 @@ def test_warming_tries_no_more_than_there_is_room_for(pool):
     assert report.skipped == ("d", "e", "f")
 
 
-def test_warming_draws_a_bar_if_asked(pool, capsys):
-    pool.get("a")
-    pool.warm(["a"], progress=True)
-    assert "warming" in capsys.readouterr().err
+def test_warming_takes_eight_workers_unless_told(tmp_path):
+    assert inspect.signature(TenantPool.warm).parameters["workers"].default == 8
+
+
+def test_warming_draws_a_bar_on_a_terminal_if_asked(pool, capsys):
+    for name in "ab":
+        pool.get(name)
+    pool.warm("ab", progress=True)
+
+    drawn = capsys.readouterr()
+    assert drawn.err.startswith("\rwarming ")
+    assert drawn.err.endswith(f"{'█' * 30} 2 of 2\n")
+    assert drawn.out == ""
 
 
 def test_warming_nobody_is_fine(pool):
