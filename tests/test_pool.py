@@ -6,6 +6,8 @@ import gc
 import inspect
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 import unicodedata
@@ -572,11 +574,45 @@ def test_a_hundred_thousand_hostile_calls_leak_nothing(tmp_path):
     ]
 
 
-def test_resident_memory_is_bounded_by_what_is_open(tmp_path):
-    vectors = np.eye(64, 256, dtype=np.float32)
-    with TenantPool(tmp_path, max_open=2) as pool:
-        held = [pool.get(f"t{n}") for n in range(6)]
-        for store in held:
-            store.add_many({"text": "x", "vector": vector} for vector in vectors)
-            store.search(vector=vectors[0])
-        assert sum(store._loaded is not None for store in held) == 2
+HOLD_ALL = """
+import sys
+from pathlib import Path
+import numpy as np
+from feather_memory import TenantPool
+
+def private():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+query = np.ones(256, np.float32)
+with TenantPool(sys.argv[1], max_open=int(sys.argv[2])) as pool:
+    pool.get("t0").search(vector=query)
+    before, most, held = private(), 0.0, []
+    for name in pool.tenants():
+        held.append(pool.get(name))
+        assert held[-1].search(vector=query)
+        most = max(most, private() - before)
+    print(len(held), most)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="read from /proc")
+def test_private_memory_is_bounded_by_what_is_open_and_not_by_what_is_held(tmp_path):
+    """Beside a pool with room for all of them, which shows that the measure would tell."""
+    tenants, rows = 30, 1_000  # of 1 MB each
+    vectors = np.random.default_rng(7).standard_normal((rows, 256), dtype=np.float32)
+    records = [{"text": "x", "vector": vector} for vector in vectors]
+    with TenantPool(tmp_path, max_open=1) as pool:
+        for n in range(tenants):
+            pool.get(f"t{n}").add_many(records)
+
+    def megabytes(max_open):
+        command = [sys.executable, "-c", HOLD_ALL, str(tmp_path), str(max_open)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        held, most = done.stdout.split()
+        assert int(held) == tenants
+        return float(most)
+
+    bounded, unbounded = megabytes(2), megabytes(tenants)
+    assert unbounded > tenants
+    assert bounded < tenants / 3
