@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
 from feather_memory.db import forking, schema
+from feather_memory.db.newborn import newborn
 from feather_memory.errors import (
     BusyStoreError,
     ClosedStoreError,
@@ -352,16 +353,17 @@ class Database:
         """Copy the file as it is at one moment, whole or not at all, while others use it."""
         with self.reading() as connection:
             try:
-                copy = sqlite3.connect(target, isolation_level=None)
-                try:
-                    connection.backup(copy)
-                    copy.execute("pragma journal_mode = wal")
-                finally:
-                    copy.close()
+                with newborn(target) as beside:
+                    copy = sqlite3.connect(beside, isolation_level=None)
+                    try:
+                        connection.backup(copy)
+                        copy.execute("pragma journal_mode = wal")
+                    finally:
+                        copy.close()
             except sqlite3.Error as error:
-                for left in ("", "-wal", "-shm", "-journal"):
-                    target.with_name(target.name + left).unlink(missing_ok=True)
                 raise translated(error, target) or error from error
+            except OSError as error:
+                raise StoreAccessError(f"cannot write {str(target)!r}: {error}") from error
 
     def rest(self) -> None:
         """Close every connection that is not in use; the next use opens the file again."""
