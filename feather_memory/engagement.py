@@ -125,9 +125,14 @@ class Engagement(Readable):
         event = new_id(moment) if event_id is None else label(event_id, "event_id")
         with self._database.writing() as transaction:
             return feedback.add(
-                transaction, label(memory_id, "memory_id"), _kind(kind), event_id=event, at=moment,
-                strength=share, turn=turn,
-            )  # fmt: skip
+                transaction,
+                label(memory_id, "memory_id"),
+                signal_kind(kind),
+                event_id=event,
+                at=moment,
+                strength=share,
+                turn=turn,
+            )
 
     def unsignal(self, event_id: str) -> Signal:
         """Take a signal back. It stays in the log and no longer counts."""
@@ -163,7 +168,7 @@ class Engagement(Readable):
             UnknownTurnError: Nothing was recalled under that turn.
             ParameterError: A correction that could mean several memories.
         """
-        named, now = _kind(kind), self._now()
+        named, now = signal_kind(kind), self._now()
         event = None if event_id is None else label(event_id, "event_id")
         credit = _strength(strength)
         ids = None if memory_ids is None else labels(memory_ids, "memory_ids")
@@ -195,7 +200,7 @@ class Engagement(Readable):
         Raises:
             UnknownTurnError: Nothing was recalled under that turn.
         """
-        named, now = _kind(kind), self._now()
+        named, now = signal_kind(kind), self._now()
         with self._database.writing() as transaction:
             first = recalls.find(transaction.connection, label(turn, "turn"))
             if first is None:
@@ -219,7 +224,12 @@ def _strength(strength: float) -> float:
     return share
 
 
-def _kind(kind: SignalKind | str) -> SignalKind:
+def signal_kind(kind: SignalKind | str) -> SignalKind:
+    """The kind by that name.
+
+    Raises:
+        ParameterError: There is none.
+    """
     try:
         return SignalKind(kind)
     except ValueError:

@@ -15,6 +15,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from feather_memory.drafts import label, labels, unit_interval, whole
+from feather_memory.engagement import signal_kind
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model import ContextChain, Hit, Hits
 from feather_memory.scoring import Scoring
@@ -249,7 +250,7 @@ class ContextLayers:
             ParameterError: An id that no layer showed the turn, or a correction that could mean
                 several memories. Nothing was logged.
         """
-        shown = self._shown(turn)
+        named, shown = signal_kind(kind), self._shown(turn)
         meant = _narrowed(turn, shown, memory_ids, copied_text)
         if correction is not None and len(meant) != 1:
             raise ParameterError(
@@ -263,7 +264,7 @@ class ContextLayers:
             if ids:
                 logged += layer.store.feedback(
                     turn,
-                    kind,
+                    named,
                     memory_ids=ids if is_narrowed else None,
                     copied_text=copied_text,
                     correction=correction,
@@ -352,6 +353,8 @@ class ContextLayers:
     @staticmethod
     def _embedded(text: str | None, asked: dict[str, Any]) -> Callable[[Layer], Any]:
         """Gives each layer the query's vector; layers with one embedder share it."""
+        if "layer_weight" in asked:
+            raise ParameterError("layer_weight is each layer's own: give a Layer its weight")
         given = asked.pop("vector", None)
         known: dict[int, Any] = {}
 

@@ -210,7 +210,8 @@ class TenantPool:
         return list(islice(names, most))
 
     def stats(self) -> PoolStats:
-        """What is open and in use at this moment."""
+        """What is open and in use at this moment, once the idle rest."""
+        self._settle(look_for_idle=True)
         with self._lock:
             seats = list(self._awake.values())
         return PoolStats(

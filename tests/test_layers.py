@@ -223,6 +223,8 @@ def test_a_turn_is_unknown_only_if_no_layer_logged_it(layers):
 
     assert len(layers.feedback("of one layer", "liked")) == 1
     assert layers.feedback("shown nothing", "liked") == []
+    with pytest.raises(ParameterError, match="'loved'"):
+        layers.feedback("shown nothing", "loved")
     for ask in (layers.feedback, layers.unfeedback):
         with pytest.raises(UnknownTurnError, match="'nobody'"):
             ask("nobody", "liked")
@@ -285,6 +287,8 @@ def test_layers_need_names_of_their_own_and_numbers_in_range(pool):
         lambda: Layer(name="", store=store),
         lambda: ContextLayers(user=store).search("x", 0),
         lambda: ContextLayers(user=store).search("x", scoring="fast"),
+        lambda: ContextLayers(user=store).search("x", layer_weight=2.0),
+        lambda: ContextLayers(user=store).context_chain("x", layer_weight=2.0),
         lambda: store.search("x", layer_weight=0),
     ):
         with pytest.raises(ParameterError):

@@ -154,6 +154,15 @@ def test_an_idle_store_rests_at_the_next_call_of_another(pool, clock):
     assert pool.stats().open == 1
 
 
+def test_a_store_that_idles_is_not_counted_as_open(pool, clock):
+    idle = pool.get("a")
+    idle.add("x")
+    clock.advance(seconds=600)
+
+    assert pool.stats().open == 0
+    assert idle._database.is_resting
+
+
 def test_close_idle_says_how_many_it_let_rest(pool, clock):
     for name in "ab":
         pool.get(name).add("x")
