@@ -91,8 +91,11 @@ def hold_all(folder: str, max_open: int) -> None:
         print(f"{len(held)} of {len(held[0]):,} x {HELD_DIM}, max_open={max_open}: +{most:.0f} MB")
 
 
-def resident_memory(random: np.random.Generator) -> None:
-    """Of processes that hold every store of a pool, by how many may be open."""
+def many_in_memory(random: np.random.Generator) -> None:
+    """Tenants too small to be mapped, so that their vectors are read: how long, and how much.
+
+    The memory is that of processes that hold every store of a pool, by how many may be open.
+    """
     if not Path("/proc/self/smaps_rollup").exists():
         print("skipped: resident memory is read from /proc")
         return
@@ -103,6 +106,11 @@ def resident_memory(random: np.random.Generator) -> None:
                 pool.get(f"t{tenant}").add_many(
                     {"text": f"fact {n}", "vector": vector} for n, vector in enumerate(vectors)
                 )
+        for workers in (1, 2, 8):
+            with TenantPool(folder) as pool:
+                taken = pool.warm(pool.tenants(), workers).milliseconds
+                print(f"{HELD} of {HELD_ROWS:,} x {HELD_DIM}, {workers} workers: {taken:,.0f} ms")
+        sys.stdout.flush()
         for max_open in (MAX_OPEN, HELD):
             subprocess.run([sys.executable, __file__, folder, str(max_open)], check=True)
 
@@ -115,8 +123,7 @@ def main() -> None:
         query = random.standard_normal(DIM, dtype=np.float32)
         warm_start(folder, query)
         merged_search(folder, query)
-    sys.stdout.flush()
-    resident_memory(random)
+    many_in_memory(random)
 
 
 if __name__ == "__main__":
