@@ -72,3 +72,10 @@ its name, file systems allow 255 bytes, and Windows has 260 for the whole path."
 
 WARM_WORKERS = 8
 """Threads of a warm start. Source: published Feather DB context-engine patterns."""
+
+STORE_HANDLES = 5
+"""File handles of an open store that reads and writes: two files twice, and the log's index."""
+
+HANDLE_SHARE = 0.5
+"""Share of the handles a process may have that a pool's stores may take. The rest is for sockets,
+and for stores in which several threads read at once. Of the usual 1,024 it leaves 102 stores."""

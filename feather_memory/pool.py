@@ -34,7 +34,7 @@ from feather_memory.errors import (
 )
 from feather_memory.progress import teller
 from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
-from feather_memory.seats import Seat
+from feather_memory.seats import Seat, room
 from feather_memory.store import Store
 from feather_memory.tenants import SUFFIX, checked, file_name, is_digest, tenant_of
 
@@ -80,6 +80,7 @@ class TenantPool:
             clock: Tells Unix seconds; idleness is counted by it, too.
             max_open: Stores that are open at once, at least 1. The least recently used rests
                 first; where more are in use at one moment, more are open until they are done.
+                Fewer where this process may not have enough file handles: `stats` has the number.
             idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
         """
         if durability not in {"process", "full"}:
@@ -87,7 +88,7 @@ class TenantPool:
         if isinstance(idle_seconds, bool) or not idle_seconds > 0:
             raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
         self.directory = Path(directory).absolute()
-        self.max_open = whole(max_open, "max_open", 1)
+        self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
         self._embedders = {"embedder": embedder, "query_embedder": query_embedder}
         self._durability: Durability = durability

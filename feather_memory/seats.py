@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from feather_memory.config import BUSY_SECONDS
+from feather_memory.config import BUSY_SECONDS, HANDLE_SHARE, STORE_HANDLES
 from feather_memory.errors import FeatherError
 
 if TYPE_CHECKING:
@@ -19,6 +20,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("feather_memory")
 _PAUSE = 0.002  # seconds between two looks at whether a store is still in use
+
+
+def room() -> int:
+    """How many stores the file handles that this process may have suffice for, at least 1."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return sys.maxsize
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        return sys.maxsize
+    return max(1, int(limit * HANDLE_SHARE / STORE_HANDLES))
 
 
 class Seat:

@@ -359,6 +359,19 @@ def test_warm_tells_how_long_each_took_and_fails_if_one_did(call, directory, mon
     assert not (directory / "nobody.feather").exists()
 
 
+def test_warm_opens_all_of_more_tenants_than_there_is_room_for(call, tmp_path, monkeypatch):
+    with TenantPool(tmp_path / "many") as pool:
+        for n in range(7):
+            pool.get(f"t{n}").add("x")
+    monkeypatch.setattr("feather_memory.pool.room", lambda: 3)
+    monkeypatch.setattr(pooling, "_is_terminal", lambda: True)
+
+    done = call("warm", tmp_path / "many")
+
+    assert "7 opened, 0 failed" in done.stdout
+    assert done.stderr.endswith("7 of 7\n")
+
+
 def test_warm_draws_a_bar_where_somebody_looks(call, directory, monkeypatch):
     assert "warming" not in call("warm", directory, "alice").stderr
 

@@ -583,6 +583,44 @@ def test_a_hundred_thousand_hostile_calls_leak_nothing(tmp_path):
     ]
 
 
+FEW_HANDLES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+from feather_memory import StoreAccessError, TenantPool
+
+def ask_all(pool):
+    for n in range(100):
+        store = pool.get(f"t{n}")
+        store.add("x")
+        assert store.search("x")
+
+with TenantPool(sys.argv[1]) as pool:
+    ask_all(pool)
+    print(pool.stats().max_open, pool.stats().open)
+with TenantPool(sys.argv[1]) as pool:
+    pool.max_open = 256
+    try:
+        ask_all(pool)
+    except StoreAccessError:
+        print("no handles left")
+    pool.max_open = 1
+    pool._settle()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_no_more_stores_are_open_than_the_process_may_have_handles_for(tmp_path):
+    """With the room taken away it fails, which shows that the limit is felt."""
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_HANDLES, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.split("\n") == ["20 20", "no handles left", ""], done.stderr
+
+
 HOLD_ALL = """
 import sys
 from pathlib import Path

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +15,12 @@ from feather_memory.cli.options import day, table
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
 from feather_memory.pool import TenantPool
+from feather_memory.progress import teller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from feather_memory.reports import Warmed
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 
@@ -47,25 +54,31 @@ def warm(
 
     Their pages are in the system's file cache afterwards. Exits with 1 if some could not be opened.
     """
-    existing_directory(directory)
-    with TenantPool(directory) as pool:
-        wanted = names or pool.recent()
-    with TenantPool(directory, max_open=max(1, len(wanted))) as pool:
-        report = pool.warm(wanted, workers, progress=_is_terminal())
+    begun = time.perf_counter()
+    with TenantPool(existing_directory(directory)) as pool:
+        wanted = list(dict.fromkeys(names or pool.recent()))
+        done = list(_warmed(pool, wanted, workers))
+    milliseconds = (time.perf_counter() - begun) * 1_000
     table(
         ["tenant", "ms", "failure"],
-        (
-            (one.tenant, f"{one.milliseconds:.1f}", "" if one.failure is None else one.failure)
-            for one in report.tenants
-        ),
+        ((one.tenant, f"{one.milliseconds:.1f}", one.failure or "") for one in done),
     )
-    failed = len(report.failures)
-    typer.echo(
-        f"{len(report.tenants) - failed:,} opened, {failed:,} failed, "
-        f"in {report.milliseconds:,.0f} ms."
-    )
+    failed = sum(one.failure is not None for one in done)
+    typer.echo(f"{len(done) - failed:,} opened, {failed:,} failed, in {milliseconds:,.0f} ms.")
     if failed:
         raise typer.Exit(1)
+
+
+def _warmed(pool: TenantPool, wanted: list[str], workers: int) -> Iterator[Warmed]:
+    """All of them, by as many at once as there is room for."""
+    tell = teller(_is_terminal(), label="warming")
+    for start in range(0, len(wanted), pool.max_open):
+
+        def told(done: int, _: int, start: int = start) -> None:
+            if tell is not None:
+                tell(start + done, len(wanted))
+
+        yield from pool.warm(wanted[start : start + pool.max_open], workers, progress=told).tenants
 
 
 def _is_terminal() -> bool:
