@@ -88,9 +88,8 @@ def hold_all(folder: str, max_open: int) -> None:
             held.append(pool.get(tenant))
             held[-1].search(vector=np.ones(HELD_DIM, np.float32), k=5)
             most = max(most, private_megabytes() - before)
-        print(
-            f"{len(held)} of {len(held[0]):,} x {HELD_DIM}, max_open={pool.max_open}: +{most:.0f} MB"
-        )
+        what = f"{len(held)} of {len(held[0]):,} x {HELD_DIM}, max_open={pool.max_open}"
+        print(f"{what}: +{most:.0f} MB")
 
 
 def many_in_memory(random: np.random.Generator) -> None:

@@ -124,8 +124,10 @@ def discard(path: Path) -> None:
 def companions(path: Path) -> list[Path]:
     """All that may lie beside the store at `path` and belongs to it."""
     near = hnsw_path(path)
+    derived = [vectors_path(path), near, description_of(near)]
+    left = [each for one in derived for each in snapshot.leftovers(one)]
     logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
-    return [vectors_path(path), near, description_of(near), *logs]
+    return [*derived, *left, *logs]
 
 
 def faults(path: Path) -> list[str]:

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -226,7 +226,8 @@ class TenantPool:
     def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
         """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
 
-        Another process that has the file open keeps its bytes until it lets go of it.
+        Another process that has the file open goes on with the removed one until its store rests,
+        and what it writes there is lost: forget a tenant when no other process serves them.
 
         Args:
             tenant: Whose files. Nothing happens if there are none.
@@ -242,7 +243,7 @@ class TenantPool:
         def remove() -> None:
             _refuse_another(path, tenant)
             for each in (*keeping.companions(path), path):  # the truth last: its log may be ahead
-                if each.exists():
+                with suppress(FileNotFoundError):  # the last to close a store drops its log
                     found.append((each.name, each.stat().st_size))
                     if not dry_run:
                         each.unlink()

@@ -307,6 +307,22 @@ def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
     assert pool.get("alice") is store
 
 
+def test_forgetting_a_tenant_removes_what_killed_writers_left(pool):
+    pool.get("alice").add("a secret")
+    pool.get("alice-b").add("x")
+    for name in (".alice.feather.vectors.0f.tmp", ".alice.feather.hnsw.0f.tmp"):
+        (pool.directory / name).write_bytes(b"a secret")
+    (pool.directory / ".alice-b.feather.vectors.0f.tmp").write_bytes(b"of another")
+
+    forgotten = pool.forget_tenant("alice")
+
+    assert {".alice.feather.vectors.0f.tmp", ".alice.feather.hnsw.0f.tmp"} < set(forgotten.files)
+    left = {
+        path.name.removesuffix("-wal").removesuffix("-shm") for path in pool.directory.iterdir()
+    }
+    assert left == {"alice-b.feather", ".alice-b.feather.vectors.0f.tmp"}
+
+
 def test_forgetting_waits_for_a_call_under_way_and_gives_up_on_a_long_one(pool, monkeypatch):
     monkeypatch.setattr(seats, "BUSY_SECONDS", 0.05)
     with pool.lease("alice") as store:
