@@ -58,8 +58,10 @@ def save(database: Database, replica: Replica) -> None:
     """Write the mapped file if the store is large and too much of it is not in there yet.
 
     A mark ties it to this history: a file from a restored backup's other future can never be
-    taken for this one's.
+    taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
     """
+    if not database.is_in_place():
+        return
     with database.reading() as connection:
         if schema.read_state(connection).next_row <= SNAPSHOT_ROWS:
             return

@@ -307,6 +307,22 @@ def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
     assert pool.get("alice") is store
 
 
+def test_a_forgotten_tenants_vectors_do_not_come_back_when_another_pool_lets_go(
+    tmp_path, monkeypatch
+):
+    """Beside a tenant who was not forgotten, whose mapped file is written at that moment."""
+    monkeypatch.setattr(keeping, "SNAPSHOT_ROWS", 20)
+    with TenantPool(tmp_path, embedder=HashEmbedder(16)) as one:
+        for name in ("gone", "kept"):
+            one.get(name).add_many({"text": f"secret {n}"} for n in range(60))
+            one.get(name).search("secret")
+        with TenantPool(tmp_path) as other:
+            other.forget_tenant("gone")
+    left = {path.name for path in tmp_path.iterdir()}
+
+    assert left == {"kept.feather", "kept.feather.vectors"}
+
+
 def test_forgetting_a_tenant_removes_what_killed_writers_left(pool):
     pool.get("alice").add("a secret")
     pool.get("alice-b").add("x")

@@ -122,6 +122,7 @@ class Database:
                 self.state = schema.read_state(connection)
             if not is_current and tenant in {None, self.state.tenant}:
                 self._upgrade()
+            self._birth = path.stat()
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
         except OSError as error:
@@ -131,6 +132,13 @@ class Database:
         if tenant is not None and self.state.tenant != tenant:
             self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self.state.tenant or "nobody")
+
+    def is_in_place(self) -> bool:
+        """Whether the file at the path is still the one that was opened."""
+        try:
+            return os.path.samestat(self.path.stat(), self._birth)
+        except FileNotFoundError:
+            return False
 
     def _upgrade(self) -> None:
         with self._gate:
