@@ -70,7 +70,8 @@ class Readable:
 
     def __len__(self) -> int:
         """How many memories there are, current or not."""
-        return self.stats().memories
+        with self._database.reading() as connection:
+            return memories.count(connection)
 
     @property
     def path(self) -> Path:

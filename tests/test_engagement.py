@@ -164,6 +164,24 @@ def test_credit_is_shared_over_what_was_shown(shown):
     assert importance(shown, "tea", "run", "car", "cat", "bob") == [0.4375] * 4 + [0.4]
 
 
+def test_less_credit_may_be_shared(shown):
+    given = shown.feedback("t1", "saved", strength=0.5)
+    assert {signal.strength for signal in given} == {0.125}
+    for wrong in (0, 1.5, float("nan")):
+        with pytest.raises(ParameterError, match="strength"):
+            shown.feedback("t1", "liked", strength=wrong)
+
+
+def test_what_a_turn_was_shown_can_be_looked_up_but_for_what_was_forgotten(shown):
+    before = [memory.id for memory in shown.shown("t1")]
+    shown.forget("cat")
+
+    assert sorted(before) == ["car", "cat", "run", "tea"]
+    assert [memory.id for memory in shown.shown("t1")] == [id_ for id_ in before if id_ != "cat"]
+    with pytest.raises(UnknownTurnError, match="'t9'"):
+        shown.shown("t9")
+
+
 def test_credit_is_narrowed_by_id(shown):
     (signal,) = shown.feedback("t1", SignalKind.SAVED, memory_ids=["cat"])
     assert (signal.memory_id, signal.strength) == ("cat", 1.0)

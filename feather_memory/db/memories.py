@@ -251,6 +251,12 @@ def latest(
     return [_record(row) for row in rows]
 
 
+def count(connection: sqlite3.Connection) -> int:
+    """How many there are, current or not."""
+    counted: int = connection.execute("select count(*) from memory").fetchone()[0]
+    return counted
+
+
 def holders(connection: sqlite3.Connection, record: Record) -> list[tuple[str, Seconds]]:
     """(id, valid_from) of the memories that hold the record's key while it is valid."""
     rows = connection.execute(
