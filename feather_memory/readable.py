@@ -29,7 +29,7 @@ from feather_memory.scoring import Scoring
 from feather_memory.validity import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from feather_memory.db.database import Database
     from feather_memory.filters import Filter
@@ -103,8 +103,7 @@ class Readable:
 
     def iterate(self, where: Where | None = None) -> Iterator[Memory]:
         """Every memory that a filter lets through, current or not, in the order of writing."""
-        condition = parse(where)
-        sql, values = ("1", []) if condition is None else to_sql(condition)
+        sql, values = _sql(where)
         row = -1
         while True:
             with self._database.reading() as connection:
@@ -114,6 +113,19 @@ class Readable:
             if not records:
                 return
             row = records[-1].row
+
+    def latest(self, k: int = 5, *, where: Where | None = None) -> list[Memory]:
+        """The k memories written last that a filter lets through, current or not, latest first.
+
+        What has new content was written anew; a link, a signal or another end is no content.
+
+        Raises:
+            ParameterError: `k` is below 1.
+        """
+        count = whole(k, "k", 1)
+        with self._database.reading() as connection:
+            records = memories.latest(connection, count, *_sql(where))
+            return Reading.memories_in(connection, records)
 
     def history(self, id: str) -> list[Memory]:  # noqa: A002  the field's name
         """What a fact was over time: all that the memory replaced or was replaced by.
@@ -228,6 +240,10 @@ class Readable:
     def embed_query(self, text: str) -> Vector | None:
         """The query's vector at unit length, shape (dim,); None without an embedder."""
         return self._embedding.query(text, None)
+
+    def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
+        """The vectors that `add` would make, for a `transaction`; None without an embedder."""
+        return self._embedding.of_documents(list(texts))
 
     def held(
         self,
@@ -369,6 +385,11 @@ class Readable:
             where=_condition(where, session),
             layer_weight=layer_weight,
         )
+
+
+def _sql(where: Where | None) -> tuple[str, Sequence[object]]:
+    condition = parse(where)
+    return ("1", ()) if condition is None else to_sql(condition)
 
 
 def _condition(where: Where | None, session: str | None) -> Filter | None:

@@ -95,6 +95,14 @@ def test_the_speed_benchmark_prints_every_measurement(capsys):
         assert name in printed
 
 
+def test_the_langchain_benchmark_measures_every_adapter_beside_the_store(capsys):
+    load("langchain_overhead").main(["--small"])
+
+    printed = capsys.readouterr().out
+    for name in ("Store.search", "FeatherVectorStore", "Store.recall", "FeatherRetriever"):
+        assert name in printed
+
+
 def test_the_recall_benchmark_finds_the_only_evidence_there_is(capsys, evaluation_data):
     load("recall").main([str(evaluation_data)])
 

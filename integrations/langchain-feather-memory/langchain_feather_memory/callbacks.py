@@ -49,10 +49,11 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
 
     Pass it at the call: `chain.invoke(x, {"callbacks": [FeedbackCallbackHandler(store)]})`.
 
-    With a pool, each recall goes to its own tenant. The middleware, the tools and other senders of
-    the event `feather_memory.recalled` say whose it is. Of a retriever that does not, it is the
-    handler's `tenant`, else what the run's `metadata` has under `tenant_key`; documents of a
-    retriever that nobody names are not logged, and feedback on them is an UnknownTurnError.
+    With a pool, each recall goes to its own tenant. The middleware, the tools, `FeatherRetriever`
+    and other senders of the event `feather_memory.recalled` say whose it is. Of a retriever that
+    does not, it is the handler's `tenant`, else what the run's `metadata` has under `tenant_key`;
+    documents of a retriever that nobody names are not logged, and feedback on them is an
+    UnknownTurnError.
 
     Args:
         source: An open store, of one tenant: the one that is recalled from; or the pool of many.

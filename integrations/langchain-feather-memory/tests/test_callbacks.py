@@ -236,6 +236,25 @@ def test_with_a_pool_a_retriever_that_says_no_tenant_is_named_or_not_logged(pool
     assert pool.get("bob").get("deploys").importance == 0.4
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_with_a_pool_one_retriever_says_at_each_call_whose_memories_it_showed(pool, is_async):
+    handler = FeedbackCallbackHandler(pool)
+    chain = chain_over(FeatherRetriever(pool=pool))
+
+    async def asked_by(tenant):
+        config = {"callbacks": [handler], "configurable": {"tenant": tenant}}
+        return await chain.ainvoke("Who?", config) if is_async else chain.invoke("Who?", config)
+
+    answers = await asyncio.gather(*(asked_by(("alice", "bob")[n % 2]) for n in range(6)))
+
+    for n, answer in enumerate(answers):
+        assert answer.response_metadata["feather_memory"]["tenant"] == ("alice", "bob")[n % 2]
+    MemoryFeedback(pool).like(answers[1])
+    assert pool.get("alice").get("deploys").importance == 0.4
+    assert pool.get("bob").get("deploys").importance == 0.55
+    assert handler._trees == {}
+
+
 def test_a_retriever_that_says_its_tenant_is_taken_at_its_word(pool):
     class Saying(BaseRetriever):
         """Recalls for whoever the query names, and says so."""
