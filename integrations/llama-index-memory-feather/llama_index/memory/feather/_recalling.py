@@ -1,0 +1,56 @@
+"""What a tenant's memory has to say to a question, as text that goes before a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from llama_index.memory.feather._messages import fenced
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from feather_memory import Filter, Hit, Scoring, Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recollection:
+    """How much is recalled, and how much of that is put before the model."""
+
+    top_k: int
+    hops: int
+    max_chars: int
+    max_tokens: int | None
+    scoring: Scoring | None
+    reinforce: bool
+
+    def text(
+        self,
+        store: Store,
+        query: str,
+        vector: list[float] | None,
+        *,
+        turn: str,
+        where: Filter | None,
+        session: str | None = None,
+    ) -> str:
+        """The memories that fit, fenced as data; "" for none. Those, and only those, are logged.
+
+        Args:
+            store: Of the tenant.
+            query: What is asked.
+            vector: Its embedding; without one the store embeds, or goes by words.
+            turn: What it is logged and, once, counted under.
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+        """
+        asked = {"vector": vector, "where": where, "session": session, "scoring": self.scoring}
+        hits: Sequence[Hit]
+        if self.hops:
+            hits = store.context_chain(query, self.top_k, self.hops, **asked).hits
+        else:
+            hits = store.search(query, self.top_k, **asked)
+        text, fitting = fenced(hits, max_chars=self.max_chars, max_tokens=self.max_tokens)
+        if fitting:
+            store.log_recall(fitting, turn=turn, reinforce=self.reinforce)
+        return text

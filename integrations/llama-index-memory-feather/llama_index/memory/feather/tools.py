@@ -1,0 +1,155 @@
+"""Tools by which an agent uses one tenant's memory itself."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final, Literal, get_args
+
+from llama_index.core.tools import FunctionTool
+from pydantic import BaseModel, Field
+
+from feather_memory import ParameterError
+from llama_index.memory.feather._binding import Bound
+from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather.retrievers import FeatherRetriever
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.schema import NodeWithScore
+
+    from feather_memory import Memory, Store
+
+ToolName = Literal["recall", "remember", "correct"]
+
+_DESCRIPTIONS: Final[dict[ToolName, str]] = {
+    "recall": "Search what is remembered about the user. Each line is the id of a memory, and it.",
+    "remember": "Remember a fact about the user for later conversations.",
+    "correct": "Replace a remembered fact that is no longer true, by the id that recall gave.",
+}
+
+
+class RecallInput(BaseModel):
+    """What the recall tool is asked."""
+
+    query: str = Field(description="What to look for")
+
+
+class RememberInput(BaseModel):
+    """What the remember tool is told."""
+
+    text: str = Field(description="One fact, as a whole sentence that is clear by itself")
+
+
+class CorrectInput(BaseModel):
+    """What the correct tool is told."""
+
+    memory_id: str = Field(description="The id of the memory that is wrong")
+    text: str = Field(description="What is true instead, as a whole sentence")
+
+
+def feather_tools(
+    store: Store,
+    *,
+    names: Sequence[ToolName] = ("recall", "remember", "correct"),
+    similarity_top_k: int = 5,
+    session: str | None = None,
+    actor: str | None = None,
+    embed_model: BaseEmbedding | None = None,
+) -> list[FunctionTool]:
+    """Tools that work on one tenant's memory, and can reach no other.
+
+    `recall` asks the store what the model asks, word for word; what it finds is logged under
+    `current_turn()`, and is the tool's `raw_output` as nodes, so that feedback finds it.
+
+    Args:
+        store: An open store. The caller closes it.
+        names: Which tools, in which order.
+        similarity_top_k: How many memories a recall finds, at least 1.
+        session: Which conversation is noted with what is remembered.
+        actor: Who is noted with what is remembered.
+        embed_model: As in `FeatherRetriever`.
+    """
+    unknown = [name for name in names if name not in get_args(ToolName)]
+    if unknown or isinstance(names, str):
+        raise ParameterError(f"the tools are {', '.join(get_args(ToolName))}, got {names!r}")
+    made = _Tools(store, similarity_top_k, session, actor, embed_model)
+    return [getattr(made, name)() for name in names]
+
+
+class _Tools:
+    def __init__(
+        self,
+        store: Store,
+        top_k: int,
+        session: str | None,
+        actor: str | None,
+        embed_model: BaseEmbedding | None,
+    ) -> None:
+        source = StoreSource.chosen(path=None, store=store, pool=None, tenant=None)
+        self._bound = Bound(source, embed_model)
+        self._store = store
+        self._retriever = FeatherRetriever(
+            store=store, similarity_top_k=top_k, embed_model=embed_model
+        )
+        self._noted = {"session": session, "actor": actor}
+
+    def recall(self) -> FunctionTool:
+        return FunctionTool.from_defaults(
+            fn=lambda query: self._retriever.retrieve(query),
+            async_fn=lambda query: self._retriever.aretrieve(query),
+            name="recall",
+            description=_DESCRIPTIONS["recall"],
+            fn_schema=RecallInput,
+            callback=_listed,
+        )
+
+    def remember(self) -> FunctionTool:
+        def write(text: str, vectors: list[list[float]] | None) -> str:
+            vector = None if vectors is None else vectors[0]
+            return _noted(self._store.add(text, vector=vector, **self._noted))
+
+        def remember(text: str) -> str:
+            return write(text, self._bound.vectors([text]))
+
+        async def aremember(text: str) -> str:
+            return await asyncio.to_thread(write, text, await self._bound.avectors([text]))
+
+        return FunctionTool.from_defaults(
+            fn=remember,
+            async_fn=aremember,
+            name="remember",
+            description=_DESCRIPTIONS["remember"],
+            fn_schema=RememberInput,
+        )
+
+    def correct(self) -> FunctionTool:
+        def write(memory_id: str, text: str, vectors: list[list[float]] | None) -> str:
+            vector = None if vectors is None else vectors[0]
+            new = self._store.supersede(memory_id, text, vector=vector, **self._noted)
+            return f"{_noted(new)}; it replaces {memory_id}"
+
+        def correct(memory_id: str, text: str) -> str:
+            return write(memory_id, text, self._bound.vectors([text]))
+
+        async def acorrect(memory_id: str, text: str) -> str:
+            vectors = await self._bound.avectors([text])
+            return await asyncio.to_thread(write, memory_id, text, vectors)
+
+        return FunctionTool.from_defaults(
+            fn=correct,
+            async_fn=acorrect,
+            name="correct",
+            description=_DESCRIPTIONS["correct"],
+            fn_schema=CorrectInput,
+        )
+
+
+def _listed(nodes: list[NodeWithScore]) -> str:
+    lines = [f"[{each.node_id}] {each.node.get_content()}" for each in nodes]
+    return "\n".join(lines) or "Nothing is remembered about that."
+
+
+def _noted(memory: Memory) -> str:
+    return f"Remembered as {memory.id}"
