@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.memory.feather._stores import StoreSource
 
     from feather_memory import Store
-    from llama_index.memory.feather._stores import StoreSource
 
     Vectors = list[list[float]] | None
     """One a text; None where the store embeds by itself, or goes by words alone."""

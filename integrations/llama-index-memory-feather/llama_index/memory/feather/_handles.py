@@ -6,9 +6,10 @@ import os
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from feather_memory import ClosedStoreError, TenantPool
 from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._stores import StoreSource
+
+from feather_memory import ClosedStoreError, TenantPool
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding

@@ -140,9 +140,7 @@ def _place(
     raise AssertionError  # count() does not end
 
 
-def fenced(
-    hits: Sequence[Hit], *, max_chars: int, max_tokens: int | None
-) -> tuple[str, list[Hit]]:
+def fenced(hits: Sequence[Hit], *, max_chars: int, max_tokens: int | None) -> tuple[str, list[Hit]]:
     """Memories as data before a model, and which of them fit: whole ones, best first.
 
     Each is a line of JSON text, so that nothing a user once said can end the fence.
@@ -151,6 +149,8 @@ def fenced(
     lines: list[str] = []
     for hit in hits:
         line = _line(hit.memory)
+        if line in lines:  # said in two conversations, told once
+            continue
         text = _wrapped([*lines, line])
         if len(text) <= max_chars and (max_tokens is None or _tokens(text) <= max_tokens):
             fitting.append(hit)

@@ -14,7 +14,7 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 from feather_memory import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from feather_memory import Shelf, Store
 
@@ -49,7 +49,7 @@ class Transcript:
             Entry(key, ChatMessage.model_validate(kept["message"]), found, kept.get("memory"))
             for key, kept in self._shelf.items()
             # What was replaced stays as null until it is erased.
-            if kept is not None and (found := MessageStatus(kept["status"])) in {status or found}
+            if kept is not None and (found := MessageStatus(kept["status"])) == (status or found)
         ]
 
     def last_memory_id(self) -> str | None:
@@ -108,9 +108,7 @@ class Transcript:
 
 def sessions(store: Store) -> list[str]:
     """The conversations that have messages, sorted."""
-    return [
-        name.removeprefix(_PREFIX) for name in store.shelves() if name.startswith(_PREFIX)
-    ]
+    return [name.removeprefix(_PREFIX) for name in store.shelves() if name.startswith(_PREFIX)]
 
 
 def dumped(message: ChatMessage) -> str:

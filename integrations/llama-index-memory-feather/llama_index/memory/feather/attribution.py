@@ -12,11 +12,11 @@ from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent
 from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent
+from llama_index.memory.feather.turns import current_turn, turn_in
 from pydantic import PrivateAttr
 from typing_extensions import override
 
 from feather_memory import FeatherError, Hit, Score
-from llama_index.memory.feather.turns import current_turn, turn_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -146,14 +146,14 @@ def log_retrieved(store: Store, hits: Iterable[Hit], *, reinforce: bool) -> None
     It counts as shown, unless somebody listens for what really is.
     """
     turn = current_turn()
-    if turn is not None and any(handler.concerns(store) for handler in list(_installed)):
+    if turn is not None and any(handler.concerns(store) for handler in _installed):
         turn = retrieved_only(turn)
     store.log_recall(hits, turn=turn, reinforce=reinforce)
 
 
 def settle(store: Store) -> None:
     """Wait until all is written that was heard about the store in this process."""
-    for handler in list(_installed):
+    for handler in _installed:
         if handler.concerns(store):
             handler.flush()
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path  # noqa: TC003  pydantic reads the annotations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from llama_index.core.base.llms.types import ChatMessage  # noqa: TC002  likewise
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
-from pydantic import ConfigDict, PrivateAttr
-from typing_extensions import override
-
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather._transcript import Transcript, sessions
+from pydantic import ConfigDict, PrivateAttr
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from feather_memory import Store, TenantPool

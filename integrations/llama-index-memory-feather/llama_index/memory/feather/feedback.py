@@ -7,10 +7,10 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import BaseNode, NodeWithScore
-
-from feather_memory import Hit, ParameterError, Score, SignalKind, UnknownTurnError
 from llama_index.memory.feather.attribution import retrieved_only, settle
 from llama_index.memory.feather.turns import current_turn
+
+from feather_memory import Hit, ParameterError, Score, SignalKind, UnknownTurnError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

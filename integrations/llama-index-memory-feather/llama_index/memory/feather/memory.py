@@ -11,10 +11,6 @@ from uuid import uuid4
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.memory import BaseMemory
-from pydantic import ConfigDict, Field, PrivateAttr, model_validator
-from typing_extensions import override
-
-from feather_memory import F, ParameterError, Scoring
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._handles import bound_to, offer
 from llama_index.memory.feather._messages import (
@@ -27,15 +23,19 @@ from llama_index.memory.feather._messages import (
 from llama_index.memory.feather._recalling import Recollection
 from llama_index.memory.feather._transcript import Transcript, dumped
 from llama_index.memory.feather.turns import current_turn
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
+from typing_extensions import override
+
+from feather_memory import F, ParameterError, Scoring
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
 
     from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.memory.feather._binding import Bound
 
     from feather_memory import Filter, Forgotten, Store, TenantPool
-    from llama_index.memory.feather._binding import Bound
 
 
 class FeatherMemory(BaseMemory):
@@ -155,7 +155,7 @@ class FeatherMemory(BaseMemory):
             session_id=uuid4().hex if session_id is None else session_id,
             **fields,
         )
-        memory._bind()  # noqa: SLF001  one of ours: refuses another's file now, not later
+        memory._bind()
         if chat_history is not None:
             memory.set(list(chat_history))
         return memory
@@ -163,7 +163,7 @@ class FeatherMemory(BaseMemory):
     @override
     def get(
         self,
-        input: str | ChatMessage | None = None,  # noqa: A002  the field's name
+        input: str | ChatMessage | None = None,
         *,
         initial_token_count: int = 0,
         **unknown: Any,
@@ -185,7 +185,7 @@ class FeatherMemory(BaseMemory):
     @override
     async def aget(
         self,
-        input: str | ChatMessage | None = None,  # noqa: A002  the field's name
+        input: str | ChatMessage | None = None,
         *,
         initial_token_count: int = 0,
         **unknown: Any,
@@ -350,7 +350,7 @@ class _Addition:
 
 def _refuse(unknown: dict[str, Any]) -> None:
     if unknown:
-        raise ParameterError(f"a FeatherMemory has no use for {sorted(unknown)[0]!r}")
+        raise ParameterError(f"a FeatherMemory has no use for {min(unknown)!r}")
 
 
 def _of_user(messages: Sequence[ChatMessage]) -> list[int]:

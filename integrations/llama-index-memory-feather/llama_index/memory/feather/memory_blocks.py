@@ -8,15 +8,21 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.memory import BaseMemoryBlock
+from llama_index.memory.feather._binding import Bound
+from llama_index.memory.feather._messages import (
+    Remembering,
+    question,
+    remembering,
+    texts_of,
+    without_last,
+)
+from llama_index.memory.feather._recalling import Recollection
+from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather.turns import current_turn
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
 from feather_memory import F, ParameterError, Scoring
-from llama_index.memory.feather._binding import Bound
-from llama_index.memory.feather._messages import Remembering, question, remembering, texts_of, without_last
-from llama_index.memory.feather._recalling import Recollection
-from llama_index.memory.feather._stores import StoreSource
-from llama_index.memory.feather.turns import current_turn
 
 if TYPE_CHECKING:
     import os

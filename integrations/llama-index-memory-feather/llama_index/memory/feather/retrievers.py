@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.retrievers import BaseRetriever
-from typing_extensions import override
-
-from feather_memory import ParameterError
 from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.attribution import log_retrieved
+from typing_extensions import override
+
+from feather_memory import ParameterError
 
 if TYPE_CHECKING:
     import os
@@ -71,7 +71,7 @@ class FeatherRetriever(BaseRetriever):
         verbose: Whether such a detour is printed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  as many as there are things to choose
         self,
         *,
         store: Store | None = None,

@@ -6,12 +6,12 @@ import asyncio
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from llama_index.core.tools import FunctionTool
-from pydantic import BaseModel, Field
-
-from feather_memory import ParameterError
 from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.retrievers import FeatherRetriever
+from pydantic import BaseModel, Field
+
+from feather_memory import ParameterError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,9 +96,15 @@ class _Tools:
         self._noted = {"session": session, "actor": actor}
 
     def recall(self) -> FunctionTool:
+        def recall(query: str) -> list[NodeWithScore]:
+            return self._retriever.retrieve(query)
+
+        async def arecall(query: str) -> list[NodeWithScore]:
+            return await self._retriever.aretrieve(query)
+
         return FunctionTool.from_defaults(
-            fn=lambda query: self._retriever.retrieve(query),
-            async_fn=lambda query: self._retriever.aretrieve(query),
+            fn=recall,
+            async_fn=arecall,
             name="recall",
             description=_DESCRIPTIONS["recall"],
             fn_schema=RecallInput,
