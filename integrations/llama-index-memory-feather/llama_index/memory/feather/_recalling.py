@@ -19,6 +19,7 @@ class Recollection:
 
     top_k: int
     hops: int
+    min_relevance: float
     max_chars: int
     max_tokens: int | None
     scoring: Scoring | None
@@ -50,6 +51,7 @@ class Recollection:
             hits = store.context_chain(query, self.top_k, self.hops, **asked).hits
         else:
             hits = store.search(query, self.top_k, **asked)
+        hits = [h for h in hits if h.hop or h.score.relevance > self.min_relevance]
         text, fitting = fenced(hits, max_chars=self.max_chars, max_tokens=self.max_tokens)
         if fitting:
             store.log_recall(fitting, turn=turn, reinforce=self.reinforce)

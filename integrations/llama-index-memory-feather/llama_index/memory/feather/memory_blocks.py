@@ -66,6 +66,8 @@ class FeatherMemoryBlock(BaseMemoryBlock[str]):
     """How many memories a message recalls."""
     hops: int = Field(default=0, ge=0)
     """How far to walk from those along the edges; `next` leads through a conversation."""
+    min_relevance: float = Field(default=0.0, ge=0, lt=1)
+    """Memories are told that are more relevant than this; by default, relevant at all."""
     max_chars: int = Field(default=2000, ge=1)
     """How long the text may be. Memories are left out whole."""
     max_tokens: int | None = Field(default=None, ge=1)
@@ -158,6 +160,7 @@ class FeatherMemoryBlock(BaseMemoryBlock[str]):
         recollection = Recollection(
             top_k=self.similarity_top_k,
             hops=self.hops,
+            min_relevance=self.min_relevance,
             max_chars=self.max_chars,
             max_tokens=self.max_tokens,
             scoring=self.scoring,
