@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +21,7 @@ from feather_memory.shelf import Shelf
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from feather_memory.db.database import Durability
     from feather_memory.filters import Filter
@@ -297,6 +298,24 @@ class Store(Engagement):
             keeping.discard(self._database.path)
             self._database.erase()
         return forgotten
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes the writes of its block one: all of them are committed at its end, or none.
+
+        A write that fails inside and is caught has written nothing; the others stay. Reads inside
+        see what was there before. Other writers wait until the end, so embed before it. It holds
+        for this store and this thread.
+
+        >>> import tempfile, pathlib
+        >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "alice.feather") as store:
+        ...     with store.transaction():
+        ...         question = store.add("Which day do we deploy?")
+        ...         answer = store.add("On Fridays")
+        ...         _ = store.link(question.id, answer.id, EdgeType.NEXT)
+        """
+        with self._database.writing():
+            yield
 
     # Links
 

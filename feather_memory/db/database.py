@@ -144,6 +144,8 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._pid = os.getpid()
+        self._current: Writing | None = None
+        self._owes_erasure = False
         self.is_open = True
         self.is_resting = False
 
@@ -264,25 +266,51 @@ class Database:
         with self._lock, self._gate:
             self._require_open()
             try:
-                if self._writer is None:
-                    self._writer = self._connect()
-                connection = self._writer
-                connection.execute("begin immediate")
-                try:
-                    writing = Writing(connection, schema.read_state(connection))
+                outer = self._current  # this very thread's: no other has the lock
+                with self._whole() if outer is None else self._part(outer) as writing:
                     yield writing
-                    connection.execute(
-                        "update state set generation = ?, next_row = ?",
-                        (writing.generation, writing.next_row),
-                    )
-                    connection.execute("commit")
-                except BaseException:
-                    connection.rollback()
-                    raise
             except sqlite3.Error as error:
                 if (known := translated(error, self.path)) is None:
                     raise
                 raise known from error
+            if self._current is None and self._owes_erasure:
+                self.erase()
+
+    @contextmanager
+    def _whole(self) -> Iterator[Writing]:
+        if self._writer is None:
+            self._writer = self._connect()
+        connection = self._writer
+        connection.execute("begin immediate")
+        try:
+            writing = self._current = Writing(connection, schema.read_state(connection))
+            yield writing
+            connection.execute(
+                "update state set generation = ?, next_row = ?",
+                (writing.generation, writing.next_row),
+            )
+            connection.execute("commit")
+        except BaseException:
+            self._owes_erasure = False
+            connection.rollback()
+            raise
+        finally:
+            self._current = None
+
+    @staticmethod
+    @contextmanager
+    def _part(writing: Writing) -> Iterator[Writing]:
+        """A part of a transaction: all of it or nothing, whatever becomes of the whole."""
+        state = writing.state
+        writing.connection.execute("savepoint part")
+        try:
+            yield writing
+        except BaseException:
+            writing.state = state  # row numbers are not given back: a gap harms nobody
+            writing.connection.execute("rollback to part")
+            raise
+        finally:
+            writing.connection.execute("release part")
 
     def dimension(self) -> int | None:
         """The length of this store's vectors; None while it has none."""
@@ -297,12 +325,17 @@ class Database:
         Deleted entries are overwritten at once, but SQLite also leaves copies in the gaps of
         pages it has split or merged; only a rewrite is sure to leave them behind.
 
+        Within a transaction it waits for the commit.
+
         Raises:
             BusyStoreError: Somebody still reads an older moment of the file.
         """
         try:
             with self._lease(), self._lock, self._gate:
                 self._require_open()
+                self._owes_erasure = self._current is not None
+                if self._owes_erasure:
+                    return
                 if self._writer is None:
                     self._writer = self._connect()
                 self._writer.execute("vacuum")
