@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import count
@@ -91,6 +92,15 @@ class Remembering:
             if after is not None and id_ in new and after != id_:
                 store.link(after, id_, EdgeType.NEXT)
             after = id_
+
+
+def at_once(store: Store, vectors: object) -> AbstractContextManager[None]:
+    """One transaction for what is written with these vectors.
+
+    None, where the store embeds by itself: others would have to wait until it has.
+    """
+    is_embedding = vectors is None and store.query_embedder is not None
+    return nullcontext() if is_embedding else store.transaction()
 
 
 def remembering(

@@ -15,6 +15,7 @@ from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._handles import bound_to, offer
 from llama_index.memory.feather._messages import (
     Remembering,
+    at_once,
     question,
     remembering,
     texts_of,
@@ -97,6 +98,14 @@ class FeatherMemory(BaseMemory):
     """Whether being recalled slows a memory's decay, once a turn."""
 
     _bound: Bound | None = PrivateAttr(default=None)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_its_name(cls, given: Any) -> Any:
+        """LlamaIndex puts the class's name beside the fields of what it dumps."""
+        if isinstance(given, dict) and given.get("class_name") == cls.class_name():
+            return {name: value for name, value in given.items() if name != "class_name"}
+        return given
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
@@ -255,14 +264,20 @@ class FeatherMemory(BaseMemory):
         self.reset()
         return self._bind().store().forget(where=F("session") == self.session_id)
 
+    # Equal by what it says, not by which of two equal stores it found in this process.
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self.to_dict() == other.to_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # its fields may change
+
     def __copy__(self) -> Self:
-        return type(self)(**self.model_dump())
+        return self.from_dict(self.to_dict())
 
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         return self.__copy__()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).from_dict, (self.to_dict(),)
+        return self.from_dict, (self.to_dict(),)
 
     def _bind(self) -> Bound:
         if self._bound is None:
@@ -303,10 +318,10 @@ class FeatherMemory(BaseMemory):
         return _Addition(kept, new, list(new.ids))
 
     def _add(self, added: _Addition, vectors: list[list[float]] | None) -> None:
-        transcript = self._transcript()
-        # Remembered first: if all ends here, a retry finds the memory and adds the message.
-        added.new.write(self._bind().store(), vectors, after=transcript.last_memory_id())
-        transcript.append(added.messages, memory_ids=added.memory_ids)
+        store, transcript = self._bind().store(), self._transcript()
+        with at_once(store, vectors):
+            added.new.write(store, vectors, after=transcript.last_memory_id())
+            transcript.append(added.messages, memory_ids=added.memory_ids)
 
     def _replacement(self, messages: Sequence[ChatMessage]) -> _Addition:
         kept = [unfenced(message) for message in messages]
@@ -318,8 +333,10 @@ class FeatherMemory(BaseMemory):
         return _Addition(kept, new, ids)
 
     def _replace(self, added: _Addition, vectors: list[list[float]] | None) -> None:
-        transcript = self._transcript()
-        added.new.write(self._bind().store(), vectors, after=transcript.last_memory_id())
+        store, transcript = self._bind().store(), self._transcript()
+        if added.new.records:
+            with at_once(store, vectors):
+                added.new.write(store, vectors, after=transcript.last_memory_id())
         transcript.replace(added.messages, memory_ids=added.memory_ids)
 
     def _remembering(self, messages: Sequence[ChatMessage]) -> Remembering:

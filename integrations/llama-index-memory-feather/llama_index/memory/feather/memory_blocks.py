@@ -11,6 +11,7 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._messages import (
     Remembering,
+    at_once,
     question,
     remembering,
     texts_of,
@@ -146,13 +147,18 @@ class FeatherMemoryBlock(BaseMemoryBlock[str]):
         new = await asyncio.to_thread(self._new, copies, session)
         if new.records:
             vectors = await self._bound.avectors(new.texts)
-            await asyncio.to_thread(lambda: new.write(self._bound.store(), vectors))
+            await asyncio.to_thread(self._write, new, vectors)
 
     def _new(self, messages: Sequence[ChatMessage], session: str | None) -> Remembering:
         # A history is shown again and again: what was superseded since is not said again by that.
         return remembering(
             self._bound.store(), messages, session=session, actor=self.actor, are_said_now=False
         )
+
+    def _write(self, new: Remembering, vectors: list[list[float]] | None) -> None:
+        store = self._bound.store()
+        with at_once(store, vectors):
+            new.write(store, vectors)
 
     def _recalled(
         self, query: str, vector: list[float] | None, turn: str, where: Filter, session: str | None
