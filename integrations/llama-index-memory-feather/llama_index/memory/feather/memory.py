@@ -23,7 +23,7 @@ from llama_index.memory.feather._messages import (
 )
 from llama_index.memory.feather._recalling import Recollection
 from llama_index.memory.feather._transcript import Transcript, dumped
-from llama_index.memory.feather.turns import current_turn
+from llama_index.memory.feather.turns import current_turn, note_said
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
@@ -318,6 +318,7 @@ class FeatherMemory(BaseMemory):
         return _Addition(kept, new, list(new.ids))
 
     def _add(self, added: _Addition, vectors: list[list[float]] | None) -> None:
+        note_said(added.memory_ids)
         store, transcript = self._bind().store(), self._transcript()
         with at_once(store, vectors):
             added.new.write(store, vectors, after=transcript.last_memory_id())

@@ -19,7 +19,7 @@ from llama_index.memory.feather._messages import (
 )
 from llama_index.memory.feather._recalling import Recollection
 from llama_index.memory.feather._stores import StoreSource
-from llama_index.memory.feather.turns import current_turn
+from llama_index.memory.feather.turns import current_turn, note_said
 from pydantic import ConfigDict, Field, PrivateAttr
 from typing_extensions import override
 
@@ -145,6 +145,7 @@ class FeatherMemoryBlock(BaseMemoryBlock[str]):
         if not texts_of(copies):
             return
         new = await asyncio.to_thread(self._new, copies, session)
+        note_said(new.ids)
         if new.records:
             vectors = await self._bound.avectors(new.texts)
             await asyncio.to_thread(self._write, new, vectors)

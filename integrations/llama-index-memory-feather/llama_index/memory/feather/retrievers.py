@@ -12,9 +12,10 @@ from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.attribution import log_retrieved
+from llama_index.memory.feather.turns import said_now
 from typing_extensions import override
 
-from feather_memory import ParameterError
+from feather_memory import F, ParameterError
 
 if TYPE_CHECKING:
     import os
@@ -101,8 +102,8 @@ class FeatherRetriever(BaseRetriever):
         )
         source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
         self._bound = Bound(source, embed_model)
+        self._filter = to_filter(filters)
         self._asked = {
-            "where": to_filter(filters),
             "scoring": scoring,
             "as_of": as_of,
             "session": session,
@@ -137,7 +138,7 @@ class FeatherRetriever(BaseRetriever):
 
     def _recalled(self, query: str | None, vector: list[float] | None) -> list[NodeWithScore]:
         store = self._bound.store()
-        asked = {**self._asked, "vector": vector}
+        asked = {**self._asked, "where": self._where(), "vector": vector}
         hits: Sequence[Hit]
         if self._hops:
             hits = store.context_chain(query, self._top_k, self._hops, **self._walk, **asked).hits
@@ -145,6 +146,14 @@ class FeatherRetriever(BaseRetriever):
             hits = store.search(query, self._top_k, **asked)
         log_retrieved(store, hits, reinforce=self._reinforce)
         return [to_node_with_score(hit) for hit in hits]
+
+
+    def _where(self) -> Filter | None:
+        """The filter, without what is being said in this turn: a question answers no question."""
+        if not (said := said_now()):
+            return self._filter
+        beyond = ~F("id").is_in(said)
+        return beyond if self._filter is None else self._filter & beyond
 
 
 def _query(bundle: QueryBundle) -> str | None:

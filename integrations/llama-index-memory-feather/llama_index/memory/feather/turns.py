@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -11,11 +12,15 @@ from llama_index.core.instrumentation.dispatcher import active_instrument_tags, 
 from feather_memory import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
 TURN_TAG: Final = "feather.turn_id"
 RUN_TAG: Final = "llamaindex.run_id"
+
+_TURNS_UNDER_WAY: Final = 1024
+"""Of how many turns this process knows what was said in them; they take seconds each."""
+_said: OrderedDict[str, frozenset[str]] = OrderedDict()
 
 
 @contextmanager
@@ -50,3 +55,18 @@ def turn_in(tags: Mapping[str, Any]) -> str | None:
     """The turn that an event's tags name."""
     turn = tags.get(TURN_TAG) or tags.get(RUN_TAG)
     return None if turn is None else str(turn)
+
+
+def note_said(memory_ids: Iterable[str | None]) -> None:
+    """Note that these memories are what is being said in the current turn."""
+    turn = current_turn()
+    if turn is not None:
+        _said[turn] = said_now() | {id_ for id_ in memory_ids if id_ is not None}
+        while len(_said) > _TURNS_UNDER_WAY:
+            _said.popitem(last=False)
+
+
+def said_now() -> frozenset[str]:
+    """The memories that are being said in the current turn: who asks need not be told of them."""
+    turn = current_turn()
+    return frozenset() if turn is None else _said.get(turn, frozenset())
