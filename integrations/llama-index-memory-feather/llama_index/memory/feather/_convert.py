@@ -35,7 +35,7 @@ RESERVED: Final = "llama_index"
 """The key of a Memory's metadata under which a node's other fields are kept."""
 
 REF_DOC_ID: Final = F(
-    path=("metadata", RESERVED, "relationships", NodeRelationship.SOURCE.value, "node_id")
+    path=("metadata", RESERVED, "relationships", str(NodeRelationship.SOURCE.value), "node_id")
 )
 """The id of the document that a node is from."""
 
