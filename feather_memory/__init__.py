@@ -53,6 +53,7 @@ from feather_memory.model import (
 from feather_memory.pool import TenantPool
 from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.scoring import Scoring
+from feather_memory.shelf import Shelf
 from feather_memory.signals import EngagementSignals, compute_importance
 from feather_memory.store import Store
 
@@ -85,6 +86,7 @@ __all__ = [
     "PoolStats",
     "Score",
     "Scoring",
+    "Shelf",
     "Signal",
     "SignalKind",
     "Store",

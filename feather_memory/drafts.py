@@ -218,6 +218,20 @@ def _metadata(value: object, name: str) -> str:
         return "{}"
     if not isinstance(value, dict):
         raise InvalidMetadataError(f"{name} must be a dict, got {value!r:.80}")
+    text = exact_json(value, name)
+    if len(text) > MAX_METADATA_BYTES:
+        raise InvalidMetadataError(
+            f"{name} may have {MAX_METADATA_BYTES:,} bytes as JSON, got {len(text):,}"
+        )
+    return text
+
+
+def exact_json(value: object, name: str) -> str:
+    """The value as JSON that reads back as the very same.
+
+    Raises:
+        InvalidMetadataError: There is none.
+    """
     try:
         text = dump(value)
         text.encode()
@@ -228,10 +242,6 @@ def _metadata(value: object, name: str) -> str:
         raise InvalidMetadataError(
             f"{name} would come back changed from JSON (keys must be strings, no tuples): "
             f"{value!r:.80}"
-        )
-    if len(text) > MAX_METADATA_BYTES:
-        raise InvalidMetadataError(
-            f"{name} may have {MAX_METADATA_BYTES:,} bytes as JSON, got {len(text):,}"
         )
     return text
 

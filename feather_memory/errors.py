@@ -70,7 +70,7 @@ class InvalidVectorError(ParameterError):
 
 
 class InvalidMetadataError(ParameterError):
-    """Metadata that JSON cannot hold exactly, or that is too large."""
+    """Metadata, or a shelf's value, that JSON cannot hold exactly, or metadata too large."""
 
 
 class FilterError(ParameterError):

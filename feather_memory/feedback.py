@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from feather_memory import writing as write
@@ -64,6 +66,23 @@ def retract(writing: Writing, event_id: str, at: Seconds) -> Signal:
         if record is not None:
             _fold(writing, record)
     return signals.find(writing.connection, event_id) or signal
+
+
+def retract_all(writing: Writing, turn: str, kind: SignalKind, at: Seconds) -> list[Signal]:
+    """Take back every event of a kind that answers a turn."""
+    known = signals.of_turn(writing.connection, turn, kind)
+    return [retract(writing, signal.event_id, at) for signal in known if not signal.retracted]
+
+
+def event_of(writing: Writing, said: Iterable[str | None]) -> str:
+    """The event that the same words always are, until it is taken back; then the next such."""
+    digest = blake2b(json.dumps(list(said)).encode(), digest_size=12).hexdigest()
+    nth = 0
+    while known := signals.of_event(writing.connection, f"{digest}.{nth}"):
+        if not all(signal.retracted for signal in known):
+            break
+        nth += 1
+    return f"{digest}.{nth}"
 
 
 def _fold(writing: Writing, record: Record) -> None:

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from feather_memory import auditing, feedback, keeping, writing
-from feather_memory.db import memories, recalls
+from feather_memory import auditing, keeping, writing
+from feather_memory.db import memories, shelves
 from feather_memory.db.database import Database
-from feather_memory.drafts import KEEP, Draft, label, labels, new_id, unit_interval
+from feather_memory.drafts import KEEP, Draft, label, labels, unit_interval
+from feather_memory.engagement import Engagement
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filter_parse import parse
-from feather_memory.model import (
-    Edge,
-    EdgeType,
-    Forgotten,
-    Hit,
-    Hits,
-    Memory,
-    Signal,
-    SignalKind,
-)
-from feather_memory.readable import Readable
+from feather_memory.model import Edge, EdgeType, Forgotten, Memory
 from feather_memory.reading import Reading
 from feather_memory.replica import Replica
-from feather_memory.validity import seconds
+from feather_memory.shelf import Shelf
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    import os
+    from collections.abc import Iterable, Iterator, Mapping
 
     from feather_memory.db.database import Durability
     from feather_memory.filters import Filter
@@ -39,7 +31,7 @@ if TYPE_CHECKING:
     Where = Filter | Mapping[str, Any]
 
 
-class Store(Readable):
+class Store(Engagement):
     """One tenant's open file. Safe to share between threads, and between processes.
 
     >>> import tempfile, pathlib
@@ -307,6 +299,24 @@ class Store(Readable):
             self._database.erase()
         return forgotten
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes the writes of its block one: all of them are committed at its end, or none.
+
+        A write that fails inside and is caught has written nothing; the others stay. Reads inside
+        see what was there before. Other writers wait until the end, so embed before it. It holds
+        for this store and this thread.
+
+        >>> import tempfile, pathlib
+        >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "alice.feather") as store:
+        ...     with store.transaction():
+        ...         question = store.add("Which day do we deploy?")
+        ...         answer = store.add("On Fridays")
+        ...         _ = store.link(question.id, answer.id, EdgeType.NEXT)
+        """
+        with self._database.writing():
+            yield
+
     # Links
 
     def link(
@@ -344,131 +354,16 @@ class Store(Readable):
             ends = label(source, "source"), label(target, "target")
             return writing.unlink(transaction, *ends, label(type, "type"))
 
-    # Reading
-
-    def recall(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        *,
-        turn: str | None = None,
-        reinforce: bool = True,
-        **asked: Any,
-    ) -> Hits:
-        """A search whose answers are shown to a model: it is logged, so that feedback finds them.
-
-        Args:
-            text: As in `search`, as are `k` and the further arguments.
-            k: At least 1.
-            turn: The run or message this belongs to; drawn if not given, see `Hits.turn`.
-            reinforce: Count the recall, once a turn, so that decay is slower.
-            asked: Further arguments of `search`.
-        """
-        hits = self.search(text, k, **asked)
-        return Hits(hits, turn=self.log_recall(hits, turn=turn, reinforce=reinforce))
-
-    def log_recall(
-        self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
-    ) -> str:
-        """Record that a model was shown these Hits, however they were found; the turn's name.
-
-        Args:
-            hits: Best first. What has been forgotten since is left out.
-            turn: As in `recall`, as is `reinforce`.
-            reinforce: Count the recall, once a turn.
-        """
-        name = os.urandom(8).hex() if turn is None else label(turn, "turn")
-        shown = [(hit.memory.id, hit.score.value) for hit in hits]
-        with self._database.writing() as transaction:
-            present = memories.rows_of(transaction.connection, [id_ for id_, _ in shown])
-            shown = [pair for pair in shown if pair[0] in present]
-            fresh = recalls.log(transaction, name, self._now(), shown)
-            if reinforce:
-                memories.count_recall(transaction, fresh)
-        return name
-
-    # Engagement
-
-    def signal(
-        self,
-        memory_id: str,
-        kind: SignalKind | str,
-        *,
-        event_id: str | None = None,
-        strength: float = 1.0,
-        turn: str | None = None,
-        at: When | None = None,
-    ) -> Signal:
-        """Log what somebody did with a memory, and fold it into its importance.
-
-        Args:
-            memory_id: Which memory.
-            kind: saved, liked, disliked, copied, corrected, repeated or used.
-            event_id: The same event again changes nothing; drawn if not given.
-            strength: In (0, 1].
-            turn: The recall it answers.
-            at: When it happened; now unless given.
-
-        Raises:
-            UnknownMemoryError: No memory has that id.
-        """
-        moment = self._now() if at is None else seconds(at, "at")
-        share = unit_interval(strength, "strength")
-        if share == 0:
-            raise ParameterError("strength must be above 0; a signal is taken back by unsignal")
-        event = new_id(moment) if event_id is None else label(event_id, "event_id")
-        with self._database.writing() as transaction:
-            return feedback.add(
-                transaction, label(memory_id, "memory_id"), _kind(kind), event_id=event, at=moment,
-                strength=share, turn=turn,
-            )  # fmt: skip
-
-    def unsignal(self, event_id: str) -> Signal:
-        """Take a signal back. It stays in the log and no longer counts."""
-        with self._database.writing() as transaction:
-            return feedback.retract(transaction, event_id, self._now())
-
-    def feedback(
-        self,
-        turn: str,
-        kind: SignalKind | str,
-        *,
-        memory_ids: Sequence[str] | None = None,
-        copied_text: str | None = None,
-        correction: str | None = None,
-        event_id: str | None = None,
-    ) -> list[Signal]:
-        """Log what somebody did with what a turn was shown; the credit is shared among it.
-
-        Args:
-            turn: Of a recall, perhaps in another process.
-            kind: As in `signal`.
-            memory_ids: Only these of the memories shown.
-            copied_text: Only those that hold it.
-            correction: What is true instead: the one memory meant is lowered and superseded.
-            event_id: The same event again changes nothing; drawn if not given.
-
-        Raises:
-            UnknownTurnError: Nothing was recalled under that turn.
-            ParameterError: A correction that could mean several memories.
-        """
-        named, now = _kind(kind), self._now()
-        event = new_id(now) if event_id is None else label(event_id, "event_id")
-        draft = None
-        if correction is not None:
-            if named is not SignalKind.CORRECTED:
-                raise ParameterError(f"a correction goes with kind 'corrected', not {named!r}")
-            draft = Draft.checked({"text": correction, "metadata": {}})
-            (draft,) = self._embedded([draft])
-        with self._database.writing() as transaction:
-            meant = feedback.credited(
-                transaction, turn, memory_ids=memory_ids, copied_text=copied_text
-            )
-            if draft is not None:
-                return feedback.correct(transaction, meant, draft, event=event, at=now, turn=turn)
-            return feedback.share(transaction, meant, named, event=event, at=now, turn=turn)
-
     # The file
+
+    def shelf(self, name: str) -> Shelf:
+        """Values kept in the file beside the memories, by key; see `Shelf`. Made when filled."""
+        return Shelf(self._database, label(name, "name"))
+
+    def shelves(self) -> list[str]:
+        """The names of the shelves that hold anything, sorted."""
+        with self._database.reading() as connection:
+            return shelves.names(connection)
 
     def check(self, *, fix: bool = False) -> list[str]:
         """Everything that is wrong with the store, a sentence each; empty for a sound one.
@@ -485,22 +380,3 @@ class Store(Readable):
         with self._reading() as reading:
             found = auditing.faults(reading.connection)
         return found + keeping.faults(self.path)
-
-    # Inside
-
-    def _embedded(self, drafts: Sequence[Draft], *, progress: Progress = False) -> list[Draft]:
-        named = [draft.id for draft in drafts if draft.id is not None]
-        known: dict[tuple[str | None, str], bytes] = {}
-        if named and self._embedding.documents is not None:
-            with self._database.reading() as connection:
-                found = memories.by_ids(connection, named).values()
-            known = {(r.id, r.text): r.vector for r in found if r.vector is not None}
-        return self._embedding.complete(drafts, known, progress)
-
-
-def _kind(kind: SignalKind | str) -> SignalKind:
-    try:
-        return SignalKind(kind)
-    except ValueError:
-        kinds = ", ".join(SignalKind)
-        raise ParameterError(f"kind must be one of {kinds}, got {kind!r}") from None

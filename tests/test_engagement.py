@@ -255,6 +255,65 @@ def test_feedback_on_an_empty_answer_is_no_signal(store):
     assert store.feedback(turn, "liked") == []
 
 
+def test_the_same_feedback_on_a_turn_is_the_same_event_unless_it_is_named(shown):
+    for _ in range(3):
+        shown.feedback("t1", "liked", memory_ids=["cat"])
+        shown.feedback("t1", "copied", copied_text="green tea")
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice cycles")
+    assert importance(shown, "cat", "tea", "car") == [0.55, 0.5, 0.2]
+    assert [len(shown.signals(id_)) for id_ in ("cat", "tea", "car")] == [1, 1, 1]
+    assert shown.stats().memories == 6
+    shown.feedback("t1", "liked", memory_ids=["run"])
+    assert importance(shown, "run") == [0.55], "another memory is another event"
+
+
+def test_a_like_can_be_given_again_after_it_was_taken_back(shown):
+    found = []
+    for _ in range(3):
+        shown.feedback("t1", "liked", memory_ids=["cat"])
+        found += importance(shown, "cat")
+        (signal,) = shown.unfeedback("t1", "liked")
+        assert signal.retracted
+        assert shown.unfeedback("t1", "liked") == []
+        found += importance(shown, "cat")
+    assert found == [0.55, 0.4] * 3
+    with pytest.raises(UnknownTurnError, match="'t9'"):
+        shown.unfeedback("t9", "liked")
+
+
+def test_taking_back_one_kind_leaves_the_others_and_other_turns(shown):
+    shown.recall("Alice", k=10, turn="t2")
+    shown.feedback("t1", "saved", memory_ids=["cat"])
+    shown.feedback("t1", "liked", memory_ids=["cat"])
+    shown.feedback("t2", "liked", memory_ids=["tea"])
+    shown.unfeedback("t1", "liked")
+    assert importance(shown, "cat", "tea") == [0.8, 0.55]
+
+
+def test_a_turn_is_found_by_each_of_its_names(shown):
+    shown.name_turn("t1", "message-7")
+    shown.name_turn("message-7", "message-8")
+    shown.name_turn("t1", "message-8")
+    for name in ("t1", "message-7", "message-8"):
+        given = shown.feedback(name, "liked", memory_ids=["cat"])
+        assert [signal.turn for signal in given] == ["t1"]
+    assert importance(shown, "cat") == [0.55]
+    shown.recall("Bob", k=1, turn="message-8")
+    assert len(shown.feedback("t1", "saved", memory_ids=["bob"])) == 1
+    shown.unfeedback("message-7", "saved")
+    assert importance(shown, "bob") == [0.4]
+
+
+def test_a_name_of_two_turns_is_refused(shown):
+    shown.recall("Bob", turn="t2")
+    shown.name_turn("t1", "message-7")
+    for turn, also in (("t1", "t2"), ("t2", "message-7")):
+        with pytest.raises(ParameterError, match=also):
+            shown.name_turn(turn, also)
+    with pytest.raises(UnknownTurnError, match="'t9'"):
+        shown.name_turn("t9", "message-9")
+
+
 # Recalls
 
 

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,7 @@ from feather_memory import (
     WrongTenantError,
     keeping,
 )
+from feather_memory.db.schema import FORMAT
 
 NOW = 1_700_000_000.0
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(feather_memory.__file__).parents[1])}
@@ -111,10 +114,63 @@ def test_a_database_of_another_application_is_refused(file):
 def test_a_file_of_a_later_format_is_refused_with_both_numbers(file):
     opened(file).close()
     connection = sqlite3.connect(file)
-    connection.execute("pragma user_version = 2")
+    connection.execute(f"pragma user_version = {FORMAT + 1}")
     connection.close()
     error = refused(file, NewerFormatError)
-    assert (error.found, error.known) == (2, 1)
+    assert (error.found, error.known) == (FORMAT + 1, FORMAT)
+
+
+def test_a_file_of_the_first_format_is_brought_up_to_date_when_it_is_opened(file):
+    with opened(file) as store:
+        store.add("tea", id="a")
+        store.recall("tea", turn="t")
+    as_of_format_1(file)
+
+    with opened(file) as store:
+        store.name_turn("t", "message")
+        store.shelf("notes")["k"] = 1
+        assert store.get("a").text == "tea"
+        assert store.check() == []
+    with closing(sqlite3.connect(file)) as connection:
+        assert connection.execute("pragma user_version").fetchone() == (FORMAT,)
+
+
+def test_many_that_open_an_old_file_at_once_bring_it_up_to_date_once(file):
+    with opened(file) as store:
+        store.add("tea", id="a")
+    as_of_format_1(file)
+    stores = []
+
+    threads = [threading.Thread(target=lambda: stores.append(opened(file))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [store.get("a").text for store in stores] == ["tea"] * 8
+    for store in stores:
+        assert store.check() == []
+        store.close()
+
+
+def test_an_old_file_that_is_another_tenants_is_left_as_it_is(file):
+    Store.open(file, tenant="alice").close()
+    as_of_format_1(file)
+    before = file.read_bytes()
+
+    with pytest.raises(WrongTenantError):
+        Store.open(file, tenant="bob")
+
+    assert file.read_bytes() == before
+
+
+def as_of_format_1(file):
+    """Undo what format 2 added."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        connection.execute("drop table turn_name")
+        connection.execute("drop table shelf")
+        connection.execute("drop index signal_turn")
+        connection.execute("pragma user_version = 1")
 
 
 def test_a_truncated_file_is_refused_at_every_length(tmp_path, file):

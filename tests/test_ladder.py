@@ -25,7 +25,8 @@ LADDER = [
     "replica graph ranking",
     "keeping reading",
     "writing auditing feedback",
-    "readable",
+    "readable shelf",
+    "engagement",
     "store",
     "tenants reports layers pool",
     "testing",
@@ -36,7 +37,7 @@ LADDER = [
 RUNGS = {name: rung for rung, name in enumerate(" ".join(LADDER).split())}
 
 MAX_FILE_LINES = 400
-LONGER_FILES = {"store.py": 510, "pool.py": 440}  # the two doors; most of it is what they say
+LONGER_FILES = {"pool.py": 440}  # the two doors; most of it is what they say
 MAX_FUNCTION_LINES = 40  # without its docstring
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -117,8 +117,10 @@ class Database:
                 schema.create(path, tenant)
             schema.inspect(path)
             with self._moment() as connection:
-                schema.inspect_within(connection, path)
+                is_current = schema.format_within(connection, path) == schema.FORMAT
                 self.state = schema.read_state(connection)
+            if not is_current and tenant in {None, self.state.tenant}:
+                self._upgrade()
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
         except OSError as error:
@@ -129,11 +131,21 @@ class Database:
             self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self.state.tenant or "nobody")
 
+    def _upgrade(self) -> None:
+        with self._gate:
+            connection = self._connect()
+            try:
+                schema.upgrade(connection)
+            finally:
+                connection.close()
+
     def _forget_connections(self) -> None:
         self._readers: list[sqlite3.Connection] = []
         self._writer: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._pid = os.getpid()
+        self._current: Writing | None = None
+        self._owes_erasure = False
         self.is_open = True
         self.is_resting = False
 
@@ -254,25 +266,51 @@ class Database:
         with self._lock, self._gate:
             self._require_open()
             try:
-                if self._writer is None:
-                    self._writer = self._connect()
-                connection = self._writer
-                connection.execute("begin immediate")
-                try:
-                    writing = Writing(connection, schema.read_state(connection))
+                outer = self._current  # this very thread's: no other has the lock
+                with self._whole() if outer is None else self._part(outer) as writing:
                     yield writing
-                    connection.execute(
-                        "update state set generation = ?, next_row = ?",
-                        (writing.generation, writing.next_row),
-                    )
-                    connection.execute("commit")
-                except BaseException:
-                    connection.rollback()
-                    raise
             except sqlite3.Error as error:
                 if (known := translated(error, self.path)) is None:
                     raise
                 raise known from error
+            if self._current is None and self._owes_erasure:
+                self.erase()
+
+    @contextmanager
+    def _whole(self) -> Iterator[Writing]:
+        if self._writer is None:
+            self._writer = self._connect()
+        connection = self._writer
+        connection.execute("begin immediate")
+        try:
+            writing = self._current = Writing(connection, schema.read_state(connection))
+            yield writing
+            connection.execute(
+                "update state set generation = ?, next_row = ?",
+                (writing.generation, writing.next_row),
+            )
+            connection.execute("commit")
+        except BaseException:
+            self._owes_erasure = False
+            connection.rollback()
+            raise
+        finally:
+            self._current = None
+
+    @staticmethod
+    @contextmanager
+    def _part(writing: Writing) -> Iterator[Writing]:
+        """A part of a transaction: all of it or nothing, whatever becomes of the whole."""
+        state = writing.state
+        writing.connection.execute("savepoint part")
+        try:
+            yield writing
+        except BaseException:
+            writing.state = state  # row numbers are not given back: a gap harms nobody
+            writing.connection.execute("rollback to part")
+            raise
+        finally:
+            writing.connection.execute("release part")
 
     def dimension(self) -> int | None:
         """The length of this store's vectors; None while it has none."""
@@ -287,12 +325,17 @@ class Database:
         Deleted entries are overwritten at once, but SQLite also leaves copies in the gaps of
         pages it has split or merged; only a rewrite is sure to leave them behind.
 
+        Within a transaction it waits for the commit.
+
         Raises:
             BusyStoreError: Somebody still reads an older moment of the file.
         """
         try:
             with self._lease(), self._lock, self._gate:
                 self._require_open()
+                self._owes_erasure = self._current is not None
+                if self._owes_erasure:
+                    return
                 if self._writer is None:
                     self._writer = self._connect()
                 self._writer.execute("vacuum")

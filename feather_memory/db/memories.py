@@ -13,7 +13,7 @@ from feather_memory.model import Memory, when
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from feather_memory.db.database import Writing
     from feather_memory.types import Seconds
@@ -333,6 +333,6 @@ def column_of(
     ).fetchall()
 
 
-def dump(metadata: Mapping[str, Any]) -> str:
-    """Metadata as the JSON that is stored."""
-    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+def dump(value: object) -> str:
+    """Metadata, or any other value, as the JSON that is stored."""
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))

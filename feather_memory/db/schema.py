@@ -13,13 +13,33 @@ from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAcce
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 """Counts changes of the tables that older releases could not read. Kept as `user_version`."""
 
 APPLICATION_ID = 0x46544852
 """`FTHR`, SQLite's mark of whose file it is."""
 
-_TABLES = """
+_OF_FORMAT_2 = (
+    """
+    create table turn_name (            -- further names of turns
+        name text primary key,
+        turn integer not null references turn (row) on delete cascade
+    ) strict, without rowid
+    """,
+    "create index turn_name_turn on turn_name (turn)",
+    """
+    create table shelf (                -- what adapters keep beside the memories; never searched
+        row   integer primary key,      -- in the order of insertion
+        name  text not null,
+        key   text not null,
+        value text not null,            -- JSON
+        unique (name, key)
+    ) strict
+    """,
+    "create index signal_turn on signal (turn) where turn is not null",
+)
+
+_TABLES = f"""
 create table state (                    -- exactly one row
     only       integer primary key check (only = 1),
     store_id   text    not null,        -- drawn at birth; derived files repeat it
@@ -121,6 +141,8 @@ create view readable as                 -- for people with the sqlite3 shell
            datetime(valid_from, 'unixepoch') as since,
            datetime(valid_to, 'unixepoch')   as until
     from memory order by row;
+
+{";".join(_OF_FORMAT_2)};
 """
 
 _HEADER = struct.Struct(">16s H 10x I 28x I 4x I 28x")  # magic, page size, pages, format, ours?
@@ -139,15 +161,31 @@ class State:
     snapshot: str | None
 
 
-def inspect_within(connection: sqlite3.Connection, path: Path) -> None:
-    """What `inspect` asks, asked of SQLite: the header may still be in the log.
+def format_within(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's format, asked of SQLite: the header may still be in the log.
 
     Raises:
         NewerFormatError: A later release wrote it.
     """
-    (version,) = connection.execute("pragma user_version").fetchone()
+    version: int = connection.execute("pragma user_version").fetchone()[0]
     if version > FORMAT:
         raise NewerFormatError(str(path), found=version, known=FORMAT)
+    return version
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a file of an earlier release to this one's format: all of it, or nothing."""
+    connection.execute("begin immediate")
+    try:
+        (version,) = connection.execute("pragma user_version").fetchone()
+        if version < 2:
+            for statement in _OF_FORMAT_2:
+                connection.execute(statement)
+        connection.execute(f"pragma user_version = {max(version, FORMAT)}")
+        connection.execute("commit")
+    except BaseException:
+        connection.rollback()
+        raise
 
 
 def read_state(connection: sqlite3.Connection) -> State:

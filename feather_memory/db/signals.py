@@ -67,6 +67,14 @@ def of_event(connection: sqlite3.Connection, event: str) -> list[Signal]:
     return [_signal(row) for row in rows]
 
 
+def of_turn(connection: sqlite3.Connection, turn: str, kind: SignalKind) -> list[Signal]:
+    """Every signal of a kind that answers a turn."""
+    rows = connection.execute(
+        f"{_SELECT} where turn = ? and kind = ? order by signal.event_id", (turn, kind)
+    )
+    return [_signal(row) for row in rows]
+
+
 def of_memory(connection: sqlite3.Connection, memory_id: str) -> list[Signal]:
     """Every signal about the memory, oldest first."""
     rows = connection.execute(
