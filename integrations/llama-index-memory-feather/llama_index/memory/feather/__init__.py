@@ -1,7 +1,9 @@
-"""Feather Memory for LlamaIndex.
+"""Feather Memory for LlamaIndex."""
 
-Empty so far. A memory block and a retriever over a `feather_memory.Store` come here;
-each will convert in, make one call, and convert out.
-"""
+from llama_index.memory.feather.kv_stores import FeatherKVStore
+from llama_index.memory.feather.vector_stores import FeatherVectorStore
 
-__all__: list[str] = []
+__all__ = [
+    "FeatherKVStore",
+    "FeatherVectorStore",
+]
