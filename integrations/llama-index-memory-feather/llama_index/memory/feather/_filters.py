@@ -126,24 +126,31 @@ def _has_any(field: F, items: Any) -> Filter:
 
 
 def _has_all(field: F, items: Any) -> Filter:
-    is_there = field.exists() & (field != None)  # noqa: E711  a filter, not a comparison
-    return reduce(op.and_, (_has(field, item) for item in _listed(items, "all")), is_there)
+    return reduce(op.and_, (_has(field, item) for item in _listed(items, "all")), _is_there(field))
 
 
 def _text_match(field: F, text: Any) -> Filter:
-    return field.contains(_text(text, "text_match"))
+    return _is_text(field) & field.contains(_text(text, "text_match"))
 
 
 def _text_match_insensitive(field: F, text: Any) -> Filter:
-    return field.icontains(_text(text, "text_match_insensitive"))
+    return _is_text(field) & field.icontains(_text(text, "text_match_insensitive"))
 
 
 def _is_empty(field: F, _: Any) -> Filter:
     return ~field.exists() | field.is_in([None, "", []])
 
 
+def _is_text(field: F) -> Filter:
+    return field >= ""  # only texts have an order with a text
+
+
 def _is_no_text(field: F) -> Filter:
-    return field.exists() & ~(field >= "") & (field != None)  # noqa: E711  a filter
+    return _is_there(field) & ~_is_text(field)
+
+
+def _is_there(field: F) -> Filter:
+    return field.exists() & (field != None)  # noqa: E711  a filter, not a comparison
 
 
 def _listed(value: Any, name: str) -> list[Any]:
