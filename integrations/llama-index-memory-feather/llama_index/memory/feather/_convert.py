@@ -7,6 +7,7 @@ metadata stays what filters see, and a node comes back without anything of ours 
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.schema import (
@@ -35,7 +36,7 @@ RESERVED: Final = "llama_index"
 """The key of a Memory's metadata under which a node's other fields are kept."""
 
 REF_DOC_ID: Final = F(
-    path=("metadata", RESERVED, "relationships", NodeRelationship.SOURCE.value, "node_id")
+    path=("metadata", RESERVED, "relationships", str(NodeRelationship.SOURCE.value), "node_id")
 )
 """The id of the document that a node is from."""
 
@@ -78,14 +79,13 @@ def to_record(node: BaseNode) -> dict[str, Any]:
     The metadata is as JSON holds it, so a date becomes text. The node is not changed.
 
     Raises:
-        InvalidMetadataError: The metadata uses the reserved key.
+        InvalidMetadataError: The metadata uses the reserved key, or holds NaN or an infinity.
         ParameterError: It is of a class that cannot be read back, and has fields of its own.
     """
     kind = _kind_of(node)
+    _check_metadata(node.metadata)
     dumped = node.model_dump(mode="json")
     metadata: dict[str, Any] = dumped["metadata"]
-    if RESERVED in metadata:
-        raise InvalidMetadataError(f"the metadata key {RESERVED!r} is kept for what a node needs")
     for name in _RESOURCES:  # LlamaIndex leaves the bytes of a resource out of what it dumps
         resource = getattr(node, name, None)
         if resource is not None and resource.data is not None:
@@ -128,6 +128,15 @@ def to_node(memory: Memory, *, with_embedding: bool = False) -> BaseNode:
 def to_node_with_score(hit: Hit) -> NodeWithScore:
     """The Hit's memory as a node, with the Hit's score."""
     return NodeWithScore(node=to_node(hit.memory), score=hit.score.value)
+
+
+def _check_metadata(metadata: Mapping[str, Any]) -> None:
+    if RESERVED in metadata:
+        raise InvalidMetadataError(f"the metadata key {RESERVED!r} is kept for what a node needs")
+    try:  # pydantic would make null of it
+        json.dumps(metadata, allow_nan=False, default=str, skipkeys=True)
+    except ValueError as error:
+        raise InvalidMetadataError(f"metadata cannot be kept as JSON: {error}") from error
 
 
 def _kind_of(node: BaseNode) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakValueDictionary
 
 from feather_memory import ClosedStoreError, ParameterError, Store, WrongTenantError
@@ -82,6 +82,20 @@ class StoreSource:
             return self.opened
         assert self.tenant is not None  # noqa: S101  a pool has one; for mypy
         return self.opened.get(self.tenant)
+
+    def rest(self) -> None:
+        """Have the store give back its memory and files until the next call; a pool does so."""
+        if isinstance(self.opened, Store):
+            self.opened.rest()
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self  # what it names is one, however often it is named
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The arguments that choose it once more."""
+        is_store = isinstance(self.opened, Store)
+        return {"store" if is_store else "pool": self.opened, "tenant": self.tenant}
 
     @property
     def path(self) -> str:
