@@ -11,6 +11,7 @@ from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.tools import RetrieverTool
+from llama_index.core.vector_stores import MetadataFilters
 from llama_index.memory.feather import FeatherRetriever, feather_turn
 
 from feather_memory import (
@@ -159,6 +160,12 @@ def test_filters_session_scoring_and_as_of_reach_the_ranking(store):
     assert found(session="b") == ["new"]
     assert found(filters=F("n") == 1) == ["new"]
     assert found(filters=F("n") == 2) == []
+    assert found(filters={"n": 1}) == ["new"]
+    assert found(filters=MetadataFilters.from_dicts([{"key": "n", "value": 1}])) == ["new"]
+    assert found(filters=MetadataFilters.from_dicts([{"key": "n", "value": 2}])) == []
+    matched = {"key": "n", "value": "x", "operator": "text_match"}
+    with pytest.raises(TypeError, match="text is to be matched"):
+        found(filters=MetadataFilters.from_dicts([matched]))
     weighed = FeatherRetriever(store=store, scoring=Scoring(time_weight=0.9)).retrieve("deploys")
     plain = FeatherRetriever(store=store).retrieve("deploys")
     assert weighed[0].score != plain[0].score

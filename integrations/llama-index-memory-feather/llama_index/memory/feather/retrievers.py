@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.vector_stores import MetadataFilters
 from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._convert import to_node_with_score
-from llama_index.memory.feather._filters import to_filter
+from llama_index.memory.feather._filters import all_of, to_filter
+from llama_index.memory.feather._queries import refuse_unless_text
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.attribution import log_retrieved
 from llama_index.memory.feather.turns import said_now
 from typing_extensions import override
 
-from feather_memory import F, ParameterError
+from feather_memory import F, ParameterError, parse_filter
 
 if TYPE_CHECKING:
     import os
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
-    from llama_index.core.vector_stores import MetadataFilters
 
     from feather_memory import Filter, Hit, Scoring, Store, TenantPool
 
@@ -102,7 +103,8 @@ class FeatherRetriever(BaseRetriever):
         )
         source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
         self._bound = Bound(source, embed_model)
-        self._filter = to_filter(filters)
+        self._matched = filters if isinstance(filters, MetadataFilters) else None
+        self._filter = _condition(filters)
         self._asked = {
             "scoring": scoring,
             "as_of": as_of,
@@ -138,6 +140,7 @@ class FeatherRetriever(BaseRetriever):
 
     def _recalled(self, query: str | None, vector: list[float] | None) -> list[NodeWithScore]:
         store = self._bound.store()
+        refuse_unless_text(store, self._matched)
         asked = {**self._asked, "where": self._where(), "vector": vector}
         hits: Sequence[Hit]
         if self._hops:
@@ -150,10 +153,12 @@ class FeatherRetriever(BaseRetriever):
 
     def _where(self) -> Filter | None:
         """The filter, without what is being said in this turn: a question answers no question."""
-        if not (said := said_now()):
-            return self._filter
-        beyond = ~F("id").is_in(said)
-        return beyond if self._filter is None else self._filter & beyond
+        said = said_now()
+        return all_of(self._filter, ~F("id").is_in(said) if said else None)
+
+
+def _condition(filters: MetadataFilters | Filter | Mapping[str, Any] | None) -> Filter | None:
+    return to_filter(filters) if isinstance(filters, MetadataFilters) else parse_filter(filters)
 
 
 def _query(bundle: QueryBundle) -> str | None:
