@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
+from llama_index.core.base.llms.types import ToolCallBlock
 from llama_index.core.chat_engine import (
     CondensePlusContextChatEngine,
     ContextChatEngine,
     SimpleChatEngine,
 )
-from llama_index.core.base.llms.types import ToolCallBlock
 from llama_index.core.llms import ChatMessage, MockLLM
 from llama_index.core.llms.mock import MockFunctionCallingLLM, MockLLMWithChatMemoryOfLastCall
 from llama_index.core.memory import Memory
@@ -31,8 +31,12 @@ from llama_index.memory.feather import (
     feather_tools,
     feather_turn,
 )
+from pydantic import PrivateAttr
 
 from feather_memory import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # LlamaIndex's agents ask themselves for attributes that pydantic has deprecated.
 pytestmark = [
@@ -44,11 +48,11 @@ pytestmark = [
 class Listening(MockFunctionCallingLLM):
     """Repeats the question, and keeps what it was told."""
 
-    _told: list[list[ChatMessage]] = []
+    _told: list[list[ChatMessage]] = PrivateAttr(default_factory=list)
+    _tool: tuple[str, dict[str, Any]] | None = PrivateAttr(default=None)
 
     def __init__(self, tool: tuple[str, dict[str, Any]] | None = None) -> None:
         super().__init__(response_generator=self._answer)
-        self._told = []
         self._tool = tool
 
     @property
@@ -162,7 +166,8 @@ async def test_a_context_saved_to_a_file_goes_on_in_another_process(alice, tmp_p
     saved = tmp_path / "context.json"
     saved.write_text(json.dumps(context.to_dict()))
 
-    done = subprocess.run(
+    done = await asyncio.to_thread(
+        subprocess.run,
         [sys.executable, "-c", SECOND_PROCESS, saved],
         capture_output=True,
         text=True,

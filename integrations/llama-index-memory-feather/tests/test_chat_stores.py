@@ -51,7 +51,9 @@ class Lists:
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_it_agrees_with_plain_lists_whatever_is_done(tmp_path: Path, seed: int):
+async def test_it_agrees_with_plain_lists_whatever_is_done(  # noqa: C901  a case an order
+    tmp_path: Path, seed: int
+):
     chance, lists = random.Random(seed), Lists()
     path = tmp_path / "alice.feather"
     chats = FeatherChatStore(path=path)

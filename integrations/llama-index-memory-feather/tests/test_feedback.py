@@ -8,11 +8,11 @@ import sys
 from typing import Any
 
 import pytest
+from llama_index.core.chat_engine import CondensePlusContextChatEngine
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.dispatcher import active_instrument_tags, instrument_tags
 from llama_index.core.llms import MockLLM
 from llama_index.core.llms.mock import MockLLMWithChatMemoryOfLastCall
-from llama_index.core.chat_engine import CondensePlusContextChatEngine
 from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import QueryFusionRetriever
@@ -251,9 +251,7 @@ class TestAttribution:
         retriever = FeatherRetriever(store=store)
         best = retriever.retrieve("green tea")[0].score
         cut = SimilarityPostprocessor(similarity_cutoff=best - 1e-6)
-        return RetrieverQueryEngine.from_args(
-            retriever, llm=MockLLM(), node_postprocessors=[cut]
-        )
+        return RetrieverQueryEngine.from_args(retriever, llm=MockLLM(), node_postprocessors=[cut])
 
     async def test_what_a_postprocessor_dropped_gets_no_credit(self, handler, cutting, feedback):
         with feather_turn("t-sync"):
@@ -286,9 +284,7 @@ class TestAttribution:
                 ours = NodeWithScore(node=TextNode(id_="tea", text="tea"), score=None)
                 return [ours, NodeWithScore(node=TextNode(text="not ours"), score=0.5)]
 
-        fusion = QueryFusionRetriever(
-            [Theirs()], llm=MockLLM(), num_queries=1, use_async=False
-        )
+        fusion = QueryFusionRetriever([Theirs()], llm=MockLLM(), num_queries=1, use_async=False)
         with feather_turn("t"):
             fusion.retrieve("anything")
 

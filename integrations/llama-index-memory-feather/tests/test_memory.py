@@ -179,7 +179,9 @@ async def test_setting_the_same_messages_again_changes_nothing(session, alice):
     assert alice.stats().memories == 3
 
 
-async def test_setting_replaces_the_messages_and_remembers_only_the_new(session, alice, embed_model):
+async def test_setting_replaces_the_messages_and_remembers_only_the_new(
+    session, alice, embed_model
+):
     memory = session("monday")
     memory.set([user("I drink green tea"), assistant("Noted"), user("And coffee")])
     embed_model.calls.clear()
@@ -285,7 +287,9 @@ class TestLimits:
 
     def test_the_last_turn_and_the_system_message_are_always_given(self, session):
         memory = session("monday", token_limit=5)
-        memory.put_messages([ChatMessage(role="system", content="Be brief"), user("Old"), user("x " * 50)])
+        memory.put_messages(
+            [ChatMessage(role="system", content="Be brief"), user("Old"), user("x " * 50)]
+        )
         memory.put_messages([assistant(""), ChatMessage(role="tool", content="y " * 50)])
 
         roles = [m.role.value for m in memory.get()]
@@ -458,7 +462,7 @@ class TestWithoutAModel:
             lambda: handle.put(user("I drink coffee")),
             lambda: handle.set([user("I drink coffee")]),
         ):
-            with pytest.raises(MissingEmbedderError, match="Settings.embed_model"):
+            with pytest.raises(MissingEmbedderError, match=r"Settings\.embed_model"):
                 call()
         with pytest.raises(MissingEmbedderError):
             await handle.aput(user("I drink coffee"))

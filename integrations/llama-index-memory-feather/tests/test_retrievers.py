@@ -248,7 +248,7 @@ class TestWithoutAModel:
         monkeypatch.setattr(Settings, "_embed_model", None)
 
     def test_a_store_with_vectors_is_refused(self, filled):
-        with pytest.raises(MissingEmbedderError, match="Settings.embed_model"):
+        with pytest.raises(MissingEmbedderError, match=r"Settings\.embed_model"):
             FeatherRetriever(store=filled).retrieve("deploys")
         assert Settings._embed_model is None
 

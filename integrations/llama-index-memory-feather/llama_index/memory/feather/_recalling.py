@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llama_index.memory.feather._messages import fenced
 
@@ -11,6 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from feather_memory import Filter, Hit, Scoring, Store
+
+
+def found(
+    store: Store,
+    query: str | None,
+    top_k: int,
+    *,
+    hops: int,
+    types: Sequence[str] | None = None,
+    limit: int = 50,
+    **asked: Any,
+) -> Sequence[Hit]:
+    """The best memories, and with `hops` what is linked to them; see `Store.context_chain`."""
+    if not hops:
+        return store.search(query, top_k, **asked)
+    return store.context_chain(query, top_k, hops, types=types, limit=limit, **asked).hits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +61,16 @@ class Recollection:
             where: Only memories this filter lets through.
             session: Only memories of this session.
         """
-        asked = {"vector": vector, "where": where, "session": session, "scoring": self.scoring}
-        hits: Sequence[Hit]
-        if self.hops:
-            hits = store.context_chain(query, self.top_k, self.hops, **asked).hits
-        else:
-            hits = store.search(query, self.top_k, **asked)
+        hits = found(
+            store,
+            query,
+            self.top_k,
+            hops=self.hops,
+            vector=vector,
+            where=where,
+            session=session,
+            scoring=self.scoring,
+        )
         hits = [h for h in hits if h.hop or h.score.relevance > self.min_relevance]
         text, fitting = fenced(hits, max_chars=self.max_chars, max_tokens=self.max_tokens)
         if fitting:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._filters import all_of, to_filter
 from llama_index.memory.feather._queries import refuse_unless_text
+from llama_index.memory.feather._recalling import found
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.attribution import log_retrieved
 from llama_index.memory.feather.turns import said_now
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from llama_index.core.callbacks import CallbackManager
     from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
 
-    from feather_memory import Filter, Hit, Scoring, Store, TenantPool
+    from feather_memory import Filter, Scoring, Store, TenantPool
 
 dispatcher = get_dispatcher(__name__)
 
@@ -105,14 +106,15 @@ class FeatherRetriever(BaseRetriever):
         self._bound = Bound(source, embed_model)
         self._matched = filters if isinstance(filters, MetadataFilters) else None
         self._filter = _condition(filters)
-        self._asked = {
+        self._top_k = _at_least(similarity_top_k, "similarity_top_k", 1)
+        self._asked: dict[str, Any] = {
+            "hops": _at_least(hops, "hops", 0),
+            "types": edge_types,
+            "limit": _at_least(limit, "limit", 1),
             "scoring": scoring,
             "as_of": as_of,
             "session": session,
         }
-        self._top_k = _at_least(similarity_top_k, "similarity_top_k", 1)
-        self._hops = _at_least(hops, "hops", 0)
-        self._walk = {"types": edge_types, "limit": _at_least(limit, "limit", 1)}
         if edge_types is not None and not hops:
             raise ParameterError("edge_types say where to walk, and hops=0 walks nowhere")
         self._reinforce = reinforce
@@ -141,15 +143,9 @@ class FeatherRetriever(BaseRetriever):
     def _recalled(self, query: str | None, vector: list[float] | None) -> list[NodeWithScore]:
         store = self._bound.store()
         refuse_unless_text(store, self._matched)
-        asked = {**self._asked, "where": self._where(), "vector": vector}
-        hits: Sequence[Hit]
-        if self._hops:
-            hits = store.context_chain(query, self._top_k, self._hops, **self._walk, **asked).hits
-        else:
-            hits = store.search(query, self._top_k, **asked)
+        hits = found(store, query, self._top_k, vector=vector, where=self._where(), **self._asked)
         log_retrieved(store, hits, reinforce=self._reinforce)
         return [to_node_with_score(hit) for hit in hits]
-
 
     def _where(self) -> Filter | None:
         """The filter, without what is being said in this turn: a question answers no question."""

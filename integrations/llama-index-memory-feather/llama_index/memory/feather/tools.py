@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from llama_index.core.tools import FunctionTool
 from llama_index.memory.feather._binding import Bound
@@ -93,7 +93,7 @@ class _Tools:
         self._retriever = FeatherRetriever(
             store=store, similarity_top_k=top_k, embed_model=embed_model
         )
-        self._noted = {"session": session, "actor": actor}
+        self._noted: dict[str, Any] = {"session": session, "actor": actor}
 
     def recall(self) -> FunctionTool:
         def recall(query: str) -> list[NodeWithScore]:

@@ -7,7 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from llama_index.core.instrumentation.dispatcher import active_instrument_tags, instrument_tags
+from llama_index.core.instrumentation.dispatcher import (  # type: ignore[attr-defined]
+    active_instrument_tags,
+    instrument_tags,
+)
 
 from feather_memory import ParameterError
 
