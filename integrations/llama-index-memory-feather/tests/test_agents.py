@@ -46,7 +46,7 @@ pytestmark = [
 
 
 class Listening(MockFunctionCallingLLM):
-    """Repeats the question, and keeps what it was told."""
+    """Calls its tool, if it has one, agrees with everything, and keeps what it was told."""
 
     _told: list[list[ChatMessage]] = PrivateAttr(default_factory=list)
     _tool: tuple[str, dict[str, Any]] | None = PrivateAttr(default=None)

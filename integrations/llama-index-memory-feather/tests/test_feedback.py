@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import pytest
+from llama_index.core import Settings
 from llama_index.core.chat_engine import CondensePlusContextChatEngine
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.dispatcher import active_instrument_tags, instrument_tags
@@ -26,7 +27,7 @@ from llama_index.memory.feather import (
     feather_turn,
 )
 
-from feather_memory import ParameterError, Store, UnknownTurnError
+from feather_memory import MissingEmbedderError, ParameterError, Store, UnknownTurnError
 
 
 @pytest.fixture
@@ -226,6 +227,19 @@ class TestWhatItDoes:
         answer = str(engine.query("what does Alice drink?"))
         assert "oolong" in answer
         assert "green tea" not in answer
+
+    def test_a_correction_is_embedded_by_who_embeds(self, store, embed_model, monkeypatch):
+        monkeypatch.setattr(Settings, "_embed_model", None)
+        text = "Alice drinks green tea"
+        store.add(text, id="tea", vector=embed_model.get_text_embedding(text))
+
+        with pytest.raises(MissingEmbedderError):
+            MemoryFeedback(store).corrected("tea", "Alice drinks oolong")
+        MemoryFeedback(store, embed_model=embed_model).corrected("tea", "Alice drinks oolong")
+
+        (new,) = store.get("tea").superseded_by
+        vector = embed_model.get_text_embedding("Alice drinks oolong")
+        assert store.get(new).vector.tolist() == pytest.approx(vector)
 
     def test_a_node_is_corrected_by_itself(self, store, tea, coffee, feedback):
         nodes = FeatherRetriever(store=store).retrieve("green tea")

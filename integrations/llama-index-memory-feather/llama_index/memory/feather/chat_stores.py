@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path  # noqa: TC003  pydantic reads the annotations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from llama_index.core.base.llms.types import ChatMessage  # noqa: TC002  likewise
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
@@ -47,7 +47,8 @@ class FeatherChatStore(AsyncDBChatStore):
         tenant: str | None = None,
     ) -> None:
         source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
-        super().__init__(path=source.path, tenant=source.tenant)
+        fields: dict[str, Any] = {"path": source.path, "tenant": source.tenant}
+        super().__init__(**fields)
         self._source = source
 
     @classmethod

@@ -7,6 +7,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from llama_index.core.schema import BaseNode, NodeWithScore
+from llama_index.memory.feather._binding import Bound
+from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.attribution import retrieved_only, settle
 from llama_index.memory.feather.turns import current_turn
 
@@ -14,6 +16,8 @@ from feather_memory import Hit, ParameterError, Score, SignalKind, UnknownTurnEr
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from llama_index.core.base.embeddings.base import BaseEmbedding
 
     from feather_memory import Memory, Signal, Store
 
@@ -41,10 +45,14 @@ class MemoryFeedback:
 
     Args:
         store: An open store, of the tenant whose answer it was.
+        embed_model: Embeds corrections. Else the store's own embedder does, or the model set in
+            `Settings`.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, *, embed_model: BaseEmbedding | None = None) -> None:
         self._store = store
+        source = StoreSource.chosen(path=None, store=store, pool=None, tenant=None)
+        self._bound = Bound(source, embed_model)
 
     def like(
         self, about: Any, *, turn: str | None = None, memory_ids: Sequence[str] | None = None
@@ -127,6 +135,7 @@ class MemoryFeedback:
             self._store.log_recall(hits, turn=turn, reinforce=False)
         if memory_ids is None and copied_text is None and own:
             memory_ids = own
+        vectors = None if correction is None else self._bound.vectors([correction])
         return _logged(
             turn,
             lambda name: self._store.feedback(
@@ -135,6 +144,7 @@ class MemoryFeedback:
                 memory_ids=memory_ids,
                 copied_text=copied_text,
                 correction=correction,
+                vector=vectors[0] if vectors else None,
             ),
         )
 
