@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from feather_memory.config import SCAN_FLOATS
 from feather_memory.errors import DimensionError
 from feather_memory.topk import contenders, slack_for
 
@@ -102,9 +104,8 @@ class Matrix:
         base, tail = self._blocks
         result = np.empty(n, np.float32) if out is None else out
         split = min(n, len(base))
-        # vecdot reads rows at twice the bandwidth of `rows @ query`, and is never threaded
-        np.vecdot(base[:split], query, out=result[:split])
-        np.vecdot(tail[: n - split], query, out=result[split:])
+        _scan(base[:split], query, result[:split])
+        _scan(tail[: n - split], query, result[split:])
         return result
 
     def similarities_at(self, query: Vector, positions: Positions) -> Vector:
@@ -211,6 +212,43 @@ class Exact:
 
     def save(self, path: Path, *, store_id: str, generation: int) -> None:
         """Write nothing: the store's snapshot holds the rows, and nothing is built from them."""
+
+
+def _scan(rows: Vector, query: Vector, out: Vector) -> None:
+    """The rows' products with the query; a long scan is shared among the processor's cores.
+
+    One core reads memory at a third to a half of what two can. `rows @ query` leaves the sharing
+    to BLAS: on some processors that is as fast, on others it reads at half of vecdot's bandwidth.
+    """
+    shares = min(_cores(), rows.size // SCAN_FLOATS)
+    if shares < 2:
+        np.vecdot(rows, query, out=out)
+        return
+    step = -(-len(rows) // shares)
+    parts = [slice(start, start + step) for start in range(step, len(rows), step)]
+    threads = [
+        threading.Thread(target=np.vecdot, args=(rows[part], query, out[part])) for part in parts
+    ]
+    started = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+    except RuntimeError:  # none can be started any more: the interpreter is shutting down
+        parts = parts[len(started) :]
+    else:
+        parts = []
+    for part in (slice(0, step), *parts):
+        np.vecdot(rows[part], query, out=out[part])
+    for thread in started:
+        thread.join()
+
+
+def _cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _write_unit(rows: npt.NDArray[Any], out: Vector) -> None:

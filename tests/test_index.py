@@ -168,3 +168,39 @@ def test_the_exact_index_gives_the_true_best_in_order_of_position_among_ties():
 def test_saving_an_exact_index_writes_nothing(tmp_path):
     Exact(3).save(tmp_path / "x", store_id="s", generation=1)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def three_cores(monkeypatch):
+    monkeypatch.setattr("feather_memory.index.SCAN_FLOATS", 40)
+    monkeypatch.setattr("feather_memory.index._cores", lambda: 3)
+
+
+@pytest.mark.parametrize("count", [1, 29, 30, 31, 90, 100, 1_000])
+def test_a_scan_that_cores_share_gives_what_one_gives(three_cores, count):
+    rows, query = unit(random_rows(count, 4)), unit(random_rows(1, 4, seed=1)[0])
+    matrix = Matrix(4, base=rows[: count // 2])
+    matrix.append(rows[count // 2 :])
+
+    shared = matrix.similarities(query, count)
+
+    assert np.array_equal(shared, np.vecdot(matrix.take(np.arange(count)), query))
+
+
+def test_a_scan_is_whole_when_no_thread_can_be_started_any_more(three_cores, monkeypatch):
+    started = []
+
+    class OnlyOne(threading.Thread):
+        def start(self):
+            if started:
+                raise RuntimeError("can't create new thread at interpreter shutdown")
+            started.append(self)
+            super().start()
+
+    monkeypatch.setattr("feather_memory.index.threading.Thread", OnlyOne)
+    rows, query = unit(random_rows(1_000, 4)), unit(random_rows(1, 4, seed=1)[0])
+
+    shared = Matrix(4, base=rows).similarities(query, 1_000)
+
+    assert len(started) == 1
+    assert np.array_equal(shared, np.vecdot(rows, query))
