@@ -8,6 +8,7 @@ metadata stays what filters see, and a node comes back without anything of ours 
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.schema import (
@@ -84,7 +85,7 @@ def to_record(node: BaseNode) -> dict[str, Any]:
     """
     kind = _kind_of(node)
     _check_metadata(node.metadata)
-    dumped = node.model_dump(mode="json")
+    dumped = node.model_dump(mode="json", exclude={"embedding"})
     metadata: dict[str, Any] = dumped["metadata"]
     for name in _RESOURCES:  # LlamaIndex leaves the bytes of a resource out of what it dumps
         resource = getattr(node, name, None)
@@ -168,6 +169,7 @@ def _is_text_alone(document: Document) -> bool:
     )
 
 
+@cache
 def _defaults(kind: type[BaseNode]) -> dict[str, Any]:
     return {
         name: field.get_default(call_default_factory=True)
@@ -180,13 +182,11 @@ def _beyond_default(
     dumped: Mapping[str, Any], kind: str, metadata: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The fields that a node of this kind would not have by itself, without nulls inside."""
-    defaults = _defaults(_KINDS[kind])
+    defaults, fields = _defaults(_KINDS[kind]), _KINDS[kind].model_fields.keys() - _ELSEWHERE
     kept = {
         name: value
         for name, value in dumped.items()
-        if name in _KINDS[kind].model_fields
-        and name not in _ELSEWHERE
-        and (name not in defaults or value != defaults[name])
+        if name in fields and (name not in defaults or value != defaults[name])
     }
     for name in _RESOURCES:
         if name in kept:

@@ -32,7 +32,7 @@ class FeatherKVStore(BaseKVStore):
 
     >>> import pathlib, tempfile
     >>> from llama_index.core.schema import Document
-    >>> from llama_index.core.storage.docstore import KVDocumentStore
+    >>> from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "alice.feather"
     >>> documents = KVDocumentStore(FeatherKVStore(path))
     >>> documents.add_documents([Document(text="Deploys are on Tuesday", id_="deploys.md")])

@@ -19,6 +19,7 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.memory.feather import _persistence
 from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_record
+from llama_index.memory.feather._edges import write_linked
 from llama_index.memory.feather._filters import all_of, to_filter
 from llama_index.memory.feather._queries import answer, current, refuse_unless_text, reject
 from llama_index.memory.feather._stores import StoreSource
@@ -118,15 +119,17 @@ class FeatherVectorStore(BasePydanticVectorStore):
         """Write all nodes in one transaction, or none; their ids, in their order.
 
         A node whose id exists takes its place, and keeps what the store has learned of it. Of the
-        same id given twice, the last stays.
+        same id given twice, the last stays. A node is linked to those before and after it, and
+        to its parent and children, where they are in the store.
 
         Raises:
             ValueError: A node has no embedding, or one of another length than the store's.
         """
         reject(add_kwargs, "add")
-        records = [_embedded(node) for node in nodes]
+        listed = list(nodes)
+        records = [_embedded(node) for node in listed]
         if records:
-            self.client.add_many(records)
+            write_linked(self.client, listed, records)
         return [record["id"] for record in records]
 
     @override
