@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -527,6 +528,25 @@ def test_a_handle_means_the_same_in_another_process(tmp_path):
     first, told = done.stdout.split("\n", 1)
     assert json.loads(first) == []
     assert '- user: "I drink green tea"' in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_worker_goes_on_with_the_same_conversation(session):
+    memory = session("monday")
+    memory.put(user("I drink green tea"))
+    child = os.fork()
+    if child == 0:
+        try:
+            again = FeatherMemory.from_dict(memory.to_dict())
+            again.put(user("And coffee"))
+            os._exit(0 if len(again.get_all()) == 2 else 2)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+
+    assert status == 0
+    assert texts(memory.get_all()) == ["I drink green tea", "And coffee"]
 
 
 async def test_a_heartbeat_goes_on_through_every_async_method(session):

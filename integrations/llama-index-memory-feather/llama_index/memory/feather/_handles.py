@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from llama_index.memory.feather._binding import Bound
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._stores import StoreSource, is_open
 
 from feather_memory import ClosedStoreError, TenantPool
 
@@ -60,7 +60,7 @@ def bound_to(*, path: str | None, directory: str | None, tenant: str) -> Bound:
         with TenantPool(directory) as names:
             path = str(names.path_of(tenant))
     store = _stores.get(os.path.realpath(path or ""))
-    if store is not None and _is_open(store):
+    if store is not None and is_open(store):
         return Bound(StoreSource.chosen(path=None, store=store, pool=None, tenant=tenant), model)
     return Bound(StoreSource.chosen(path=path, store=None, pool=None, tenant=tenant), model)
 
@@ -68,14 +68,6 @@ def bound_to(*, path: str | None, directory: str | None, tenant: str) -> Bound:
 def _answers(pool: TenantPool, tenant: str) -> bool:
     try:
         pool.get(tenant)
-    except ClosedStoreError:
-        return False
-    return True
-
-
-def _is_open(store: Store) -> bool:
-    try:
-        store.get_many([])
     except ClosedStoreError:
         return False
     return True

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llama_index.memory.feather._messages import fenced
+from pydantic import BaseModel, Field
+
+from feather_memory import Scoring  # noqa: TC001  pydantic reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from feather_memory import Filter, Hit, Scoring, Store
+    from feather_memory import Filter, Hit, Store
 
 
 def found(
@@ -29,19 +31,25 @@ def found(
     return store.context_chain(query, top_k, hops, types=types, limit=limit, **asked).hits
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recollection:
-    """How much is recalled, and how much of that is put before the model."""
+class Telling(BaseModel):
+    """What a memory tells a model: how much it recalls, and how much of that fits."""
 
-    top_k: int
-    hops: int
-    min_relevance: float
-    max_chars: int
-    max_tokens: int | None
-    scoring: Scoring | None
-    reinforce: bool
+    similarity_top_k: int = Field(default=5, ge=1)
+    """How many memories a message recalls."""
+    hops: int = Field(default=0, ge=0)
+    """How far to walk from those along the edges; `next` leads through a conversation."""
+    min_relevance: float = Field(default=0.0, ge=0, lt=1)
+    """Memories are told that are more relevant than this; by default, relevant at all."""
+    max_chars: int = Field(default=2000, ge=1)
+    """How long the memories' text may be. They are left out whole."""
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Likewise in tokens."""
+    scoring: Scoring | None = None
+    """How relevance, age and importance weigh; the store's default unless given."""
+    reinforce: bool = True
+    """Whether being recalled slows a memory's decay, once a turn."""
 
-    def text(
+    def tell(
         self,
         store: Store,
         query: str,
@@ -64,15 +72,15 @@ class Recollection:
         hits = found(
             store,
             query,
-            self.top_k,
+            self.similarity_top_k,
             hops=self.hops,
             vector=vector,
             where=where,
             session=session,
             scoring=self.scoring,
         )
-        hits = [h for h in hits if h.hop or h.score.relevance > self.min_relevance]
-        text, fitting = fenced(hits, max_chars=self.max_chars, max_tokens=self.max_tokens)
+        relevant = [h for h in hits if h.hop or h.score.relevance > self.min_relevance]
+        text, fitting = fenced(relevant, max_chars=self.max_chars, max_tokens=self.max_tokens)
         if fitting:
             store.log_recall(fitting, turn=turn, reinforce=self.reinforce)
         return text

@@ -21,13 +21,13 @@ from llama_index.memory.feather._messages import (
     texts_of,
     unfenced,
 )
-from llama_index.memory.feather._recalling import Recollection
+from llama_index.memory.feather._recalling import Telling
 from llama_index.memory.feather._transcript import Transcript, dumped
 from llama_index.memory.feather.turns import current_turn, note_said
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
-from feather_memory import F, ParameterError, Scoring
+from feather_memory import F, ParameterError
 
 if TYPE_CHECKING:
     import os
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from feather_memory import Filter, Forgotten, Store, TenantPool
 
 
-class FeatherMemory(BaseMemory):
+class FeatherMemory(Telling, BaseMemory):
     """One conversation, and all that its tenant's memory knows that bears on it.
 
     Every message is kept, and what user and assistant say is remembered, at once. What is
@@ -78,24 +78,10 @@ class FeatherMemory(BaseMemory):
     """Which conversation."""
     actor: str | None = None
     """Who the user is, to be noted with what they say."""
-    similarity_top_k: int = Field(default=5, ge=1)
-    """How many memories a message recalls."""
-    hops: int = Field(default=0, ge=0)
-    """How far to walk from those along the edges; `next` leads through a conversation."""
-    min_relevance: float = Field(default=0.0, ge=0, lt=1)
-    """Memories are told that are more relevant than this; by default, relevant at all."""
-    max_chars: int = Field(default=2000, ge=1)
-    """How long the memories' text may be. They are left out whole."""
-    max_tokens: int | None = Field(default=None, ge=1)
-    """Likewise in tokens."""
     token_limit: int = Field(default=30_000, ge=1)
     """How long the messages may be that are given. The oldest are left out; none is lost."""
     insert_method: Literal["user", "system"] = "user"
     """Before the words of the last user message, or before the system message."""
-    scoring: Scoring | None = None
-    """How relevance, age and importance weigh; the store's default unless given."""
-    reinforce: bool = True
-    """Whether being recalled slows a memory's decay, once a turn."""
 
     _bound: Bound | None = PrivateAttr(default=None)
 
@@ -298,18 +284,8 @@ class FeatherMemory(BaseMemory):
         return _Prompt(messages, query, current_turn() or name, ~F("text").is_in(texts_of(asked)))
 
     def _answered(self, prompt: _Prompt, vector: list[float] | None) -> list[ChatMessage]:
-        recollection = Recollection(
-            top_k=self.similarity_top_k,
-            hops=self.hops,
-            min_relevance=self.min_relevance,
-            max_chars=self.max_chars,
-            max_tokens=self.max_tokens,
-            scoring=self.scoring,
-            reinforce=self.reinforce,
-        )
-        text = recollection.text(
-            self._bind().store(), prompt.query or "", vector, turn=prompt.turn, where=prompt.where
-        )
+        store = self._bind().store()
+        text = self.tell(store, prompt.query or "", vector, turn=prompt.turn, where=prompt.where)
         return _inserted(prompt.messages, text, self.insert_method) if text else prompt.messages
 
     def _addition(self, messages: Sequence[ChatMessage]) -> _Addition:

@@ -17,13 +17,13 @@ from llama_index.memory.feather._messages import (
     texts_of,
     without_last,
 )
-from llama_index.memory.feather._recalling import Recollection
+from llama_index.memory.feather._recalling import Telling
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather.turns import current_turn, note_said
-from pydantic import ConfigDict, Field, PrivateAttr
+from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
-from feather_memory import F, ParameterError, Scoring
+from feather_memory import F, ParameterError
 
 if TYPE_CHECKING:
     import os
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from feather_memory import Filter, Store, TenantPool
 
 
-class FeatherMemoryBlock(BaseMemoryBlock[str]):
+class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     """What one tenant's memory knows of the user's last message, and remembers of all messages.
 
     For `Memory.from_defaults(memory_blocks=[FeatherMemoryBlock(…)])`. It does not wait for messages
@@ -63,24 +63,10 @@ class FeatherMemoryBlock(BaseMemoryBlock[str]):
     description: str | None = "What is remembered that bears on the last message"
     priority: int = 0
     """0: LlamaIndex never truncates it. It keeps to its own limits."""
-    similarity_top_k: int = Field(default=5, ge=1)
-    """How many memories a message recalls."""
-    hops: int = Field(default=0, ge=0)
-    """How far to walk from those along the edges; `next` leads through a conversation."""
-    min_relevance: float = Field(default=0.0, ge=0, lt=1)
-    """Memories are told that are more relevant than this; by default, relevant at all."""
-    max_chars: int = Field(default=2000, ge=1)
-    """How long the text may be. Memories are left out whole."""
-    max_tokens: int | None = Field(default=None, ge=1)
-    """Likewise in tokens."""
     recall_from: Literal["tenant", "session"] = "tenant"
     """Whether memories of other sessions are recalled, too."""
     actor: str | None = None
     """Who the user is, to be noted with what they say."""
-    scoring: Scoring | None = None
-    """How relevance, age and importance weigh; the store's default unless given."""
-    reinforce: bool = True
-    """Whether being recalled slows a memory's decay, once a turn."""
     _bound: Bound = PrivateAttr()
 
     def __init__(
@@ -164,19 +150,9 @@ class FeatherMemoryBlock(BaseMemoryBlock[str]):
     def _recalled(
         self, query: str, vector: list[float] | None, turn: str, where: Filter, session: str | None
     ) -> str:
-        recollection = Recollection(
-            top_k=self.similarity_top_k,
-            hops=self.hops,
-            min_relevance=self.min_relevance,
-            max_chars=self.max_chars,
-            max_tokens=self.max_tokens,
-            scoring=self.scoring,
-            reinforce=self.reinforce,
-        )
         only = session if self.recall_from == "session" else None
-        return recollection.text(
-            self._bound.store(), query, vector, turn=turn, where=where, session=only
-        )
+        store = self._bound.store()
+        return self.tell(store, query, vector, turn=turn, where=where, session=only)
 
     @staticmethod
     def _beyond(messages: Sequence[ChatMessage]) -> Filter:
