@@ -180,15 +180,24 @@ async def test_a_context_saved_to_a_file_goes_on_in_another_process(alice, tmp_p
     assert handle(alice, "monday").get_all()[-2].content == "Anything else?"
 
 
-async def test_a_workflow_of_agents_shares_the_memory(alice):
+async def test_a_workflow_of_agents_shares_the_memory_also_through_its_context(alice):
     llm = Listening()
-    one = FunctionAgent(name="one", description="first", llm=llm)
-    workflow = AgentWorkflow(agents=[one], root_agent="one")
-    await workflow.run(user_msg="I drink green tea", memory=handle(alice, "monday"))
+    one = FunctionAgent(name="one", description="first", llm=llm, can_handoff_to=["two"])
+    two = FunctionAgent(name="two", description="second", llm=llm)
+    workflow = AgentWorkflow(agents=[one, two], root_agent="one")
+    handle(alice, "monday").put(ChatMessage(role="user", content="I drink green tea"))
+    context = Context(workflow)
+    memory = handle(alice, "tuesday")
+    await workflow.run(user_msg="What tea do I drink?", memory=memory, ctx=context)
 
-    await workflow.run(user_msg="What tea do I drink?", memory=handle(alice, "tuesday"))
+    context = Context.from_dict(workflow, json.loads(json.dumps(context.to_dict())))
+    await workflow.run(user_msg="And is it green tea?", ctx=context)
 
     assert '- user: "I drink green tea"' in words(llm.told[-1])
+    assert [m.content for m in memory.get_all()][::2] == [
+        "What tea do I drink?",
+        "And is it green tea?",
+    ]
 
 
 async def test_an_agent_s_run_is_a_turn_that_reinforces_once_and_takes_feedback(alice):

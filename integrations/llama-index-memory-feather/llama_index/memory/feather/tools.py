@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from feather_memory import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from llama_index.core.base.embeddings.base import BaseEmbedding
     from llama_index.core.schema import NodeWithScore
@@ -93,7 +93,7 @@ class _Tools:
         self._retriever = FeatherRetriever(
             store=store, similarity_top_k=top_k, embed_model=embed_model
         )
-        self._noted: dict[str, Any] = {"session": session, "actor": actor}
+        self._context: dict[str, Any] = {"session": session, "actor": actor}
 
     def recall(self) -> FunctionTool:
         def recall(query: str) -> list[NodeWithScore]:
@@ -112,44 +112,41 @@ class _Tools:
         )
 
     def remember(self) -> FunctionTool:
-        def write(text: str, vectors: list[list[float]] | None) -> str:
-            vector = None if vectors is None else vectors[0]
-            return _noted(self._store.add(text, vector=vector, **self._noted))
+        def write(vector: list[float] | None, text: str) -> str:
+            return _noted(self._store.add(text, vector=vector, **self._context))
 
-        def remember(text: str) -> str:
-            return write(text, self._bound.vectors([text]))
-
-        async def aremember(text: str) -> str:
-            return await asyncio.to_thread(write, text, await self._bound.avectors([text]))
-
-        return FunctionTool.from_defaults(
-            fn=remember,
-            async_fn=aremember,
-            name="remember",
-            description=_DESCRIPTIONS["remember"],
-            fn_schema=RememberInput,
-        )
+        return self._writing("remember", RememberInput, write)
 
     def correct(self) -> FunctionTool:
-        def write(memory_id: str, text: str, vectors: list[list[float]] | None) -> str:
-            vector = None if vectors is None else vectors[0]
-            new = self._store.supersede(memory_id, text, vector=vector, **self._noted)
+        def write(vector: list[float] | None, text: str, memory_id: str) -> str:
+            new = self._store.supersede(memory_id, text, vector=vector, **self._context)
             return f"{_noted(new)}; it replaces {memory_id}"
 
-        def correct(memory_id: str, text: str) -> str:
-            return write(memory_id, text, self._bound.vectors([text]))
+        return self._writing("correct", CorrectInput, write)
 
-        async def acorrect(memory_id: str, text: str) -> str:
-            vectors = await self._bound.avectors([text])
-            return await asyncio.to_thread(write, memory_id, text, vectors)
+    def _writing(
+        self, name: ToolName, schema: type[BaseModel], write: Callable[..., str]
+    ) -> FunctionTool:
+        """A tool that embeds a text, then writes it; its async twin holds nobody up."""
+
+        def call(text: str, **named: str) -> str:
+            return write(_first(self._bound.vectors([text])), text, **named)
+
+        async def acall(text: str, **named: str) -> str:
+            vector = _first(await self._bound.avectors([text]))
+            return await asyncio.to_thread(write, vector, text, **named)
 
         return FunctionTool.from_defaults(
-            fn=correct,
-            async_fn=acorrect,
-            name="correct",
-            description=_DESCRIPTIONS["correct"],
-            fn_schema=CorrectInput,
+            fn=call,
+            async_fn=acall,
+            name=name,
+            description=_DESCRIPTIONS[name],
+            fn_schema=schema,
         )
+
+
+def _first(vectors: list[list[float]] | None) -> list[float] | None:
+    return vectors[0] if vectors else None
 
 
 def _listed(nodes: list[NodeWithScore]) -> str:
