@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from llama_index.core.agent.workflow import AgentWorkflow, FunctionAgent
@@ -34,9 +34,6 @@ from llama_index.memory.feather import (
 from pydantic import PrivateAttr
 
 from feather_memory import Store
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 # LlamaIndex's agents ask themselves for attributes that pydantic has deprecated.
 pytestmark = [
@@ -67,13 +64,6 @@ class Listening(MockFunctionCallingLLM):
             call = ToolCallBlock(tool_name=name, tool_kwargs=arguments, tool_call_id="1")
             return ChatMessage(role="assistant", blocks=[call])
         return ChatMessage(role="assistant", content="As you say.")
-
-
-@pytest.fixture
-def alice(tmp_path: Path):
-    with Store.open(tmp_path / "alice-own.feather", tenant="alice") as store:
-        yield store
-        assert store.check() == []
 
 
 def handle(store: Store, session_id: str, **fields: Any) -> FeatherMemory:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from feather_memory import ParameterError, Store, TenantPool
 
+from .conversation import texts
 from .heartbeat import LONGEST_GAP, longest_gap
 
 if TYPE_CHECKING:
@@ -23,10 +24,6 @@ ACTIVE, ARCHIVED = MessageStatus.ACTIVE, MessageStatus.ARCHIVED
 
 def message(text: str, role: str = "user") -> ChatMessage:
     return ChatMessage(role=role, content=text)
-
-
-def texts(messages: list[ChatMessage]) -> list[str | None]:
-    return [each.content for each in messages]
 
 
 @pytest.fixture

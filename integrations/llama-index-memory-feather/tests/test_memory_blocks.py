@@ -11,15 +11,8 @@ from pydantic import ValidationError
 from feather_memory import EdgeType, ParameterError, Store, TenantPool, UnknownTurnError
 
 from .conftest import HashEmbedding
+from .conversation import assistant, user
 from .heartbeat import LONGEST_GAP, longest_gap
-
-
-def user(text: str) -> ChatMessage:
-    return ChatMessage(role="user", content=text)
-
-
-def assistant(text: str) -> ChatMessage:
-    return ChatMessage(role="assistant", content=text)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b
-from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
@@ -29,7 +28,7 @@ def is_ours(block: object) -> bool:
     """Whether a message's block is memories that were put before a model, not what was said."""
     return (
         isinstance(block, TextBlock)
-        and block.text.startswith(_OPEN)
+        and block.text.startswith(f"{_OPEN}\n{_NOTE}\n")
         and block.text.rstrip().endswith(_CLOSE)
     )
 
@@ -116,38 +115,44 @@ def remembering(
     The same words of the same side in the same session are one memory, so that a retry adds
     nothing. But where that memory was superseded, and they are said now, they are a new one.
     """
-    ids: list[str | None] = []
+    words = [said(message) for message in messages]
+    ids = [
+        None if each is None else _id(session, message.role, each)
+        for message, each in zip(messages, words, strict=True)
+    ]
+    known = {memory.id: memory for memory in store.get_many(id_ for id_ in ids if id_ is not None)}
     records: dict[str, dict[str, Any]] = {}
-    for message in messages:
-        words = said(message)
-        if words is None:
-            ids.append(None)
+    for place, (message, text) in enumerate(zip(messages, words, strict=True)):
+        id_, nth = ids[place], 0
+        if id_ is None or text is None:
             continue
-        id_, is_new = _place(store, session, message, words, are_said_now=are_said_now)
-        ids.append(id_)
-        if is_new:
-            is_user = message.role == MessageRole.USER
+        while are_said_now and id_ in known and known[id_].superseded_by:
+            nth += 1
+            id_ = ids[place] = _id(session, message.role, text, nth)
+            known.update((memory.id, memory) for memory in store.get_many([id_]))
+        if id_ not in known:
             records[id_] = {
                 "id": id_,
-                "text": words,
+                "text": text,
                 "session": session,
                 "role": _SIDES[message.role],
-                "actor": actor if is_user else None,
+                "actor": actor if message.role == MessageRole.USER else None,
             }
     return Remembering(tuple(ids), tuple(records.values()))
 
 
-def _place(
-    store: Store, session: str | None, message: ChatMessage, words: str, *, are_said_now: bool
-) -> tuple[str, bool]:
-    """The id of the memory that the words are, and whether it is new."""
-    for nth in count():
-        parts = json.dumps([session, message.role.value, words, nth]).encode()
-        id_ = f"said-{blake2b(parts, digest_size=16).hexdigest()}"
-        known = store.get_many([id_])
-        if not known or not (are_said_now and known[0].superseded_by):
-            return id_, not known
-    raise AssertionError  # count() does not end
+def turn_of(session: str | None, messages: Sequence[ChatMessage], query: str | None) -> str:
+    """The turn where nobody named one: the same however often an agent looks while it works."""
+    asked = sum(message.role == MessageRole.USER for message in messages)
+    return f"turn-{_digest(session, asked, query)}"
+
+
+def _id(session: str | None, role: MessageRole, words: str, nth: int = 0) -> str:
+    return f"said-{_digest(session, role.value, words, nth)}"
+
+
+def _digest(*parts: str | int | None) -> str:
+    return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
 def fenced(hits: Sequence[Hit], *, max_chars: int, max_tokens: int | None) -> tuple[str, list[Hit]]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, Self
 from uuid import uuid4
 
@@ -19,6 +17,7 @@ from llama_index.memory.feather._messages import (
     question,
     remembering,
     texts_of,
+    turn_of,
     unfenced,
 )
 from llama_index.memory.feather._recalling import Telling
@@ -279,9 +278,8 @@ class FeatherMemory(Telling, BaseMemory):
         now = [ChatMessage(role="user", content=given)] if isinstance(given, str) else [given]
         asked = [*messages, *(message for message in now if message is not None)]
         query = question(asked)
-        parts = json.dumps([self.session_id, len(_of_user(asked)), query]).encode()
-        name = f"turn-{blake2b(parts, digest_size=12).hexdigest()}"
-        return _Prompt(messages, query, current_turn() or name, ~F("text").is_in(texts_of(asked)))
+        turn = current_turn() or turn_of(self.session_id, asked, query)
+        return _Prompt(messages, query, turn, ~F("text").is_in(texts_of(asked)))
 
     def _answered(self, prompt: _Prompt, vector: list[float] | None) -> list[ChatMessage]:
         store = self._bind().store()
@@ -350,16 +348,14 @@ def _refuse(unknown: dict[str, Any]) -> None:
         raise ParameterError(f"a FeatherMemory has no use for {min(unknown)!r}")
 
 
-def _of_user(messages: Sequence[ChatMessage]) -> list[int]:
-    return [n for n, message in enumerate(messages) if message.role == MessageRole.USER]
-
-
 def _inserted(
     messages: list[ChatMessage], text: str, method: Literal["user", "system"]
 ) -> list[ChatMessage]:
     """The messages with memories in one of them, or before them where there is no such message."""
     role = MessageRole(method)
     places = [n for n, message in enumerate(messages) if message.role == role]
+    if not places and role == MessageRole.USER:
+        return _inserted(messages, text, "system")
     if not places:
         return [ChatMessage(role="system", blocks=[TextBlock(text=text)]), *messages]
     place = places[-1 if method == "user" else 0]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
 from llama_index.core.memory import BaseMemoryBlock
@@ -15,6 +13,7 @@ from llama_index.memory.feather._messages import (
     question,
     remembering,
     texts_of,
+    turn_of,
     without_last,
 )
 from llama_index.memory.feather._recalling import Telling
@@ -113,7 +112,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         if query is None:
             return ""
         await self._remembered(given, session_id)
-        turn = current_turn() or _turn_of(session_id, given, query)
+        turn = current_turn() or turn_of(session_id, given, query)
         vector = await self._bound.aquery_vector([query])
         return await asyncio.to_thread(
             self._recalled, query, vector, turn, self._beyond(given), session_id
@@ -158,10 +157,3 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     def _beyond(messages: Sequence[ChatMessage]) -> Filter:
         """Memories that say something else than the messages, which the model is shown anyway."""
         return ~F("text").is_in(texts_of(messages))
-
-
-def _turn_of(session: str | None, messages: Sequence[ChatMessage], query: str) -> str:
-    """The turn where nobody named one: the same however often an agent looks while it works."""
-    asked = sum(message.role == "user" for message in messages)
-    parts = json.dumps([session, asked, query]).encode()
-    return f"turn-{blake2b(parts, digest_size=12).hexdigest()}"
