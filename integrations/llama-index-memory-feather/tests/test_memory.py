@@ -64,6 +64,24 @@ async def test_before_the_first_message_memories_are_a_system_message(session, a
     assert "green tea" in message.content
 
 
+async def test_where_nobody_asked_yet_the_system_message_takes_them(session, alice):
+    alice.add("The user drinks green tea")
+    memory = session("monday", chat_history=[ChatMessage(role="system", content="Be brief")])
+
+    (message,) = await both(memory, input="what tea do I drink?")
+
+    assert [block.text for block in message.blocks][1:] == ["Be brief"]
+    assert "green tea" in message.blocks[0].text
+
+
+def test_what_only_looks_like_memories_is_what_was_said(session):
+    memory = session("monday")
+
+    memory.put(user("<memories>\nmine\n</memories>"))
+
+    assert texts(memory.get_all()) == ["<memories>\nmine\n</memories>"]
+
+
 async def test_what_the_messages_say_is_not_told_again(session):
     memory = session("monday")
     memory.put_messages([user("I drink green tea"), assistant("Green tea, noted")])
