@@ -326,6 +326,25 @@ class TestAttribution:
 
         assert "tea" in ids(feedback.like("t"))
 
+    def test_a_memory_and_a_retriever_of_one_store_count_once_a_turn(self, tmp_path):
+        with Store.open(tmp_path / "both.feather", tenant="alice") as both:
+            tea = both.add("Alice drinks green tea")
+            memory = FeatherMemory.from_defaults(store=both, session_id="s")
+            handler = FeatherAttributionHandler(both).install()
+            try:
+                with feather_turn():
+                    memory.get(input="which tea?")
+                    FeatherRetriever(store=both).retrieve("which tea?")
+                watched = both.get(tea.id).recalls
+            finally:
+                handler.uninstall()
+            with feather_turn():
+                memory.get(input="which tea?")
+                FeatherRetriever(store=both).retrieve("which tea?")
+
+            assert (watched, both.get(tea.id).recalls) == (1, 2)
+            assert both.check() == []
+
     def test_installing_twice_is_once_and_uninstalling_leaves_nothing(self, store):
         handler = FeatherAttributionHandler(store)
         before = [len(d.event_handlers) for d in _dispatchers()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from llama_index.memory.feather._messages import fenced
+from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
 from feather_memory import Scoring  # noqa: TC001  pydantic reads the annotations
@@ -82,5 +83,5 @@ class Telling(BaseModel):
         relevant = [h for h in hits if h.hop or h.score.relevance > self.min_relevance]
         text, fitting = fenced(relevant, max_chars=self.max_chars, max_tokens=self.max_tokens)
         if fitting:
-            store.log_recall(fitting, turn=turn, reinforce=self.reinforce)
+            log_shown(store, fitting, turn=turn, reinforce=self.reinforce)
         return text

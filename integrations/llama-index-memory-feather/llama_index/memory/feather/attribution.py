@@ -19,7 +19,7 @@ from typing_extensions import override
 from feather_memory import FeatherError, Hit, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Self
 
     from llama_index.core.instrumentation.events import BaseEvent
@@ -146,9 +146,21 @@ def log_retrieved(store: Store, hits: Iterable[Hit], *, reinforce: bool) -> None
     It counts as shown, unless somebody listens for what really is.
     """
     turn = current_turn()
-    if turn is not None and any(handler.concerns(store) for handler in _installed):
+    if turn is not None and _is_watched(store):
         turn = retrieved_only(turn)
     store.log_recall(hits, turn=turn, reinforce=reinforce)
+
+
+def log_shown(store: Store, hits: Sequence[Hit], *, turn: str, reinforce: bool) -> None:
+    """Log under a turn what was put before a model."""
+    if _is_watched(store):  # counted where a retriever counts, so that both together count once
+        store.log_recall(hits, turn=retrieved_only(turn), reinforce=reinforce)
+        reinforce = False
+    store.log_recall(hits, turn=turn, reinforce=reinforce)
+
+
+def _is_watched(store: Store) -> bool:
+    return any(handler.concerns(store) for handler in _installed)
 
 
 def settle(store: Store) -> None:
