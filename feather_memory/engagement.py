@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from feather_memory.model import Hit, Memory, Signal
     from feather_memory.progress import Progress
-    from feather_memory.types import When
+    from feather_memory.types import VectorLike, When
 
 
 class Engagement(Readable):
@@ -147,6 +147,7 @@ class Engagement(Readable):
         memory_ids: Sequence[str] | None = None,
         copied_text: str | None = None,
         correction: str | None = None,
+        vector: VectorLike | None = None,
         event_id: str | None = None,
         strength: float = 1.0,
     ) -> list[Signal]:
@@ -161,6 +162,7 @@ class Engagement(Readable):
             memory_ids: Only these of the memories shown.
             copied_text: Only those that hold it.
             correction: What is true instead: the one memory meant is lowered and superseded.
+            vector: Of the correction; embedded by the store unless given.
             event_id: The same event again changes nothing, also after it was taken back.
             strength: In (0, 1]: the credit there is to share.
 
@@ -173,10 +175,13 @@ class Engagement(Readable):
         credit = _strength(strength)
         ids = None if memory_ids is None else labels(memory_ids, "memory_ids")
         draft = None
+        if vector is not None and correction is None:
+            raise ParameterError("a vector is that of a correction, and there is none")
         if correction is not None:
             if named is not SignalKind.CORRECTED:
                 raise ParameterError(f"a correction goes with kind 'corrected', not {named!r}")
-            draft = Draft.checked({"text": correction, "metadata": {}})
+            given = {} if vector is None else {"vector": vector}
+            draft = Draft.checked({"text": correction, "metadata": {}, **given})
             (draft,) = self._embedded([draft])
         with self._database.writing() as transaction:
             first = recalls.find(transaction.connection, label(turn, "turn"))

@@ -16,9 +16,9 @@ def parse(where: Filter | Mapping[str, Any] | None) -> Filter | None:
     """The filter that a mapping means, for callers that hold filters as plain data.
 
     `{"channel": "chat"}` is equality; `{"n": {"$gte": 3, "$lt": 9}}` uses operators: `$eq $ne
-    $gt $gte $lt $lte $in $nin $contains $exists`. Several entries must all hold. `{"$and": [...]}`,
-    `{"$or": [...]}` and `{"$not": {...}}` combine. Keys are paths as in `F`. A Filter is returned
-    as it is; None and `{}` are no filter.
+    $gt $gte $lt $lte $in $nin $contains $icontains $exists`. Several entries must all hold.
+    `{"$and": [...]}`, `{"$or": [...]}` and `{"$not": {...}}` combine. Keys are paths as in `F`.
+    A Filter is returned as it is; None and `{}` are no filter.
 
     Raises:
         FilterError: An operator, a key or an operand that means nothing; it is named.
@@ -83,4 +83,5 @@ _COMPARISONS: Final[dict[str, Callable[[Field, Any], Filter]]] = {
     "$in": Field.is_in,
     "$nin": lambda subject, choices: ~subject.is_in(choices),
     "$contains": Field.contains,
+    "$icontains": Field.icontains,
 }

@@ -74,8 +74,8 @@ _FALSE: Final = _Sql("0")
 def to_sql(where: Filter) -> tuple[str, list[Any]]:
     """The filter as a boolean expression over the columns of a table `memory`, and its values.
 
-    It is 0 or 1 and never null. Columns are written `memory.id` and so on, times are REAL Unix
-    seconds or null, `memory.metadata` is JSON text. Everything a caller chose is bound.
+    It is 0 or 1, never null, and needs `SQL_FUNCTIONS`. Columns are written `memory.id` and so on,
+    times are REAL seconds or null, `memory.metadata` is JSON text. What a caller chose is bound.
 
     >>> from feather_memory.filters import F
     >>> to_sql(F("session") == "s1")
@@ -151,9 +151,10 @@ def _built_in(leaf: Leaf) -> _Sql:
             return _column_in(column, kind, (leaf.operand,))
         case "in":
             return _column_in(column, kind, leaf.operand)
-        case "contains":
+        case "contains" | "icontains" as name:
+            test = f"{'instr' if name == 'contains' else name}({column}, ?) > 0"
             is_text = kind == "text" and isinstance(leaf.operand, str)
-            return _Sql(f"instr({column}, ?) > 0", (leaf.operand,)) if is_text else _FALSE
+            return _Sql(test, (leaf.operand,)) if is_text else _FALSE
         case sign if isinstance(leaf.operand, str):
             return _Sql(f"{column} {sign} ?", (leaf.operand,)) if kind == "text" else _FALSE
         case sign:
@@ -233,6 +234,8 @@ def _stored(json_text: str, leaf: Leaf) -> _Sql:
             return _equal(json_text, leaf.operand)
         case "contains":
             return _contains(json_text, leaf.operand)
+        case "icontains":
+            return _Sql(f"json_icontains({json_text}, ?)", (leaf.operand,))
         case sign if isinstance(leaf.operand, str):
             return _text_condition(json_text, f"{{}} {sign} ?", leaf.operand)
         case sign:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import operator as op
 from enum import Enum
@@ -114,6 +115,13 @@ def _has(value: Any, operand: Any) -> bool:
     return isinstance(value, list | tuple) and any(_is_equal(item, operand) for item in value)
 
 
+def _has_alike(value: Any, operand: Any) -> bool:
+    if isinstance(value, str):
+        return operand.lower() in value.lower()
+    texts = value if isinstance(value, list | tuple) else ()
+    return any(isinstance(text, str) and text.lower() == operand.lower() for text in texts)
+
+
 HOLDS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "==": _is_equal,
     "<": _ordered_by(op.lt),
@@ -122,5 +130,21 @@ HOLDS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     ">=": _ordered_by(op.ge),
     "in": lambda value, choices: any(_is_equal(value, choice) for choice in choices),
     "contains": _has,
+    "icontains": _has_alike,
     "exists": lambda _value, _operand: True,
 }
+
+
+def _icontains(text: str | None, part: str) -> bool:
+    return text is not None and HOLDS["icontains"](text, part)
+
+
+def _json_icontains(text: str | None, part: str) -> bool:
+    return text is not None and HOLDS["icontains"](json.loads(text), part)
+
+
+SQL_FUNCTIONS: Final[dict[str, Callable[[str | None, str], bool]]] = {
+    "icontains": _icontains,
+    "json_icontains": _json_icontains,
+}
+"""What a connection must know to be asked: SQLite's own lower case ends with ASCII."""

@@ -21,6 +21,7 @@ given one by one: `F(path=("a.b", "c"))`. Lists are not walked.
 - `exists()` holds for a metadata key that is present, null included. A built-in field that is
   None does not exist.
 - `contains(x)`: a list has an item that equals x; a text has the text x in it; otherwise False.
+  `icontains(x)` is the same for texts, all of them in lower case (`str.lower`).
 - A timezone-aware datetime may be compared with the time fields; it stands for Unix seconds.
 
 `filter_parse.parse` reads filters from plain mappings, `filter_sql.to_sql` says them in SQL.
@@ -49,7 +50,7 @@ from feather_memory.filter_values import (
 Path: TypeAlias = tuple[str, ...]
 """Where a field is: ("metadata", "a", "b"), or ("importance",) for a built-in."""
 
-Operator: TypeAlias = Literal["==", "<", "<=", ">", ">=", "in", "contains", "exists"]
+Operator: TypeAlias = Literal["==", "<", "<=", ">", ">=", "in", "contains", "icontains", "exists"]
 
 TIMES: Final = frozenset({"created_at", "updated_at", "valid_from", "valid_to", "expires_at"})
 """Built-in fields that are Unix seconds."""
@@ -145,7 +146,7 @@ class Leaf(Filter):
         match self.operator:
             case "exists":
                 return f"{subject}.exists()"
-            case "in" | "contains" as name:
+            case "in" | "contains" | "icontains" as name:
                 method = "is_in" if name == "in" else name
                 return f"{subject}.{method}({_shown(self.operand)})"
             case sign:
@@ -221,7 +222,7 @@ class Not(Filter):
 
 
 def _is_call(part: Filter) -> bool:
-    return isinstance(part, Leaf) and part.operator in {"in", "contains", "exists"}
+    return isinstance(part, Leaf) and part.operator in {"in", "contains", "icontains", "exists"}
 
 
 def _depth(parts: tuple[Filter, ...]) -> int:
@@ -280,6 +281,12 @@ class Field:
     def contains(self, item: Any) -> Filter:
         """Whether the field is a list with such an item, or a text with this text in it."""
         return Leaf(self.path, "contains", self._operand(item))
+
+    def icontains(self, text: str) -> Filter:
+        """As `contains`, upper and lower case alike."""
+        if not isinstance(text, str):
+            raise FilterError(f"icontains takes a text, got {named(text)}")
+        return Leaf(self.path, "icontains", self._operand(text))
 
     def exists(self) -> Filter:
         """Whether the field is there."""

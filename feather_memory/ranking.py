@@ -86,6 +86,22 @@ class Ranking:
             near = self._pool[near]
         return self._ordered(near, k)
 
+    def nearest(self, k: int) -> list[tuple[int, float]]:
+        """The k nearest, nearest first, with their cosine in [−1, 1]; 0 for one without a vector.
+
+        The question has to rank by similarity alone. That one is never below 0, so only where
+        all that points towards the query does not fill k is the rest looked at once more.
+        """
+        best = [(at, score.similarity) for at, score in self.best(k)]
+        query, matrix = self.question.vector, self.view.matrix
+        if not best or best[-1][1] > 0 or query is None or matrix is None:
+            return best
+        at = np.flatnonzero(self.eligible)
+        near = at[contenders(matrix.similarities_at(query, at), k, slack_for(matrix.dim))]
+        exact = matrix.exact_at(query.astype(np.float64), near)
+        order = np.lexsort((-near, -exact))[:k]
+        return [(int(near[rank]), float(exact[rank])) for rank in order]
+
     def _ordered(self, near: Positions, k: int) -> list[tuple[int, Score]]:
         exact = self._exact(near)
         order = np.lexsort((-near, -exact[:, 0]))[:k]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     Where = Filter | Mapping[str, Any]
 
 _DEFAULT = Scoring()
+_SIMILARITY = Scoring(time_weight=0, importance_weight=0, dense_weight=1)
 
 
 class Readable:
@@ -172,7 +173,8 @@ class Readable:
         Writes nothing. Fewer than k only if fewer may be returned.
 
         Args:
-            text: What to look for. Embedded, too, if there is an embedder and no `vector`.
+            text: What to look for. Embedded, too, if there is an embedder and no `vector`,
+                unless the scoring gives similarity no weight.
             k: At least 1.
             vector: What to look for, shape (dim,).
             where: Only memories this filter lets through.
@@ -193,6 +195,22 @@ class Readable:
         )  # fmt: skip
         with self._reading() as reading:
             return Hits(reading.search(question, whole(k, "k", 1)))
+
+    def nearest(
+        self, vector: VectorLike, k: int = 5, *, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        now: When | None = None,
+    ) -> list[tuple[Memory, float]]:  # fmt: skip
+        """The k memories nearest to a vector, with their cosine in [−1, 1]; nothing else counts.
+
+        A memory without a vector counts as 0. The arguments are those of `search`.
+        """
+        question = self._question(
+            None, vector=vector, where=where, session=session, as_of=as_of, known_at=known_at,
+            now=now, scoring=_SIMILARITY,
+        )  # fmt: skip
+        with self._reading() as reading:
+            return reading.nearest(question, whole(k, "k", 1))
 
     def context_chain(
         self,
@@ -370,7 +388,8 @@ class Readable:
             raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
         if not 0 < layer_weight < float("inf"):
             raise ParameterError(f"layer_weight must be above 0, got {layer_weight!r}")
-        query = self._embedding.query(text, vector)
+        ranked = scoring or _DEFAULT
+        query = self._embedding.query(text if ranked.dense_weight > 0 else None, vector)
         dimension = self._database.dimension()
         if query is not None and dimension is not None and len(query) != dimension:
             raise DimensionError(dimension, len(query))
@@ -378,7 +397,7 @@ class Readable:
         return Question(
             text=text,
             vector=query,
-            scoring=scoring or _DEFAULT,
+            scoring=ranked,
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
             known_at=None if known_at is None else seconds(known_at, "known_at"),

@@ -89,6 +89,13 @@ class Reading:
             Hit(memory=memory, score=score) for memory, (_, score) in zip(found, best, strict=True)
         ]
 
+    def nearest(self, question: Question, k: int) -> list[tuple[Memory, float]]:
+        """The k nearest with their cosines, nearest first."""
+        near = self.rank(question).nearest(k)
+        rows = [int(self.view.rows[at]) for at, _ in near]
+        found = self.memories_in(self.connection, memories.by_rows(self.connection, rows))
+        return [(memory, cosine) for memory, (_, cosine) in zip(found, near, strict=True)]
+
     @staticmethod
     def memories_in(connection: sqlite3.Connection, records: Collection[Record]) -> list[Memory]:
         """The records as callers see them, with what they replaced and what replaced them."""

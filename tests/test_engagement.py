@@ -244,6 +244,21 @@ def test_a_correction_lowers_and_supersedes_what_it_corrects(shown):
     assert shown.stats().memories == before.memories
 
 
+def test_a_correction_may_bring_its_vector(tmp_path):
+    """Where an adapter embeds, the store has no embedder."""
+    with Store.open(tmp_path / "bare.feather") as store:
+        store.add("Alice drives a car", id="car", vector=[1.0, 0.0])
+        turn = store.recall("car", vector=[1.0, 0.0]).turn
+
+        store.feedback(turn, "corrected", correction="Alice cycles", vector=[0.0, 1.0])
+
+        (new,) = store.get("car").superseded_by
+        assert store.get(new).vector.tolist() == [0.0, 1.0]
+        with pytest.raises(ParameterError, match="correction"):
+            store.feedback(turn, "liked", vector=[0.0, 1.0])
+        assert store.check() == []
+
+
 def test_a_correction_takes_over_the_slot(store):
     store.add("Helix", id="a", key="editor")
     store.recall("Helix", turn="t")

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from feather_memory.errors import FilterError
 from feather_memory.filter_parse import parse
 from feather_memory.filter_sql import to_sql
-from feather_memory.filter_values import MAX_DEPTH, MISSING
+from feather_memory.filter_values import MAX_DEPTH, MISSING, SQL_FUNCTIONS
 from feather_memory.filters import And, F, Leaf, Not
 
 COLUMNS = {
@@ -168,10 +168,15 @@ def leaves(draw, record):
         near += neighbours(present)
     usual = st.sampled_from(near) | operands
     sign = draw(
-        st.sampled_from(["==", "!=", "<", "<=", ">", ">=", "in", "nin", "contains", "exists"])
+        st.sampled_from(
+            ["==", "!=", "<", "<=", ">", ">=", "in", "nin", "contains", "icontains", "exists"]
+        )
     )
     if sign == "exists":
         return (sign, path, None)
+    if sign == "icontains":
+        parts = [x.swapcase() for x in near if isinstance(x, str)]
+        return (sign, path, draw((st.sampled_from(parts) if parts else st.nothing()) | texts))
     if sign in {"in", "nin"}:
         return (sign, path, draw(st.lists(usual, max_size=4)))
     if sign in {"<", "<=", ">", ">="}:
@@ -206,7 +211,7 @@ def inner_paths(value, at):
 # The oracle
 
 
-def naive(question, record):  # noqa: PLR0911 - one return a case is the plainest oracle
+def naive(question, record):  # noqa: PLR0911, C901 - one return a case is the plainest oracle
     sign, *rest = question
     if sign in {"and", "or"}:
         answers = [naive(part, record) for part in rest[0]]
@@ -221,6 +226,9 @@ def naive(question, record):  # noqa: PLR0911 - one return a case is the plaines
         return naive(("==" if sign == "!=" else "in", path, operand), record) is False
     if sign == "in":
         return any(canonical(value) == canonical(choice) for choice in operand)
+    if sign == "icontains":
+        value = [*map(lowered, value)] if isinstance(value, list) else lowered(value)
+        return naive(("contains", ("metadata", "x"), operand.lower()), {"metadata": {"x": value}})
     if sign == "contains":
         if isinstance(value, list):
             return canonical(operand) in [canonical(item) for item in value]
@@ -232,6 +240,10 @@ def naive(question, record):  # noqa: PLR0911 - one return a case is the plaines
         return False
     order = (left[1] > right[1]) - (left[1] < right[1])
     return order in {"<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}}[sign]
+
+
+def lowered(value):
+    return value.lower() if isinstance(value, str) else value
 
 
 def naive_value(record, path):
@@ -280,6 +292,7 @@ def with_f(question):
         "in": lambda: subject.is_in(operand),
         "nin": lambda: ~subject.is_in(operand),
         "contains": lambda: subject.contains(operand),
+        "icontains": lambda: subject.icontains(operand),
         "exists": subject.exists,
     }[sign]()
 
@@ -295,6 +308,7 @@ def as_mapping(question):
         "in": "$in",
         "nin": "$nin",
         "contains": "$contains",
+        "icontains": "$icontains",
     }
     sign, *rest = question
     if sign in {"and", "or"}:
@@ -320,6 +334,8 @@ def sql_answers(where, record):
     with closing(sqlite3.connect(":memory:")) as db:
         columns = ", ".join(f"{name} {kind}" for name, kind in COLUMNS.items())
         db.execute(f"create table memory ({columns}, metadata text)")
+        for name, function in SQL_FUNCTIONS.items():
+            db.create_function(name, 2, function, deterministic=True)
         marks = ", ".join("?" * (len(COLUMNS) + 1))
         for style in ({}, {"ensure_ascii": False}, {"separators": (",", ":"), "sort_keys": True}):
             metadata = json.dumps(record["metadata"], **style)
@@ -454,6 +470,7 @@ def test_a_memory_without_the_field_matches_only_not_equal():
             F("n").is_in([1, None]),
             F("n") == None,  # noqa: E711
             F("n").contains(1),
+            F("n").icontains("a"),
         )
         if where.matches(record)
     ]

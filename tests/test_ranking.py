@@ -155,6 +155,45 @@ def test_a_search_of_the_past_is_ranked_among_what_was_true_then(world, kind):
             assert_best(hits, world.ids, values, 10)
 
 
+@pytest.mark.parametrize("where", FILTERS)
+def test_the_nearest_are_ordered_by_cosine_also_where_they_point_away(world, where):
+    condition, lets_through = FILTERS[where]
+    eligible = world.eligible(world.now, lets_through)
+    ids = {id_: at for at, id_ in enumerate(world.ids)}
+    rows = np.array([np.zeros(DIM) if v is None else v for v in world.facts["vectors"]], np.float64)
+    lengths = np.linalg.norm(rows, axis=1)
+    for sign in (1, -1):
+        query = sign * (np.random.default_rng(0).normal(size=DIM) * 0.1 + 0.7)
+        cosines = rows @ query / np.where(lengths > 0, lengths, 1) / np.linalg.norm(query)
+        best = np.sort(cosines[eligible])[::-1]
+        for k in (1, 10, 2 * COUNT):
+            found = world.store.nearest(query, k, where=condition)
+
+            assert np.allclose([cosine for _, cosine in found], best[:k], atol=1e-6)
+            assert np.allclose(cosines[[ids[m.id] for m, _ in found]], best[:k], atol=1e-6)
+            assert len({memory.id for memory, _ in found}) == len(found)
+
+
+def test_the_nearest_of_a_store_without_vectors_are_its_memories_at_zero(path):
+    with Store.open(path) as store:
+        store.add("Alice likes tea", id="a")
+
+        assert [(memory.id, cosine) for memory, cosine in store.nearest([1.0, 0.0])] == [("a", 0.0)]
+        assert store.check() == []
+
+
+def test_a_search_by_words_alone_embeds_nothing(path):
+    calls = []
+    words_alone = Scoring(dense_weight=0)
+
+    with Store.open(path, query_embedder=calls.append) as store:
+        store.add("Alice likes tea", id="a")
+        (hit,) = store.search("tea", scoring=words_alone)
+
+        assert (hit.memory.id, hit.score.lexical, calls) == ("a", 1.0, [])
+        assert store.check() == []
+
+
 @pytest.mark.parametrize("kind", ["dense", "text", "hybrid"])
 def test_the_parts_sum_to_the_score(world, kind):
     for scoring in SCORINGS.values():

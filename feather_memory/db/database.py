@@ -21,6 +21,7 @@ from feather_memory.errors import (
     StoreFullError,
     WrongTenantError,
 )
+from feather_memory.filter_values import SQL_FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -194,6 +195,8 @@ class Database:
             "temp_store = memory",  # nothing is written outside the store's own files
         ):
             connection.execute(f"pragma {pragma}")
+        for name, function in SQL_FUNCTIONS.items():
+            connection.create_function(name, 2, function, deterministic=True)
         return connection
 
     def _require_open(self) -> None:

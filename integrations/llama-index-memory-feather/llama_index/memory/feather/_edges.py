@@ -1,0 +1,59 @@
+"""The relationships of nodes as edges between memories, for whoever walks the graph."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from llama_index.core.schema import NodeRelationship
+
+from feather_memory import EdgeType, UnknownMemoryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from llama_index.core.schema import BaseNode
+
+    from feather_memory import Store
+
+    Link = tuple[str, str, str]
+
+
+def write_linked(
+    store: Store, nodes: Sequence[BaseNode], records: Sequence[dict[str, object]]
+) -> None:
+    """Write the records of the nodes, and the edges to what they are related to, at once.
+
+    A node is `next` after the one before it and `part_of` its parent. What a node is related to
+    need not be in the store; where it comes later, its own relationships link it.
+    """
+    links = dict.fromkeys(link for node in nodes for link in _links(node))
+    known = _linked_before(store, nodes) if links else set()
+    with store.transaction():
+        store.add_many(records)
+        for link in links:
+            if link not in known:  # its weight may be another by now
+                with suppress(UnknownMemoryError):
+                    store.link(*link)
+
+
+def _linked_before(store: Store, nodes: Sequence[BaseNode]) -> set[Link]:
+    present = [memory.id for memory in store.get_many([node.node_id for node in nodes])]
+    return {(e.source, e.target, e.type) for id_ in present for e in store.edges(id_)}
+
+
+def _links(node: BaseNode) -> Iterator[Link]:
+    for relationship, related in node.relationships.items():
+        for info in related if isinstance(related, list) else [related]:
+            here, there = node.node_id, info.node_id
+            if here == there:
+                continue
+            match relationship:
+                case NodeRelationship.PREVIOUS:
+                    yield there, here, EdgeType.NEXT
+                case NodeRelationship.NEXT:
+                    yield here, there, EdgeType.NEXT
+                case NodeRelationship.PARENT:
+                    yield here, there, EdgeType.PART_OF
+                case NodeRelationship.CHILD:
+                    yield there, here, EdgeType.PART_OF

@@ -1,0 +1,77 @@
+"""A store's snapshot in a LlamaIndex persist directory, beside where its JSON would be."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from feather_memory import ParameterError, StoreAccessError
+
+if TYPE_CHECKING:
+    from feather_memory import Store
+
+_SUFFIX = ".feather"  # LlamaIndex reads every file that is called JSON as JSON
+_FORBIDDEN = frozenset("/\\:\0")
+
+
+def persist(store: Store, persist_path: str, fs: Any) -> None:
+    """Copy the store into the directory, unless it lives there: what it wrote is on disk already.
+
+    Raises:
+        StoreAccessError: A snapshot is there that somebody has open.
+    """
+    target = snapshot_path(persist_path, fs)
+    if target.parent.resolve() == store.path.parent.resolve():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    companions = [path for path in target.parent.iterdir() if _belongs_to(path, target)]
+    if any(path.name == f"{target.name}-wal" for path in companions):
+        raise StoreAccessError(f"{str(target)!r} is open; it cannot be replaced until it is closed")
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        fresh = Path(folder) / target.name
+        store.backup(fresh)
+        for path in companions:  # derived from what is replaced
+            path.unlink(missing_ok=True)
+        fresh.replace(target)
+
+
+def snapshot_path(persist_path: str, fs: Any) -> Path:
+    """Where the snapshot is whose JSON would be at `persist_path`.
+
+    Args:
+        persist_path: As LlamaIndex names it.
+        fs: An fsspec file system, or None for the local one.
+
+    Raises:
+        ParameterError: The file system is not the local one.
+    """
+    if fs is not None and "file" not in fs.protocol:
+        raise ParameterError(f"a store is a file on this machine, and cannot be on {fs!r:.80}")
+    return Path(persist_path).with_suffix(_SUFFIX)
+
+
+def existing(target: Path) -> Path:
+    """The snapshot, which has to be there.
+
+    Raises:
+        StoreAccessError: There is none. A store is never made where one was to be loaded.
+    """
+    if not target.is_file():
+        raise StoreAccessError(f"there is no snapshot {str(target)!r}")
+    return target
+
+
+def json_name(namespace: str, name: str) -> str:
+    """The name that LlamaIndex gives to the file of a namespace.
+
+    Raises:
+        ParameterError: It would lead elsewhere.
+    """
+    if not namespace or namespace.startswith(".") or _FORBIDDEN & set(namespace):
+        raise ParameterError(f"a namespace is part of a file's name, got {namespace!r}")
+    return f"{namespace}__{name}"
+
+
+def _belongs_to(path: Path, target: Path) -> bool:
+    return path.name.startswith((f"{target.name}-", f"{target.name}."))

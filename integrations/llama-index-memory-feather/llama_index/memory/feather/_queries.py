@@ -1,0 +1,196 @@
+"""How a `VectorStoreQuery` is answered, by its mode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddings
+from llama_index.core.vector_stores.types import (
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryMode,
+    VectorStoreQueryResult,
+)
+from llama_index.memory.feather._convert import to_node
+from llama_index.memory.feather._filters import text_expected
+
+from feather_memory import F, ParameterError, Scoring
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from feather_memory import Filter, Memory, Store
+
+    Found = list[tuple[Memory, float]]
+
+WORDS_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=0)
+NEWEST_FIRST: Final = Scoring(time_weight=1, importance_weight=0, dense_weight=0)
+_MMR_ARGUMENTS: Final = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
+_MMR_PREFETCH_FACTOR: Final = 4
+
+
+def answer(
+    store: Store, query: VectorStoreQuery, where: Filter | None, asked: Mapping[str, Any]
+) -> VectorStoreQueryResult:
+    """What the query finds among the memories that the filter lets through, best first.
+
+    Raises:
+        NotImplementedError: The mode is none of those that a store has; it is named.
+        TypeError: An argument beside the query that its mode does not have.
+        ParameterError: What the mode needs is missing, or outside its range.
+    """
+    mode = VectorStoreQueryMode(query.mode)
+    if mode not in _MODES:
+        modes = ", ".join(known.name for known in _MODES)
+        raise NotImplementedError(f"there is no query mode {mode.name} here; there are {modes}")
+    for name in ("output_fields", "embedding_field"):
+        if getattr(query, name) is not None:
+            raise ParameterError(f"a node comes whole and has one embedding: {name} is not taken")
+    reject(asked.keys() - (_MMR_ARGUMENTS if mode is VectorStoreQueryMode.MMR else set()), "query")
+    found = _MODES[mode](store, query, where, asked)
+    nodes = [to_node(memory) for memory, _ in found]
+    return VectorStoreQueryResult(
+        nodes=nodes,
+        similarities=[similarity for _, similarity in found],
+        ids=[node.node_id for node in nodes],
+    )
+
+
+def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
+    """The k newest of the memories that may be returned, newest first."""
+    hits = store.search("", k, where=where, scoring=NEWEST_FIRST)
+    return [hit.memory for hit in hits]
+
+
+def refuse_unless_text(store: Store, filters: MetadataFilters | None) -> None:
+    """Nothing, where all that is to be matched as text is text or missing.
+
+    Raises:
+        TypeError: Something is not.
+    """
+    mismatched = text_expected(filters)
+    for memory in current(store, 1, mismatched) if mismatched is not None else ():
+        raise TypeError(f"text is to be matched, and memory {memory.id!r} has something else there")
+
+
+def reject(unknown: set[str] | Mapping[str, Any], method: str) -> None:
+    """Nothing, if there is nothing: what cannot be honoured is refused, never ignored.
+
+    Raises:
+        TypeError: There is something.
+    """
+    if unknown:
+        raise TypeError(f"{method}() does not take {', '.join(map(repr, sorted(unknown)))}")
+
+
+def _nearest(
+    store: Store, query: VectorStoreQuery, where: Filter | None, _: Mapping[str, Any]
+) -> Found:
+    """Cosine in [−1, 1]. By filters alone: the newest, each at 1."""
+    if query.query_embedding is not None:
+        return store.nearest(query.query_embedding, query.similarity_top_k, where=where)
+    if where is None:
+        raise ParameterError("a query needs an embedding, or something that restricts it")
+    return [(memory, 1.0) for memory in current(store, query.similarity_top_k, where)]
+
+
+def _diverse(
+    store: Store, query: VectorStoreQuery, where: Filter | None, asked: Mapping[str, Any]
+) -> Found:
+    """Maximal marginal relevance among the nearest; the score is the cosine, not the objective."""
+    vector, k = _embedding(query), query.similarity_top_k
+    near = store.nearest(vector, _prefetch(k, asked), where=where)
+    placed = [at for at, (memory, _) in enumerate(near) if _has_direction(memory)]
+    _, chosen = get_top_k_mmr_embeddings(
+        vector,
+        [_vector_of(near[at][0]) for at in placed],
+        similarity_top_k=k,
+        embedding_ids=placed,
+        mmr_threshold=_threshold(query, asked),
+    )
+    left = [at for at in range(len(near)) if at not in set(placed)]
+    return [near[at] for at in [*chosen, *left][:k]]
+
+
+def _by_words(
+    store: Store, query: VectorStoreQuery, where: Filter | None, _: Mapping[str, Any]
+) -> Found:
+    """BM25 ÷ the best, in (0, 1], of what shares a word with the query."""
+    return _worded(store, query, where, query.sparse_top_k or query.similarity_top_k)
+
+
+def _fused(
+    store: Store, query: VectorStoreQuery, where: Filter | None, _: Mapping[str, Any]
+) -> Found:
+    """The share `alpha` of max(0, cosine), the rest of words; of all, or of the best by either."""
+    vector, text = _embedding(query), _text(query)
+    scoring = WORDS_ALONE.replace(dense_weight=0.5 if query.alpha is None else query.alpha)
+    if query.sparse_top_k is not None:
+        near = store.nearest(vector, query.similarity_top_k, where=where)
+        worded = _worded(store, query, where, query.sparse_top_k)
+        where = F("id").is_in([memory.id for memory, _ in (*near, *worded)])
+    k = query.similarity_top_k if query.hybrid_top_k is None else query.hybrid_top_k
+    hits = store.search(text, k, vector=vector, where=where, scoring=scoring)
+    return [(hit.memory, hit.score.value) for hit in hits]
+
+
+_MODES: Final[
+    dict[
+        VectorStoreQueryMode,
+        Callable[[Store, VectorStoreQuery, Filter | None, Mapping[str, Any]], Found],
+    ]
+] = {
+    VectorStoreQueryMode.DEFAULT: _nearest,
+    VectorStoreQueryMode.MMR: _diverse,
+    VectorStoreQueryMode.TEXT_SEARCH: _by_words,
+    VectorStoreQueryMode.SPARSE: _by_words,
+    VectorStoreQueryMode.HYBRID: _fused,
+}
+
+
+def _worded(store: Store, query: VectorStoreQuery, where: Filter | None, k: int) -> Found:
+    hits = store.search(_text(query), k, where=where, scoring=WORDS_ALONE)
+    return [(hit.memory, hit.score.lexical) for hit in hits if hit.score.lexical > 0]
+
+
+def _embedding(query: VectorStoreQuery) -> list[float]:
+    if query.query_embedding is None:
+        raise ParameterError(f"a query of mode {query.mode.name} needs an embedding")
+    return query.query_embedding
+
+
+def _text(query: VectorStoreQuery) -> str:
+    if query.query_str is None:
+        raise ParameterError(f"a query of mode {query.mode.name} needs a query_str")
+    return query.query_str
+
+
+def _threshold(query: VectorStoreQuery, asked: Mapping[str, Any]) -> float:
+    given = asked.get("mmr_threshold")
+    given = query.mmr_threshold if given is None else given
+    threshold = 0.5 if given is None else float(given)
+    if not 0 <= threshold <= 1:
+        raise ParameterError(f"mmr_threshold must be in [0, 1], got {threshold!r}")
+    return threshold
+
+
+def _prefetch(k: int, asked: Mapping[str, Any]) -> int:
+    """Among how many of the nearest MMR chooses; at least k."""
+    factor, count = asked.get("mmr_prefetch_factor"), asked.get("mmr_prefetch_k")
+    if factor is not None and count is not None:
+        raise ParameterError("give either mmr_prefetch_factor or mmr_prefetch_k, not both")
+    if count is None:
+        count = k * (_MMR_PREFETCH_FACTOR if factor is None else factor)
+    if not count >= 1:
+        raise ParameterError(f"MMR has to choose among at least 1, got {count!r}")
+    return max(k, int(count))
+
+
+def _has_direction(memory: Memory) -> bool:
+    return memory.vector is not None and bool(memory.vector.any())
+
+
+def _vector_of(memory: Memory) -> list[float]:
+    assert memory.vector is not None  # noqa: S101  it has a direction; for mypy
+    listed: list[float] = memory.vector.tolist()
+    return listed

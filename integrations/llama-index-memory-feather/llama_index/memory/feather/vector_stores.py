@@ -1,0 +1,347 @@
+"""LlamaIndex's vector store over one tenant's `Store`: similarity, no decay, no importance."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from llama_index.core import StorageContext, VectorStoreIndex
+from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr
+from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
+from llama_index.core.vector_stores.types import (
+    DEFAULT_PERSIST_DIR,
+    DEFAULT_PERSIST_FNAME,
+    BasePydanticVectorStore,
+    MetadataFilters,
+    VectorStoreQuery,
+    VectorStoreQueryResult,
+)
+from llama_index.memory.feather import _persistence
+from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_record
+from llama_index.memory.feather._edges import write_linked
+from llama_index.memory.feather._filters import all_of, to_filter
+from llama_index.memory.feather._queries import answer, current, refuse_unless_text, reject
+from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather.kv_stores import FeatherKVStore, drop_documents
+from typing_extensions import override
+
+from feather_memory import F, Filter
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Sequence
+
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+    from llama_index.core.schema import BaseNode
+
+    from feather_memory import Store, TenantPool
+
+_PARENTLESS: Final = "None"
+"""What LlamaIndex's stores file nodes under that are from no document."""
+
+_EVERYTHING: Final = ~F("id").is_in([])
+
+
+class FeatherVectorStore(BasePydanticVectorStore):
+    """One tenant's memory as a LlamaIndex vector store.
+
+    Answers are ranked by similarity alone, so that cutoffs mean something; `FeatherRetriever`
+    adds decay, importance and the graph. A node's id is the memory's. What has been superseded or
+    has expired is not returned.
+
+    >>> import pathlib, tempfile
+    >>> from llama_index.core.schema import TextNode
+    >>> from llama_index.core.vector_stores import VectorStoreQuery
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "alice.feather"
+    >>> vectors = FeatherVectorStore(path)
+    >>> vectors.add([TextNode(text="Deploys are on Tuesday", id_="d", embedding=[1.0, 0.0])])
+    ['d']
+    >>> vectors.query(VectorStoreQuery(query_embedding=[3.0, 4.0])).similarities
+    [0.6]
+
+    Two objects with the same path share one store. One that is pickled or copied opens the file
+    anew.
+
+    Args:
+        path: The file, which is made if there is none.
+        tenant: Whose it must be.
+        store: Instead of a path, an open store. It needs no embedder: LlamaIndex embeds.
+        pool: Instead of a path, the pool that knows the tenant's.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    stores_text: Literal[True] = True
+    is_embedding_query: Literal[True] = True
+    flat_metadata: Literal[False] = False
+    path: str
+    tenant: str | None = None
+    _source: StoreSource = PrivateAttr()
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        tenant: str | None = None,
+        *,
+        store: Store | None = None,
+        pool: TenantPool | None = None,
+        **fixed: Any,
+    ) -> None:
+        source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
+        super().__init__(**{**fixed, "path": source.path, "tenant": source.tenant})
+        self._source = source
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the file anew."""
+        return type(self), (self.path, self.tenant)
+
+    @classmethod
+    @override
+    def class_name(cls) -> str:
+        """What LlamaIndex calls the class when it is serialised."""
+        return "FeatherVectorStore"
+
+    @property
+    @override
+    def client(self) -> Store:
+        """The tenant's store, for what LlamaIndex has no word for: edges, signals, history."""
+        return self._source.store()
+
+    def close(self) -> None:
+        """Give back the store's memory and files. The next call takes them again."""
+        self._source.rest()
+
+    # Writing
+
+    @override
+    def add(self, nodes: Iterable[BaseNode], **add_kwargs: Any) -> list[str]:
+        """Write all nodes in one transaction, or none; their ids, in their order.
+
+        A node whose id exists takes its place, and keeps what the store has learned of it. Of the
+        same id given twice, the last stays. A node is linked to those before and after it, and
+        to its parent and children, where they are in the store.
+
+        Raises:
+            ValueError: A node has no embedding, or one of another length than the store's.
+        """
+        reject(add_kwargs, "add")
+        listed = list(nodes)
+        records = [_embedded(node) for node in listed]
+        if records:
+            write_linked(self.client, listed, records)
+        return [record["id"] for record in records]
+
+    @override
+    async def async_add(self, nodes: Iterable[BaseNode], **kwargs: Any) -> list[str]:
+        """As `add`, in a thread."""
+        return await asyncio.to_thread(self.add, list(nodes), **kwargs)
+
+    @override
+    def delete(self, ref_doc_id: str | None, **delete_kwargs: Any) -> None:
+        """Remove a document: its nodes, or itself if it was never split; their bytes are erased.
+
+        A `KVDocumentStore` over the same file forgets that it has seen it, so that it can come
+        back. `"None"` stands for the nodes that are from no document, None for nothing.
+        """
+        reject(delete_kwargs, "delete")
+        if ref_doc_id is None:
+            return
+        unsplit = KIND.exists() & ~REF_DOC_ID.exists() & (F("id") == ref_doc_id)
+        store = self.client
+        with store.transaction():
+            forgotten = store.forget(where=_from_documents([ref_doc_id]) | unsplit)
+            drop_documents(store, [ref_doc_id, *forgotten.ids])
+
+    @override
+    async def adelete(self, ref_doc_id: str | None, **delete_kwargs: Any) -> None:
+        """As `delete`, in a thread."""
+        await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
+
+    @override
+    def delete_nodes(
+        self,
+        node_ids: Sequence[str] | None = None,
+        filters: MetadataFilters | None = None,
+        **delete_kwargs: Any,
+    ) -> None:
+        """Remove nodes: those with these ids that the filters let through. Neither: none.
+
+        Args:
+            node_ids: Unknown ones are passed over.
+            filters: As in a query.
+            delete_kwargs: Refused.
+        """
+        reject(delete_kwargs, "delete_nodes")
+        where = self._where(filters, node_ids)
+        if where is not None:
+            self.client.forget(where=where)
+
+    @override
+    async def adelete_nodes(
+        self,
+        node_ids: Sequence[str] | None = None,
+        filters: MetadataFilters | None = None,
+        **delete_kwargs: Any,
+    ) -> None:
+        """As `delete_nodes`, in a thread."""
+        ids = None if node_ids is None else list(node_ids)
+        await asyncio.to_thread(self.delete_nodes, ids, filters, **delete_kwargs)
+
+    @override
+    def clear(self) -> None:
+        """Remove every memory of the tenant, and what document stores have seen."""
+        store = self.client
+        with store.transaction():
+            store.forget(where=_EVERYTHING)
+            drop_documents(store)
+
+    @override
+    async def aclear(self) -> None:
+        """As `clear`, in a thread."""
+        await asyncio.to_thread(self.clear)
+
+    # Reading
+
+    @override
+    def get_nodes(
+        self,
+        node_ids: Sequence[str] | None = None,
+        filters: MetadataFilters | None = None,
+    ) -> list[BaseNode]:
+        """The current nodes with these ids, in their order, that the filters let through.
+
+        They come with their embeddings. Without ids: all, in the order of writing.
+
+        Args:
+            node_ids: Those that do not exist are left out. None at all: no nodes.
+            filters: As in a query.
+        """
+        where, store = self._where(filters, node_ids), self.client
+        found = current(store, max(1, len(store)), where)
+        if node_ids is None:
+            ordered = found[::-1]
+        else:
+            by_id = {memory.id: memory for memory in found}
+            ordered = [by_id[id_] for id_ in node_ids if id_ in by_id]
+        return [to_node(memory, with_embedding=True) for memory in ordered]
+
+    @override
+    async def aget_nodes(
+        self,
+        node_ids: Sequence[str] | None = None,
+        filters: MetadataFilters | None = None,
+    ) -> list[BaseNode]:
+        """As `get_nodes`, in a thread."""
+        ids = None if node_ids is None else list(node_ids)
+        return await asyncio.to_thread(self.get_nodes, ids, filters)
+
+    @override
+    def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """The `similarity_top_k` best of the nodes that pass every restriction, best first.
+
+        Ids and documents restrict if there are any; they and the filters must all hold, and are
+        applied before the best are chosen. Modes, and what the similarities are:
+
+        - DEFAULT: the cosine, in [−1, 1]. Without an embedding: the newest that pass, each at 1.
+        - MMR: the same of nodes unlike each other. `mmr_threshold`, as an argument or else in the
+          query: 1 is nearness alone, 0 is difference alone. They are chosen among four times as
+          many, or `mmr_prefetch_factor` times, or among `mmr_prefetch_k`.
+        - TEXT_SEARCH, SPARSE: BM25 ÷ the best, in (0, 1]; `sparse_top_k` of them if given.
+        - HYBRID: `alpha` · max(0, cosine) + (1 − `alpha`) · words; `hybrid_top_k` of them if given.
+          With `sparse_top_k`, of the best few by either alone.
+
+        Raises:
+            NotImplementedError: Another mode.
+            TypeError: An unknown argument; or text is to be matched where a node has none.
+            ParameterError: What the mode needs is missing, or out of its range.
+        """
+        where = all_of(
+            self._where(query.filters, query.node_ids or None),
+            _from_documents(query.doc_ids) if query.doc_ids else None,
+        )
+        return answer(self.client, query, where, kwargs)
+
+    @override
+    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
+        """As `query`, in a thread."""
+        return await asyncio.to_thread(self.query, query, **kwargs)
+
+    def _where(
+        self, filters: MetadataFilters | None, node_ids: Sequence[str] | None
+    ) -> Filter | None:
+        refuse_unless_text(self.client, filters)
+        return all_of(
+            to_filter(filters), None if node_ids is None else F("id").is_in(list(node_ids))
+        )
+
+    # With an index
+
+    def storage_context(self, **others: Any) -> StorageContext:
+        """A storage context whose document store is in the same file.
+
+        Args:
+            others: Further arguments of `StorageContext.from_defaults`.
+        """
+        documents = KVDocumentStore(FeatherKVStore(**self._source.given))
+        return StorageContext.from_defaults(vector_store=self, docstore=documents, **others)
+
+    def as_index(self, embed_model: BaseEmbedding, **others: Any) -> VectorStoreIndex:
+        """An index over what is stored, which knows after a restart what it has seen.
+
+        Args:
+            embed_model: Embeds nodes and queries.
+            others: Further arguments of `VectorStoreIndex`, such as `transformations`.
+        """
+        context = self.storage_context()
+        return VectorStoreIndex([], storage_context=context, embed_model=embed_model, **others)
+
+    @override
+    def persist(self, persist_path: str, fs: Any = None) -> None:
+        """Write a snapshot beside where LlamaIndex would put JSON, ending in `.feather`.
+
+        Nothing has to be done, and nothing is, where that is the directory that the store is in.
+
+        Raises:
+            StoreAccessError: The snapshot to replace is open.
+            ParameterError: The file system is not the local one.
+        """
+        _persistence.persist(self.client, persist_path, fs)
+
+    @classmethod
+    def from_persist_path(cls, persist_path: str, fs: Any = None) -> Self:
+        """The store in the snapshot that `persist` wrote for this path.
+
+        Raises:
+            StoreAccessError: There is none.
+            CorruptStoreError: It is damaged.
+        """
+        return cls(_persistence.existing(_persistence.snapshot_path(persist_path, fs)))
+
+    @classmethod
+    def from_persist_dir(
+        cls,
+        persist_dir: str = DEFAULT_PERSIST_DIR,
+        namespace: str = "default",
+        fs: Any = None,
+    ) -> Self:
+        """The store in the snapshot that `StorageContext.persist` had written.
+
+        Raises:
+            ParameterError: The namespace leads elsewhere.
+            StoreAccessError: There is none.
+        """
+        name = _persistence.json_name(namespace, DEFAULT_PERSIST_FNAME)
+        return cls.from_persist_path(str(Path(persist_dir) / name), fs)
+
+
+def _embedded(node: BaseNode) -> dict[str, Any]:
+    node.get_embedding()  # raises where there is none: a node is never stored without one
+    return to_record(node)
+
+
+def _from_documents(ref_doc_ids: Sequence[str]) -> Filter:
+    named = REF_DOC_ID.is_in(list(ref_doc_ids))
+    if _PARENTLESS not in ref_doc_ids:
+        return named
+    return named | (KIND.exists() & ~REF_DOC_ID.exists())
