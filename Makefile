@@ -26,6 +26,8 @@ check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy feather_memory
 	$(BIN)/mypy integrations/langchain-feather-memory/langchain_feather_memory
+	MYPYPATH=integrations/llama-index-memory-feather $(BIN)/mypy \
+		--namespace-packages --explicit-package-bases -p llama_index.memory.feather
 
 bench: $(STAMP)  ## print the speeds that the design promises
 	@set -e; for script in benchmarks/*.py; do \
@@ -33,6 +35,7 @@ bench: $(STAMP)  ## print the speeds that the design promises
 
 test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long integrations/langchain-feather-memory
+	$(BIN)/python -m pytest -m long integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m long
 
 # In an environment of its own that is thrown away: nothing of it may come from .venv.

@@ -10,8 +10,8 @@ from feather_memory.db import memories, recalls
 from feather_memory.drafts import Draft, label, labels, new_id, unit_interval
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model import Hits, SignalKind
-from feather_memory.readable import Readable
 from feather_memory.reading import Reading
+from feather_memory.searchable import Searchable
 from feather_memory.validity import seconds
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from feather_memory.types import VectorLike, When
 
 
-class Engagement(Readable):
+class Engagement(Searchable):
     """Recalls, which are logged, and the signals that answer them."""
 
     def recall(

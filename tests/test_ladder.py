@@ -25,7 +25,7 @@ LADDER = [
     "replica graph ranking",
     "keeping reading",
     "writing auditing feedback",
-    "readable shelf",
+    "readable searchable shelf",
     "engagement",
     "store",
     "reports layers seats pool",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from feather_memory import F, UnknownMemoryError
 from langchain_feather_memory import _items
-from langchain_feather_memory._nearness import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -119,7 +118,7 @@ class ItemFile:
         where = _items.under(op.namespace_prefix, _items.IS_VECTOR)
         count = 2 * wanted
         while True:
-            found = nearest(self._store, list(vector), count, where)
+            found = self._store.nearest(vector, count, where=where)
             of = dict.fromkeys(text.metadata["of"] for text, _ in found)
             items = {item.id: item for item in self._meant(self._store.get_many(of), op, now)}
             hits: list[tuple[Memory, float]] = []

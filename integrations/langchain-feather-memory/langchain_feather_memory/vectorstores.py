@@ -17,7 +17,7 @@ from langchain_feather_memory._convert import (
     to_filter,
     to_records,
 )
-from langchain_feather_memory._nearness import diverse, nearest, vector_of
+from langchain_feather_memory._nearness import diverse, vector_of
 from langchain_feather_memory._tenancy import bound_store
 
 if TYPE_CHECKING:
@@ -417,7 +417,7 @@ class FeatherVectorStore(VectorStore):
     def _nearest(
         self, vector: list[float], k: int, given: Where | None
     ) -> list[tuple[Memory, float]]:
-        return nearest(self._store, vector, k, to_filter(given))
+        return self._store.nearest(vector, k, where=to_filter(given))
 
 
 def _batches(texts: list[str], size: int | None) -> list[list[str]]:

@@ -1,4 +1,4 @@
-"""Alice's turn, then Bob's, on one object: 10,000 interleaved calls, no word of the other's."""
+"""Alice's turn, then Bob's, on one object: many interleaved calls, no word of the other's."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from feather_memory import Store
 
 NAMES = ("alice", "bob")
-CALLS = 10_000
 AT_ONCE = 20
+in_calls = pytest.mark.parametrize("calls", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
 
 
 def canary(name: str) -> str:
@@ -80,10 +80,11 @@ class Pinned(FeatherMemoryBlock):
         return await super()._aget(messages, session_id=self._first, **kwargs)
 
 
-async def test_one_block_serves_two_sessions(block):
-    answers = await asked(lambda name: block.aget(QUESTION, session_id=name), interleaved(CALLS))
+@in_calls
+async def test_one_block_serves_two_sessions(block, calls):
+    answers = await asked(lambda name: block.aget(QUESTION, session_id=name), interleaved(calls))
 
-    assert len(answers) == CALLS
+    assert len(answers) == calls
     assert leaks(answers) == 0
 
 
@@ -94,7 +95,8 @@ async def test_a_block_that_kept_its_session_would_be_found_out(block, store):
         leaks(await asked(lambda name: pinned.aget(QUESTION, session_id=name), interleaved(40)))
 
 
-async def test_memories_of_one_pool_serve_two_tenants(pool):
+@in_calls
+async def test_memories_of_one_pool_serve_two_tenants(pool, calls):
     """Of one conversation's name, sync from threads, and async."""
     memories = {
         name: FeatherMemory.from_defaults(
@@ -109,13 +111,13 @@ async def test_memories_of_one_pool_serve_two_tenants(pool):
     async def aask(name: str) -> str:
         return (await memories[name].aget(input="whose canary?"))[0].content or ""
 
-    half = CALLS // 2
+    half = calls // 2
     names = interleaved(half)
     with ThreadPoolExecutor(4) as threads:
         answers = list(zip(names, threads.map(ask, names), strict=True))
     answers += await asked(aask, interleaved(half))
 
-    assert len(answers) == CALLS
+    assert len(answers) == calls
     assert leaks(answers) == 0
 
 
