@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import struct
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -147,8 +146,7 @@ create view readable as                 -- for people with the sqlite3 shell
 {";".join(_OF_FORMAT_2)};
 """
 
-_HEADER = struct.Struct(">16s H 10x I 28x I 4x I 28x")  # magic, page size, pages, format, ours?
-_MAGIC = b"SQLite format 3\0"
+_HEADER_BYTES = 100  # of every SQLite database
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +237,7 @@ def _build(path: Path, tenant: str | None) -> None:
 
 
 def inspect(path: Path) -> None:
-    """Refuse what is not a whole file of ours, reading a hundred bytes and changing none.
+    """Refuse what is not a whole file of ours, reading its first page and changing none.
 
     Raises:
         StoreAccessError: `path` is a directory, or cannot be read.
@@ -248,24 +246,51 @@ def inspect(path: Path) -> None:
     """
     name = str(path)
     try:
-        with path.open("rb") as file:
-            head = file.read(_HEADER.size)
-            size = os.fstat(file.fileno()).st_size
+        size = path.stat().st_size
     except OSError as error:
         raise StoreAccessError(f"cannot open {name!r}: {error.strerror}") from error
     if size == 0:
         raise CorruptStoreError(name, "it is empty (0 bytes)")
-    if len(head) < _HEADER.size:
+    if size < _HEADER_BYTES:
         raise CorruptStoreError(name, f"it is only {size} bytes long")
-    magic, page_size, pages, version, application = _HEADER.unpack(head)
-    if magic != _MAGIC:
-        raise CorruptStoreError(name, "it is not a SQLite database")
+    try:
+        application, version, page_size = _header(path)
+    except sqlite3.Error as error:
+        match error.sqlite_errorcode & 0xFF:
+            case sqlite3.SQLITE_NOTADB:
+                raise CorruptStoreError(name, "it is not a SQLite database") from error
+            case sqlite3.SQLITE_CORRUPT:
+                _refuse_part(path, size)
+                return
+        raise StoreAccessError(f"cannot open {name!r}: {error}") from error
+    if size % page_size:
+        _refuse_part(path, size)
     if application != APPLICATION_ID:
         raise CorruptStoreError(name, "it is a SQLite database of another application")
     if version > FORMAT:
         raise NewerFormatError(name, found=version, known=FORMAT)
-    log = path.with_name(path.name + "-wal")
-    whole = pages * (65_536 if page_size == 1 else page_size)
+
+
+def _header(path: Path) -> tuple[int, int, int]:
+    """Application, format and page size; the log is not looked at, and no lock is taken.
+
+    By SQLite, and not by `open`: closing any handle of a file drops the locks that this process
+    has on it, those of its other stores, too, and the next process to close it would throw away
+    the log that they write. SQLite puts off its own closing until there are none.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+    try:
+        asked = ("application_id", "user_version", "page_size")
+        application, version, page_size = (
+            connection.execute(f"pragma {name}").fetchone()[0] for name in asked
+        )
+    finally:
+        connection.close()
+    return application, version, page_size
+
+
+def _refuse_part(path: Path, size: int) -> None:
     # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
-    if size < whole and not (log.exists() and log.stat().st_size):
-        raise CorruptStoreError(name, f"it is truncated ({size} of {whole} bytes)")
+    log = path.with_name(path.name + "-wal")
+    if not (log.exists() and log.stat().st_size):
+        raise CorruptStoreError(str(path), f"it is truncated ({size} bytes are left)")
