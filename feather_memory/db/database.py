@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
@@ -33,6 +34,7 @@ Durability = Literal["process", "full"]
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_AMISS = ("no such ", "error in tokenizer", "parse error in tokenize")  # of a table not as made
 _PRIMARY = 0xFF  # SQLite's extended error codes carry the primary code in their low byte
 
 
@@ -43,7 +45,7 @@ def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
         return CorruptStoreError(name, f"damaged text: {error}")
     if code in _BUSY:
         return BusyStoreError(f"another process kept {name!r} locked for over {BUSY_SECONDS:g} s")
-    if code in _DAMAGED:
+    if code in _DAMAGED or (code == sqlite3.SQLITE_ERROR and str(error).startswith(_AMISS)):
         return CorruptStoreError(name, str(error))
     if code == sqlite3.SQLITE_FULL:
         return StoreFullError(f"no room left on the disk of {name!r}; the write was rolled back")
@@ -233,8 +235,8 @@ class Database:
             if (known := translated(error, self.path)) is None:
                 raise
             raise known from error
-        except UnicodeDecodeError as error:  # what was written was UTF-8
-            raise CorruptStoreError(str(self.path), f"damaged text: {error}") from error
+        except (UnicodeDecodeError, json.JSONDecodeError, schema.DamagedRowError) as error:
+            raise CorruptStoreError(str(self.path), f"damaged content: {error}") from error
 
     def _take(self) -> sqlite3.Connection:
         try:
