@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -256,11 +256,9 @@ class Database:
         return self.is_open and not self.is_resting
 
     def _close_readers(self) -> None:
-        while True:
-            try:
+        with suppress(IndexError):  # another thread may have taken the last
+            while True:
                 self._readers.pop().close()
-            except IndexError:  # another thread may have taken the last
-                return
 
     @staticmethod
     def refresh(connection: sqlite3.Connection) -> None:
@@ -383,6 +381,7 @@ class Database:
         if os.getpid() != self._pid:
             self._after_fork()
         with self._lock:
+            self._refuse_amid_transaction()
             self.is_resting = True
             self.release()
 
@@ -391,5 +390,10 @@ class Database:
         if os.getpid() != self._pid:
             self._after_fork()
         with self._lock, self._gate:
+            self._refuse_amid_transaction()
             self.is_open = False
             self.release()
+
+    def _refuse_amid_transaction(self) -> None:
+        if self._current is not None:  # this very thread's
+            raise BusyStoreError(f"{str(self.path)!r} is amid a transaction of this thread")
