@@ -57,8 +57,9 @@ class FeatherVectorStore(BasePydanticVectorStore):
     >>> vectors = FeatherVectorStore(path)
     >>> vectors.add([TextNode(text="Deploys are on Tuesday", id_="d", embedding=[1.0, 0.0])])
     ['d']
-    >>> vectors.query(VectorStoreQuery(query_embedding=[3.0, 4.0])).similarities
-    [0.6]
+    >>> found = vectors.query(VectorStoreQuery(query_embedding=[3.0, 4.0]))
+    >>> found.ids, round(found.similarities[0], 6)
+    (['d'], 0.6)
 
     Two objects with the same path share one store. One that is pickled or copied opens the file
     anew.
