@@ -8,30 +8,46 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench test-long clean
+.PHONY: help demo test check bench test-long test-lowest clean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMP)  ## a short story: remember, ask, correct, travel back
 	$(BIN)/feather-memory demo
 
 test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
-	$(BIN)/python -m pytest integrations/langchain-feather-memory
-	$(BIN)/python -m pytest integrations/llama-index-memory-feather
+	$(BIN)/python -m pytest -m "not long" integrations/langchain-feather-memory
+	$(BIN)/python -m pytest -m "not long" integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m "not long" --cov=feather_memory --cov-branch --cov-fail-under=95
 
 check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy feather_memory
+	$(BIN)/mypy integrations/langchain-feather-memory/langchain_feather_memory
+	MYPYPATH=integrations/llama-index-memory-feather $(BIN)/mypy \
+		--namespace-packages --explicit-package-bases -p llama_index.memory.feather
 
 bench: $(STAMP)  ## print the speeds that the design promises
 	@set -e; for script in benchmarks/*.py; do \
 		echo "== $$script"; $(BIN)/python "$$script"; done
 
 test-long: $(STAMP)  ## the tests that take minutes
+	$(BIN)/python -m pytest -m long integrations/langchain-feather-memory
+	$(BIN)/python -m pytest -m long integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m long
+
+# In an environment of its own that is thrown away: nothing of it may come from .venv.
+test-lowest:  ## the LangChain tests with the lowest versions that are declared
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet uv; \
+	"$$folder/bin/uv" pip install --quiet --python "$$folder/bin/python" \
+		--resolution lowest-direct -e . -e 'integrations/langchain-feather-memory[all]' \
+		--group integrations/langchain-feather-memory/pyproject.toml:test; \
+	"$$folder/bin/uv" pip list --quiet --python "$$folder/bin/python" | grep -i '^lang\|^pydantic \|^numpy'; \
+	"$$folder/bin/python" -m pytest -m "not long" -W error::DeprecationWarning \
+		integrations/langchain-feather-memory
 
 clean:  ## remove .venv and whatever the tools left behind
 	rm -rf .venv build dist htmlcov .coverage .coverage.* \

@@ -69,3 +69,13 @@ MAX_TENANT_LENGTH = 255
 TENANT_STEM_LENGTH = 120
 """Characters of its file's name before the suffix: what lies beside a file adds up to some 40 to
 its name, file systems allow 255 bytes, and Windows has 260 for the whole path."""
+
+WARM_WORKERS = 8
+"""Threads of a warm start. Source: published Feather DB context-engine patterns."""
+
+STORE_HANDLES = 5
+"""File handles of an open store that reads and writes: two files twice, and the log's index."""
+
+HANDLE_SHARE = 0.5
+"""Share of the handles a process may have that a pool's stores may take. The rest is for sockets,
+and for stores in which several threads read at once. Of the usual 1,024 it leaves 102 stores."""

@@ -59,6 +59,13 @@ class Embedding:
             for draft in drafts
         ]
 
+    def of_documents(self, texts: list[str]) -> list[Vector] | None:
+        """One vector a text, shape (dim,) each; None without an embedder."""
+        if self.documents is None:
+            return None
+        batches = range(0, len(texts), EMBED_BATCH)
+        return [v for at in batches for v in _embed(self.documents, texts[at : at + EMBED_BATCH])]
+
     def query(self, text: str | None, given: VectorLike | None) -> Vector | None:
         """The query's vector at unit length, shape (dim,); None if it has none."""
         if given is not None:

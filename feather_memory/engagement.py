@@ -10,18 +10,19 @@ from feather_memory.db import memories, recalls
 from feather_memory.drafts import Draft, label, labels, new_id, unit_interval
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model import Hits, SignalKind
-from feather_memory.readable import Readable
+from feather_memory.reading import Reading
+from feather_memory.searchable import Searchable
 from feather_memory.validity import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from feather_memory.model import Hit, Signal
+    from feather_memory.model import Hit, Memory, Signal
     from feather_memory.progress import Progress
-    from feather_memory.types import When
+    from feather_memory.types import VectorLike, When
 
 
-class Engagement(Readable):
+class Engagement(Searchable):
     """Recalls, which are logged, and the signals that answer them."""
 
     def recall(
@@ -65,6 +66,19 @@ class Engagement(Readable):
                 memories.count_recall(transaction, fresh)
         return name
 
+    def shown(self, turn: str) -> list[Memory]:
+        """The memories that a turn was shown, best first, but for those forgotten since.
+
+        Raises:
+            UnknownTurnError: Nothing was recalled under that turn.
+        """
+        with self._database.reading() as connection:
+            ids = recalls.shown(connection, label(turn, "turn"))
+            if ids is None:
+                raise UnknownTurnError(turn)
+            found = memories.by_ids(connection, ids)
+            return Reading.memories_in(connection, [found[id_] for id_ in ids if id_ in found])
+
     def name_turn(self, turn: str, also: str) -> None:
         """Give a turn another name, such as its message's id: feedback finds it by either.
 
@@ -107,15 +121,18 @@ class Engagement(Readable):
             UnknownMemoryError: No memory has that id.
         """
         moment = self._now() if at is None else seconds(at, "at")
-        share = unit_interval(strength, "strength")
-        if share == 0:
-            raise ParameterError("strength must be above 0; a signal is taken back by unsignal")
+        share = _strength(strength)
         event = new_id(moment) if event_id is None else label(event_id, "event_id")
         with self._database.writing() as transaction:
             return feedback.add(
-                transaction, label(memory_id, "memory_id"), _kind(kind), event_id=event, at=moment,
-                strength=share, turn=turn,
-            )  # fmt: skip
+                transaction,
+                label(memory_id, "memory_id"),
+                signal_kind(kind),
+                event_id=event,
+                at=moment,
+                strength=share,
+                turn=turn,
+            )
 
     def unsignal(self, event_id: str) -> Signal:
         """Take a signal back. It stays in the log and no longer counts."""
@@ -130,7 +147,9 @@ class Engagement(Readable):
         memory_ids: Sequence[str] | None = None,
         copied_text: str | None = None,
         correction: str | None = None,
+        vector: VectorLike | None = None,
         event_id: str | None = None,
+        strength: float = 1.0,
     ) -> list[Signal]:
         """Log what somebody did with what a turn was shown; the credit is shared among it.
 
@@ -143,20 +162,26 @@ class Engagement(Readable):
             memory_ids: Only these of the memories shown.
             copied_text: Only those that hold it.
             correction: What is true instead: the one memory meant is lowered and superseded.
+            vector: Of the correction; embedded by the store unless given.
             event_id: The same event again changes nothing, also after it was taken back.
+            strength: In (0, 1]: the credit there is to share.
 
         Raises:
             UnknownTurnError: Nothing was recalled under that turn.
             ParameterError: A correction that could mean several memories.
         """
-        named, now = _kind(kind), self._now()
+        named, now = signal_kind(kind), self._now()
         event = None if event_id is None else label(event_id, "event_id")
+        credit = _strength(strength)
         ids = None if memory_ids is None else labels(memory_ids, "memory_ids")
         draft = None
+        if vector is not None and correction is None:
+            raise ParameterError("a vector is that of a correction, and there is none")
         if correction is not None:
             if named is not SignalKind.CORRECTED:
                 raise ParameterError(f"a correction goes with kind 'corrected', not {named!r}")
-            draft = Draft.checked({"text": correction, "metadata": {}})
+            given = {} if vector is None else {"vector": vector}
+            draft = Draft.checked({"text": correction, "metadata": {}, **given})
             (draft,) = self._embedded([draft])
         with self._database.writing() as transaction:
             first = recalls.find(transaction.connection, label(turn, "turn"))
@@ -168,7 +193,9 @@ class Engagement(Readable):
                 event = feedback.event_of(transaction, said)
             if draft is not None:
                 return feedback.correct(transaction, meant, draft, event=event, at=now, turn=first)
-            return feedback.share(transaction, meant, named, event=event, at=now, turn=first)
+            return feedback.share(
+                transaction, meant, named, event=event, at=now, turn=first, strength=credit
+            )
 
     def unfeedback(self, turn: str, kind: SignalKind | str) -> list[Signal]:
         """Take back every signal of a kind that answers a turn. They stay in the log.
@@ -178,7 +205,7 @@ class Engagement(Readable):
         Raises:
             UnknownTurnError: Nothing was recalled under that turn.
         """
-        named, now = _kind(kind), self._now()
+        named, now = signal_kind(kind), self._now()
         with self._database.writing() as transaction:
             first = recalls.find(transaction.connection, label(turn, "turn"))
             if first is None:
@@ -195,7 +222,19 @@ class Engagement(Readable):
         return self._embedding.complete(drafts, known, progress)
 
 
-def _kind(kind: SignalKind | str) -> SignalKind:
+def _strength(strength: float) -> float:
+    share = unit_interval(strength, "strength")
+    if share == 0:
+        raise ParameterError("strength must be above 0; a signal is taken back by unsignal")
+    return share
+
+
+def signal_kind(kind: SignalKind | str) -> SignalKind:
+    """The kind by that name.
+
+    Raises:
+        ParameterError: There is none.
+    """
     try:
         return SignalKind(kind)
     except ValueError:

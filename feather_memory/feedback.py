@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -11,7 +10,7 @@ from feather_memory import writing as write
 from feather_memory.db import memories, recalls, signals
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.model import Signal, SignalKind, when
-from feather_memory.signals import fold
+from feather_memory.signals import copied_from, fold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from feather_memory.db.memories import Record
     from feather_memory.drafts import Draft
     from feather_memory.types import Seconds
-
-_ENOUGH_WORDS = 0.5
-"""Share of a copied text's words that a memory must hold to be what was copied."""
 
 
 def add(
@@ -117,7 +113,8 @@ def credited(
         return list(dict.fromkeys(memory_ids))
     if copied_text is not None:
         records = memories.by_ids(writing.connection, shown)
-        return _holding(copied_text, [records[id_] for id_ in shown if id_ in records]) or shown
+        texts = {id_: records[id_].text for id_ in shown if id_ in records}
+        return copied_from(copied_text, texts) or shown
     return shown
 
 
@@ -129,6 +126,7 @@ def share(
     event: str,
     at: Seconds,
     turn: str,
+    strength: float,
 ) -> list[Signal]:
     """Log one signal about each memory, each with its share of the credit. Once an event."""
     if known := signals.of_event(writing.connection, event):
@@ -145,7 +143,7 @@ def share(
             kind,
             event_id=f"{event}:{memory_id}",
             at=at,
-            strength=1 / len(meant),
+            strength=strength / len(meant),
             turn=turn,
         )
         for memory_id in meant
@@ -172,21 +170,3 @@ def correct(
     signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
     write.replace_fact(writing, memory_id, draft, at)
     return [signal]
-
-
-def _holding(copied: str, records: Iterable[Record]) -> list[str]:
-    wanted = _folded(copied)
-    words = set(wanted.split())
-    if not words:
-        return []
-    texts = {record.id: _folded(record.text) for record in records}
-    whole = [id_ for id_, text in texts.items() if wanted in text or text in wanted]
-    if whole:
-        return whole
-    shares = {id_: len(words & set(text.split())) / len(words) for id_, text in texts.items()}
-    most = max(shares.values(), default=0.0)
-    return [id_ for id_, share in shares.items() if share == most >= _ENOUGH_WORDS]
-
-
-def _folded(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.casefold()))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from feather_memory.db.database import Database
     from feather_memory.replica import View
-    from feather_memory.types import Positions, Vector
+    from feather_memory.types import Positions, Seconds, Vector
 
 _log = logging.getLogger("feather_memory")
 _BLOCK = 4_096  # rows written at once
@@ -58,8 +58,10 @@ def save(database: Database, replica: Replica) -> None:
     """Write the mapped file if the store is large and too much of it is not in there yet.
 
     A mark ties it to this history: a file from a restored backup's other future can never be
-    taken for this one's.
+    taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
     """
+    if not database.is_in_place():
+        return
     with database.reading() as connection:
         if schema.read_state(connection).next_row <= SNAPSHOT_ROWS:
             return
@@ -124,8 +126,10 @@ def discard(path: Path) -> None:
 def companions(path: Path) -> list[Path]:
     """All that may lie beside the store at `path` and belongs to it."""
     near = hnsw_path(path)
+    derived = [vectors_path(path), near, description_of(near)]
+    left = [each for one in derived for each in snapshot.leftovers(one)]
     logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
-    return [vectors_path(path), near, description_of(near), *logs]
+    return [*derived, *left, *logs]
 
 
 def faults(path: Path) -> list[str]:
@@ -139,6 +143,12 @@ def file_bytes(path: Path) -> int:
     return _size(path) + _size(path.with_name(f"{path.name}-wal"))
 
 
+def written_at(path: Path) -> Seconds:
+    """When the truth was last written, by its file or its log; 0 if it is gone."""
+    log = path.with_name(f"{path.name}-wal")
+    return max((found.st_mtime for each in (path, log) if (found := _stat(each))), default=0.0)
+
+
 def derived_bytes(path: Path) -> int:
     """Size of the derived files."""
     near = hnsw_path(path)
@@ -146,4 +156,12 @@ def derived_bytes(path: Path) -> int:
 
 
 def _size(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0
+    found = _stat(path)
+    return 0 if found is None else found.st_size
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:  # asking first would race: the last to close a store drops its log
+        return None

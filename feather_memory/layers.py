@@ -9,19 +9,22 @@ holds hides the same slot farther away: the user's own preference beats the team
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import TYPE_CHECKING, Any
 
-from feather_memory.drafts import label, unit_interval, whole
-from feather_memory.errors import ParameterError
+from feather_memory.drafts import label, labels, unit_interval, whole
+from feather_memory.engagement import signal_kind
+from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model import ContextChain, Hit, Hits
 from feather_memory.scoring import Scoring
+from feather_memory.signals import copied_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from feather_memory.model import Edge
+    from feather_memory.model import Edge, Memory, Signal, SignalKind
     from feather_memory.store import Store
 
 _MOMENT = ("as_of", "known_at", "now")
@@ -192,12 +195,102 @@ class ContextLayers:
             reinforce: Count the recall, once a turn.
             asked: Further arguments of `search`.
         """
-        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
         hits = self.search(text, k, **asked)
+        return Hits(hits, turn=self.log_recall(hits, turn=turn, reinforce=reinforce))
+
+    def log_recall(
+        self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
+    ) -> str:
+        """Record that a model was shown these Hits, each in its layer's store; the turn's name.
+
+        Of a turn that was shown nothing the nearest layer keeps the name.
+
+        Args:
+            hits: Of `search` or `context_chain`, best first.
+            turn: As in `Store.recall`, as is `reinforce`.
+            reinforce: Count the recall, once a turn.
+
+        Raises:
+            ParameterError: A Hit of no layer here. Nothing was logged.
+        """
+        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
+        shown: dict[str, list[Hit]] = {layer.name: [] for layer in self.layers}
+        for hit in hits:
+            if hit.layer is None or hit.layer not in shown:
+                raise ParameterError(f"{hit.memory.id!r} is of no layer here, but {hit.layer!r}")
+            shown[hit.layer].append(hit)
+        for layer in [x for x in self.layers if shown[x.name]] or self.layers[:1]:
+            layer.store.log_recall(shown[layer.name], turn=name, reinforce=reinforce)
+        return name
+
+    def feedback(
+        self,
+        turn: str,
+        kind: SignalKind | str,
+        *,
+        memory_ids: Sequence[str] | None = None,
+        copied_text: str | None = None,
+        correction: str | None = None,
+        event_id: str | None = None,
+    ) -> list[Signal]:
+        """Log what somebody did with what a turn was shown, in every layer that showed it any.
+
+        The credit is shared among all that was shown, whichever layer it is from.
+
+        Args:
+            turn: Of a recall or a logged chain of these layers, by any of its names.
+            kind: As in `Store.feedback`, as are the further arguments.
+            memory_ids: Only these of the memories shown.
+            copied_text: Only those that hold it.
+            correction: What is true instead of the one memory meant, in that memory's layer.
+            event_id: The same event again changes nothing.
+
+        Raises:
+            UnknownTurnError: No layer logged the turn.
+            ParameterError: An id that no layer showed the turn, or a correction that could mean
+                several memories. Nothing was logged.
+        """
+        named, shown = signal_kind(kind), self._shown(turn)
+        meant = _narrowed(turn, shown, memory_ids, copied_text)
+        if correction is not None and len(meant) != 1:
+            raise ParameterError(
+                f"turn {turn!r} was shown {len(meant)} memories that the correction could be "
+                "about: say with memory_ids which one, or correct it through its layer's store"
+            )
+        is_narrowed = memory_ids is not None or copied_text is not None
+        logged: list[Signal] = []
+        for layer in shown:
+            ids = [id_ for name, id_ in meant if name == layer.name]
+            if ids:
+                logged += layer.store.feedback(
+                    turn,
+                    named,
+                    memory_ids=ids if is_narrowed else None,
+                    copied_text=copied_text,
+                    correction=correction,
+                    event_id=event_id,
+                    strength=len(ids) / len(meant),
+                )
+        return logged
+
+    def unfeedback(self, turn: str, kind: SignalKind | str) -> list[Signal]:
+        """Take back, in every layer, the signals of a kind that answer a turn.
+
+        Raises:
+            UnknownTurnError: No layer logged the turn.
+        """
+        taken = [layer.store.unfeedback(turn, kind) for layer in self._shown(turn)]
+        return [signal for each in taken for signal in each]
+
+    def _shown(self, turn: str) -> dict[Layer, list[Memory]]:
+        """What each layer that logged the turn showed it."""
+        shown: dict[Layer, list[Memory]] = {}
         for layer in self.layers:
-            if own := [hit for hit in hits if hit.layer == layer.name]:
-                layer.store.log_recall(own, turn=name, reinforce=reinforce)
-        return Hits(hits, turn=name)
+            with suppress(UnknownTurnError):
+                shown[layer] = layer.store.shown(turn)
+        if not shown:
+            raise UnknownTurnError(turn)
+        return shown
 
     def context_chain(
         self,
@@ -260,6 +353,8 @@ class ContextLayers:
     @staticmethod
     def _embedded(text: str | None, asked: dict[str, Any]) -> Callable[[Layer], Any]:
         """Gives each layer the query's vector; layers with one embedder share it."""
+        if "layer_weight" in asked:
+            raise ParameterError("layer_weight is each layer's own: give a Layer its weight")
         given = asked.pop("vector", None)
         known: dict[int, Any] = {}
 
@@ -272,6 +367,25 @@ class ContextLayers:
             return known[embedder]
 
         return vector
+
+
+def _narrowed(
+    turn: str,
+    shown: Mapping[Layer, Sequence[Memory]],
+    memory_ids: Sequence[str] | None,
+    copied_text: str | None,
+) -> list[tuple[str, str]]:
+    """Which of all that was shown is meant, as (layer, id)."""
+    texts = {(layer.name, m.id): m.text for layer, found in shown.items() for m in found}
+    if memory_ids is not None:
+        wanted = labels(memory_ids, "memory_ids")
+        strangers = set(wanted) - {id_ for _, id_ in texts}
+        if strangers:
+            raise ParameterError(f"turn {turn!r} was not shown {min(strangers)!r}")
+        return [pair for pair in texts if pair[1] in wanted]
+    if copied_text is not None:
+        return copied_from(copied_text, texts) or list(texts)
+    return list(texts)
 
 
 def _scoring(layer: Layer, asked: dict[str, Any]) -> Scoring:

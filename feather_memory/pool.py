@@ -7,19 +7,19 @@ a dead store. A store rests only while none of its calls is under way.
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
 import weakref
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from feather_memory import keeping
-from feather_memory.config import BUSY_SECONDS
+from feather_memory.config import WARM_WORKERS
 from feather_memory.db import schema
 from feather_memory.db.database import Database
 from feather_memory.drafts import whole
@@ -34,97 +34,16 @@ from feather_memory.errors import (
 )
 from feather_memory.progress import teller
 from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
+from feather_memory.seats import Seat, room
 from feather_memory.store import Store
 from feather_memory.tenants import SUFFIX, checked, file_name, is_digest, tenant_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from feather_memory.db.database import Durability
     from feather_memory.progress import Progress
     from feather_memory.types import Clock, Embedder, Seconds
-
-_log = logging.getLogger("feather_memory")
-_PAUSE = 0.002  # seconds between two looks at whether a store is still in use
-
-
-class _Seat:
-    """One tenant's place in the pool: its store, and the calls that are under way in it."""
-
-    def __init__(self, tenant: str, pool: TenantPool) -> None:
-        self.tenant = tenant
-        self.used: Seconds = 0.0
-        self.store: Store | None = None
-        self._pool = pool
-        self.start_over()
-
-    def start_over(self) -> None:
-        """Forget the calls of other threads: after a fork they are not here any more."""
-        self._lock = threading.RLock()
-        self._leases: set[object] = set()
-        self._is_changing = False
-
-    @property
-    def is_in_use(self) -> bool:
-        """Whether a call is under way."""
-        return bool(self._leases)
-
-    @contextmanager
-    def lease(self) -> Iterator[None]:
-        """While it is held, the pool leaves the store open. Waits while the store goes to rest."""
-        with self._lock:
-            if self._is_changing:  # it is this very thread that opens it, or lets it rest
-                yield
-                return
-            leases, token = self._leases, object()
-            leases.add(token)
-        try:
-            self._pool._touch(self)  # noqa: SLF001  two halves of one mechanism
-            yield
-        finally:
-            leases.discard(token)
-            self._pool._settle()  # noqa: SLF001
-
-    def opened(self, make: Callable[[_Seat], Store]) -> Store:
-        """The store; made by the first who asks, while the others wait."""
-        if self.store is None:
-            with self.lease(), self._changing():
-                if self.store is None:
-                    self.store = make(self)
-        return self.store
-
-    @contextmanager
-    def _changing(self) -> Iterator[None]:
-        # Whoever is in here waits for no other seat: their uses of this one's file settle nothing.
-        with self._lock:
-            self._is_changing = True
-            try:
-                yield
-            finally:
-                self._is_changing = False
-
-    def rest(self, then: Callable[[], None] | None = None) -> bool:
-        """Let the store rest unless it is in use, and do something before it can wake."""
-        with self._changing():
-            if self.is_in_use:
-                return False
-            try:
-                if self.store is not None:
-                    self.store.rest()
-            except FeatherError as error:  # its mapped file was not written; the truth is complete
-                _log.warning("while the store of tenant %r went to rest: %s", self.tenant, error)
-            if then is not None:
-                then()
-            return True
-
-    def wait_to_rest(self, then: Callable[[], None]) -> bool:
-        """As `rest`, after waiting a while for the calls under way."""
-        deadline = time.monotonic() + BUSY_SECONDS
-        while not self.rest(then):
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(_PAUSE)
-        return True
 
 
 class TenantPool:
@@ -161,6 +80,7 @@ class TenantPool:
             clock: Tells Unix seconds; idleness is counted by it, too.
             max_open: Stores that are open at once, at least 1. The least recently used rests
                 first; where more are in use at one moment, more are open until they are done.
+                Fewer where this process may not have enough file handles: `stats` has the number.
             idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
         """
         if durability not in {"process", "full"}:
@@ -168,13 +88,13 @@ class TenantPool:
         if isinstance(idle_seconds, bool) or not idle_seconds > 0:
             raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
         self.directory = Path(directory).absolute()
-        self.max_open = whole(max_open, "max_open", 1)
+        self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
         self._embedders = {"embedder": embedder, "query_embedder": query_embedder}
         self._durability: Durability = durability
         self._clock = clock
-        self._seats: weakref.WeakValueDictionary[str, _Seat] = weakref.WeakValueDictionary()
-        self._awake: OrderedDict[str, _Seat] = OrderedDict()  # least recently used first
+        self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
+        self._awake: OrderedDict[str, Seat] = OrderedDict()  # least recently used first
         self._lock = threading.Lock()
         self._rests = 0
         self._is_open = True
@@ -193,6 +113,14 @@ class TenantPool:
     def __repr__(self) -> str:
         state = f"{len(self._awake)} of at most {self.max_open} open"
         return f"<TenantPool {str(self.directory)!r}, {state if self._is_open else 'closed'}>"
+
+    def __contains__(self, tenant: str) -> bool:
+        """Whether the tenant has a file. Asking makes none, unlike `get`.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+        """
+        return self.path_of(tenant).exists()
 
     def path_of(self, tenant: str) -> Path:
         """Where the tenant's file is, or would be.
@@ -221,14 +149,14 @@ class TenantPool:
             yield seat.opened(self._make)
 
     def warm(
-        self, tenants: Iterable[str], workers: int = 8, *, progress: Progress = False
+        self, tenants: Iterable[str], workers: int = WARM_WORKERS, *, progress: Progress = False
     ) -> WarmReport:
         """Open tenants and read what their first search needs; the failures of some stop no other.
 
         No file is made for a tenant that has none. Those beyond `max_open` are not tried.
 
         Args:
-            tenants: Whose stores; the most important first.
+            tenants: Whose stores; the most important first, as `recent` has them.
             workers: Threads, at least 1.
             progress: True for a bar in the terminal or notebook, or a function told (done, total).
         """
@@ -252,8 +180,7 @@ class TenantPool:
     def _warmed(self, tenant: str) -> Warmed:
         start, failure = time.perf_counter(), None
         try:
-            path = self.path_of(tenant)
-            if not path.exists():
+            if tenant not in self:
                 raise StoreAccessError(f"no tenant {tenant!r} in {str(self.directory)!r}")
             self.get(tenant).wake()
         except FeatherError as error:
@@ -267,15 +194,25 @@ class TenantPool:
         One with a long name whose file is too damaged to tell it is left out.
         """
         self._require_open()
-        found = []
-        for path in self.directory.glob(f"*{SUFFIX}"):
-            name = _tenant_in(path) if is_digest(path.name) else tenant_of(path.name)
-            if name is not None:
-                found.append(name)
-        return sorted(found)
+        names = map(_tenant_in, self.directory.glob(f"*{SUFFIX}"))
+        return sorted(name for name in names if name is not None)
+
+    def recent(self, limit: int | None = None) -> list[str]:
+        """Tenants by when their files were last written, the latest first, at most `limit`.
+
+        A recall is logged in the file, so that who asks counts as active, and not only who adds.
+        """
+        self._require_open()
+        most = None if limit is None else whole(limit, "limit", 0)
+        paths = sorted(
+            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-keeping.written_at(path), path)
+        )
+        names = (name for path in paths if (name := _tenant_in(path)) is not None)
+        return list(islice(names, most))
 
     def stats(self) -> PoolStats:
-        """What is open and in use at this moment."""
+        """What is open and in use at this moment, once the idle rest."""
+        self._settle(look_for_idle=True)
         with self._lock:
             seats = list(self._awake.values())
         return PoolStats(
@@ -289,7 +226,8 @@ class TenantPool:
     def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
         """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
 
-        Another process that has the file open keeps its bytes until it lets go of it.
+        Another process that has the file open goes on with the removed one until its store rests,
+        and what it writes there is lost: forget a tenant when no other process serves them.
 
         Args:
             tenant: Whose files. Nothing happens if there are none.
@@ -305,7 +243,7 @@ class TenantPool:
         def remove() -> None:
             _refuse_another(path, tenant)
             for each in (*keeping.companions(path), path):  # the truth last: its log may be ahead
-                if each.exists():
+                with suppress(FileNotFoundError):  # the last to close a store drops its log
                     found.append((each.name, each.stat().st_size))
                     if not dry_run:
                         each.unlink()
@@ -343,16 +281,16 @@ class TenantPool:
         if not self._is_open:
             raise ClosedStoreError(str(self.directory))
 
-    def _seat(self, tenant: str) -> _Seat:
+    def _seat(self, tenant: str) -> Seat:
         name = checked(tenant)
         with self._lock:
             self._require_open()
             seat = self._seats.get(name)
             if seat is None:
-                seat = self._seats[name] = _Seat(name, self)
+                seat = self._seats[name] = Seat(name, touch=self._touch, settle=self._settle)
         return seat
 
-    def _make(self, seat: _Seat) -> Store:
+    def _make(self, seat: Seat) -> Store:
         database = Database(
             self.path_of(seat.tenant),
             durability=self._durability,
@@ -361,7 +299,7 @@ class TenantPool:
         )
         return Store(database, clock=self._clock, **self._embedders)
 
-    def _touch(self, seat: _Seat) -> None:
+    def _touch(self, seat: Seat) -> None:
         """Note that a store is being used."""
         now = self._clock()
         with self._lock:
@@ -411,7 +349,9 @@ def _refuse_another(path: Path, tenant: str) -> None:
 
 
 def _tenant_in(path: Path) -> str | None:
-    """Whose file it is by what it says itself, if that fits its name."""
+    """Whose file it is by its name; or, if that is a digest, by what it says and its name fits."""
+    if not is_digest(path.name):
+        return tenant_of(path.name)
     try:
         tenant = schema.tenant_in(path)
     except FeatherError:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 Progress: TypeAlias = bool | Callable[[int, int], None]
-"""True for a bar on stderr, or a function that is told (done, total)."""
+"""True for a bar, in the notebook or else on stderr, or a function that is told (done, total)."""
 
 _WIDTH = 30
 _EVERY = 0.1  # seconds between two drawings
@@ -26,11 +28,11 @@ def steps(total: int, step: int, progress: Progress, *, label: str = "") -> Iter
 def teller(progress: Progress, *, label: str = "") -> Callable[[int, int], None] | None:
     """What to tell (done, total); None if nobody listens."""
     if progress is True:
-        return _bar(label)
+        return _sparingly(_in_notebook(label) if _is_notebook() else _on_terminal(label))
     return progress or None
 
 
-def _bar(label: str) -> Callable[[int, int], None]:
+def _sparingly(draw: Callable[[int, int], None]) -> Callable[[int, int], None]:
     drawn = 0.0
 
     def tell(done: int, total: int) -> None:
@@ -39,10 +41,39 @@ def _bar(label: str) -> Callable[[int, int], None]:
         if done < total and now - drawn < _EVERY:
             return
         drawn = now
+        draw(done, total)
+
+    return tell
+
+
+def _on_terminal(label: str) -> Callable[[int, int], None]:
+    def draw(done: int, total: int) -> None:
         filled = _WIDTH * done // total
         bar = "█" * filled + "·" * (_WIDTH - filled)
         end = "\n" if done == total else ""
         sys.stderr.write(f"\r{label} {bar} {done:,} of {total:,}{end}")
         sys.stderr.flush()
 
-    return tell
+    return draw
+
+
+def _is_notebook() -> bool:
+    """Whether a Jupyter kernel runs this. IPython is asked only where somebody has loaded it."""
+    loaded = sys.modules.get("IPython")
+    return loaded is not None and getattr(loaded.get_ipython(), "kernel", None) is not None
+
+
+def _in_notebook(label: str) -> Callable[[int, int], None]:
+    """One output that is drawn again; on stderr it would stand there as if something were wrong."""
+    drawing = importlib.import_module("IPython.display")
+    shown = drawing.display(drawing.HTML(""), display_id=True)
+
+    def draw(done: int, total: int) -> None:
+        shown.update(
+            drawing.HTML(
+                f'{html.escape(label)} <progress value="{done}" max="{total}"></progress> '
+                f"{done:,} of {total:,}"
+            )
+        )
+
+    return draw

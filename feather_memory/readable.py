@@ -1,11 +1,10 @@
-"""The half of a store that writes nothing."""
+"""The part of a store that says what it holds."""
 
 from __future__ import annotations
 
 import os
 import threading
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,36 +13,28 @@ from feather_memory.db import audit, edges, memories, signals
 from feather_memory.drafts import label, labels, whole
 from feather_memory.embedding import Embedding
 from feather_memory.errors import (
-    DimensionError,
-    ParameterError,
     StoreAccessError,
     UnknownMemoryError,
 )
 from feather_memory.filter_parse import parse
 from feather_memory.filter_sql import to_sql
-from feather_memory.filters import F
-from feather_memory.model import ContextChain, Edge, Hits, Memory, Signal, StoreStats, Verdict
-from feather_memory.ranking import Question
+from feather_memory.model import Edge, Memory, Signal, StoreStats
 from feather_memory.reading import Reading
-from feather_memory.scoring import Scoring
 from feather_memory.validity import seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from feather_memory.db.database import Database
     from feather_memory.filters import Filter
     from feather_memory.replica import Replica
-    from feather_memory.types import Clock, Embedder, Vector, VectorLike, When
+    from feather_memory.types import Clock, Embedder
 
     Where = Filter | Mapping[str, Any]
 
-_DEFAULT = Scoring()
-_SIMILARITY = Scoring(time_weight=0, importance_weight=0, dense_weight=1)
-
 
 class Readable:
-    """What can be asked of one tenant's open file. `Store` adds what can be written to it."""
+    """One tenant's open file and what it holds, read one by one."""
 
     def __init__(
         self,
@@ -71,7 +62,8 @@ class Readable:
 
     def __len__(self) -> int:
         """How many memories there are, current or not."""
-        return self.stats().memories
+        with self._database.reading() as connection:
+            return memories.count(connection)
 
     @property
     def path(self) -> Path:
@@ -103,8 +95,7 @@ class Readable:
 
     def iterate(self, where: Where | None = None) -> Iterator[Memory]:
         """Every memory that a filter lets through, current or not, in the order of writing."""
-        condition = parse(where)
-        sql, values = ("1", []) if condition is None else to_sql(condition)
+        sql, values = _sql(where)
         row = -1
         while True:
             with self._database.reading() as connection:
@@ -114,6 +105,19 @@ class Readable:
             if not records:
                 return
             row = records[-1].row
+
+    def latest(self, k: int = 5, *, where: Where | None = None) -> list[Memory]:
+        """The k memories written last that a filter lets through, current or not, latest first.
+
+        What has new content was written anew; a link, a signal or another end is no content.
+
+        Raises:
+            ParameterError: `k` is below 1.
+        """
+        count = whole(k, "k", 1)
+        with self._database.reading() as connection:
+            records = memories.latest(connection, count, *_sql(where))
+            return Reading.memories_in(connection, records)
 
     def history(self, id: str) -> list[Memory]:  # noqa: A002  the field's name
         """What a fact was over time: all that the memory replaced or was replaced by.
@@ -140,152 +144,6 @@ class Readable:
             if memories.find(connection, label(id, "id")) is None:
                 raise UnknownMemoryError(id)
             return edges.touching(connection, [id])
-
-    def search(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        *,
-        vector: VectorLike | None = None,
-        where: Where | None = None,
-        session: str | None = None,
-        as_of: When | None = None,
-        known_at: When | None = None,
-        scoring: Scoring | None = None,
-        now: When | None = None,
-        layer_weight: float = 1.0,
-    ) -> Hits:
-        """The k best of all memories that may be returned, by the formula of docs/scoring.md.
-
-        Writes nothing. Fewer than k only if fewer may be returned.
-
-        Args:
-            text: What to look for. Embedded, too, if there is an embedder and no `vector`,
-                unless the scoring gives similarity no weight.
-            k: At least 1.
-            vector: What to look for, shape (dim,).
-            where: Only memories this filter lets through.
-            session: Only memories of this session.
-            as_of: What was true then? Now unless given.
-            known_at: Only what was recorded by then.
-            scoring: How relevance, age and importance weigh.
-            now: From when ages count; the clock's time unless given.
-            layer_weight: What every score is multiplied by, above 0; see ContextLayers.
-
-        Raises:
-            ParameterError: An argument outside its range, or neither text nor vector.
-            DimensionError: The vector's length is not this store's.
-        """
-        question = self._question(
-            text, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now, layer_weight=layer_weight,
-        )  # fmt: skip
-        with self._reading() as reading:
-            return Hits(reading.search(question, whole(k, "k", 1)))
-
-    def nearest(
-        self, vector: VectorLike, k: int = 5, *, where: Where | None = None,
-        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
-        now: When | None = None,
-    ) -> list[tuple[Memory, float]]:  # fmt: skip
-        """The k memories nearest to a vector, with their cosine in [−1, 1]; nothing else counts.
-
-        A memory without a vector counts as 0. The arguments are those of `search`.
-        """
-        question = self._question(
-            None, vector=vector, where=where, session=session, as_of=as_of, known_at=known_at,
-            now=now, scoring=_SIMILARITY,
-        )  # fmt: skip
-        with self._reading() as reading:
-            return reading.nearest(question, whole(k, "k", 1))
-
-    def context_chain(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        hops: int = 2,
-        *,
-        types: Iterable[str] | None = None,
-        limit: int = 50,
-        time_weight: float | None = None,
-        **asked: Any,
-    ) -> ContextChain:
-        """The k best memories and what is linked to them within `hops` steps.
-
-        A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
-        if that is better. Filters and currency hold for every memory reached.
-
-        Args:
-            text: As in `search`, as are `k` and the further arguments.
-            k: How many memories the query itself finds, at least 1.
-            hops: How far to walk, at least 0.
-            types: Only over edges of these types.
-            limit: How many memories there may be in all, at least 1.
-            time_weight: Instead of the scoring's.
-            asked: Further arguments of `search`.
-        """
-        scoring = asked.pop("scoring", None) or Scoring()
-        if time_weight is not None:
-            scoring = scoring.replace(time_weight=time_weight)
-        question = self._question(text, scoring=scoring, **asked)
-        with self._reading() as reading:
-            return reading.context_chain(
-                question,
-                whole(k, "k", 1),
-                hops=whole(hops, "hops", 0),
-                types=None if types is None else frozenset(labels(types, "types")),
-                limit=whole(limit, "limit", 1),
-            )
-
-    @property
-    def query_embedder(self) -> Embedder | None:
-        """What makes a query's text a vector, if there is anything."""
-        return self._embedding.queries
-
-    def embed_query(self, text: str) -> Vector | None:
-        """The query's vector at unit length, shape (dim,); None without an embedder."""
-        return self._embedding.query(text, None)
-
-    def held(
-        self,
-        keys: Collection[str] = (),
-        texts: Collection[str] = (),
-        *,
-        where: Where | None = None,
-        session: str | None = None,
-        as_of: When | None = None,
-        known_at: When | None = None,
-        now: When | None = None,
-    ) -> tuple[set[str], set[str]]:
-        """Which of these slots a current memory holds, and which of these texts may be returned.
-
-        Args:
-            keys: Slots. The filters do not matter to them.
-            texts: Whole texts.
-            where: As in `search`, as are the next four.
-            session: Only memories of this session.
-            as_of: What was true then?
-            known_at: Only what was recorded by then.
-            now: The clock's time unless given.
-        """
-        moment = self._now() if now is None else seconds(now, "now")
-        question = Question(
-            text=None,
-            vector=None,
-            scoring=Scoring(),
-            now=moment,
-            as_of=moment if as_of is None else seconds(as_of, "as_of"),
-            known_at=None if known_at is None else seconds(known_at, "known_at"),
-        )
-        filtered = replace(question, where=_condition(where, session))
-        with self._reading() as reading:
-            return reading.held_keys(question, keys), reading.held_texts(filtered, texts)
-
-    def why_not(self, text: str | None, id: str, k: int = 5, **asked: Any) -> Verdict:  # noqa: A002
-        """Why a search of the same arguments does not return a memory: a gate, or its rank."""
-        question = self._question(text, **asked)
-        with self._reading() as reading:
-            return reading.why_not(question, label(id, "id"), whole(k, "k", 1))
 
     def signals(self, id: str) -> list[Signal]:  # noqa: A002  the field's name
         """Every signal about a memory, oldest first.
@@ -350,48 +208,7 @@ class Readable:
             view = replica.sync(connection, lambda: self._database.refresh(connection))
             yield Reading(connection, view, replica)
 
-    def _question(
-        self,
-        text: str | None,
-        *,
-        vector: VectorLike | None = None,
-        where: Where | None = None,
-        session: str | None = None,
-        as_of: When | None = None,
-        known_at: When | None = None,
-        scoring: Scoring | None = None,
-        now: When | None = None,
-        layer_weight: float = 1.0,
-    ) -> Question:
-        if text is None and vector is None:
-            raise ParameterError("a search needs a text, a vector, or both")
-        if text is not None and not isinstance(text, str):
-            raise ParameterError(f"text must be a string, got {text!r:.80}")
-        if scoring is not None and not isinstance(scoring, Scoring):
-            raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
-        if not 0 < layer_weight < float("inf"):
-            raise ParameterError(f"layer_weight must be above 0, got {layer_weight!r}")
-        ranked = scoring or _DEFAULT
-        query = self._embedding.query(text if ranked.dense_weight > 0 else None, vector)
-        dimension = self._database.dimension()
-        if query is not None and dimension is not None and len(query) != dimension:
-            raise DimensionError(dimension, len(query))
-        moment = self._now() if now is None else seconds(now, "now")
-        return Question(
-            text=text,
-            vector=query,
-            scoring=ranked,
-            now=moment,
-            as_of=moment if as_of is None else seconds(as_of, "as_of"),
-            known_at=None if known_at is None else seconds(known_at, "known_at"),
-            where=_condition(where, session),
-            layer_weight=layer_weight,
-        )
 
-
-def _condition(where: Where | None, session: str | None) -> Filter | None:
+def _sql(where: Where | None) -> tuple[str, Sequence[object]]:
     condition = parse(where)
-    if session is None:
-        return condition
-    only = F("session") == label(session, "session")
-    return only if condition is None else condition & only
+    return ("1", ()) if condition is None else to_sql(condition)

@@ -6,19 +6,22 @@ They are shares of an importance in [0, 1]: they have no other unit.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from math import fsum
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from feather_memory.errors import ParameterError
 from feather_memory.model import SignalKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from feather_memory.model import Signal
+
+Name = TypeVar("Name")
 
 BASELINE = 0.4
 """Before anybody did anything. Source: published Feather DB context-engine patterns."""
@@ -43,6 +46,9 @@ REPETITION = 0.1
 
 REPETITION_MOST = 0.2
 """What repetition adds at most: reached at the second time. Source: as above."""
+
+ENOUGH_WORDS = 0.5
+"""Share of a copied text's words that a memory must hold to be what was copied."""
 
 DECIMALS = 12
 """To which an importance is rounded, so that 0.4 + 0.4 + 0.1 is 0.9."""
@@ -155,3 +161,29 @@ def _importance(prior: float, effects: Iterable[float]) -> float:
         raise ParameterError(f"prior must be a number in [0, 1], got {prior!r}")
     # Clamped once, at the end: clamping in between would make the order matter.
     return round(min(1.0, max(0.0, fsum([prior, *effects]))), DECIMALS)
+
+
+def copied_from(copied: str, texts: Mapping[Name, str]) -> list[Name]:
+    """Which of the texts somebody copied from; none if none comes near.
+
+    Those that hold what was copied or are held in it; else those that share the most of its
+    words, at least half of them. Case and punctuation do not matter.
+
+    >>> copied_from("On Fridays!", {"a": "we deploy on fridays", "b": "fridays are short"})
+    ['a']
+    """
+    wanted = _folded(copied)
+    words = set(wanted.split())
+    if not words:
+        return []
+    folded = {name: _folded(text) for name, text in texts.items()}
+    whole = [name for name, text in folded.items() if wanted in text or text in wanted]
+    if whole:
+        return whole
+    shares = {name: len(words & set(text.split())) / len(words) for name, text in folded.items()}
+    most = max(shares.values(), default=0.0)
+    return [name for name, share in shares.items() if share == most >= ENOUGH_WORDS]
+
+
+def _folded(text: str) -> str:
+    return " ".join(re.findall(r"\w+", text.casefold()))

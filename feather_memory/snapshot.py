@@ -181,16 +181,19 @@ def replacing(path: Path) -> Iterator[Path]:
 def discard(path: str | Path) -> None:
     """Remove the derived file, and what writers that were killed left of theirs."""
     path = Path(path)
+    for each in (path, *leftovers(path)):
+        each.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What writers of a derived file that were killed left beside it."""
     prefix = f".{path.name}."
-    path.unlink(missing_ok=True)
     with os.scandir(path.parent) as entries:
-        leftovers = [
-            entry.path
+        return [
+            Path(entry.path)
             for entry in entries
             if entry.name.startswith(prefix) and entry.name.endswith(".tmp")
         ]
-    for leftover in leftovers:
-        Path(leftover).unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:

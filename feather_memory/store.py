@@ -18,6 +18,7 @@ from feather_memory.model import Edge, EdgeType, Forgotten, Memory
 from feather_memory.reading import Reading
 from feather_memory.replica import Replica
 from feather_memory.shelf import Shelf
+from feather_memory.tenants import checked
 
 if TYPE_CHECKING:
     import os
@@ -70,11 +71,13 @@ class Store(Engagement):
             StoreAccessError: A directory, or a place that cannot be read or written.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
             NewerFormatError: Written by a later release. It is left as it is.
+            TenantNameError: No tenant can have this name.
             WrongTenantError: It belongs to another tenant.
         """
         if durability not in {"process", "full"}:
             raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
-        database = Database(Path(path), durability=durability, tenant=tenant)
+        owner = None if tenant is None else checked(tenant)
+        database = Database(Path(path), durability=durability, tenant=owner)
         return cls(database, embedder=embedder, query_embedder=query_embedder, clock=clock)
 
     def __enter__(self) -> Self:

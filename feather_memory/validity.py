@@ -1,4 +1,4 @@
-"""When a memory holds, who replaced it, and whether a search may return it.
+"""When a memory holds, and what keeps a search from returning it.
 
 Two times are kept apart: `known_at` looks at when things were recorded, `as_of` at when they
 hold. A memory may be returned if ::
@@ -12,7 +12,6 @@ recorded by `known_at` hold. Intervals are half-open: [from, to).
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -22,8 +21,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from feather_memory.errors import ParameterError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from feather_memory.types import Seconds, When
 
 DECIMALS = 6
@@ -94,23 +91,6 @@ def seconds(moment: When, name: str) -> Seconds:
     return min(round(float(value), DECIMALS), LAST)
 
 
-def overlaps(
-    a_from: Seconds | None, a_to: Seconds | None, b_from: Seconds | None, b_to: Seconds | None
-) -> bool:
-    """Whether two half-open intervals share a moment. None is open; an empty one shares none."""
-    start = max(-math.inf if a_from is None else a_from, -math.inf if b_from is None else b_from)
-    stop = min(math.inf if a_to is None else a_to, math.inf if b_to is None else b_to)
-    return start < stop
-
-
-def end(
-    valid_to: Seconds | None, expires_at: Seconds | None, closings: Iterable[Seconds] = ()
-) -> Seconds | None:
-    """From when a memory is no longer current: the first of all that end it, or None."""
-    given = [moment for moment in (valid_to, expires_at, *closings) if moment is not None]
-    return min(given, default=None)
-
-
 def gate(lifetime: Lifetime, *, as_of: Seconds, known_at: Seconds | None = None) -> Gate | None:
     """The first reason why a memory may not be returned, or None if it may.
 
@@ -131,48 +111,3 @@ def gate(lifetime: Lifetime, *, as_of: Seconds, known_at: Seconds | None = None)
     if lifetime.valid_from > as_of:
         return Gate.NOT_YET_VALID
     return None
-
-
-def is_eligible(lifetime: Lifetime, *, as_of: Seconds, known_at: Seconds | None = None) -> bool:
-    """Whether time lets a search return the memory: no `gate` keeps it out."""
-    return gate(lifetime, as_of=as_of, known_at=known_at) is None
-
-
-def heads(memory_id: str, supersedes: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """What a memory has become: the ends of every chain of replacements, sorted by id.
-
-    Args:
-        memory_id: Where to start. One that nothing replaced is its own head.
-        supersedes: Pairs (new, old), in any order.
-
-    >>> heads("a", [("b", "a"), ("c", "b"), ("d", "a")])
-    ('c', 'd')
-    """
-    replaced_by = _replaced_by(supersedes)
-    return tuple(sorted(each for each in _above(memory_id, replaced_by) if each not in replaced_by))
-
-
-def would_cycle(new_id: str, old_id: str, supersedes: Iterable[tuple[str, str]]) -> bool:
-    """Whether `new_id` supersedes `old_id` would make a memory replace itself.
-
-    >>> would_cycle("a", "c", [("b", "a"), ("c", "b")])
-    True
-    """
-    return old_id in _above(new_id, _replaced_by(supersedes))
-
-
-def _replaced_by(supersedes: Iterable[tuple[str, str]]) -> Mapping[str, set[str]]:
-    replaced_by: defaultdict[str, set[str]] = defaultdict(set)
-    for new_id, old_id in supersedes:
-        replaced_by[old_id].add(new_id)
-    return dict(replaced_by)
-
-
-def _above(memory_id: str, replaced_by: Mapping[str, set[str]]) -> set[str]:
-    """The memory and all that replaced it, directly or not. Ends on a cycle, too."""
-    seen, waiting = {memory_id}, [memory_id]
-    while waiting:
-        fresh = replaced_by.get(waiting.pop(), set()) - seen
-        seen |= fresh
-        waiting.extend(fresh)
-    return seen

@@ -95,6 +95,14 @@ def test_the_speed_benchmark_prints_every_measurement(capsys):
         assert name in printed
 
 
+def test_the_langchain_benchmark_measures_every_adapter_beside_the_store(capsys):
+    load("langchain_overhead").main(["--small"])
+
+    printed = capsys.readouterr().out
+    for name in ("Store.search", "FeatherVectorStore", "Store.recall", "FeatherRetriever"):
+        assert name in printed
+
+
 def test_the_recall_benchmark_finds_the_only_evidence_there_is(capsys, evaluation_data):
     load("recall").main([str(evaluation_data)])
 
@@ -108,6 +116,20 @@ def test_an_update_that_is_told_to_the_store_is_never_stale(capsys, evaluation_d
 
     told = capsys.readouterr().out.splitlines()[-1].split()
     assert told == ["superseded", "0.0", "0.0", "100.0", "100.0"]
+
+
+def test_the_tenants_benchmark_tells_of_every_bar(capfd, monkeypatch):
+    tenants = load("tenants")
+    for name in ("LARGE", "SMALL", "HELD"):
+        monkeypatch.setattr(tenants, name, 3)
+    for name in ("ROWS", "HELD_ROWS"):
+        monkeypatch.setattr(tenants, name, 20)
+
+    tenants.main()
+
+    printed = capfd.readouterr().out
+    for bar in ("(bar 100)", "(bar 5)", "(bar 1.2)", "3 of 20 x 384, max_open=5: +"):
+        assert bar in printed
 
 
 def test_the_recall_benchmark_is_skipped_without_data(capsys):

@@ -1,6 +1,7 @@
 """Every command does what its help says, and every error is one line and a non-zero exit."""
 
 import json
+import os
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -9,9 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from feather_memory import __main__
-from feather_memory.cli import app
-from feather_memory.cli.intake import BATCH, OPEN_STORES, file_name
+from feather_memory.cli import app, pooling
+from feather_memory.cli.exchange import OPEN_STORES
+from feather_memory.cli.intake import BATCH
+from feather_memory.pool import TenantPool
 from feather_memory.store import Store
+from feather_memory.tenants import file_name
 from feather_memory.testing import FrozenClock, HashEmbedder
 
 
@@ -246,6 +250,136 @@ def test_import_fills_one_store_for_each_value_of_a_field(call, tmp_path):
             assert store.check() == []
 
 
+def test_a_pool_over_the_directory_serves_what_was_imported_for_each_tenant(call, tmp_path):
+    groups = ["alice", "../../x", "User", "user", "con", "a" * 200]
+    rows = [{"text": f"hello from {group}", "who": group} for group in groups]
+    rows += [{"text": "refused", "who": "x" * 256}, {"text": "refused", "who": "a\0"}]
+    file = lines_of(tmp_path / "chat.jsonl", rows)
+    directory = tmp_path / "in" / "memories"
+
+    out = call("import", file, "--per", "who", "--dir", directory).stdout
+    one = lines_of(tmp_path / "one.jsonl", [{"text": "for her alone"}])
+    call("import", one, "--tenant", "alice", "--dir", directory)
+
+    assert "6 lines remembered, 2 refused" in out
+    with TenantPool(directory) as pool:
+        assert pool.tenants() == sorted(groups)
+        for group in groups:
+            told = {memory.text for memory in pool.get(group).iterate()}
+            assert told == {f"hello from {group}"} | (
+                {"for her alone"} if group == "alice" else set()
+            )
+            assert pool.get(group).check() == []
+    assert [entry.name for entry in (tmp_path / "in").iterdir()] == ["memories"]
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Alice's and Bob's stores, and a damaged one."""
+    directory = tmp_path / "memories"
+    with TenantPool(directory, embedder=HashEmbedder()) as pool:
+        pool.get("alice").add("Alice deploys on Fridays", id="a")
+        pool.get("user:7").add("Somebody else deploys on Mondays", id="b")
+    (directory / "carol.feather").write_bytes(b"damaged")
+    for age, name in enumerate(["alice", "user:7", "carol"]):
+        os.utime(directory / file_name(name), (1_700_000_000 - 60 * age,) * 2)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("command", "after", "said"),
+    [
+        ("search", ["who deploys?"], "Alice deploys on Fridays"),
+        ("search", ["who deploys?", "--hops", 1], "Alice deploys on Fridays"),
+        ("show", ["a"], "Alice deploys on Fridays"),
+        ("history", ["a"], "Alice deploys on Fridays"),
+        ("stats", [], "memories"),
+        ("check", [], "Nothing is wrong"),
+        ("backup", ["copy.feather"], "Copied to"),
+        ("export", [], "Alice deploys on Fridays"),
+        ("forget", ["a", "--yes"], "Forgot 1 memories"),
+    ],
+)
+def test_a_store_can_be_named_by_its_tenant(
+    call, directory, monkeypatch, tmp_path, command, after, said
+):
+    monkeypatch.chdir(tmp_path)
+    before = call(command, "--dir", directory, "--tenant", "alice", *after).stdout
+    call("backup", "--dir=memories", "--tenant=user:7", tmp_path / "bob.feather")
+
+    assert said in before
+    assert "Mondays" not in before
+    with Store.open(tmp_path / "bob.feather", tenant="user:7") as copy:
+        assert len(copy) == 1
+
+
+def test_options_of_the_tenant_may_stand_anywhere(call, directory):
+    out = call("search", "who deploys?", "--tenant", "alice", "-k", 1, "--dir", directory).stdout
+
+    assert "Alice deploys on Fridays" in out
+
+
+def test_a_store_is_named_once(call, directory, path):
+    done = call("search", path, "deploys", "--dir", directory, "--tenant", "alice", fails=True)
+
+    assert done.exit_code == 2
+    assert done.stdout == ""
+
+
+def test_the_file_of_another_tenant_is_refused(call, directory):
+    (directory / file_name("user:7")).rename(directory / file_name("bob"))
+
+    done = call("search", "--dir", directory, "--tenant", "bob", "x", fails=True)
+
+    assert_one_line(done, "belongs to")
+
+
+def test_tenants_lists_who_is_there_the_last_written_first(call, directory, tmp_path):
+    before = sorted(path.name for path in directory.iterdir())
+    lines = call("tenants", directory).stdout.splitlines()
+    (tmp_path / "empty").mkdir()
+
+    assert [line.split()[0] for line in lines] == ["tenant", "alice", "user:7", "carol"]
+    assert lines[1].endswith("2023-11-14 22:13")
+    assert lines[3].split()[1] == "7"
+    assert sorted(path.name for path in directory.iterdir()) == before
+    assert "Nobody" in call("tenants", tmp_path / "empty").stderr
+
+
+def test_warm_tells_how_long_each_took_and_fails_if_one_did(call, directory, monkeypatch):
+    whole = call("warm", directory, fails=True).stdout
+    named = call("warm", directory, "user:7", "alice", "--workers", 2).stdout
+    nobody = call("warm", directory, "nobody", fails=True).stdout
+
+    assert "2 opened, 1 failed" in whole
+    assert "not a readable Feather Memory file" in whole
+    assert [line.split()[0] for line in named.splitlines()[1:3]] == ["user:7", "alice"]
+    assert "2 opened, 0 failed" in named
+    assert "no tenant 'nobody'" in nobody
+    assert not (directory / "nobody.feather").exists()
+
+
+def test_warm_opens_all_of_more_tenants_than_there_is_room_for(call, tmp_path, monkeypatch):
+    with TenantPool(tmp_path / "many") as pool:
+        for n in range(7):
+            pool.get(f"t{n}").add("x")
+    monkeypatch.setattr("feather_memory.pool.room", lambda: 3)
+    monkeypatch.setattr(pooling, "_is_terminal", lambda: True)
+
+    done = call("warm", tmp_path / "many")
+
+    assert "7 opened, 0 failed" in done.stdout
+    assert done.stderr.endswith("7 of 7\n")
+
+
+def test_warm_draws_a_bar_where_somebody_looks(call, directory, monkeypatch):
+    assert "warming" not in call("warm", directory, "alice").stderr
+
+    monkeypatch.setattr(pooling, "_is_terminal", lambda: True)
+
+    assert "warming" in call("warm", directory, "alice").stderr
+
+
 def test_import_reads_csv(call, tmp_path):
     file = tmp_path / "chat.csv"
     file.write_bytes("\ufefftext,who,when\nHello,Ann,1:56 pm on 8 May, 2023\n".encode())
@@ -342,7 +476,17 @@ def assert_one_line(done, said):
         (["import", "{chat}"], "say where to"),
         (["import", "{chat}", "--store", "{dir}/s", "--per", "x"], "say where to"),
         (["import", "{chat}", "--dir", "{dir}/s"], "say where to"),
-        (["import", "{chat}", "--dir", "{junk}", "--per", "text"], "is not a directory"),
+        (["import", "{chat}", "--dir", "{junk}", "--per", "text"], "cannot use"),
+        (["import", "{chat}", "--dir", "{dir}/s", "--per", "x", "--tenant", "x"], "say where to"),
+        (["import", "{chat}", "--store", "{dir}/s", "--tenant", "x"], "say where to"),
+        (["import", "{chat}", "--dir", "{dir}/s", "--tenant", ""], "a tenant's name"),
+        (["stats", "--dir", "{dir}"], "goes with --tenant"),
+        (["stats", "--tenant", "alice"], "goes with --tenant"),
+        (["search", "--dir", "{dir}", "--tenant", "bob", "x"], "no store of 'bob'"),
+        (["search", "--dir", "{dir}", "--tenant", "", "x"], "a tenant's name"),
+        (["search", "--dir", "{dir}", "--tenant", "alice", "x"], "belongs to"),
+        (["tenants", "{dir}/none"], "no directory at"),
+        (["warm", "{junk}"], "no directory at"),
         (["import", "{chat}", "--store", "{junk}"], "not a readable Feather Memory file"),
         (["import", "{csv}", "--store", "{dir}/s"], "no column 'text'"),
         (["demo", "--keep", "{junk}"], "never overwrites"),
@@ -383,7 +527,7 @@ def test_every_command_has_help(call):
     out = call("--help").stdout
     names = ["demo", "import", "export", "search", "show", "history", "stats", "check", "backup"]
 
-    for name in [*names, "forget"]:
+    for name in [*names, "forget", "tenants", "warm"]:
         assert name in out
         assert len(call(name, "--help").stdout) > 200
     assert "lexical, not semantic" in " ".join(call("search", "--help").stdout.split())

@@ -164,6 +164,24 @@ def test_credit_is_shared_over_what_was_shown(shown):
     assert importance(shown, "tea", "run", "car", "cat", "bob") == [0.4375] * 4 + [0.4]
 
 
+def test_less_credit_may_be_shared(shown):
+    given = shown.feedback("t1", "saved", strength=0.5)
+    assert {signal.strength for signal in given} == {0.125}
+    for wrong in (0, 1.5, float("nan")):
+        with pytest.raises(ParameterError, match="strength"):
+            shown.feedback("t1", "liked", strength=wrong)
+
+
+def test_what_a_turn_was_shown_can_be_looked_up_but_for_what_was_forgotten(shown):
+    before = [memory.id for memory in shown.shown("t1")]
+    shown.forget("cat")
+
+    assert sorted(before) == ["car", "cat", "run", "tea"]
+    assert [memory.id for memory in shown.shown("t1")] == [id_ for id_ in before if id_ != "cat"]
+    with pytest.raises(UnknownTurnError, match="'t9'"):
+        shown.shown("t9")
+
+
 def test_credit_is_narrowed_by_id(shown):
     (signal,) = shown.feedback("t1", SignalKind.SAVED, memory_ids=["cat"])
     assert (signal.memory_id, signal.strength) == ("cat", 1.0)
@@ -224,6 +242,21 @@ def test_a_correction_lowers_and_supersedes_what_it_corrects(shown):
     )
     assert again == [signal]
     assert shown.stats().memories == before.memories
+
+
+def test_a_correction_may_bring_its_vector(tmp_path):
+    """Where an adapter embeds, the store has no embedder."""
+    with Store.open(tmp_path / "bare.feather") as store:
+        store.add("Alice drives a car", id="car", vector=[1.0, 0.0])
+        turn = store.recall("car", vector=[1.0, 0.0]).turn
+
+        store.feedback(turn, "corrected", correction="Alice cycles", vector=[0.0, 1.0])
+
+        (new,) = store.get("car").superseded_by
+        assert store.get(new).vector.tolist() == [0.0, 1.0]
+        with pytest.raises(ParameterError, match="correction"):
+            store.feedback(turn, "liked", vector=[0.0, 1.0])
+        assert store.check() == []
 
 
 def test_a_correction_takes_over_the_slot(store):

@@ -24,6 +24,7 @@ from feather_memory import (
     NewerFormatError,
     Store,
     StoreAccessError,
+    TenantNameError,
     WrongTenantError,
     keeping,
 )
@@ -319,6 +320,58 @@ def test_a_backup_is_one_file(tmp_path, file):
         (tmp_path / "out").mkdir()
         store.backup(tmp_path / "out" / "copy.feather")
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["copy.feather"]
+
+
+def test_a_backup_that_is_killed_leaves_nothing_that_looks_like_one(tmp_path, file):
+    """Killed when the copy is written, and has not got its name yet."""
+    with opened(file) as store:
+        fill(store, 5)
+    script = """
+import os, sys
+from feather_memory import Store
+os.link = lambda *_: os._exit(9)
+Store.open(sys.argv[1]).backup(sys.argv[2])
+"""
+    target = tmp_path / "out" / "copy.feather"
+    target.parent.mkdir()
+    killed = subprocess.run(
+        [sys.executable, "-c", script, str(file), str(target)],
+        env=ENVIRONMENT,
+        timeout=30,
+        check=False,
+    )
+
+    assert killed.returncode == 9
+    assert list(target.parent.glob("*.feather")) == []
+    with opened(file) as store:
+        store.backup(target)
+    with opened(target) as copy:
+        assert len(copy) == 5
+        assert copy.check() == []
+
+
+def test_a_backup_leaves_what_came_to_its_place_meanwhile(tmp_path, file, monkeypatch):
+    target = tmp_path / "copy.feather"
+    link = os.link
+
+    def late(source, destination):
+        destination.write_bytes(b"precious")
+        link(source, destination)
+
+    with opened(file) as store:
+        fill(store, 5)
+        monkeypatch.setattr(os, "link", late)
+        with pytest.raises(StoreAccessError, match="exists"):
+            store.backup(target)
+    assert target.read_bytes() == b"precious"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([file.name, target.name])
+
+
+@pytest.mark.parametrize("tenant", ["", "a\0b", "x" * 256, 7])
+def test_a_name_no_tenant_can_have_opens_nothing(file, tenant):
+    with pytest.raises(TenantNameError):
+        Store.open(file, tenant=tenant)
+    assert not file.exists()
 
 
 def test_a_backup_never_overwrites(tmp_path, file):

@@ -12,6 +12,7 @@ from feather_memory import (
     ParameterError,
     Scoring,
     TenantPool,
+    UnknownTurnError,
 )
 from feather_memory.testing import HashEmbedder
 
@@ -145,6 +146,111 @@ def test_a_recall_is_logged_in_the_store_of_each_hit(layers):
     assert layers["team"].feedback("turn-1", "liked")[0].memory_id == "t"
 
 
+@pytest.fixture
+def shown(layers):
+    """Two memories of the user's, one of the team's, all shown to turn-1."""
+    layers["user"].add("the user deploys on fridays", id="u1")
+    layers["user"].add("the user drinks green tea", id="u2")
+    layers["team"].add("the team deploys on mondays", id="t1")
+    layers["shared"].add("nobody was shown this", id="s1")
+    hits = layers.search("the user the team", 3)
+    assert {hit.memory.id for hit in hits} == {"u1", "u2", "t1"}
+    return layers.log_recall(hits, turn="turn-1")
+
+
+def strengths(signals):
+    return {signal.memory_id: round(signal.strength, 6) for signal in signals}
+
+
+def test_feedback_shares_its_credit_over_what_all_layers_showed(layers, shown):
+    first = layers.feedback(shown, "liked")
+    again = layers.feedback(shown, "liked")
+
+    assert strengths(first) == dict.fromkeys(("u1", "u2", "t1"), 0.333333)
+    assert again == first
+    assert layers["team"].get("t1").importance == pytest.approx(0.4 + 0.15 / 3)
+    assert layers["shared"].get("s1").importance == 0.4
+
+
+def test_feedback_is_taken_back_in_every_layer(layers, shown):
+    layers.feedback(shown, "liked")
+    taken = layers.unfeedback(shown, "liked")
+
+    assert {signal.memory_id for signal in taken} == {"u1", "u2", "t1"}
+    assert layers["user"].get("u1").importance == layers["team"].get("t1").importance == 0.4
+
+
+def test_a_copied_text_is_credited_in_the_one_layer_that_holds_it(layers, shown):
+    copied = layers.feedback(shown, "copied", copied_text="Deploys on Mondays")
+    unknown = layers.feedback(shown, "copied", copied_text="quite something else")
+
+    assert strengths(copied) == {"t1": 1.0}
+    assert set(strengths(unknown)) == {"u1", "u2", "t1"}
+
+
+def test_feedback_narrowed_by_id_reaches_those_and_refuses_strangers(layers, shown):
+    assert strengths(layers.feedback(shown, "saved", memory_ids=["u2", "t1"])) == {
+        "u2": 0.5, "t1": 0.5,
+    }  # fmt: skip
+    with pytest.raises(ParameterError, match="'s1'"):
+        layers.feedback(shown, "disliked", memory_ids=["u1", "s1"])
+    assert layers["user"].get("u1").importance == 0.4
+
+
+def test_a_correction_that_could_mean_several_memories_is_refused(layers, shown):
+    """Each layer's own store would have found one memory, or none, to be meant."""
+    layers["team"].log_recall(layers["team"].search("team"), turn="turn-2")
+    layers["user"].log_recall(layers["user"].search("fridays", 1), turn="turn-2")
+    for turn in (shown, "turn-2"):
+        with pytest.raises(ParameterError, match="memory_ids"):
+            layers.feedback(turn, "corrected", correction="the team deploys on tuesdays")
+
+    (signal,) = layers.feedback(
+        shown, "corrected", correction="the team deploys on tuesdays", memory_ids=["t1"]
+    )
+
+    assert signal.memory_id == "t1"
+    (new,) = layers["team"].get("t1").superseded_by
+    assert layers["team"].get(new).text == "the team deploys on tuesdays"
+    assert layers["team"].get("t1").importance == pytest.approx(0.2)
+    assert len(layers["user"]) == 2
+
+
+def test_a_turn_is_unknown_only_if_no_layer_logged_it(layers):
+    layers["shared"].add("deploys on fridays")
+    layers["shared"].recall("deploys", turn="of one layer")
+    layers.log_recall([], turn="shown nothing")
+
+    assert len(layers.feedback("of one layer", "liked")) == 1
+    assert layers.feedback("shown nothing", "liked") == []
+    with pytest.raises(ParameterError, match="'loved'"):
+        layers.feedback("shown nothing", "loved")
+    for ask in (layers.feedback, layers.unfeedback):
+        with pytest.raises(UnknownTurnError, match="'nobody'"):
+            ask("nobody", "liked")
+
+
+def test_a_chain_that_was_shown_is_logged_where_each_hit_is_from(layers):
+    for name in ("user", "team"):
+        layers[name].add(f"zebra of the {name}", id=f"{name}0")
+        layers[name].add("something else entirely", id=f"{name}1")
+        layers[name].link(f"{name}0", f"{name}1")
+    layers["team"].update("team1", text="another text")
+    turn = layers.log_recall(layers.context_chain("zebra", k=1))
+
+    assert set(strengths(layers.feedback(turn, "liked"))) == {"user0", "user1", "team0", "team1"}
+    assert layers["team"].get("team1").recalls == 1
+
+
+def test_what_is_of_no_layer_here_is_not_logged(layers):
+    layers["user"].add("deploys on fridays", id="u")
+    stray = layers["user"].search("deploys")
+    with pytest.raises(ParameterError, match="of no layer"):
+        layers.log_recall([*layers.search("deploys"), *stray], turn="t")
+    with pytest.raises(UnknownTurnError):
+        layers.feedback("t", "liked")
+
+
 def test_a_chain_walks_as_far_as_each_layer_says(layers):
     for name in WEIGHTS:
         store = layers[name]
@@ -181,19 +287,39 @@ def test_layers_need_names_of_their_own_and_numbers_in_range(pool):
         lambda: Layer(name="", store=store),
         lambda: ContextLayers(user=store).search("x", 0),
         lambda: ContextLayers(user=store).search("x", scoring="fast"),
+        lambda: ContextLayers(user=store).search("x", layer_weight=2.0),
+        lambda: ContextLayers(user=store).context_chain("x", layer_weight=2.0),
         lambda: store.search("x", layer_weight=0),
     ):
         with pytest.raises(ParameterError):
             wrong()
 
 
-def brute_force(layers, query, k, **asked):
-    """Every answer of every layer, then the rules one after the other."""
-    everything = []
-    for at, layer in enumerate(layers):
-        scoring = Scoring(time_weight=TIME_WEIGHTS[layer.name])
-        hits = layer.store.search(query, 10_000, scoring=scoring, **asked)
-        everything += [(at, hit) for hit in hits]
+def fill(layers, clock, chance):
+    words = ["tea", "coffee", "theme", "deploy", "friday", "python"]
+    for _ in range(90):
+        name = chance.choice(list(WEIGHTS))
+        key = chance.choice(["a", "b", "c", "d"]) if chance.random() < 0.2 else None
+        layers[name].add(
+            " ".join(chance.choices(words, k=chance.randint(1, 2))) + f" {chance.randint(0, 2)}",
+            key=key,
+            importance=chance.random(),
+            metadata={"channel": chance.choice(["chat", "mail"])},
+        )
+        clock.advance(days=chance.random() * 5)
+
+
+def scoring_of(layer):
+    return Scoring(time_weight=TIME_WEIGHTS[layer.name])
+
+
+def ranked(hits):
+    return [(hit.layer, hit.memory.id, round(hit.score.value, 5)) for hit in hits]
+
+
+def brute_force(layers, found, k):
+    """Every answer of every layer at weight 1, then the rules one after the other."""
+    everything = [(at, hit) for at, hits in enumerate(found) for hit in hits]
     slots = [
         {m.key for m in layer.store.iterate() if m.key and m.valid_to is None} for layer in layers
     ]
@@ -208,26 +334,42 @@ def brute_force(layers, query, k, **asked):
             shown.append((at, hit))
     names = [layer.name for layer in layers]
     shown.sort(key=lambda pair: (-round(pair[1].score.value * WEIGHTS[names[pair[0]]], 7), pair[0]))
-    return [(names[at], round(hit.score.value * WEIGHTS[names[at]], 5)) for at, hit in shown[:k]]
+    return [
+        (names[at], hit.memory.id, round(hit.score.value * WEIGHTS[names[at]], 5))
+        for at, hit in shown[:k]
+    ]
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_the_merge_is_the_brute_force_merge(layers, clock, seed):
-    chance = random.Random(seed)
-    words = ["tea", "coffee", "theme", "deploy", "friday", "python"]
-    for _ in range(90):
-        name = chance.choice(list(WEIGHTS))
-        key = chance.choice(["a", "b", "c", "d"]) if chance.random() < 0.2 else None
-        layers[name].add(
-            " ".join(chance.choices(words, k=chance.randint(1, 2))) + f" {chance.randint(0, 2)}",
-            key=key,
-            importance=chance.random(),
-            metadata={"channel": chance.choice(["chat", "mail"])},
-        )
-        clock.advance(days=chance.random() * 5)
+    fill(layers, clock, random.Random(seed))
     for query in ("tea", "deploy friday", "python theme 1"):
         for k in (1, 3, 10, 200):
             for asked in ({}, {"where": {"channel": "chat"}}):
-                got = layers.search(query, k, **asked)
-                expected = brute_force(layers, query, k, **asked)
-                assert [(h.layer, round(h.score.value, 5)) for h in got] == expected
+                found = [
+                    layer.store.search(query, 10_000, scoring=scoring_of(layer), **asked)
+                    for layer in layers
+                ]
+                merged = layers.search(query, k, **asked)
+                assert ranked(merged) == brute_force(layers, found, k)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_merge_of_chains_is_the_brute_force_merge(layers, clock, seed):
+    chance = random.Random(seed)
+    fill(layers, clock, chance)
+    for layer in layers:
+        ids = [memory.id for memory in layer.store.iterate()]
+        for _ in range(20):
+            source, target = chance.sample(ids, 2)
+            layer.store.link(source, target, weight=chance.uniform(0.1, 1.0))
+    for query in ("tea", "deploy friday"):
+        found = [
+            layer.store.context_chain(
+                query, 4, HOPS[layer.name], time_weight=TIME_WEIGHTS[layer.name], limit=10_000
+            )
+            for layer in layers
+        ]
+        merged = layers.context_chain(query, 4, limit=10_000)
+        assert ranked(merged) == brute_force(layers, found, 10_000)
+        assert {hit.hop for hit in merged} == {0, 1, 2}

@@ -79,3 +79,26 @@ def test_a_notebook_is_stored_without_outputs(path):
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.outputs for cell in cells] == [[]] * len(cells)
     assert [cell.execution_count for cell in cells] == [None] * len(cells)
+
+
+WARM_START = """
+from feather_memory import TenantPool
+with TenantPool("memories") as pool:
+    for name in "abc":
+        pool.get(name).add("x")
+    report = pool.warm("abc", progress=True)
+"""
+
+
+def test_a_bar_in_a_notebook_is_one_output_that_is_drawn_again(tmp_path):
+    """On stderr it would stand there in red, a line for each drawing."""
+    path = tmp_path / "warm.ipynb"
+    cell = nbformat.v4.new_code_cell(WARM_START)
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+
+    notebook = executed(path, tmp_path)
+
+    (output,) = notebook.cells[0].outputs
+    assert output.output_type == "display_data"
+    assert output.data["text/html"].startswith("warming <progress ")
+    assert output.data["text/html"].endswith('value="3" max="3"></progress> 3 of 3')

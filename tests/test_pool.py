@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import random
+import subprocess
+import sys
 import threading
 import time
 import unicodedata
@@ -23,8 +26,8 @@ from feather_memory import (
     TenantPool,
     WrongTenantError,
     keeping,
+    seats,
 )
-from feather_memory import pool as pool_module
 from feather_memory.tenants import file_name
 from feather_memory.testing import HashEmbedder
 
@@ -151,6 +154,15 @@ def test_an_idle_store_rests_at_the_next_call_of_another(pool, clock):
     assert pool.stats().open == 1
 
 
+def test_a_store_that_idles_is_not_counted_as_open(pool, clock):
+    idle = pool.get("a")
+    idle.add("x")
+    clock.advance(seconds=600)
+
+    assert pool.stats().open == 0
+    assert idle._database.is_resting
+
+
 def test_close_idle_says_how_many_it_let_rest(pool, clock):
     for name in "ab":
         pool.get(name).add("x")
@@ -236,6 +248,45 @@ def test_tenants_with_long_names_are_listed_by_what_their_files_say(pool):
     assert pool.tenants() == sorted(names)
 
 
+def test_asking_whether_a_tenant_is_there_makes_no_file(pool):
+    pool.get("alice").add("x")
+
+    assert "alice" in pool
+    assert "Alice" not in pool
+    assert "../../x" not in pool
+    with pytest.raises(TenantNameError):
+        assert "a\0" not in pool
+    assert pool.tenants() == ["alice"]
+
+
+def test_the_recent_tenants_are_those_last_written_or_asked(pool):
+    names = ["a", "b", "c", "é" * 255]
+    for age, name in enumerate(names):
+        pool.get(name).add("x")
+        pool.get(name).rest()
+        os.utime(pool.path_of(name), (1_000.0 - age, 1_000.0 - age))
+    before = pool.recent()
+    pool.get("c").recall("x")
+
+    assert before == names
+    assert pool.recent() == ["c", "a", "b", "é" * 255]
+    assert pool.recent(2) == ["c", "a"]
+    assert pool.recent(0) == []
+    with pytest.raises(ParameterError):
+        pool.recent(-1)
+
+
+def test_searching_does_not_make_a_tenant_recent(pool):
+    pool.get("a").add("x")
+    pool.get("a").rest()
+    os.utime(pool.path_of("a"), (1_000.0, 1_000.0))
+    pool.get("b").add("x")
+    pool.get("a").search("x")
+    pool.get("a").rest()
+
+    assert pool.recent() == ["b", "a"]
+
+
 def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
     store = pool.get("alice")
     store.add("a secret")
@@ -256,8 +307,40 @@ def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
     assert pool.get("alice") is store
 
 
+def test_a_forgotten_tenants_vectors_do_not_come_back_when_another_pool_lets_go(
+    tmp_path, monkeypatch
+):
+    """Beside a tenant who was not forgotten, whose mapped file is written at that moment."""
+    monkeypatch.setattr(keeping, "SNAPSHOT_ROWS", 20)
+    with TenantPool(tmp_path, embedder=HashEmbedder(16)) as one:
+        for name in ("gone", "kept"):
+            one.get(name).add_many({"text": f"secret {n}"} for n in range(60))
+            one.get(name).search("secret")
+        with TenantPool(tmp_path) as other:
+            other.forget_tenant("gone")
+    left = {path.name for path in tmp_path.iterdir()}
+
+    assert left == {"kept.feather", "kept.feather.vectors"}
+
+
+def test_forgetting_a_tenant_removes_what_killed_writers_left(pool):
+    pool.get("alice").add("a secret")
+    pool.get("alice-b").add("x")
+    for name in (".alice.feather.vectors.0f.tmp", ".alice.feather.hnsw.0f.tmp"):
+        (pool.directory / name).write_bytes(b"a secret")
+    (pool.directory / ".alice-b.feather.vectors.0f.tmp").write_bytes(b"of another")
+
+    forgotten = pool.forget_tenant("alice")
+
+    assert {".alice.feather.vectors.0f.tmp", ".alice.feather.hnsw.0f.tmp"} < set(forgotten.files)
+    left = {
+        path.name.removesuffix("-wal").removesuffix("-shm") for path in pool.directory.iterdir()
+    }
+    assert left == {"alice-b.feather", ".alice-b.feather.vectors.0f.tmp"}
+
+
 def test_forgetting_waits_for_a_call_under_way_and_gives_up_on_a_long_one(pool, monkeypatch):
-    monkeypatch.setattr(pool_module, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(seats, "BUSY_SECONDS", 0.05)
     with pool.lease("alice") as store:
         store.add("kept")
         with pytest.raises(TimeoutError):
@@ -336,10 +419,19 @@ def test_warming_tries_no_more_than_there_is_room_for(pool):
     assert report.skipped == ("d", "e", "f")
 
 
-def test_warming_draws_a_bar_if_asked(pool, capsys):
-    pool.get("a")
-    pool.warm(["a"], progress=True)
-    assert "warming" in capsys.readouterr().err
+def test_warming_takes_eight_workers_unless_told(tmp_path):
+    assert inspect.signature(TenantPool.warm).parameters["workers"].default == 8
+
+
+def test_warming_draws_a_bar_on_a_terminal_if_asked(pool, capsys):
+    for name in "ab":
+        pool.get(name)
+    pool.warm("ab", progress=True)
+
+    drawn = capsys.readouterr()
+    assert drawn.err.startswith("\rwarming ")
+    assert drawn.err.endswith(f"{'█' * 30} 2 of 2\n")
+    assert drawn.out == ""
 
 
 def test_warming_nobody_is_fine(pool):
@@ -523,11 +615,83 @@ def test_a_hundred_thousand_hostile_calls_leak_nothing(tmp_path):
     ]
 
 
-def test_resident_memory_is_bounded_by_what_is_open(tmp_path):
-    vectors = np.eye(64, 256, dtype=np.float32)
-    with TenantPool(tmp_path, max_open=2) as pool:
-        held = [pool.get(f"t{n}") for n in range(6)]
-        for store in held:
-            store.add_many({"text": "x", "vector": vector} for vector in vectors)
-            store.search(vector=vectors[0])
-        assert sum(store._loaded is not None for store in held) == 2
+FEW_HANDLES = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
+from feather_memory import StoreAccessError, TenantPool
+
+def ask_all(pool):
+    for n in range(100):
+        store = pool.get(f"t{n}")
+        store.add("x")
+        assert store.search("x")
+
+with TenantPool(sys.argv[1]) as pool:
+    ask_all(pool)
+    print(pool.stats().max_open, pool.stats().open)
+with TenantPool(sys.argv[1]) as pool:
+    pool.max_open = 256
+    try:
+        ask_all(pool)
+    except StoreAccessError:
+        print("no handles left")
+    pool.max_open = 1
+    pool._settle()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+def test_no_more_stores_are_open_than_the_process_may_have_handles_for(tmp_path):
+    """With the room taken away it fails, which shows that the limit is felt."""
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_HANDLES, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stdout.split("\n") == ["20 20", "no handles left", ""], done.stderr
+
+
+HOLD_ALL = """
+import sys
+from pathlib import Path
+import numpy as np
+from feather_memory import TenantPool
+
+def private():
+    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+
+query = np.ones(256, np.float32)
+with TenantPool(sys.argv[1], max_open=int(sys.argv[2])) as pool:
+    pool.get("t0").search(vector=query)
+    before, most, held = private(), 0.0, []
+    for name in pool.tenants():
+        held.append(pool.get(name))
+        assert held[-1].search(vector=query)
+        most = max(most, private() - before)
+    print(len(held), most)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="read from /proc")
+def test_private_memory_is_bounded_by_what_is_open_and_not_by_what_is_held(tmp_path):
+    """Beside a pool with room for all of them, which shows that the measure would tell."""
+    tenants, rows = 16, 1_000  # of 1 MB each
+    vectors = np.random.default_rng(7).standard_normal((rows, 256), dtype=np.float32)
+    records = [{"text": "x", "vector": vector} for vector in vectors]
+    with TenantPool(tmp_path, max_open=1) as pool:
+        for n in range(tenants):
+            pool.get(f"t{n}").add_many(records)
+
+    def megabytes(max_open):
+        command = [sys.executable, "-c", HOLD_ALL, str(tmp_path), str(max_open)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        held, most = done.stdout.split()
+        assert int(held) == tenants
+        return float(most)
+
+    bounded, unbounded = megabytes(2), megabytes(tenants)
+    assert unbounded > tenants
+    assert bounded < tenants / 2

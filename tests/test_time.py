@@ -4,6 +4,7 @@ import math
 import random
 from datetime import UTC, datetime, timedelta
 
+import networkx as nx
 import pytest
 from oracle import RefusedError, Replay
 
@@ -306,6 +307,28 @@ def test_a_circle_of_replacements_is_refused_and_changes_nothing(store):
     with pytest.raises(SupersedeCycleError):
         store.supersede("a", "itself", id="a")
     assert (store.get_many(list("abc")), store.stats()) == before
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_supersessions_in_any_order_make_no_circle_and_leave_what_nothing_replaced(store, seed):
+    chance = random.Random(seed)
+    store.add_many({"text": "tea", "id": id_} for id_ in "abcdefgh")
+    made = nx.DiGraph()
+    made.add_nodes_from("abcdefgh")
+    for _ in range(24):
+        old, new = chance.sample("abcdefgh", 2)
+        if nx.has_path(made, new, old):
+            with pytest.raises(SupersedeCycleError):
+                store.link(new, old, "supersedes")
+        else:
+            store.link(new, old, "supersedes")
+            made.add_edge(old, new)
+
+    assert current(store) == {id_ for id_ in made if made.out_degree(id_) == 0}
+    for id_ in made:
+        newer = nx.descendants(made, id_) | {id_}
+        older = set().union(*(nx.ancestors(made, each) for each in newer))
+        assert {memory.id for memory in store.history(id_)} == newer | older
 
 
 def test_moving_what_replaced_a_fact_moves_its_end(store, clock):

@@ -7,8 +7,9 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from feather_memory.cli import asking, demonstration, exchange, upkeep
+from feather_memory.cli import asking, demonstration, exchange, pooling, upkeep
 from feather_memory.cli.options import plain
+from feather_memory.cli.places import StoreCommand, of_one_store
 from feather_memory.errors import FeatherError
 
 
@@ -37,11 +38,16 @@ app = typer.Typer(
 )
 app.command()(demonstration.demo)
 app.command("import")(exchange.import_chat)
-app.command()(exchange.export)
-app.command()(asking.search)
-app.command()(asking.show)
-app.command()(asking.history)
-app.command()(upkeep.stats)
-app.command()(upkeep.check)
-app.command()(upkeep.backup)
-app.command()(upkeep.forget)
+for command in (
+    exchange.export,
+    asking.search,
+    asking.show,
+    asking.history,
+    upkeep.stats,
+    upkeep.check,
+    upkeep.backup,
+    upkeep.forget,
+):
+    app.command(cls=StoreCommand)(of_one_store(command))
+app.command()(pooling.tenants)
+app.command()(pooling.warm)

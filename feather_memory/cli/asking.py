@@ -9,20 +9,17 @@ import typer
 
 from feather_memory.cli.options import (
     EmbedderOption,
-    StorePath,
     WhereOption,
     condition,
     day,
     embedder_named,
-    existing,
     moment,
     table,
 )
+from feather_memory.cli.places import Place, existing
 from feather_memory.model import Memory
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from feather_memory.store import Store
     from feather_memory.types import Embedder
 
@@ -30,7 +27,7 @@ _TIME = "ISO 8601, Unix seconds or milliseconds; read as UTC if it names no zone
 
 
 def search(
-    store: StorePath,
+    store: Place,
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", help="How many answers.", min=1)] = 5,
     as_of: Annotated[str | None, typer.Option(help=f"What was true then? {_TIME}")] = None,
@@ -71,7 +68,7 @@ def search(
         typer.echo("Nothing found.", err=True)
 
 
-def _fitting(store: Path, name: str | None) -> Embedder | None:
+def _fitting(store: Place, name: str | None) -> Embedder | None:
     """The embedder asked for; if none was, the default where the store's vectors can be its own."""
     embed = embedder_named(name)
     if name is not None or embed is None:
@@ -92,7 +89,7 @@ def _replaced(store: Store, memory: Memory) -> str:
     return "; ".join(old.text for old in store.get_many(memory.supersedes))
 
 
-def show(store: StorePath, id: Annotated[str, typer.Argument(metavar="ID")]) -> None:  # noqa: A002
+def show(store: Place, id: Annotated[str, typer.Argument(metavar="ID")]) -> None:  # noqa: A002
     """Show all that is known about one memory: its fields, edges and signals."""
     with existing(store) as opened:
         memory = opened.get(id)
@@ -138,7 +135,7 @@ def _fields(memory: Memory) -> list[tuple[str, str]]:
     return rows
 
 
-def history(store: StorePath, id: Annotated[str, typer.Argument(metavar="ID")]) -> None:  # noqa: A002
+def history(store: Place, id: Annotated[str, typer.Argument(metavar="ID")]) -> None:  # noqa: A002
     """Show what a fact was over time, oldest first."""
     with existing(store) as opened:
         table(

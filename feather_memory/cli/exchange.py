@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path  # noqa: TC003 - typer reads annotations when the command runs
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,22 +17,28 @@ from feather_memory import chatlog
 from feather_memory.cli.intake import Intake
 from feather_memory.cli.options import (
     EmbedderOption,
-    StorePath,
     embedder_named,
-    existing,
     plain,
     table,
 )
+from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError, StoreAccessError
+from feather_memory.pool import TenantPool
+from feather_memory.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from typing import IO
 
     from feather_memory.model import Memory
-    from feather_memory.store import Store
+    from feather_memory.types import Embedder
+
+OPEN_STORES = 16
+"""Stores kept open at once; chat exports come conversation by conversation."""
 
 _SHOWN_REFUSALS = 10
+# Whether --store, --dir, --tenant and --per are given.
+_WAYS = ([True, False, False, False], [False, True, True, False], [False, True, False, True])
 
 
 def _field(what: str, default: str) -> Any:
@@ -45,11 +52,14 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
         Path | None, typer.Option(metavar="PATH", help="The store to fill; made if needed.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="PATH", help="Where --per puts its stores.")
+        Path | None, typer.Option("--dir", metavar="PATH", help="The directory of a TenantPool.")
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose store to fill, in --dir.")
     ] = None,
     per: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Fill one store for each value of this field."),
+        typer.Option(metavar="NAME", help="The field whose values are the tenants, in --dir."),
     ] = None,
     text_field: Annotated[str, typer.Option(metavar="NAME", help="Where the text is.")] = "text",
     id_field: Annotated[str | None, _field("the id", "id")] = None,
@@ -70,8 +80,11 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     A line without an id gets one made from its content, so that importing a file again
     changes nothing. A line that cannot be remembered is counted and listed with its reason.
     """
-    if (store is None) == (folder is None) or (folder is None) != (per is None):
-        raise ParameterError("say where to: --store PATH, or --dir PATH with --per FIELD")
+    named = [given is not None for given in (store, folder, tenant, per)]
+    if named not in _WAYS:
+        raise ParameterError(
+            "say where to: --store PATH, or --dir PATH with --per FIELD or --tenant NAME"
+        )
     fields = chatlog.Fields(
         text=text_field,
         id=id_field,
@@ -84,7 +97,8 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     )
     is_csv = _is_csv(file)
     embed = embedder_named(embedder)
-    with _opened(file) as stream, Intake(store, folder, embed) as intake:
+    with _opened(file) as stream, _stores(store, folder, tenant, embed) as store_of:
+        intake = Intake(store_of)
         for item in chatlog.read(stream, fields, is_csv=is_csv):
             intake.take(item)
         intake.finish()
@@ -98,6 +112,30 @@ def _is_csv(file: Path) -> bool:
     if kind not in {".csv", ".jsonl", ".ndjson"}:
         raise ParameterError(f"{str(file)!r} is neither .jsonl nor .csv")
     return kind == ".csv"
+
+
+@contextmanager
+def _stores(
+    path: Path | None, folder: Path | None, tenant: str | None, embed: Embedder | None
+) -> Iterator[Callable[[str | None], Store]]:
+    """Gives the store to fill, by the value of --per. Nothing is made before it is asked for."""
+    with ExitStack() as closing:
+
+        @cache
+        def only() -> Store:
+            return closing.enter_context(Store.open(cast("Path", path), embedder=embed))
+
+        @cache
+        def pool() -> TenantPool:
+            directory = cast("Path", folder)
+            return closing.enter_context(
+                TenantPool(directory, embedder=embed, max_open=OPEN_STORES)
+            )
+
+        if path is not None:
+            yield lambda _: only()
+        else:
+            yield lambda group: pool().get(cast("str", tenant if group is None else group))
 
 
 @contextmanager
@@ -129,7 +167,7 @@ def _report(intake: Intake, *, all_refused: bool) -> None:
 
 
 def export(
-    store: StorePath,
+    store: Place,
     *,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A new file; standard output without it.")

@@ -1,76 +1,44 @@
-"""What an import fills: one store, or one store for each value of a field."""
+"""What an import fills: a store, or the store of the tenant that each line is for."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 from feather_memory.chatlog import Entry, Refused
 from feather_memory.errors import (
     DimensionError,
     ParameterError,
-    StoreAccessError,
+    TenantNameError,
     UnknownMemoryError,
 )
-from feather_memory.store import Store
+from feather_memory.tenants import checked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Sequence
 
-    from feather_memory.types import Embedder
+    from feather_memory.store import Store
+
 
 BATCH = 500
 """Lines in one transaction."""
-
-OPEN_STORES = 16
-"""Stores kept open at once; chat exports come conversation by conversation."""
-
-# Others get a digest: it keeps User and user, and "a/b", apart on every file system.
-_PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*-[0-9a-f]{16}|.*\.")
-
-
-def file_name(group: str) -> str:
-    """A file name for the group: its own if that is safe everywhere, else one with a digest.
-
-    >>> file_name("conv-26")
-    'conv-26.feather'
-    >>> file_name("../../x")
-    'x-358ee4953c66a869.feather'
-    """
-    if _PLAIN_NAME.fullmatch(group) and not _RESERVED.fullmatch(group):
-        return f"{group}.feather"
-    digest = blake2b(group.encode(), digest_size=8).hexdigest()
-    readable = re.sub(r"[^a-z0-9]+", "-", group.lower()).strip("-")[:40]
-    return f"{readable or 'store'}-{digest}.feather"
 
 
 class Intake:
     """Takes entries, a batch a transaction; a store that refuses a line refuses only that line."""
 
-    def __init__(self, path: Path | None, folder: Path | None, embedder: Embedder | None) -> None:
+    def __init__(self, store_of: Callable[[str | None], Store]) -> None:
+        """An intake that asks for the store of each entry's group when it writes to it."""
         self.counts: Counter[str] = Counter()
         """Lines remembered, by the path of their store."""
         self.refused: list[Refused] = []
         self.linked = 0
-        self._path = path
-        self._folder = folder
-        self._embedder = embedder
-        self._open: dict[str | None, Store] = {}
+        self._store_of = store_of
         self._waiting: dict[str | None, list[Entry]] = {}
         self._lines: dict[tuple[str | None, str], int] = {}
         self._said: Counter[tuple[str | None, str]] = Counter()
         self._links: list[tuple[Entry, str]] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for store in self._open.values():
-            store.close()
 
     @property
     def taken(self) -> int:
@@ -81,6 +49,12 @@ class Intake:
         """Take one line of the file; it is written with its batch."""
         if isinstance(item, Refused):
             self.refused.append(item)
+            return
+        try:
+            if item.group is not None:
+                checked(item.group)
+        except TenantNameError as error:
+            self._refuse(item, str(error))
             return
         if "id" not in item.record:
             item.record["id"] = self._made_id(item)
@@ -104,7 +78,7 @@ class Intake:
 
     def _write(self, group: str | None) -> None:
         entries = self._waiting.pop(group)
-        store = self._store(group)
+        store = self._store_of(group)
         try:
             store.add_many([entry.record for entry in entries])
             written: Sequence[Entry] = entries
@@ -124,7 +98,7 @@ class Intake:
         return True
 
     def _link(self, entry: Entry, id_: str) -> None:
-        store = self._store(entry.group)
+        store = self._store_of(entry.group)
         for link in entry.links:
             try:
                 store.link(id_, link.target, link.type, link.weight)
@@ -141,22 +115,3 @@ class Intake:
         digest = blake2b(repr(sorted(entry.record.items())).encode(), digest_size=12).hexdigest()
         self._said[entry.group, digest] += 1
         return f"{digest}-{self._said[entry.group, digest]}"
-
-    def _store(self, group: str | None) -> Store:
-        if group in self._open:
-            return self._open[group]
-        if len(self._open) >= OPEN_STORES:
-            self._open.pop(next(iter(self._open))).close()
-        self._open[group] = self._opened(group)
-        return self._open[group]
-
-    def _opened(self, group: str | None) -> Store:
-        if self._path is not None:
-            return Store.open(self._path, embedder=self._embedder)
-        folder: Any = self._folder
-        if folder.exists() and not folder.is_dir():
-            raise StoreAccessError(f"{str(folder)!r} is not a directory")
-        folder.mkdir(parents=True, exist_ok=True)
-        return Store.open(
-            folder / file_name(str(group)), embedder=self._embedder, tenant=str(group)
-        )

@@ -1,4 +1,4 @@
-"""What commands share: finding a store, an embedder, a time and a filter, and printing."""
+"""What commands share: an embedder, a time and a filter, and printing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import sys
 import unicodedata
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,8 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from feather_memory.chatlog import parse_time
-from feather_memory.errors import FeatherError, FilterError, ParameterError, StoreAccessError
-from feather_memory.store import Store
+from feather_memory.errors import FeatherError, FilterError, ParameterError
 from feather_memory.testing import HashEmbedder
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from feather_memory.types import Embedder, Seconds
-
-StorePath = Annotated[Path, typer.Argument(metavar="STORE", help="The .feather file.")]
 
 EmbedderOption = Annotated[
     str | None,
@@ -48,17 +44,6 @@ WhereOption = Annotated[
         """'{"importance": {"$gte": 0.5}}'.""",
     ),
 ]
-
-
-def existing(path: Path, embedder: Embedder | None = None) -> Store:
-    """The store at `path`; unlike `Store.open`, none is made.
-
-    Raises:
-        StoreAccessError: There is no such file.
-    """
-    if not path.exists():
-        raise StoreAccessError(f"no store at {str(path)!r}")
-    return Store.open(path, embedder=embedder)
 
 
 def embedder_named(name: str | None) -> Embedder | None:

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 
-from feather_memory.cli.options import StorePath, WhereOption, condition, existing, plain, table
+from feather_memory.cli.options import WhereOption, condition, plain, table
+from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError
 
 
-def stats(store: StorePath) -> None:
+def stats(store: Place) -> None:
     """Count what is in a store, and how large it is."""
     with existing(store) as opened:
         counted = dataclasses.asdict(opened.stats())
@@ -20,7 +21,7 @@ def stats(store: StorePath) -> None:
 
 
 def check(
-    store: StorePath,
+    store: Place,
     *,
     fix: Annotated[bool, typer.Option("--fix", help="Rebuild what is derived.")] = False,
 ) -> None:
@@ -35,7 +36,7 @@ def check(
 
 
 def backup(
-    store: StorePath,
+    store: Place,
     dest: Annotated[Path, typer.Argument(help="A file that does not exist yet.")],
 ) -> None:
     """Copy a store while others go on using it."""
@@ -45,7 +46,7 @@ def backup(
 
 
 def forget(
-    store: StorePath,
+    store: Place,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
     where: WhereOption = None,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
 from feather_memory.db import forking, schema
+from feather_memory.db.newborn import newborn
 from feather_memory.errors import (
     BusyStoreError,
     ClosedStoreError,
@@ -122,6 +123,7 @@ class Database:
                 self.state = schema.read_state(connection)
             if not is_current and tenant in {None, self.state.tenant}:
                 self._upgrade()
+            self._birth = path.stat()
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
         except OSError as error:
@@ -131,6 +133,13 @@ class Database:
         if tenant is not None and self.state.tenant != tenant:
             self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self.state.tenant or "nobody")
+
+    def is_in_place(self) -> bool:
+        """Whether the file at the path is still the one that was opened."""
+        try:
+            return os.path.samestat(self.path.stat(), self._birth)
+        except FileNotFoundError:
+            return False
 
     def _upgrade(self) -> None:
         with self._gate:
@@ -355,16 +364,17 @@ class Database:
         """Copy the file as it is at one moment, whole or not at all, while others use it."""
         with self.reading() as connection:
             try:
-                copy = sqlite3.connect(target, isolation_level=None)
-                try:
-                    connection.backup(copy)
-                    copy.execute("pragma journal_mode = wal")
-                finally:
-                    copy.close()
+                with newborn(target) as beside:
+                    copy = sqlite3.connect(beside, isolation_level=None)
+                    try:
+                        connection.backup(copy)
+                        copy.execute("pragma journal_mode = wal")
+                    finally:
+                        copy.close()
             except sqlite3.Error as error:
-                for left in ("", "-wal", "-shm", "-journal"):
-                    target.with_name(target.name + left).unlink(missing_ok=True)
                 raise translated(error, target) or error from error
+            except OSError as error:
+                raise StoreAccessError(f"cannot write {str(target)!r}: {error}") from error
 
     def rest(self) -> None:
         """Close every connection that is not in use; the next use opens the file again."""

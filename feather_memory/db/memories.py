@@ -241,6 +241,22 @@ def page(
     return [_record(row) for row in rows]
 
 
+def latest(
+    connection: sqlite3.Connection, count: int, condition: str, values: Sequence[object]
+) -> list[Record]:
+    """The `count` records written last that meet an SQL condition, latest first."""
+    rows = connection.execute(
+        f"{_ALL} where {condition} order by row desc limit ?", (*values, count)
+    )
+    return [_record(row) for row in rows]
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """How many there are, current or not."""
+    counted: int = connection.execute("select count(*) from memory").fetchone()[0]
+    return counted
+
+
 def holders(connection: sqlite3.Connection, record: Record) -> list[tuple[str, Seconds]]:
     """(id, valid_from) of the memories that hold the record's key while it is valid."""
     rows = connection.execute(

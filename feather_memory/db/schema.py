@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from feather_memory.db.newborn import newborn
 from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
 
 if TYPE_CHECKING:
@@ -216,19 +218,9 @@ def tenant_in(path: Path) -> str | None:
 
 
 def create(path: Path, tenant: str | None) -> None:
-    """Make an empty store at `path`, or leave the one that another process just made.
-
-    It is built beside its place and linked into it, so nobody ever sees half a file.
-    """
-    newborn = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
-    try:
-        _build(newborn, tenant)
-        try:
-            os.link(newborn, path)
-        except FileExistsError:
-            return
-    finally:
-        newborn.unlink(missing_ok=True)
+    """Make an empty store at `path`, or leave the one that another process just made."""
+    with suppress(FileExistsError), newborn(path) as beside:
+        _build(beside, tenant)
 
 
 def _build(path: Path, tenant: str | None) -> None:

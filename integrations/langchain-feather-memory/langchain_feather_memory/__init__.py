@@ -9,28 +9,35 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from langchain_feather_memory.callbacks import FeedbackCallbackHandler, MemoryFeedback
+from langchain_feather_memory.callbacks import FeedbackCallbackHandler
 from langchain_feather_memory.chat_history import FeatherChatMessageHistory
+from langchain_feather_memory.feedback import MemoryFeedback
 from langchain_feather_memory.retrievers import FeatherRetriever
 from langchain_feather_memory.vectorstores import FeatherVectorStore
 
 if TYPE_CHECKING:
     from langchain_feather_memory.memory import FeatherMemory
+    from langchain_feather_memory.middleware import FeatherMemoryMiddleware
     from langchain_feather_memory.stores import FeatherStore
+    from langchain_feather_memory.tools import memory_tools
 
 __all__ = [
     "FeatherChatMessageHistory",
     "FeatherMemory",
+    "FeatherMemoryMiddleware",
     "FeatherRetriever",
     "FeatherStore",
     "FeatherVectorStore",
     "FeedbackCallbackHandler",
     "MemoryFeedback",
+    "memory_tools",
 ]
 
 _OPTIONAL = {
     "FeatherMemory": ("memory", "langchain_classic", "classic"),
+    "FeatherMemoryMiddleware": ("middleware", "langchain", "agents"),
     "FeatherStore": ("stores", "langgraph", "langgraph"),
+    "memory_tools": ("tools", "langchain", "agents"),
 }
 """Name: its module, the package that needs, and the extra that brings it."""
 

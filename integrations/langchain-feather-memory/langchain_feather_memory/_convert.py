@@ -75,6 +75,18 @@ def to_records(
     ]
 
 
+def give_vectors(records: list[dict[str, Any]], vectors: Sequence[Iterable[float]]) -> None:
+    """Put each record's vector into it.
+
+    Raises:
+        ParameterError: The embedding made more vectors than there are texts, or fewer.
+    """
+    if len(vectors) != len(records):
+        raise ParameterError(f"the embedding made {len(vectors)} vectors of {len(records)} texts")
+    for record, vector in zip(records, vectors, strict=True):
+        record["vector"] = vector
+
+
 def to_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:
     """The filter that a LangChain caller means: a dict names metadata, `F` names any field.
 

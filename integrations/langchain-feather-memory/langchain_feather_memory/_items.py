@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 Namespace = tuple[str, ...]
 
-IS_ITEM = F("kind") == "item"
-IS_VECTOR = F("kind") == "vector"
+IS_ITEM = F("langgraph") == "item"
+IS_VECTOR = F("langgraph") == "vector"
 
 
 def item_id(namespace: Sequence[str], key: str) -> str:
@@ -50,18 +50,14 @@ def to_records(
     created: float,
     now: float,
 ) -> list[dict[str, Any]]:
-    """What `Store.add_many` takes for one item: the item, then its indexed texts.
-
-    Raises:
-        ParameterError: JSON cannot hold the value exactly.
-    """
+    """What `Store.add_many` takes for one item: the item, then its indexed texts."""
     path = {str(n): label for n, label in enumerate(namespace)}
     id_ = item_id(namespace, key)
     item = {
         "id": id_,
-        "text": _to_json(value),
+        "text": json.dumps(dict(value), ensure_ascii=False),
         "metadata": {
-            "kind": "item",
+            "langgraph": "item",
             "path": path,
             "depth": len(path),
             "key": key,
@@ -76,7 +72,7 @@ def to_records(
         {
             "id": f"{id_}:{n}",
             "text": text,
-            "metadata": {"kind": "vector", "path": path, "of": id_, "n": n},
+            "metadata": {"langgraph": "vector", "path": path, "of": id_, "n": n},
             "vector": vector,
         }
         for n, (text, vector) in enumerate(indexed)
@@ -84,17 +80,21 @@ def to_records(
     return [item, *vectors]
 
 
-def _to_json(value: Mapping[str, Any]) -> str:
+def check_value(value: Mapping[str, Any]) -> None:
+    """Nothing, if JSON can hold the value exactly.
+
+    Raises:
+        ParameterError: It cannot.
+    """
     try:
-        text = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+        is_same = json.loads(json.dumps(dict(value), allow_nan=False)) == dict(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(f"a value must be what JSON can hold: {error}") from error
-    if json.loads(text) != dict(value):
+    if not is_same:
         raise ParameterError(
             f"a value would come back changed from JSON (keys must be strings, no tuples): "
             f"{value!r:.80}"
         )
-    return text
 
 
 def namespace_of(memory: Memory) -> Namespace:

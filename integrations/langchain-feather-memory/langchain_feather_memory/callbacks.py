@@ -1,16 +1,18 @@
-"""From what users do with an answer to the importance of the memories it was made of."""
+"""A callback handler that remembers which memories a run was shown."""
 
 from __future__ import annotations
 
 import threading
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage
 from typing_extensions import override
 
-from feather_memory import Hit, ParameterError, Score, SignalKind
+from feather_memory import Hit, Score, Store
+from langchain_feather_memory._tenancy import named_in, store_for
+from langchain_feather_memory._turns import RECALLED, STAMP, named_too, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,28 +21,59 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.outputs import LLMResult
 
-    from feather_memory import Signal, Store
+    from feather_memory import TenantPool
 
-STAMP: Final = "feather_memory"
-"""Where a model's message says which run it answers, in its `response_metadata`."""
+
+@dataclass(slots=True)
+class _Tree:
+    """A run that has no parent here, with all runs below it that have not ended."""
+
+    top: UUID
+    turn: str
+    runs: set[UUID] = field(default_factory=set)
+    told: set[UUID] = field(default_factory=set)
+    """Retrievers that said themselves what they recalled."""
+    tenants: dict[UUID, str] = field(default_factory=dict)
+    """Whose the retrievers are, by their run's metadata."""
+    stores: list[Store] = field(default_factory=list)
+    """Where something was recalled from."""
 
 
 class FeedbackCallbackHandler(BaseCallbackHandler):
     """Remembers, in the tenant's file, which memories a run was shown.
 
-    Every memory that any retriever returned below a run is logged under the id of the run at the
-    root, at once. Models' messages are stamped with that id, so that the message alone will do.
-    `MemoryFeedback` finds both, later, and from another process. It changes no importance itself.
+    What a retriever, the middleware or a tool recalls below a run is known by the id of the run at
+    the root, from then on: by `MemoryFeedback`, later, and from another process. Models' messages
+    are stamped with that id, and their own ids are names of the run, too, so that the message or
+    its id alone will do. The handler changes no importance itself.
 
     Pass it at the call: `chain.invoke(x, {"callbacks": [FeedbackCallbackHandler(store)]})`.
 
+    With a pool, each recall goes to its own tenant. The middleware, the tools, `FeatherRetriever`
+    and other senders of the event `feather_memory.recalled` say whose it is. Of a retriever that
+    does not, it is the handler's `tenant`, else what the run's `metadata` has under `tenant_key`;
+    documents of a retriever that nobody names are not logged, and feedback on them is an
+    UnknownTurnError.
+
     Args:
-        store: An open store, of one tenant: the one that is retrieved from.
+        source: An open store, of one tenant: the one that is recalled from; or the pool of many.
+        tenant: Whose the retrievers are.
+        tenant_key: What the tenant is called in a run's metadata.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._parents: dict[UUID, UUID | None] = {}
+    ignore_chat_model = True  # what is needed of a model's run comes with its end
+
+    def __init__(
+        self,
+        source: Store | TenantPool,
+        *,
+        tenant: str | None = None,
+        tenant_key: str = "tenant",
+    ) -> None:
+        self._source = source
+        self._tenant = tenant
+        self._tenant_key = tenant_key
+        self._trees: dict[UUID, _Tree] = {}
         self._lock = threading.Lock()
 
     # LangChain calls every start with the run's parent, and every end. What differs is ignored.
@@ -59,39 +92,54 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
 
     @override
     def on_retriever_start(
-        self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any
+        self,
+        *_: Any,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        metadata: dict[str, Any] | None = None,
+        **__: Any,
     ) -> None:
-        self._begin(run_id, parent_run_id)
+        tree = self._begin(run_id, parent_run_id)
+        if (tenant := named_in(metadata, self._tenant_key)) is not None:
+            tree.tenants[run_id] = tenant
 
     @override
-    def on_chat_model_start(
-        self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any
-    ) -> None:
-        self._begin(run_id, parent_run_id)
+    def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **_: Any) -> None:
+        if name != RECALLED:
+            return
+        tree = self._tree(run_id)
+        tree.told.add(run_id)
+        if (store := self._store(data["tenant"])) is not None:
+            self._know(tree, store, data["turn"], data["ids"], data["scores"])
 
     @override
-    def on_llm_start(
-        self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any
-    ) -> None:
-        self._begin(run_id, parent_run_id)
-
-    @override
-    def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **__: Any) -> None:
-        turn = str(self._root(run_id))
+    def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **_: Any) -> None:
+        tree = self._tree(run_id)
+        if run_id not in tree.told:
+            store = self._store_of_retriever(tree.tenants.get(run_id))
+            if store is not None:
+                texts = {d.id: d.page_content for d in documents if d.id is not None}
+                # Another retriever's documents may have the ids of our memories.
+                found = store.get_many(texts)
+                ids = [memory.id for memory in found if memory.text == texts[memory.id]]
+                self._know(tree, store, str(run_id), ids, [1.0] * len(ids))
         self._end(run_id)
-        ids = [document.id for document in documents if document.id is not None]
-        hits = [Hit(memory=memory, score=Score(value=1.0)) for memory in self._store.get_many(ids)]
-        if hits:  # a FeatherRetriever has counted the recall already, under its own run
-            self._store.log_recall(hits, turn=turn, reinforce=False)
 
     @override
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **__: Any) -> None:
-        root = str(self._root(run_id))
+    def on_llm_end(
+        self, response: LLMResult, *, run_id: UUID, parent_run_id: UUID | None = None, **_: Any
+    ) -> None:
+        tree = self._tree(parent_run_id or run_id)
+        with self._lock:
+            stores = list(tree.stores)
+        said = stamp(tree.turn, stores[0].tenant if len(stores) == 1 else None)
         for generation in (g for generations in response.generations for g in generations):
             message = getattr(generation, "message", None)
-            if isinstance(message, BaseMessage):
-                message.response_metadata[STAMP] = {"turn": root}
-        self._end(run_id)
+            if isinstance(message, AIMessage):
+                message.response_metadata[STAMP] = said
+                for store in stores:
+                    if message.id:
+                        named_too(store, tree.turn, message.id)
 
     @override
     def on_chain_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
@@ -113,112 +161,59 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     def on_retriever_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
         self._end(run_id)
 
-    @override
-    def on_llm_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    def _begin(self, run_id: UUID, parent: UUID | None) -> None:
+    def _begin(self, run_id: UUID, parent: UUID | None) -> _Tree:
         with self._lock:
-            self._parents[run_id] = parent
+            tree = None if parent is None else self._trees.get(parent)
+            if tree is None:
+                tree = _Tree(run_id, turn=str(parent or run_id))
+            tree.runs.add(run_id)
+            self._trees[run_id] = tree
+        return tree
 
     def _end(self, run_id: UUID) -> None:
+        """Drop the run; with the topmost, all below it: an abandoned stream ends none of them."""
         with self._lock:
-            self._parents.pop(run_id, None)
+            tree = self._trees.get(run_id)
+            if tree is None:
+                return
+            ended = tree.runs if tree.top == run_id else {run_id}
+            for run in list(ended):
+                self._trees.pop(run, None)
+            tree.runs -= ended
 
-    def _root(self, run_id: UUID) -> UUID:
+    def _tree(self, run_id: UUID) -> _Tree:
         with self._lock:
-            while (parent := self._parents.get(run_id)) is not None:
-                run_id = parent
-        return run_id
+            return self._trees.get(run_id) or _Tree(run_id, turn=str(run_id))
 
+    def _store(self, tenant: str | None) -> Store | None:
+        """Where a recall that says its tenant is logged; None if that is another's store."""
+        if not isinstance(self._source, Store):
+            return store_for(self._source, named=tenant, default=None, places={})
+        is_ours = tenant is None or tenant == self._source.tenant
+        return self._source if is_ours else None
 
-class MemoryFeedback:
-    """Turns what a user did with an answer into the importance of what it was made of.
+    def _store_of_retriever(self, named: str | None) -> Store | None:
+        if isinstance(self._source, Store):
+            return self._source
+        tenant = self._tenant if self._tenant is not None else named
+        return None if tenant is None else self._source.get(tenant)
 
-    A run is named by its id or by the model's message. The same feedback again changes nothing.
-    Credit is shared among the memories shown, unless `memory_ids` says which are meant.
-
-    All raise UnknownTurnError for a run that was shown nothing, or that is too long ago.
-
-    Args:
-        store: An open store, of the tenant whose run it was.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def like(
-        self, run: UUID | str | BaseMessage, *, memory_ids: Sequence[str] | None = None
-    ) -> list[Signal]:
-        """The answer was good."""
-        return self._log(run, SignalKind.LIKED, memory_ids)
-
-    def dislike(
-        self, run: UUID | str | BaseMessage, *, memory_ids: Sequence[str] | None = None
-    ) -> list[Signal]:
-        """The answer was bad."""
-        return self._log(run, SignalKind.DISLIKED, memory_ids)
-
-    def saved(
-        self, run: UUID | str | BaseMessage, *, memory_ids: Sequence[str] | None = None
-    ) -> list[Signal]:
-        """The answer was kept."""
-        return self._log(run, SignalKind.SAVED, memory_ids)
-
-    def copied(
-        self,
-        run: UUID | str | BaseMessage,
-        *,
-        text: str | None = None,
-        memory_ids: Sequence[str] | None = None,
-    ) -> list[Signal]:
-        """The answer was copied; with `text`, the credit goes to the memories that hold it."""
-        return self._log(run, SignalKind.COPIED, memory_ids, copied_text=text)
-
-    def corrected(
-        self,
-        run: UUID | str | BaseMessage,
-        *,
-        correction: str,
-        memory_ids: Sequence[str] | None = None,
-    ) -> list[Signal]:
-        """The answer was wrong: the memory meant is lowered, and superseded by the correction.
-
-        Raises:
-            ParameterError: The run was shown several memories, and `memory_ids` names none.
-        """
-        return self._log(run, SignalKind.CORRECTED, memory_ids, correction=correction)
-
-    def _log(
-        self,
-        run: UUID | str | BaseMessage,
-        kind: SignalKind,
-        memory_ids: Sequence[str] | None,
-        *,
-        copied_text: str | None = None,
-        correction: str | None = None,
-    ) -> list[Signal]:
-        turn = turn_of(run)
-        event = "\0".join((turn, kind, copied_text or "", correction or ""))
-        return self._store.feedback(
-            turn,
-            kind,
-            memory_ids=memory_ids,
-            copied_text=copied_text,
-            correction=correction,
-            event_id=blake2b(event.encode(), digest_size=16).hexdigest(),
-        )
-
-
-def turn_of(run: UUID | str | BaseMessage) -> str:
-    """The name under which a run's recalls are logged.
-
-    Raises:
-        ParameterError: A message that was made without a `FeedbackCallbackHandler`.
-    """
-    if not isinstance(run, BaseMessage):
-        return str(run)
-    stamp = run.response_metadata.get(STAMP)
-    if not isinstance(stamp, dict) or not isinstance(stamp.get("turn"), str):
-        raise ParameterError("the message was not made under a FeedbackCallbackHandler")
-    return str(stamp["turn"])
+    def _know(
+        self, tree: _Tree, store: Store, turn: str, ids: Sequence[str], scores: Sequence[float]
+    ) -> None:
+        """Make the root a name of the turn; where it is another's already, add to that one."""
+        if not ids:
+            return
+        if not named_too(store, turn, tree.turn):
+            by_id = dict(zip(ids, scores, strict=True))
+            hits = [
+                Hit(memory=memory, score=Score(value=by_id[memory.id]))
+                for memory in store.get_many(ids)
+            ]
+            if not hits:
+                return
+            # Whoever recalled them has counted that already, under a turn of its own.
+            store.log_recall(hits, turn=tree.turn, reinforce=False)
+        with self._lock:
+            if store not in tree.stores:
+                tree.stores.append(store)

@@ -1,4 +1,4 @@
-"""A session's messages in one `Store`, for `RunnableWithMessageHistory`.
+"""A session's messages in one tenant's memory, for `RunnableWithMessageHistory`.
 
 This interface is LangChain's past: it is deprecated since langchain-core 1.6.4. New agents keep
 a thread in a checkpointer, and what is to outlast it in a `FeatherStore`.
@@ -14,21 +14,25 @@ from langchain_core.messages import BaseMessage, message_to_dict, messages_from_
 from typing_extensions import override
 
 from feather_memory import F, ParameterError
+from langchain_feather_memory._convert import give_vectors
+from langchain_feather_memory._tenancy import bound_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from langchain_core.embeddings import Embeddings
 
-    from feather_memory import Filter, Store
+    from feather_memory import Filter, Store, TenantPool
 
 
 class FeatherChatMessageHistory(BaseChatMessageHistory):
     """The messages of one session, each a memory that a retriever over the store finds, too.
 
     Args:
-        session_id: Of the conversation, inside the store's tenant.
+        session_id: Of the conversation, inside the tenant's memory.
         store: An open store, of one tenant. The caller closes it.
+        pool: Instead, the open stores of many tenants; together with `tenant`.
+        tenant: Whose conversation it is; of a store, whose it must be.
         embedding: Embeds the messages; the store's own embedder does unless given.
 
     >>> import pathlib, tempfile
@@ -41,13 +45,21 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
     """
 
     def __init__(
-        self, session_id: str, *, store: Store, embedding: Embeddings | None = None
+        self,
+        session_id: str,
+        *,
+        store: Store | None = None,
+        pool: TenantPool | None = None,
+        tenant: str | None = None,
+        embedding: Embeddings | None = None,
     ) -> None:
         if not isinstance(session_id, str) or not session_id:
             raise ParameterError(f"session_id must be a string that is not empty: {session_id!r}")
         super().__init__()
         self.session_id = session_id
-        self._store = store
+        self._store = bound_store(
+            "FeatherChatMessageHistory", store=store, pool=pool, tenant=tenant
+        )
         self._embedding = embedding
 
     @property
@@ -72,7 +84,7 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         records = self._records(messages)
         if self._embedding is not None and records:
             vectors = self._embedding.embed_documents([record["text"] for record in records])
-            _give(records, vectors)
+            give_vectors(records, vectors)
         self._store.add_many(records)
 
     @override
@@ -81,7 +93,7 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         records = self._records(messages)
         if self._embedding is not None and records:
             vectors = await self._embedding.aembed_documents([r["text"] for r in records])
-            _give(records, vectors)
+            give_vectors(records, vectors)
         await asyncio.to_thread(self._store.add_many, records)
 
     @override
@@ -116,10 +128,3 @@ def _said(message: BaseMessage) -> str:
         return str(message.text)
     calls = getattr(message, "tool_calls", None) or []
     return ", ".join(call["name"] for call in calls) or f"({message.type})"
-
-
-def _give(records: list[dict[str, Any]], vectors: Sequence[Sequence[float]]) -> None:
-    if len(records) != len(vectors):
-        raise ParameterError(f"the embedding made {len(vectors)} vectors of {len(records)} texts")
-    for record, vector in zip(records, vectors, strict=True):
-        record["vector"] = vector

@@ -1,4 +1,4 @@
-"""The `BaseMemory` of chains, over one `Store`. Needs the extra `classic`.
+"""The `BaseMemory` of chains, over one tenant's memory. Needs the extra `classic`.
 
 This interface is LangChain's past: it is deprecated since 0.3.3. New agents use `FeatherStore`.
 """
@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
 from langchain_classic.base_memory import BaseMemory
 from langchain_classic.memory.utils import get_prompt_input_key
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
-from feather_memory import EdgeType, F, ParameterError, Store
-from langchain_feather_memory._convert import to_document
+from feather_memory import EdgeType, F, ParameterError, Store, TenantPool
+from langchain_feather_memory._convert import give_vectors, to_document
+from langchain_feather_memory._tenancy import bound_store
 
 if TYPE_CHECKING:
     from feather_memory import Filter, Memory
@@ -34,8 +36,12 @@ class FeatherMemory(BaseMemory):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    store: Store = Field(exclude=True)
+    store: Store | None = Field(default=None, exclude=True)
     """An open store, of one tenant. The caller closes it."""
+    pool: TenantPool | None = Field(default=None, exclude=True)
+    """Instead, the open stores of many tenants; together with `tenant`."""
+    tenant: str | None = None
+    """Whose memory it is; of a store, whose it must be."""
     session: str = Field(min_length=1)
     """The conversation that is saved and cleared. What is recalled is of the whole tenant."""
     k: int = Field(default=5, ge=1)
@@ -51,6 +57,15 @@ class FeatherMemory(BaseMemory):
     return_docs: bool = False
     """Whether the variable is a list of Documents instead of a text."""
 
+    _bound: Store = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _of_one_tenant(self) -> Self:
+        self._bound = bound_store(
+            "FeatherMemory", store=self.store, pool=self.pool, tenant=self.tenant
+        )
+        return self
+
     @property
     @override
     def memory_variables(self) -> list[str]:
@@ -59,11 +74,13 @@ class FeatherMemory(BaseMemory):
 
     @override
     def load_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        """What the input recalls, best first, then the session's last turns. It is logged."""
+        """What the input recalls, best first, then the session's last turns. It is logged.
+
+        What has been superseded is in neither.
+        """
         said = self._input(inputs)
-        hits = self.store.recall(said, self.k) if said.strip() else []
-        recent = self._turns()[-self.last_turns :] if self.last_turns else []
-        late = [memory for turn in recent for memory in turn]
+        hits = self._bound.recall(said, self.k) if said.strip() else []
+        late = [m for m in self._last_said(self.last_turns) if not m.superseded_by]
         known = {memory.id for memory in late}
         found = [hit.memory for hit in hits if hit.memory.id not in known] + late
         if self.return_docs:
@@ -77,24 +94,27 @@ class FeatherMemory(BaseMemory):
 
     @override
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
-        """Remember both sides of a turn, linked in the order of the conversation."""
+        """Remember both sides of a turn, linked in the order of the conversation, or nothing."""
         sides = (("user", self._input(inputs)), ("assistant", self._output(outputs)))
-        earlier = self._turns()
-        number = 1 + earlier[-1][0].metadata["conversation_turn"] if earlier else 0
-        records = [
+        turn = uuid4().hex
+        records: list[dict[str, Any]] = [
             {
                 "text": said,
                 "role": role,
                 "session": self.session,
-                "metadata": {"conversation_turn": number},
+                "metadata": {"conversation_turn": turn},
             }
             for role, said in sides
             if said.strip()
         ]
-        written = self.store.add_many(records)
-        chain = [*(earlier[-1][-1:] if earlier else []), *written]
-        for before, after in pairwise(chain):
-            self.store.link(before.id, after.id, EdgeType.NEXT)
+        vectors = self._bound.embed_documents([record["text"] for record in records])
+        if vectors is not None:
+            give_vectors(records, vectors)
+        with self._bound.transaction():
+            before = self._last_said(1)[-1:]
+            written = self._bound.add_many(records)
+            for earlier, later in pairwise([*before, *written]):
+                self._bound.link(earlier.id, later.id, EdgeType.NEXT)
 
     @override
     async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
@@ -104,7 +124,7 @@ class FeatherMemory(BaseMemory):
     @override
     def clear(self) -> None:
         """Forget this session's turns for good, and nothing else."""
-        self.store.forget(where=self._meant)
+        self._bound.forget(where=self._meant)
 
     @override
     async def aclear(self) -> None:
@@ -115,12 +135,11 @@ class FeatherMemory(BaseMemory):
     def _meant(self) -> Filter:
         return (F("session") == self.session) & F("conversation_turn").exists()
 
-    def _turns(self) -> list[list[Memory]]:
-        """The session's turns, oldest first, each with the sides that were said."""
-        turns: dict[int, list[Memory]] = {}
-        for memory in sorted(self.store.iterate(self._meant), key=lambda memory: memory.id):
-            turns.setdefault(memory.metadata["conversation_turn"], []).append(memory)
-        return list(turns.values())
+    def _last_said(self, turns: int) -> list[Memory]:
+        """What was said in the session's last turns, oldest first: two sides a turn at most."""
+        said = self._bound.latest(2 * turns, where=self._meant) if turns else []
+        kept = list(dict.fromkeys(memory.metadata["conversation_turn"] for memory in said))[:turns]
+        return [m for m in reversed(said) if m.metadata["conversation_turn"] in kept]
 
     def _input(self, inputs: dict[str, Any]) -> str:
         return str(inputs[self.input_key or get_prompt_input_key(inputs, self.memory_variables)])

@@ -1,25 +1,23 @@
-"""LangChain's `BaseRetriever` over one `Store`, with all that its ranking knows."""
+"""LangChain's `BaseRetriever` over a `Store` or a `TenantPool`, with all that ranking knows."""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003  pydantic reads the annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.embeddings import Embeddings  # noqa: TC002  likewise
 from langchain_core.retrievers import BaseRetriever
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
 
-from feather_memory import Filter, ParameterError, Scoring, Store
-from langchain_feather_memory._convert import (
-    DocumentEmbedder,
-    QueryEmbedder,
-    to_document,
-    to_filter,
-    to_scored_document,
-)
+from feather_memory import Filter, ParameterError, Scoring, Store, TenantPool
+from langchain_feather_memory._convert import to_document, to_filter, to_scored_document
+from langchain_feather_memory._tenancy import bound_store, places_of, store_for, tenant_for
+from langchain_feather_memory._turns import RECALLED, recalled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,18 +27,38 @@ if TYPE_CHECKING:
         CallbackManagerForRetrieverRun,
     )
     from langchain_core.documents import Document
+    from langchain_core.runnables import RunnableConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """What may be said of one call; where it is None, the retriever's own fields hold."""
+
+    k: int | None = None
+    hops: int | None = None
+    limit: int | None = None
+    scoring: Scoring | None = None
+    filter: Filter | Mapping[str, Any] | None = None
+    as_of: datetime | float | None = None
+    session: str | None = None
+    turn: str | None = None
+    tenant: str | None = None
 
 
 class FeatherRetriever(BaseRetriever):
-    """One tenant's memory as a retriever: similarity, words, decay, importance, and the graph.
+    """A tenant's memory as a retriever: similarity, words, decay, importance, and the graph.
 
     What it returns is shown to a model, so it is a recall: logged under a turn, so that feedback
     finds it, and counted once a turn, so that what is used decays more slowly. The turn is the
     retriever's run id unless `turn=` is given.
 
-    `k`, `hops`, `limit`, `scoring`, `filter`, `as_of`, `session` and `turn` may be given to
-    `invoke` and `ainvoke`, too, for that call. A filter given there narrows the retriever's own.
-    Other keywords are refused.
+    With `pool=`, each call is for the tenant that is named by its keyword `tenant=`, else by the
+    retriever's field, else by `configurable["tenant"]`, else by the context of the LangGraph run;
+    where nobody is, it is refused. With `store=` or `path=`, another tenant's name is refused.
+
+    `k`, `hops`, `limit`, `scoring`, `filter`, `as_of`, `session`, `turn` and `tenant` may be given
+    to `invoke` and `ainvoke`, too, for that call. A filter given there narrows the retriever's
+    own. Other keywords are refused.
 
     >>> import pathlib, tempfile
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "alice.feather"
@@ -58,6 +76,12 @@ class FeatherRetriever(BaseRetriever):
     """An open store, of one tenant. The caller closes it."""
     path: Path | str | None = None
     """Instead, the file to open, which is made if there is none. `close()` closes it."""
+    pool: TenantPool | None = Field(default=None, exclude=True)
+    """Instead, the open stores of many tenants. The caller closes it."""
+    tenant: str | None = None
+    """Whose memory it is, where a call names nobody; of a store or file, whose it must be."""
+    tenant_key: str = Field(default="tenant", min_length=1)
+    """What the tenant is called in the `configurable`, and in a LangGraph run's context."""
     embedding: Embeddings | None = Field(default=None, exclude=True, repr=False)
     """Embeds queries; the store's own embedder does unless given."""
     k: int = Field(default=5, ge=1)
@@ -88,20 +112,19 @@ class FeatherRetriever(BaseRetriever):
 
     @model_validator(mode="after")
     def _opened(self) -> Self:
-        if self.path is None:
-            if self.store is None:
-                raise ParameterError("a FeatherRetriever takes either store= or path=")
-        elif self.store is None:
-            embedding = self.embedding
-            self.store = self._owned = Store.open(
-                self.path,
-                embedder=None if embedding is None else DocumentEmbedder(embedding),
-                query_embedder=None if embedding is None else QueryEmbedder(embedding),
-            )
-        elif (
-            self.store.path != Path(self.path).absolute()
-        ):  # both are there when LangChain copies us
-            raise ParameterError("a FeatherRetriever takes either store= or path=")
+        path = self.path
+        if self.pool is not None and self.store is None and path is None:
+            return self  # each call opens its tenant's
+        if self.store is not None and path is not None:  # both are there when LangChain copies us
+            if self.store.path != Path(path).absolute():
+                raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
+            path = None
+        store = bound_store(
+            "FeatherRetriever", store=self.store, path=path, pool=self.pool, tenant=self.tenant,
+            embedding=self.embedding,
+        )  # fmt: skip
+        if self.store is None:
+            self.store = self._owned = store
         return self
 
     def close(self) -> None:
@@ -116,85 +139,87 @@ class FeatherRetriever(BaseRetriever):
         self.close()
 
     @override
-    def _get_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: CallbackManagerForRetrieverRun,
-        k: int | None = None,
-        hops: int | None = None,
-        limit: int | None = None,
-        scoring: Scoring | None = None,
-        filter: Filter | Mapping[str, Any] | None = None,
-        as_of: datetime | float | None = None,
-        session: str | None = None,
-        turn: str | None = None,
+    def invoke(
+        self, input: str, config: RunnableConfig | None = None, **asked: Any
     ) -> list[Document]:
+        """The documents for a query, best first. The class says which keywords there are."""
+        return super().invoke(input, config, **self._with_tenant(config, asked))
+
+    @override
+    async def ainvoke(
+        self, input: str, config: RunnableConfig | None = None, **asked: Any
+    ) -> list[Document]:
+        """As `invoke`; embeds with `aembed_query` and touches the file in a thread."""
+        return await super().ainvoke(input, config, **self._with_tenant(config, asked))
+
+    @override
+    def _get_relevant_documents(
+        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **asked: Any
+    ) -> list[Document]:
+        call = _Call(**asked)
         vector = None if self.embedding is None else self.embedding.embed_query(query)
-        asked = self._asked(vector, scoring, filter, as_of, session)
-        turn = str(run_manager.run_id) if turn is None else turn
-        return self._recalled(query, asked, k=k, hops=hops, limit=limit, turn=turn)
+        documents, event = self._recalled(query, vector, call, run=str(run_manager.run_id))
+        if run_manager.handlers:
+            dispatch_custom_event(RECALLED, event, config={"callbacks": run_manager.get_child()})
+        return documents
 
     @override
     async def _aget_relevant_documents(
-        self,
-        query: str,
-        *,
-        run_manager: AsyncCallbackManagerForRetrieverRun,
-        k: int | None = None,
-        hops: int | None = None,
-        limit: int | None = None,
-        scoring: Scoring | None = None,
-        filter: Filter | Mapping[str, Any] | None = None,
-        as_of: datetime | float | None = None,
-        session: str | None = None,
-        turn: str | None = None,
+        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **asked: Any
     ) -> list[Document]:
+        call = _Call(**asked)
         vector = None if self.embedding is None else await self.embedding.aembed_query(query)
-        asked = self._asked(vector, scoring, filter, as_of, session)
-        turn = str(run_manager.run_id) if turn is None else turn
-        return await asyncio.to_thread(
-            self._recalled, query, asked, k=k, hops=hops, limit=limit, turn=turn
+        documents, event = await asyncio.to_thread(
+            self._recalled, query, vector, call, run=str(run_manager.run_id)
         )
+        if run_manager.handlers:
+            child = run_manager.get_child()
+            await adispatch_custom_event(RECALLED, event, config={"callbacks": child})
+        return documents
 
-    def _asked(
-        self,
-        vector: list[float] | None,
-        scoring: Scoring | None,
-        given: Filter | Mapping[str, Any] | None,
-        as_of: datetime | float | None,
-        session: str | None,
-    ) -> dict[str, Any]:
-        own, narrower = to_filter(self.filter), to_filter(given)
-        both = own if narrower is None else narrower if own is None else own & narrower
-        return {
-            "vector": vector,
-            "where": both,
-            "scoring": self.scoring if scoring is None else scoring,
-            "as_of": self.as_of if as_of is None else as_of,
-            "session": self.session if session is None else session,
-        }
+    @property
+    def _source(self) -> Store | TenantPool:
+        source = self.pool if self.store is None else self.store
+        assert source is not None  # noqa: S101  the validator has seen to it, for mypy
+        return source
+
+    def _with_tenant(self, config: RunnableConfig | None, asked: dict[str, Any]) -> dict[str, Any]:
+        """The keywords of a call, and whom it is for.
+
+        It is found out here because the hooks below see no `configurable` of a direct call.
+        """
+        tenant = tenant_for(
+            self._source,
+            named=asked.get("tenant"),
+            default=self.tenant,
+            places=places_of(config, self.tenant_key),
+        )
+        return asked if tenant is None else {**asked, "tenant": tenant}
 
     def _recalled(
-        self,
-        query: str,
-        asked: dict[str, Any],
-        *,
-        k: int | None,
-        hops: int | None,
-        limit: int | None,
-        turn: str,
-    ) -> list[Document]:
-        store = self.store
-        assert store is not None  # noqa: S101  the validator opened it, for mypy
-        k = self.k if k is None else k
-        hops = self.hops if hops is None else hops
+        self, query: str, vector: list[float] | None, call: _Call, *, run: str
+    ) -> tuple[list[Document], dict[str, Any]]:
+        """The documents, and what is told of them to handlers such as the feedback's."""
+        store = store_for(self._source, named=call.tenant, default=None, places={})
+        own, narrower = to_filter(self.filter), to_filter(call.filter)
+        k = self.k if call.k is None else call.k
+        hops = self.hops if call.hops is None else call.hops
+        turn = run if call.turn is None else call.turn
+        asked: dict[str, Any] = {
+            "vector": vector,
+            "where": own if narrower is None else narrower if own is None else own & narrower,
+            "scoring": self.scoring if call.scoring is None else call.scoring,
+            "as_of": self.as_of if call.as_of is None else call.as_of,
+            "session": self.session if call.session is None else call.session,
+        }
         if hops:
-            limit = self.limit if limit is None else limit
+            limit = self.limit if call.limit is None else call.limit
             hits = list(store.context_chain(query, k, hops, limit=limit, **asked))
         else:
             hits = store.search(query, k, **asked)
         store.log_recall(hits, turn=turn, reinforce=self.reinforce)
         if self.with_scores:
-            return [to_scored_document(hit, turn=turn) for hit in hits]
-        return [to_document(hit.memory) for hit in hits]
+            documents = [to_scored_document(hit, turn=turn) for hit in hits]
+        else:
+            documents = [to_document(hit.memory) for hit in hits]
+        return documents, recalled(turn, store, hits)

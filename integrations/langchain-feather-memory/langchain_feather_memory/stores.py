@@ -1,13 +1,14 @@
-"""LangGraph's `BaseStore` over one `Store` file. Needs the extra `langgraph`."""
+"""LangGraph's `BaseStore` over one file, or a file for each tenant. Needs the extra `langgraph`."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from concurrent.futures import Future
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self, cast
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Self
 
 from langgraph.store.base import (
     BaseStore,
@@ -25,32 +26,38 @@ from langgraph.store.base import (
 )
 from typing_extensions import override
 
-from feather_memory import DimensionError, F, ParameterError, Store, UnknownMemoryError
+from feather_memory import DimensionError, FeatherError, ParameterError, Store
 from langchain_feather_memory import _items
-from langchain_feather_memory._nearness import nearest
+from langchain_feather_memory._item_file import ItemFile
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from langchain_core.embeddings import Embeddings
 
-    from feather_memory import Memory
+    from feather_memory import TenantPool
 
     Vectors = dict[str, Sequence[float]]
 
+_log = logging.getLogger("feather_memory")
+
 
 class FeatherStore(BaseStore):
-    """LangGraph's long-term memory in one file: `create_agent(..., store=FeatherStore(path))`.
+    """LangGraph's long-term memory: `create_agent(..., store=FeatherStore(path))`.
 
     The whole contract: namespaces, filters, semantic search over the indexed fields, time to
-    live. Puts of one batch are one transaction; values are copied in and out; an overwrite keeps
-    `created_at` and no old vector. What has expired is never returned, swept or not.
+    live. What one batch puts and deletes in a file is one transaction; values are copied in and
+    out; an overwrite keeps `created_at` and no old vector. What has expired is never returned.
 
-    A namespace is no isolation boundary: `search(())` sees them all. Give each tenant a file.
+    With `pool=`, the first label of a namespace is the tenant whose file it is in. Whatever would
+    look into the files of several at once is refused, such as `search(())`. With `path=` a
+    namespace is no isolation boundary: `search(())` sees them all.
 
     Args:
         path: The file, which is made if there is none. `close()` closes it.
+        pool: Instead, a directory with a file for each tenant, best one of its own: items are
+            memories whose text is JSON. The caller closes it.
         index: Which fields to embed, with what, into how many dimensions. Without it a search
             with a query is a listing.
         ttl: Minutes that items live, and whether reading them starts the count anew (it does
@@ -68,8 +75,9 @@ class FeatherStore(BaseStore):
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | None = None,
         *,
+        pool: TenantPool | None = None,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
         clock: Callable[[], float] = time.time,
@@ -82,15 +90,18 @@ class FeatherStore(BaseStore):
             self.embeddings = ensure_embeddings(index.get("embed"))
             self._fields = list(index.get("fields") or ["$"])
         self._clock = clock
-        self._store = Store.open(path, clock=clock)
-        self._writing = threading.Lock()
+        if (path is None) == (pool is None):
+            raise ParameterError("a FeatherStore takes either a path or pool=")
+        self._pool = pool
+        self._store = None if path is None else Store.open(path, clock=clock)
         self._sweeping: Future[None] | None = None
         self._stop = threading.Event()
 
     def close(self) -> None:
-        """Stop sweeping and close the file. Safe to call twice."""
+        """Stop sweeping, and close the file if this opened it. Safe to call twice."""
         self.stop_ttl_sweeper()
-        self._store.close()
+        if self._store is not None:
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -105,8 +116,8 @@ class FeatherStore(BaseStore):
         Raises:
             InvalidNamespaceError: A label that is empty, no string, or holds a dot. Nothing was
                 done.
-            ParameterError: A value that JSON cannot hold, or an unknown filter operator. Nothing
-                was written.
+            ParameterError: A value that JSON cannot hold, an unknown filter operator, or, with a
+                pool, a namespace that names no tenant. Nothing was done.
         """
         listed = self._checked(ops)
         queries, texts = self._to_embed(listed)
@@ -135,10 +146,16 @@ class FeatherStore(BaseStore):
 
     def sweep_ttl(self) -> int:
         """Forget what has expired for good; how many items that were."""
-        now = self._clock()
-        with self._writing:
-            due = self._store.iterate(_items.IS_ITEM & (F("expires_at") <= now))
-            return self._forget([item for item in due if _items.is_expired(item, now)])
+        now, swept = self._clock(), 0
+        if self._pool is None:
+            return ItemFile(self._one()).sweep(now)
+        for tenant in self._pool.tenants():
+            try:
+                with self._pool.lease(tenant) as store:
+                    swept += ItemFile(store).sweep(now)
+            except FeatherError as error:  # what ails one tenant's file must not keep the others'
+                _log.warning("the file of tenant %r was not swept: %s", tenant, error)
+        return swept
 
     def start_ttl_sweeper(self, sweep_interval_minutes: float | None = None) -> Future[None]:
         """Sweep every so many minutes, in a thread, until stopped.
@@ -176,13 +193,16 @@ class FeatherStore(BaseStore):
 
     # Inside
 
-    @staticmethod
-    def _checked(ops: Iterable[Op]) -> list[Op]:
+    def _checked(self, ops: Iterable[Op]) -> list[Op]:
+        """The operations, all of which can be done. Nothing has been done yet."""
         listed = list(ops)
         for op in listed:
             validate_op_namespace(op)
+            self._tenant_of(op)
             if isinstance(op, SearchOp):
                 _items.check_filter(op.filter)
+            elif isinstance(op, PutOp) and op.value is not None:
+                _items.check_value(op.value)
         return listed
 
     def _to_embed(self, ops: list[Op]) -> tuple[list[str], list[str]]:
@@ -212,125 +232,90 @@ class FeatherStore(BaseStore):
 
     def _run(self, ops: list[Op], asked: Vectors, kept: Vectors) -> list[Result]:
         now = self._clock()
-        results: list[Result] = []
-        refreshed: dict[str, Memory] = {}
-        for op in ops:
-            match op:
-                case GetOp():
-                    found = self._get(op, now)
-                    refreshed |= {m.id: m for m in found if op.refresh_ttl}
-                    results.append(_items.to_item(found[0]) if found else None)
-                case SearchOp():
-                    hits = self._search(op, asked.get(op.query or ""), now)
-                    refreshed |= {m.id: m for m, _ in hits if op.refresh_ttl}
-                    results.append([_items.to_search_item(m, score) for m, score in hits])
-                case ListNamespacesOp():
-                    results.append(self._namespaces(op, now))
-                case PutOp():
-                    results.append(None)
-                case _:
-                    raise ParameterError(f"unknown operation {op!r:.80}")
-        puts = _last_puts(ops)
-        self._refresh(refreshed.values(), now)
-        if puts:
-            with self._writing:
-                self._put(puts, kept, now)
+        results = [self._answer(op, asked, now) for op in ops]
+        puts: dict[str | None, list[PutOp]] = {}
+        for op in _last_puts(ops):
+            puts.setdefault(self._tenant_of(op), []).append(op)
+        for tenant, theirs in puts.items():
+            is_writing = any(op.value is not None for op in theirs)
+            with self._file_of(tenant, is_made=is_writing) as file:
+                if file is not None:
+                    file.put(theirs, self._indexed, kept, now)
         return results
 
-    def _get(self, op: GetOp, now: float) -> list[Memory]:
-        found = self._store.get_many([_items.item_id(op.namespace, str(op.key))])
-        return [item for item in found if not _items.is_expired(item, now)]
+    def _answer(self, op: Op, asked: Vectors, now: float) -> Result:
+        """What was there before the batch's puts."""
+        if isinstance(op, PutOp):
+            return None
+        with self._file_of(self._tenant_of(op), is_made=False) as file:
+            match op:
+                case GetOp():
+                    item = None if file is None else file.get(op, now)
+                    return None if item is None else _items.to_item(item)
+                case SearchOp():
+                    vector = asked.get(op.query or "")
+                    page = [] if file is None else file.search(op, vector, now)
+                    return [_items.to_search_item(item, score) for item, score in page]
+                case ListNamespacesOp():
+                    return [] if file is None else file.namespaces(op, now)
 
-    def _listing(self, op: SearchOp, now: float) -> list[Memory]:
-        """Every item that the operation lets through, the one written last first."""
-        where = _items.under(op.namespace_prefix, _items.IS_ITEM)
-        found = [item for item in self._store.iterate(where) if _is_meant(item, op, now)]
-        found.reverse()  # of the same moment, too, the one written last comes first
-        return sorted(found, key=lambda item: -float(item.metadata["updated"]))
+    def _tenant_of(self, op: Op) -> str | None:
+        """Whose file an operation is about; None where there is but one file.
 
-    def _search(
-        self, op: SearchOp, vector: Sequence[float] | None, now: float
-    ) -> list[tuple[Memory, float | None]]:
-        if op.limit < 1:
-            return []
-        if vector is None:
-            listed = [(item, None) for item in self._listing(op, now)]
-            return _items.page(listed, op.offset, op.limit)
-        wanted = max(0, op.offset) + op.limit
-        hits = cast("list[tuple[Memory, float | None]]", self._near(op, vector, wanted, now))
-        if len(hits) < wanted:
-            seen = {item.id for item, _ in hits}
-            hits += [(item, None) for item in self._listing(op, now) if item.id not in seen]
-        return _items.page(hits, op.offset, op.limit)
+        Raises:
+            ParameterError: It would be about those of several tenants.
+        """
+        labels = _common_labels(op)
+        if self._pool is None:
+            return None
+        if not labels:
+            raise ParameterError(
+                f"with a pool, the first label of a namespace is the tenant; {op!r:.120} names "
+                "none, and would cross from one tenant to another"
+            )
+        self._pool.path_of(labels[0])  # refuses what can be no tenant's name
+        return labels[0]
 
-    def _near(
-        self, op: SearchOp, vector: Sequence[float], wanted: int, now: float
-    ) -> list[tuple[Memory, float]]:
-        """At least the `wanted` nearest items, if there are so many; each by its nearest text."""
-        where = _items.under(op.namespace_prefix, _items.IS_VECTOR)
-        count = 2 * wanted
-        while True:
-            found = nearest(self._store, list(vector), count, where)
-            of = dict.fromkeys(text.metadata["of"] for text, _ in found)
-            items = {item.id: item for item in self._store.get_many(of)}
-            hits: list[tuple[Memory, float]] = []
-            for text, cosine in found:
-                item = items.get(text.metadata["of"])
-                if item is None or text.metadata["n"] >= item.metadata["vectors"]:
-                    continue  # of a put that was cut short before its old vectors went
-                del items[item.id]
-                if _is_meant(item, op, now):
-                    hits.append((item, cosine))
-            if len(hits) >= wanted or len(found) < count:
-                return hits
-            count *= 4
+    @contextmanager
+    def _file_of(self, tenant: str | None, *, is_made: bool) -> Iterator[ItemFile | None]:
+        """The tenant's items; None if there are none and no file is to be made for them."""
+        if self._pool is None or tenant is None:
+            yield ItemFile(self._one())
+        elif not is_made and not self._pool.path_of(tenant).exists():
+            yield None
+        else:
+            with self._pool.lease(tenant) as store:
+                yield ItemFile(_without_embedder(store))
 
-    def _namespaces(self, op: ListNamespacesOp, now: float) -> list[tuple[str, ...]]:
-        items = self._store.iterate(_items.IS_ITEM)
-        live = {_items.namespace_of(item) for item in items if not _items.is_expired(item, now)}
-        return _items.listed(live, op)
-
-    def _put(self, puts: list[PutOp], kept: Vectors, now: float) -> None:
-        ids = [_items.item_id(op.namespace, str(op.key)) for op in puts]
-        old = {item.id: item for item in self._store.get_many(ids)}
-        records: list[dict[str, Any]] = []
-        stale: list[str] = []
-        gone: list[Memory] = []
-        for op, id_ in zip(puts, ids, strict=True):
-            was = old.get(id_)
-            if op.value is None:
-                gone += [] if was is None else [was]
-                continue
-            is_new = was is None or _items.is_expired(was, now)
-            created = now if was is None or is_new else float(was.metadata["created"])
-            texts = self._indexed(op)
-            records += _items.to_records(
-                op.namespace, str(op.key), op.value, [(text, kept[text]) for text in texts],
-                ttl=op.ttl, created=created, now=now,
-            )  # fmt: skip
-            if was is not None:
-                stale += _items.vector_ids(was, start=len(texts))
-        if records:
-            self._store.add_many(records)
-        self._forget(gone, stale)
-
-    def _forget(self, items: list[Memory], further: Sequence[str] = ()) -> int:
-        ids = [id_ for item in items for id_ in (item.id, *_items.vector_ids(item))]
-        if ids or further:
-            self._store.forget(where=F("id").is_in([*ids, *further]))
-        return len(items)
-
-    def _refresh(self, items: Iterable[Memory], now: float) -> None:
-        for item in items:
-            if (ttl := item.metadata["ttl"]) is not None:
-                with suppress(UnknownMemoryError):  # deleted since it was read
-                    self._store.update(item.id, expires_at=now + ttl * 60)
+    def _one(self) -> Store:
+        assert self._store is not None  # noqa: S101  there is no pool, for mypy
+        return self._store
 
 
-def _is_meant(item: Memory, op: SearchOp, now: float) -> bool:
-    if _items.is_expired(item, now):
-        return False
-    return not op.filter or _items.matches(_items.to_item(item).value, op.filter)
+def _common_labels(op: Op) -> Sequence[str]:
+    """The labels that begin every namespace the operation is about, as far as they are known."""
+    match op:
+        case GetOp() | PutOp():
+            return op.namespace
+        case SearchOp():
+            return op.namespace_prefix
+        case ListNamespacesOp():
+            prefixes = (c.path for c in op.match_conditions or () if c.match_type == "prefix")
+            return next((path for path in prefixes if path and path[0] != "*"), ())
+    raise ParameterError(f"unknown operation {op!r:.80}")
+
+
+def _without_embedder(store: Store) -> Store:
+    """The store, which must not embed what it is given: what is to be found has its vector.
+
+    Raises:
+        ParameterError: It would embed the JSON of every item.
+    """
+    if store.query_embedder is not None:
+        raise ParameterError(
+            "a FeatherStore embeds by its index=; give it a pool of its own, without an embedder"
+        )
+    return store
 
 
 def _last_puts(ops: list[Op]) -> list[PutOp]:

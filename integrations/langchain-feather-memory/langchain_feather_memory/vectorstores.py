@@ -9,16 +9,16 @@ import numpy as np
 from langchain_core.vectorstores import VectorStore
 from typing_extensions import override
 
-from feather_memory import F, ParameterError, Store
+from feather_memory import F, ParameterError
 from langchain_feather_memory._convert import (
-    DocumentEmbedder,
-    QueryEmbedder,
+    give_vectors,
     reject,
     to_document,
     to_filter,
     to_records,
 )
-from langchain_feather_memory._nearness import diverse, nearest, vector_of
+from langchain_feather_memory._nearness import diverse, vector_of
+from langchain_feather_memory._tenancy import bound_store
 
 if TYPE_CHECKING:
     import os
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from langchain_core.documents import Document
     from langchain_core.embeddings import Embeddings
 
-    from feather_memory import Filter, Memory
+    from feather_memory import Filter, Memory, Store, TenantPool
 
     Where = Filter | Mapping[str, Any]
 
@@ -46,6 +46,9 @@ class FeatherVectorStore(VectorStore):
         embedding: Embeds documents and queries.
         store: An open `feather_memory.Store`, of one tenant. The caller closes it.
         path: Instead, the file to open, which is made if there is none. `close()` closes it.
+        pool: Instead, the open stores of many tenants; with `tenant`, the one this is bound to.
+            The caller closes it.
+        tenant: Whose memory it is; of a store or file, whose it must be.
 
     Instantiate:
         >>> import pathlib, tempfile
@@ -88,19 +91,19 @@ class FeatherVectorStore(VectorStore):
         *,
         store: Store | None = None,
         path: str | os.PathLike[str] | None = None,
+        pool: TenantPool | None = None,
+        tenant: str | None = None,
     ) -> None:
-        if (store is None) == (path is None):
-            raise ParameterError("a FeatherVectorStore takes either store= or path=")
         self._embedding = embedding
-        self._owned: Store | None = None
-        if store is None:
-            assert path is not None  # noqa: S101  checked above, for mypy
-            store = self._owned = Store.open(
-                path,
-                embedder=DocumentEmbedder(embedding),
-                query_embedder=QueryEmbedder(embedding),
-            )
-        self._store = store
+        self._store = bound_store(
+            "FeatherVectorStore",
+            store=store,
+            path=path,
+            pool=pool,
+            tenant=tenant,
+            embedding=embedding,
+        )
+        self._is_owner = path is not None
 
     @property
     def store(self) -> Store:
@@ -115,8 +118,8 @@ class FeatherVectorStore(VectorStore):
 
     def close(self) -> None:
         """Close the store if this opened it. Safe to call twice."""
-        if self._owned is not None:
-            self._owned.close()
+        if self._is_owner:
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
@@ -135,14 +138,20 @@ class FeatherVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
-        store: Store | None = None,
-        path: str | os.PathLike[str] | None = None,
         batch_size: int | None = None,
-        **unknown: Any,
+        **place: Any,
     ) -> Self:
-        """A vector store over `store` or `path`, with these texts added."""
-        reject(unknown, "from_texts")
-        made = cls(embedding, store=store, path=path)
+        """A vector store with these texts added.
+
+        Args:
+            texts: As in `add_texts`, as are `metadatas`, `ids` and `batch_size`.
+            embedding: Of the vector store.
+            metadatas: One a text.
+            ids: One a text.
+            batch_size: Texts handed to the embedding at once.
+            place: The class's `store`, `path`, `pool`, `tenant`; nothing else is taken.
+        """
+        made = cls(embedding, **place)
         made.add_texts(texts, metadatas, ids=ids, batch_size=batch_size)
         return made
 
@@ -155,14 +164,11 @@ class FeatherVectorStore(VectorStore):
         metadatas: list[dict[str, Any]] | None = None,
         *,
         ids: list[str] | None = None,
-        store: Store | None = None,
-        path: str | os.PathLike[str] | None = None,
         batch_size: int | None = None,
-        **unknown: Any,
+        **place: Any,
     ) -> Self:
         """As `from_texts`."""
-        reject(unknown, "afrom_texts")
-        made = await asyncio.to_thread(lambda: cls(embedding, store=store, path=path))
+        made = await asyncio.to_thread(cls, embedding, **place)
         await made.aadd_texts(texts, metadatas, ids=ids, batch_size=batch_size)
         return made
 
@@ -197,10 +203,9 @@ class FeatherVectorStore(VectorStore):
         reject(unknown, "add_texts")
         listed = list(texts)
         records = to_records(listed, metadatas, ids)
-        vectors: list[list[float]] = []
-        for batch in _batches(listed, batch_size):
-            vectors += self._embedding.embed_documents(batch)
-        return self._write(records, vectors)
+        batches = _batches(listed, batch_size)
+        made = [self._embedding.embed_documents(batch) for batch in batches]
+        return self._write(records, made)
 
     @override
     async def aadd_texts(
@@ -215,11 +220,10 @@ class FeatherVectorStore(VectorStore):
         """As `add_texts`; embeds with `aembed_documents` and writes in a thread."""
         reject(unknown, "aadd_texts")
         listed = list(texts)
-        records = to_records(listed, metadatas, ids)
-        vectors: list[list[float]] = []
-        for batch in _batches(listed, batch_size):
-            vectors += await self._embedding.aembed_documents(batch)
-        return await asyncio.to_thread(self._write, records, vectors)
+        records = await asyncio.to_thread(to_records, listed, metadatas, ids)  # copies thousands
+        batches = _batches(listed, batch_size)
+        made = [await self._embedding.aembed_documents(batch) for batch in batches]
+        return await asyncio.to_thread(self._write, records, made)
 
     @override
     def delete(self, ids: list[str] | None = None, **unknown: Any) -> bool:
@@ -391,14 +395,8 @@ class FeatherVectorStore(VectorStore):
     ) -> list[Document]:
         """As `max_marginal_relevance_search_by_vector`, in a thread."""
         reject(unknown, "amax_marginal_relevance_search_by_vector")
-        return await asyncio.to_thread(
-            self.max_marginal_relevance_search_by_vector,
-            embedding,
-            k,
-            fetch_k,
-            lambda_mult,
-            filter,
-        )
+        search = self.max_marginal_relevance_search_by_vector
+        return await asyncio.to_thread(search, embedding, k, fetch_k, lambda_mult, filter)
 
     @override
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
@@ -406,18 +404,9 @@ class FeatherVectorStore(VectorStore):
 
     # Inside
 
-    def _write(
-        self, records: list[dict[str, Any]], vectors: Sequence[Sequence[float]]
-    ) -> list[str]:
-        if len(vectors) != len(records):
-            raise ParameterError(
-                f"the embedding made {len(vectors)} vectors of {len(records)} texts"
-            )
-        if not records:
-            return []
-        for record, vector in zip(records, vectors, strict=True):
-            record["vector"] = vector
-        return [memory.id for memory in self._store.add_many(records)]
+    def _write(self, records: list[dict[str, Any]], made: list[list[list[float]]]) -> list[str]:
+        give_vectors(records, [vector for batch in made for vector in batch])
+        return [memory.id for memory in self._store.add_many(records)] if records else []
 
     def _scored(
         self, vector: list[float], k: int, given: Where | None
@@ -428,7 +417,7 @@ class FeatherVectorStore(VectorStore):
     def _nearest(
         self, vector: list[float], k: int, given: Where | None
     ) -> list[tuple[Memory, float]]:
-        return nearest(self._store, vector, k, to_filter(given))
+        return self._store.nearest(vector, k, where=to_filter(given))
 
 
 def _batches(texts: list[str], size: int | None) -> list[list[str]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
@@ -9,7 +10,7 @@ pytest.importorskip("langchain_classic")
 from langchain_feather_memory import FeatherMemory
 from pydantic import ValidationError
 
-from feather_memory import F, ParameterError
+from feather_memory import F, ParameterError, Store
 
 
 @pytest.fixture
@@ -42,6 +43,19 @@ def test_the_last_turns_follow_what_is_recalled_and_nothing_is_said_twice(store)
     assert sorted(lines[:-2]) == ["assistant: first", "user: one"]
 
 
+def test_what_was_superseded_is_no_more_said_among_the_last_turns(store):
+    memory = FeatherMemory(store=store, session="mon", last_turns=9)
+    say(memory, ("Deploys are on Monday", "Noted"))
+    (said,) = store.iterate({"text": "Deploys are on Monday"})
+    store.supersede(said.id, "Deploys are on Friday")
+
+    history = memory.load_memory_variables({"input": "deploys?"})["history"]
+
+    assert "Monday" not in history
+    assert "Deploys are on Friday" in history
+    assert history.endswith("assistant: Noted")
+
+
 def test_turns_are_linked_in_the_order_of_the_conversation(store, memory):
     say(memory, ("one", "first"), ("two", "second"))
 
@@ -51,6 +65,42 @@ def test_turns_are_linked_in_the_order_of_the_conversation(store, memory):
     ids = [said.id for said in order]
     assert [said.text for said in order] == ["one", "first", "two", "second"]
     assert set(links) == set(pairwise(ids))
+
+
+def test_a_turn_and_its_links_are_one_write(store, memory):
+    say(memory, ("one", "first"))
+    before = store.stats().generation
+
+    say(memory, ("two", "second"))
+
+    assert store.stats().generation == before + 1
+
+
+def test_the_embedder_is_done_before_the_write_begins(tmp_path):
+    """Whoever else writes to the file would have to wait for it."""
+    path = tmp_path / "slow.feather"
+    with Store.open(path) as other:
+
+        def embedder(texts: list[str]) -> list[list[float]]:
+            other.add("meanwhile")  # would wait ten seconds for a transaction, and give up
+            return [[1.0, 0.0] for _ in texts]
+
+        with Store.open(path, embedder=embedder) as store:
+            say(FeatherMemory(store=store, session="mon"), ("one", "first"))
+
+            assert sorted(m.text for m in store.iterate()) == ["first", "meanwhile", "one"]
+            assert store.check() == []
+
+
+def test_turns_saved_at_once_by_many_threads_are_one_chain(store):
+    memory = FeatherMemory(store=store, session="mon", last_turns=40)
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(lambda n: say(memory, (f"question {n}", f"answer {n}")), range(20)))
+
+    said = [m.id for m in store.latest(99)][::-1]
+    links = {(edge.source, edge.target) for id_ in said for edge in store.edges(id_)}
+    assert links == set(pairwise(said))
+    assert len(said) == 40
 
 
 def test_loading_is_a_recall_and_an_empty_input_recalls_nothing(store, memory):
@@ -73,7 +123,7 @@ def test_clear_forgets_its_session_only(store, memory):
 
 def test_a_forgotten_turn_does_not_run_two_others_together(store, memory):
     say(memory, ("one", "first"), ("two", "second"))
-    store.forget(where=F("conversation_turn") == 0)
+    store.forget(where=F("text").is_in(["one", "first"]))
     say(memory, ("three", "third"))
 
     last = FeatherMemory(store=store, session="mon", k=1, last_turns=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from langgraph.store.base import (
     GetOp,
     InvalidNamespaceError,
     ListNamespacesOp,
+    MatchCondition,
     PutOp,
     SearchOp,
 )
@@ -48,6 +48,40 @@ def keys(items: list) -> list[str]:
     return [item.key for item in items]
 
 
+def test_the_puts_and_deletes_of_a_batch_are_one_write(store):
+    store.put(NS, "old", {"text": "tea"})
+    store.put(NS, "kept", {"text": "green tea", "title": "tea"})
+    before = store._store.stats().generation
+
+    store.batch(
+        [PutOp(NS, "old", None), PutOp(NS, "kept", {"text": "tea"}), PutOp(NS, "new", {"n": 1})]
+    )
+
+    assert store._store.stats().generation == before + 1
+    assert sorted(keys(store.search(NS))) == ["kept", "new"]
+
+
+def test_a_batch_that_fails_half_way_writes_nothing(store):
+    """JSON may be of any length; the text of a memory may not."""
+    store.put(NS, "old", {"text": "tea"})
+    too_long = PutOp(NS, "long", {"n": "x" * (16 << 20)})
+
+    with pytest.raises(ParameterError):
+        store.batch([PutOp(NS, "old", None), PutOp(NS, "new", {"n": 1}), too_long])
+
+    assert keys(store.search(NS)) == ["old"]
+
+
+def test_what_was_refreshed_by_one_search_is_one_write(store):
+    for n in range(5):
+        store.put(NS, str(n), {"n": n}, ttl=1)
+    before = store._store.stats().generation
+
+    store.search(NS)
+
+    assert store._store.stats().generation == before + 1
+
+
 def test_a_batch_answers_in_order_and_reads_what_was_before_it(store):
     store.put(NS, "a", {"n": 1})
 
@@ -67,7 +101,7 @@ def test_a_batch_answers_in_order_and_reads_what_was_before_it(store):
     assert store.get(NS, "a").value == {"n": 3}
 
 
-@pytest.mark.parametrize("label", ["", "a.b", 7, "a\0b"])
+@pytest.mark.parametrize("label", ["", "a.b", 7, None, "a\0b"])
 def test_one_invalid_label_refuses_the_whole_batch(store, label):
     with pytest.raises((InvalidNamespaceError, ValueError)):
         store.batch([PutOp(NS, "a", {"n": 1}), PutOp(("x", label), "b", {"n": 2})])
@@ -118,6 +152,18 @@ def test_an_item_is_found_once_by_its_nearest_field(store):
     assert keys(found) == ["a", "b", "c"]
     assert found[0].score == pytest.approx(1, abs=1e-6)
     assert found[2].score is None
+
+
+def test_namespaces_may_be_lists_and_keys_numbers_and_come_back_as_tuples_and_text(store):
+    store.batch([PutOp(["alice", "facts"], 7, {"text": "tea"})])
+    conditions = [MatchCondition("prefix", ["alice"])]
+
+    found, listed, namespaces = store.batch(
+        [GetOp(["alice", "facts"], 7), SearchOp(["alice"]), ListNamespacesOp(conditions)]
+    )
+
+    assert (found.namespace, found.key) == (NS, "7") == (listed[0].namespace, listed[0].key)
+    assert namespaces == [NS]
 
 
 def test_identical_texts_in_one_batch_are_two_items(store):
@@ -265,26 +311,6 @@ async def test_the_async_twin_answers_alike_and_embeds_asynchronously(store):
 
     assert await store.aget(NS, "a") is None
     assert {name[:6] for name in store.embeddings.calls} == {"aembed"}
-
-
-async def test_a_slow_embedding_never_stalls_the_event_loop(tmp_path):
-    index: Any = {"dims": 128, "embed": HashEmbeddings(seconds=0.2)}
-    gaps: list[float] = []
-
-    async def heartbeat() -> None:
-        while True:
-            before = time.perf_counter()
-            await asyncio.sleep(0.001)
-            gaps.append(time.perf_counter() - before)
-
-    with FeatherStore(tmp_path / "x.feather", index=index) as store:
-        beating = asyncio.create_task(heartbeat())
-        await store.aput(NS, "a", {"text": "tea"})
-        await store.asearch(NS, query="tea")
-        beating.cancel()
-
-    assert len(gaps) > 50
-    assert max(gaps) < 0.1  # an embedding on the loop would be 0.2, and machines are shared
 
 
 def test_it_is_there_again_after_a_reopen_and_is_a_plain_store_file(tmp_path):

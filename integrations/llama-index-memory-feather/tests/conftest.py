@@ -15,13 +15,14 @@ os.environ["IS_TESTING"] = "1"
 
 from llama_index.core import set_global_tokenizer
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.memory.feather import FeatherMemory
 from pydantic import PrivateAttr
 
 from feather_memory import Store
 from feather_memory.testing import HashEmbedder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 set_global_tokenizer(str.split)
@@ -88,3 +89,23 @@ def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(tmp_path / "alice.feather") as store:
         yield store
         assert store.check() == []
+
+
+@pytest.fixture
+def alice(tmp_path: Path) -> Iterator[Store]:
+    """A store that says whose it is."""
+    with Store.open(tmp_path / "alice-own.feather", tenant="alice") as store:
+        yield store
+        assert store.check() == []
+
+
+@pytest.fixture
+def session(alice: Store, embed_model: HashEmbedding) -> Callable[..., FeatherMemory]:
+    """Makes a memory of Alice's for a conversation."""
+
+    def make(session_id: str, **fields: Any) -> FeatherMemory:
+        return FeatherMemory.from_defaults(
+            store=alice, session_id=session_id, embed_model=embed_model, **fields
+        )
+
+    return make

@@ -28,12 +28,13 @@ def shared_store(path: str | os.PathLike[str], *, tenant: str | None = None) -> 
     """
     place = os.path.realpath(path)
     found = _stores.get(place)
-    if found is None or not _is_open(found):
+    if found is None or not is_open(found):
         found = _stores[place] = Store.open(place, tenant=tenant)
     return found
 
 
-def _is_open(store: Store) -> bool:
+def is_open(store: Store) -> bool:
+    """Whether the store can be used; one that rests can."""
     try:
         store.get_many([])
     except ClosedStoreError:

@@ -58,8 +58,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
     >>> vectors.add([TextNode(text="Deploys are on Tuesday", id_="d", embedding=[1.0, 0.0])])
     ['d']
     >>> found = vectors.query(VectorStoreQuery(query_embedding=[3.0, 4.0]))
-    >>> found.ids, round(found.similarities[0], 6)
-    (['d'], 0.6)
+    >>> [round(similarity, 6) for similarity in found.similarities]
+    [0.6]
 
     Two objects with the same path share one store. One that is pickled or copied opens the file
     anew.

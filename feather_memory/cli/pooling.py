@@ -1,0 +1,85 @@
+"""`feather-memory tenants` and `warm`: the stores of one directory."""
+
+from __future__ import annotations
+
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from feather_memory import keeping
+from feather_memory.cli.options import day, table
+from feather_memory.cli.places import existing_directory
+from feather_memory.config import WARM_WORKERS
+from feather_memory.pool import TenantPool
+from feather_memory.progress import teller
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from feather_memory.reports import Warmed
+
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
+
+
+def tenants(directory: Directory) -> None:
+    """List who has a store in a directory, the last written first. Opens none of them."""
+    with TenantPool(existing_directory(directory)) as pool:
+        names = pool.recent()
+        rows = [(name, pool.path_of(name)) for name in names]
+    table(
+        ["tenant", "bytes", "last written"],
+        ((name, f"{keeping.file_bytes(path):,}", _written(path)) for name, path in rows),
+    )
+    if not names:
+        typer.echo("Nobody has a store here.", err=True)
+
+
+def _written(path: Path) -> str:
+    return day(datetime.fromtimestamp(keeping.written_at(path), UTC))
+
+
+def warm(
+    directory: Directory,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Whose; everybody's if none.")
+    ] = None,
+    *,
+    workers: Annotated[int, typer.Option(help="Threads.", min=1)] = WARM_WORKERS,
+) -> None:
+    """Open stores as a service would at its start: what of them is slow, what is damaged?
+
+    Their pages are in the system's file cache afterwards. Exits with 1 if some could not be opened.
+    """
+    begun = time.perf_counter()
+    with TenantPool(existing_directory(directory)) as pool:
+        wanted = list(dict.fromkeys(names or pool.recent()))
+        done = list(_warmed(pool, wanted, workers))
+    milliseconds = (time.perf_counter() - begun) * 1_000
+    table(
+        ["tenant", "ms", "failure"],
+        ((one.tenant, f"{one.milliseconds:.1f}", one.failure or "") for one in done),
+    )
+    failed = sum(one.failure is not None for one in done)
+    typer.echo(f"{len(done) - failed:,} opened, {failed:,} failed, in {milliseconds:,.0f} ms.")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _warmed(pool: TenantPool, wanted: list[str], workers: int) -> Iterator[Warmed]:
+    """All of them, by as many at once as there is room for."""
+    tell = teller(_is_terminal(), label="warming")
+    for start in range(0, len(wanted), pool.max_open):
+
+        def told(done: int, _: int, start: int = start) -> None:
+            if tell is not None:
+                tell(start + done, len(wanted))
+
+        yield from pool.warm(wanted[start : start + pool.max_open], workers, progress=told).tenants
+
+
+def _is_terminal() -> bool:
+    return sys.stderr.isatty()

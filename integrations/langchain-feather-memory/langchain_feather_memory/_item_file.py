@@ -1,0 +1,158 @@
+"""What LangGraph's operations do in one tenant's file."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from feather_memory import F, UnknownMemoryError
+from langchain_feather_memory import _items
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
+
+    from feather_memory import Memory, Store
+
+    Vectors = Mapping[str, Sequence[float]]
+    Found = list[tuple[Memory, float | None]]
+
+_MOST: Final = 1 << 40  # SQLite counts to 2^63
+
+
+class ItemFile:
+    """The items in one store. Times are Unix seconds."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def get(self, op: GetOp, now: float) -> Memory | None:
+        """The item, if there is one whose time is not over."""
+        found = self._live(self._store.get_many([_items.item_id(op.namespace, str(op.key))]), now)
+        item = next(found, None)
+        if op.refresh_ttl and item is not None:
+            self._refresh([item], now)
+        return item
+
+    def search(self, op: SearchOp, vector: Sequence[float] | None, now: float) -> Found:
+        """The items of one page with their cosine: the nearest first, then the latest written."""
+        start, end = max(0, op.offset), max(0, op.offset) + op.limit
+        if op.limit < 1:
+            return []
+        found: Found = [] if vector is None else [*self._near(op, vector, end, now)]
+        if len(found) < end:
+            known = {item.id for item, _ in found}
+            found += [(item, None) for item in self._listing(op, end, now) if item.id not in known]
+        page = found[start:end]
+        if op.refresh_ttl:
+            self._refresh([item for item, _ in page], now)
+        return page
+
+    def namespaces(self, op: ListNamespacesOp, now: float) -> list[_items.Namespace]:
+        """The namespaces that have an item whose time is not over."""
+        items = self._live(self._store.iterate(_items.IS_ITEM), now)
+        return _items.listed((_items.namespace_of(item) for item in items), op)
+
+    def put(
+        self,
+        puts: Sequence[PutOp],
+        indexed: Callable[[PutOp], list[str]],
+        vectors: Vectors,
+        now: float,
+    ) -> None:
+        """Write and delete items in one transaction.
+
+        Args:
+            puts: Of each item one at most, with a value that JSON can hold.
+            indexed: The texts by which a put's value can be found.
+            vectors: Of all these texts.
+            now: When this happens.
+        """
+        ids = [_items.item_id(op.namespace, str(op.key)) for op in puts]
+        with self._store.transaction():
+            old = {item.id: item for item in self._store.get_many(ids)}
+            records: list[dict[str, Any]] = []
+            gone: list[str] = []
+            for op, id_ in zip(puts, ids, strict=True):
+                was = old.get(id_)
+                if op.value is None:
+                    gone += [] if was is None else _ids_of(was)
+                    continue
+                is_new = was is None or _items.is_expired(was, now)
+                created = now if was is None or is_new else float(was.metadata["created"])
+                texts = indexed(op)
+                records += _items.to_records(
+                    op.namespace, str(op.key), op.value, [(text, vectors[text]) for text in texts],
+                    ttl=op.ttl, created=created, now=now,
+                )  # fmt: skip
+                gone += [] if was is None else _items.vector_ids(was, start=len(texts))
+            if records:
+                self._store.add_many(records)
+            self._forget(gone)
+
+    def sweep(self, now: float) -> int:
+        """Forget the items whose time is over; how many there were."""
+        with self._store.transaction():
+            due = self._store.iterate(_items.IS_ITEM & (F("expires_at") <= now))
+            over = [item for item in due if _items.is_expired(item, now)]
+            self._forget([id_ for item in over for id_ in _ids_of(item)])
+        return len(over)
+
+    def _listing(self, op: SearchOp, count: int, now: float) -> list[Memory]:
+        """The first `count` items that the operation lets through, the one written last first."""
+        where = _items.under(op.namespace_prefix, _items.IS_ITEM)
+        looked = min(2 * count, _MOST)
+        while True:  # anew each time, so that all is of one moment
+            latest = self._store.latest(looked, where=where)
+            found = list(islice(self._meant(latest, op, now), count))
+            if len(found) == count or len(latest) < looked:
+                return found
+            looked = min(4 * looked, _MOST)
+
+    def _near(
+        self, op: SearchOp, vector: Sequence[float], wanted: int, now: float
+    ) -> list[tuple[Memory, float]]:
+        """At least the `wanted` nearest items, if there are so many; each by its nearest text."""
+        where = _items.under(op.namespace_prefix, _items.IS_VECTOR)
+        count = 2 * wanted
+        while True:
+            found = self._store.nearest(vector, count, where=where)
+            of = dict.fromkeys(text.metadata["of"] for text, _ in found)
+            items = {item.id: item for item in self._meant(self._store.get_many(of), op, now)}
+            hits: list[tuple[Memory, float]] = []
+            for text, cosine in found:
+                item = items.get(text.metadata["of"])
+                if item is not None and text.metadata["n"] < item.metadata["vectors"]:
+                    del items[item.id]  # its further texts are no nearer
+                    hits.append((item, cosine))
+            if len(hits) >= wanted or len(found) < count:
+                return hits
+            count *= 4
+
+    @staticmethod
+    def _live(items: Iterable[Memory], now: float) -> Iterator[Memory]:
+        return (item for item in items if not _items.is_expired(item, now))
+
+    def _meant(self, items: Iterable[Memory], op: SearchOp, now: float) -> Iterator[Memory]:
+        for item in self._live(items, now):
+            if not op.filter or _items.matches(_items.to_item(item).value, op.filter):
+                yield item
+
+    def _refresh(self, items: Sequence[Memory], now: float) -> None:
+        mortal = [item for item in items if item.metadata["ttl"] is not None]
+        if not mortal:
+            return
+        with self._store.transaction():
+            for item in mortal:
+                with suppress(UnknownMemoryError):  # deleted since it was read
+                    self._store.update(item.id, expires_at=now + item.metadata["ttl"] * 60)
+
+    def _forget(self, ids: Sequence[str]) -> None:
+        if ids:
+            self._store.forget(where=F("id").is_in(list(ids)))
+
+
+def _ids_of(item: Memory) -> list[str]:
+    return [item.id, *_items.vector_ids(item)]

@@ -1,0 +1,188 @@
+"""The tools, as a model uses them through `create_agent`."""
+
+from __future__ import annotations
+
+import json
+from uuid import uuid4
+
+import pytest
+from langchain.agents import create_agent
+from langchain_core.messages import HumanMessage
+from langchain_feather_memory import FeatherMemoryMiddleware, MemoryFeedback, memory_tools
+
+from feather_memory import ParameterError, TenantPool
+from feather_memory.testing import HashEmbedder
+
+from .agents import ScriptedModel, calling
+from .conftest import HashEmbeddings
+
+
+@pytest.fixture(params=["invoke", "ainvoke"])
+def use(request):
+    """Run one call of a tool by an agent: the tool's message, and the whole result."""
+
+    async def used(tools, call, *, middleware=(), config=None):
+        model = ScriptedModel(script=[call])
+        agent = create_agent(model, tools, middleware=middleware)
+        message = {"messages": [HumanMessage("Please", id="m1")]}
+        if request.param == "invoke":
+            result = agent.invoke(message, config)
+        else:
+            result = await agent.ainvoke(message, config)
+        return next(m for m in result["messages"] if m.type == "tool"), result, model
+
+    return used
+
+
+async def test_the_model_is_told_ids_and_texts_and_never_a_tenant(store, use):
+    store.add("Deploys are on Tuesday", id="deploys")
+
+    found, _, model = await use(
+        memory_tools(store=store), calling("search_memory", query="deploys?")
+    )
+
+    assert 'id="deploys"' in found.content
+    assert ">Deploys are on Tuesday<" in found.content
+    (memory,) = found.artifact["memories"]
+    assert (memory["id"], memory["text"]) == ("deploys", "Deploys are on Tuesday")
+    assert json.loads(json.dumps(found.artifact)) == found.artifact
+    given = {schema["title"]: sorted(schema["properties"]) for schema in model.tools}
+    assert given == {
+        "search_memory": ["query"],
+        "save_memory": ["key", "text"],
+        "correct_memory": ["memory_id", "text"],
+    }
+
+
+async def test_a_search_is_a_recall_that_feedback_finds(store, use):
+    store.add("Deploys are on Tuesday", id="deploys")
+    run_id = uuid4()
+
+    found, _, _ = await use(
+        memory_tools(store=store),
+        calling("search_memory", query="deploys?"),
+        config={"run_id": run_id},
+    )
+    MemoryFeedback(store).like(run_id)
+
+    assert found.artifact["turn"] == str(run_id)
+    assert store.get("deploys").importance == 0.55
+    assert store.get("deploys").recalls == 1
+
+
+async def test_a_search_under_the_middleware_is_of_its_turn(store, use):
+    store.add("Deploys are on Tuesday", id="deploys")
+    middleware = FeatherMemoryMiddleware(store=store, tools=True, save="none")
+
+    # "Please" recalls the one memory, too: it is shown twice, and counted once.
+    _, result, model = await use(
+        [], calling("search_memory", query="deploys?"), middleware=[middleware]
+    )
+    MemoryFeedback(store).like(result["messages"][-1])
+
+    assert 'id="deploys"' in model.prompts[0]
+    assert store.get("deploys").recalls == 1
+    assert store.get("deploys").importance == 0.55
+
+
+async def test_a_slot_is_taken_over_by_what_is_saved_under_it(store, use):
+    store.add("Python 3.10 is used", id="old", key="python.version")
+
+    told, _, _ = await use(
+        memory_tools(store=store),
+        calling("save_memory", text="Python 3.12 is used", key="python.version"),
+        config={"configurable": {"thread_id": "monday"}},
+    )
+
+    (current,) = store.search("Which Python?")
+    assert current.memory.text == "Python 3.12 is used"
+    assert (current.memory.session, current.memory.supersedes) == ("monday", ("old",))
+    assert told.content == f"Saved as {current.memory.id}; it replaces old."
+
+
+async def test_a_correction_supersedes_and_is_refused_for_what_was_replaced(store, use):
+    store.add("Deploys are on Monday", id="first")
+    store.supersede("first", "Deploys are on Tuesday", id="second")
+    tools = memory_tools(store=store)
+
+    refused, _, _ = await use(
+        tools, calling("correct_memory", memory_id="first", text="Deploys are on Friday")
+    )
+    done, _, _ = await use(
+        tools, calling("correct_memory", memory_id="second", text="Deploys are on Friday")
+    )
+
+    assert refused.status == "error"
+    assert "replaced already, by second" in refused.content
+    assert done.status == "success"
+    assert [hit.memory.text for hit in store.search("deploys")] == ["Deploys are on Friday"]
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (calling("search_memory", query=" "), "blank"),
+        (calling("save_memory", text=""), "text"),
+        (calling("save_memory", text="x", key=""), "key"),
+        (calling("correct_memory", memory_id="nobody", text="x"), "no memory with id 'nobody'"),
+    ],
+)
+async def test_what_the_model_got_wrong_it_is_told(store, use, call, reason):
+    told, result, _ = await use(memory_tools(store=store), call)
+
+    assert told.status == "error"
+    assert reason in told.content
+    assert result["messages"][-1].text == "Noted."
+    assert len(store) == 0
+
+
+async def test_a_call_that_is_run_again_writes_nothing_new(store, use):
+    store.add("Deploys are on Tuesday", id="deploys")
+    for call in (
+        calling("save_memory", text="Alice likes tea"),
+        calling("correct_memory", memory_id="deploys", text="Deploys are on Friday"),
+    ):
+        call.id = "made by one run of the model"
+        for _ in range(2):
+            told, _, _ = await use(memory_tools(store=store), call.model_copy())
+            assert told.status == "success"
+
+    assert sorted(memory.text for memory in store.iterate()) == [
+        "Alice likes tea",
+        "Deploys are on Friday",
+        "Deploys are on Tuesday",
+    ]
+
+
+async def test_the_tenant_is_the_runs_and_there_is_no_default(tmp_path, use):
+    with TenantPool(tmp_path / "memories", embedder=HashEmbedder(128)) as pool:
+        tools = memory_tools(pool=pool)
+        call = calling("save_memory", text="Deploys are on Tuesday")
+
+        for tenant in ("alice", "bob"):
+            await use(tools, call.model_copy(), config={"configurable": {"tenant": tenant}})
+        with pytest.raises(ParameterError, match="no tenant is named"):
+            await use(tools, call.model_copy())
+
+        assert [len(pool.get(tenant)) for tenant in pool.tenants()] == [1, 1]
+        assert pool.get("alice").check() == pool.get("bob").check() == []
+
+
+async def test_an_embedding_is_used_without_holding_up_the_loop(tmp_path, use, request):
+    with TenantPool(tmp_path / "memories") as pool:
+        embedding = HashEmbeddings()
+        tools = memory_tools(pool=pool, tenant="alice", embedding=embedding)
+
+        await use(tools, calling("save_memory", text="Deploys are on Tuesday"))
+        (memory,) = pool.get("alice").iterate()
+        await use(tools, calling("search_memory", query="deploys"))
+        await use(tools, calling("correct_memory", memory_id=memory.id, text="On Friday"))
+
+        prefix = "a" if "ainvoke" in request.node.name else ""
+        assert embedding.calls == [
+            f"{prefix}embed_documents",
+            f"{prefix}embed_query",
+            f"{prefix}embed_documents",
+        ]
+        assert all(memory.vector is not None for memory in pool.get("alice").iterate())
+        assert pool.get("alice").check() == []

@@ -1,0 +1,150 @@
+"""LlamaIndex's chat store in the tenant's own file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path  # noqa: TC003  pydantic reads the annotations
+from typing import TYPE_CHECKING, Any
+
+from llama_index.core.base.llms.types import ChatMessage  # noqa: TC002  likewise
+from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._transcript import Transcript, sessions
+from pydantic import ConfigDict, PrivateAttr
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from feather_memory import Store, TenantPool
+
+
+class FeatherChatStore(AsyncDBChatStore):
+    """The messages of a tenant's conversations, each under a key, in the file of its memories.
+
+    For LlamaIndex's own `Memory`: `Memory.from_defaults(chat_store=FeatherChatStore(path=…))`.
+    Messages are kept as they are and are searched by nobody; `FeatherMemory` remembers, too.
+
+    Args:
+        store: An open store. The caller closes it.
+        path: Instead, the file to open, which is made if there is none.
+        pool: Instead, the open pool of a service with many tenants.
+        tenant: Whose conversations; needed with `pool`, checked with the others.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
+
+    path: str | None = None
+    """Where the file is."""
+    tenant: str | None = None
+    """Whose file it is."""
+    _source: StoreSource = PrivateAttr()
+
+    def __init__(
+        self,
+        *,
+        store: Store | None = None,
+        path: Path | str | None = None,
+        pool: TenantPool | None = None,
+        tenant: str | None = None,
+    ) -> None:
+        source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
+        fields: dict[str, Any] = {"path": source.path, "tenant": source.tenant}
+        super().__init__(**fields)
+        self._source = source
+
+    @classmethod
+    @override
+    def class_name(cls) -> str:
+        return "FeatherChatStore"
+
+    @override
+    async def get_messages(
+        self,
+        key: str,
+        status: MessageStatus | None = MessageStatus.ACTIVE,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> list[ChatMessage]:
+        """A conversation's messages of a status, or all for None, oldest first."""
+
+        def read() -> list[ChatMessage]:
+            start = offset or 0
+            stop = None if limit is None else start + limit
+            entries = self._of(key).entries(status)[start:stop]
+            return [each.message for each in entries]
+
+        return await asyncio.to_thread(read)
+
+    @override
+    async def count_messages(
+        self, key: str, status: MessageStatus | None = MessageStatus.ACTIVE
+    ) -> int:
+        """How many messages of a status there are."""
+        return len(await self.get_messages(key, status))
+
+    @override
+    async def add_message(
+        self, key: str, message: ChatMessage, status: MessageStatus = MessageStatus.ACTIVE
+    ) -> None:
+        """Put one message at the end."""
+        await self.add_messages(key, [message], status)
+
+    @override
+    async def add_messages(
+        self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
+    ) -> None:
+        """Put messages at the end, all of them or none."""
+        copies = list(messages)
+        await asyncio.to_thread(lambda: self._of(key).append(copies, status=status))
+
+    @override
+    async def set_messages(
+        self, key: str, messages: list[ChatMessage], status: MessageStatus = MessageStatus.ACTIVE
+    ) -> None:
+        """Put messages in the place of all there are, archived ones too, at once."""
+        copies = list(messages)
+        await asyncio.to_thread(lambda: self._of(key).replace(copies, status=status))
+
+    @override
+    async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
+        """Erase the message at a place, counted from 0 among all; None if there is none."""
+
+        def erase() -> ChatMessage | None:
+            transcript = self._of(key)
+            entries = transcript.entries()
+            erased = transcript.erase(entries[idx : idx + 1]) if idx >= 0 else []
+            return erased[0] if erased else None
+
+        return await asyncio.to_thread(erase)
+
+    @override
+    async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
+        """Erase a conversation's messages of a status, or all."""
+
+        def erase() -> None:
+            transcript = self._of(key)
+            transcript.erase(transcript.entries(status))
+
+        await asyncio.to_thread(erase)
+
+    @override
+    async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
+        """Erase the oldest active messages; which they were."""
+
+        def erase() -> list[ChatMessage]:
+            transcript = self._of(key)
+            return transcript.erase(transcript.entries(MessageStatus.ACTIVE)[: max(n, 0)])
+
+        return await asyncio.to_thread(erase)
+
+    @override
+    async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
+        """Archive the oldest active messages; which they were."""
+        return await asyncio.to_thread(lambda: self._of(key).archive(n))
+
+    @override
+    async def get_keys(self) -> list[str]:
+        """The conversations that have messages, sorted."""
+        return await asyncio.to_thread(lambda: sessions(self._source.store()))
+
+    def _of(self, key: str) -> Transcript:
+        return Transcript(self._source.store(), key)

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import pytest
+from llama_index.core.tools import FunctionTool
+from llama_index.memory.feather import MemoryFeedback, feather_tools, feather_turn
+
+from feather_memory import ParameterError, UnknownMemoryError
+
+from .conftest import HashEmbedding
+from .heartbeat import LONGEST_GAP, longest_gap
+
+
+@pytest.fixture
+def tools(store, embed_model):
+    made = feather_tools(store, session="s", actor="alice", embed_model=embed_model)
+    return {tool.metadata.name: tool for tool in made}
+
+
+async def test_what_is_remembered_is_recalled_by_the_model_s_own_words(tools, store):
+    tools["remember"].call(text="Alice drinks green tea")
+    await tools["remember"].acall(text="Alice drinks coffee on Sundays")
+
+    sync = tools["recall"].call(query="green tea")
+    coming = await tools["recall"].acall(query="green tea")
+
+    first = sync.content.split("\n")[0]
+    tea = sync.raw_output[0].node_id
+    assert first == f"[{tea}] Alice drinks green tea"
+    assert coming.content == sync.content
+    memory = store.get(tea)
+    assert (memory.session, memory.actor) == ("s", "alice")
+    assert memory.vector is not None
+
+
+async def test_a_correction_replaces_the_memory(tools, store):
+    tools["remember"].call(text="Alice drinks green tea")
+    (old,) = store.iterate()
+
+    said = tools["correct"].call(memory_id=old.id, text="Alice drinks oolong")
+    (new,) = store.get(old.id).superseded_by
+    await tools["correct"].acall(memory_id=new, text="Alice drinks matcha")
+
+    assert new in said.content
+    assert [hit.memory.text for hit in store.search("Alice drinks")] == ["Alice drinks matcha"]
+    with pytest.raises(UnknownMemoryError):
+        tools["correct"].call(memory_id="nobody", text="x")
+    with pytest.raises(UnknownMemoryError):
+        await tools["correct"].acall(memory_id="nobody", text="x")
+
+
+def test_what_was_recalled_takes_feedback_by_turn_or_by_the_tool_s_output(tools, store):
+    tools["remember"].call(text="Alice drinks green tea")
+    with feather_turn() as turn:
+        output = tools["recall"].call(query="green tea")
+    feedback = MemoryFeedback(store)
+
+    (liked,), (saved,) = feedback.like(turn), feedback.saved(output.raw_output, turn=turn)
+
+    assert liked.memory_id == saved.memory_id == output.raw_output[0].node_id
+
+
+def test_nothing_found_is_said(tools):
+    assert tools["recall"].call(query="green tea").content == "Nothing is remembered about that."
+
+
+def test_a_model_sees_a_name_a_description_and_described_arguments(tools):
+    assert list(tools) == ["recall", "remember", "correct"]
+    for tool in tools.values():
+        assert isinstance(tool, FunctionTool)
+        properties = tool.metadata.get_parameters_dict()["properties"]
+        assert all("description" in each for each in properties.values())
+        assert tool.metadata.description
+    assert set(tools["correct"].metadata.get_parameters_dict()["required"]) == {"memory_id", "text"}
+
+
+def test_only_the_tools_asked_for_are_made(store):
+    (tool,) = feather_tools(store, names=["remember"])
+
+    assert tool.metadata.name == "remember"
+    for wrong in (["forget"], "recall"):
+        with pytest.raises(ParameterError, match="the tools are"):
+            feather_tools(store, names=wrong)
+
+
+async def test_a_heartbeat_goes_on_while_tools_work(store):
+    slow = HashEmbedding(seconds=0.03)
+    recall, remember, correct = feather_tools(store, embed_model=slow)
+    numbers = iter(range(100))
+
+    async def all_of_it() -> None:
+        await remember.acall(text=f"Alice drinks tea {next(numbers)}")
+        found = (await recall.acall(query="tea")).raw_output
+        await correct.acall(memory_id=found[0].node_id, text=f"No tea {next(numbers)}")
+
+    assert await longest_gap(all_of_it) <= LONGEST_GAP
