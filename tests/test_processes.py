@@ -17,7 +17,7 @@ from typing import Self
 import pytest
 
 import feather_memory
-from feather_memory import BusyStoreError, Store
+from feather_memory import BusyStoreError, Store, WrongTenantError
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(feather_memory.__file__).parents[1])}
 DIM = 4
@@ -504,3 +504,51 @@ def test_a_search_during_closing_is_an_answer_or_a_closed_store(file):
         thread.join(20)
     assert failures == []
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+WRITES_AND_CLOSES = """
+import sys
+from feather_memory import Store
+with Store.open(sys.argv[1]) as store:
+    store.add("theirs", id=sys.argv[2])
+"""
+
+
+def another_process_writes_and_closes(path, id_):
+    subprocess.run([sys.executable, "-c", WRITES_AND_CLOSES, path, id_], check=True)
+
+
+@pytest.mark.parametrize("way", ["opened again", "asked whose it is", "backed up"])
+def test_looking_at_an_open_file_does_not_let_other_processes_delete_its_log(path, way, tmp_path):
+    """POSIX drops a process's locks when it closes any handle of the file: only SQLite may."""
+    with Store.open(path, tenant="alice") as store:
+        store.add("ours", id="before")
+        if way == "opened again":
+            Store.open(path).close()
+        elif way == "asked whose it is":
+            with pytest.raises(WrongTenantError):
+                Store.open(path, tenant="bob")
+        else:
+            store.backup(tmp_path / "copy.feather")
+
+        another_process_writes_and_closes(path, "theirs")
+        store.add("ours", id="after")
+        another_process_writes_and_closes(path, "theirs, too")
+
+        written = {"before", "theirs", "after", "theirs, too"}
+        assert {memory.id for memory in store.iterate()} == written
+    with Store.open(path) as store:
+        assert {memory.id for memory in store.iterate()} == written
+        assert store.check() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows keeps locks by handle")
+def test_a_handle_of_our_own_would_let_them(path):
+    """The negative control of the test before."""
+    with Store.open(path) as store:
+        store.add("ours", id="before")
+        path.open("rb").close()
+
+        another_process_writes_and_closes(path, "theirs")
+
+        assert not path.with_name(path.name + "-wal").exists()

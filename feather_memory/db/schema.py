@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -146,7 +146,7 @@ create view readable as                 -- for people with the sqlite3 shell
 {";".join(_OF_FORMAT_2)};
 """
 
-_HEADER_BYTES = 100  # of every SQLite database
+_HEADER_BYTES = 100
 
 
 class DamagedRowError(ValueError):
@@ -241,7 +241,11 @@ def _build(path: Path, tenant: str | None) -> None:
 
 
 def inspect(path: Path) -> None:
-    """Refuse what is not a whole file of ours, reading its first page and changing none.
+    """Refuse what is not a whole file of ours, changing nothing and making no file beside it.
+
+    SQLite itself reads the header: whoever else opens the file in this process and closes it lets
+    go of the locks that this process's other connections hold, for that is how POSIX locks are.
+    Then another process that closes the store would delete the log from under them.
 
     Raises:
         StoreAccessError: `path` is a directory, or cannot be read.
@@ -249,52 +253,53 @@ def inspect(path: Path) -> None:
         NewerFormatError: A later release wrote it.
     """
     name = str(path)
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise StoreAccessError(f"cannot open {name!r}: {error.strerror}") from error
+    size = _size(path)
     if size == 0:
         raise CorruptStoreError(name, "it is empty (0 bytes)")
     if size < _HEADER_BYTES:
         raise CorruptStoreError(name, f"it is only {size} bytes long")
     try:
         application, version, page_size = _header(path)
-    except sqlite3.Error as error:
-        match error.sqlite_errorcode & 0xFF:
-            case sqlite3.SQLITE_NOTADB:
-                raise CorruptStoreError(name, "it is not a SQLite database") from error
-            case sqlite3.SQLITE_CORRUPT:
-                _refuse_part(path, size)
-                return
-        raise StoreAccessError(f"cannot open {name!r}: {error}") from error
-    if size % page_size:
-        _refuse_part(path, size)
+        is_whole = _size(path) % page_size == 0
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise CorruptStoreError(name, "it is not a SQLite database") from error
+        if code != sqlite3.SQLITE_CORRUPT:
+            raise StoreAccessError(f"cannot open {name!r}: {error}") from error
+        is_whole, application, version = False, APPLICATION_ID, FORMAT
+    # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
+    if not is_whole and not _has_log(path):
+        raise CorruptStoreError(name, f"it is truncated or damaged ({size} bytes)")
     if application != APPLICATION_ID:
         raise CorruptStoreError(name, "it is a SQLite database of another application")
     if version > FORMAT:
         raise NewerFormatError(name, found=version, known=FORMAT)
 
 
-def _header(path: Path) -> tuple[int, int, int]:
-    """Application, format and page size; the log is not looked at, and no lock is taken.
-
-    By SQLite, and not by `open`: closing any handle of a file drops the locks that this process
-    has on it, those of its other stores, too, and the next process to close it would throw away
-    the log that they write. SQLite puts off its own closing until there are none.
-    """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro&immutable=1", uri=True)
+def _header(path: Path, tries: int = 3) -> tuple[int, int, int]:
+    """`application_id`, `user_version` and the size of a page, as the file says without its log."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        asked = ("application_id", "user_version", "page_size")
-        application, version, page_size = (
-            connection.execute(f"pragma {name}").fetchone()[0] for name in asked
-        )
-    finally:
-        connection.close()
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            application, version, page_size = (
+                connection.execute(f"pragma {name}").fetchone()[0]
+                for name in ("application_id", "user_version", "page_size")
+            )
+    except sqlite3.DatabaseError:
+        if tries > 1:  # its length may have been that of a moment later
+            return _header(path, tries - 1)
+        raise
     return application, version, page_size
 
 
-def _refuse_part(path: Path, size: int) -> None:
-    # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise StoreAccessError(f"cannot open {str(path)!r}: {error.strerror}") from error
+
+
+def _has_log(path: Path) -> bool:
     log = path.with_name(path.name + "-wal")
-    if not (log.exists() and log.stat().st_size):
-        raise CorruptStoreError(str(path), f"it is truncated ({size} bytes are left)")
+    return log.exists() and log.stat().st_size > 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from langchain_core.messages import AIMessage, HumanMessage
 
 from langchain_feather_memory._access import same_id
+from langchain_feather_memory._turns import TURN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ def spoken(
     said: Sequence[Mapping[str, Any]],
     save: Save,
     session: str | None,
+    turn: str,
 ) -> list[dict[str, Any]]:
     """Both sides of a turn, or one, as `Store.add_many` takes them.
 
@@ -62,7 +64,7 @@ def spoken(
             "text": text,
             "role": role,
             "session": session,
-            "metadata": {"message_id": message_id},
+            "metadata": {"message_id": message_id, TURN: turn},
         }
         for role, message_id, text in sides
         if text.strip()

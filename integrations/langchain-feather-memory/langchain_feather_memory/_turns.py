@@ -20,6 +20,9 @@ RECALLED: Final = "feather_memory.recalled"
 STAMP: Final = "feather_memory"
 """Where a model's message says which turn it answers, in its `response_metadata`."""
 
+TURN: Final = "turn"
+"""Where a remembered answer says which turn it was given in, in its metadata."""
+
 STATE: Final = "feather_memory"
 """The key of an agent's state under which `FeatherMemoryMiddleware` has the turn under way."""
 

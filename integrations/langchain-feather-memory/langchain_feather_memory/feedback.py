@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import BaseMessage
 
-from feather_memory import ParameterError, SignalKind
+from feather_memory import EdgeType, F, ParameterError, SignalKind
 from langchain_feather_memory._acts import Act, acts_of
 from langchain_feather_memory._tenancy import store_for
-from langchain_feather_memory._turns import named_too, names_of, stamp_of
+from langchain_feather_memory._turns import TURN, named_too, names_of, stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,6 +96,8 @@ class MemoryFeedback:
         tenant: str | None = None,
     ) -> list[Signal]:
         """The answer was wrong: the memory meant is lowered, and superseded by the correction.
+
+        So is the answer itself, where `FeatherMemoryMiddleware` has remembered it.
 
         Raises:
             ParameterError: The run was shown several memories, and `memory_ids` names none.
@@ -186,7 +188,9 @@ def _done(
     if not act.is_done and event is None:
         return store.unfeedback(turn, act.kind)
     if act.correction is not None:  # its text is embedded: not while other writers wait
-        return _given(store, turn, act, memory_ids, event)
+        signals = _given(store, turn, act, memory_ids, event)
+        _retire_answer(store, signals)
+        return signals
     with store.transaction():
         signals = _given(store, turn, act, memory_ids, event)
         if not act.is_done:
@@ -194,6 +198,17 @@ def _done(
         if (opposite := _OPPOSITE.get(act.kind)) is not None:
             _take_back(store, turn, opposite, event, signals)
         return signals
+
+
+def _retire_answer(store: Store, signals: Sequence[Signal]) -> None:
+    """Let the correction supersede what the model said in the turn, too, where it is remembered."""
+    for signal in signals:
+        said = (F("role") == "assistant") & (F(TURN) == signal.turn)
+        corrected = store.get(signal.memory_id)
+        with store.transaction():
+            for answer in store.iterate(said):
+                for new in corrected.superseded_by[-1:]:
+                    store.link(new, answer.id, EdgeType.SUPERSEDES)
 
 
 def _given(

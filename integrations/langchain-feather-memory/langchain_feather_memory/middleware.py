@@ -224,8 +224,11 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         return store
 
     def _records(self, state: FeatherMemoryState) -> list[dict[str, Any]]:
-        said = self._turn_of(state).get("asked", [])
-        return spoken(state["messages"], said, self._save, thread_of(get_config()))
+        turn = self._turn_of(state)
+        if not turn:
+            return []
+        thread = thread_of(get_config())
+        return spoken(state["messages"], turn["asked"], self._save, thread, turn["turn"])
 
     def _remember(
         self,

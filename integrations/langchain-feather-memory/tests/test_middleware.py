@@ -461,6 +461,31 @@ async def test_feedback_needs_no_handler_and_counts_once_by_any_name(store, mode
     assert store.get("deploys").importance == 0.55
 
 
+def test_a_correction_retires_the_answer_that_was_given_too(store, model):
+    """Else the next run recalls what the model said wrong, beside what is right."""
+    model.script = [AIMessage("On Friday."), AIMessage("At noon.")]
+    agent = agent_of(model, store=store)
+    store.add("Deploys are on Friday", id="fact")
+    answer = agent.invoke(said("Deploys are on which day?"))["messages"][-1]
+    other = agent.invoke(said("Lunch is at which hour?"))["messages"][-1]
+    before = {memory.text for memory in store.iterate(F("role") == "assistant")}
+
+    for _ in range(2):
+        MemoryFeedback(store).corrected(
+            answer, correction="Deploys are on Tuesday", memory_ids=["fact"]
+        )
+
+    assert before == {answer.text, other.text}
+    found = {hit.memory.text for hit in store.search("Deploys answer lunch", k=99)}
+    assert answer.text not in found
+    assert {other.text, "Deploys are on Tuesday"} <= found
+    assert "Deploys are on Friday" not in found
+    (new,) = store.get("fact").superseded_by
+    assert {m.text for m in store.history(new)} == {
+        "Deploys are on Friday", "Deploys are on Tuesday", answer.text,
+    }  # fmt: skip
+
+
 def test_a_stream_of_messages_has_each_answer_once(store, model):
     store.add("Deploys are on Tuesday")
     agent = agent_of(model, store=store)
