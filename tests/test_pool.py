@@ -622,12 +622,20 @@ NAMES = ["%", "_", "*", "%%", "a%", "a_", "a*", "../", "../x", "../../x", "..", 
 REFUSED = ["", "\0", "a\0", "../\0", "x" * 256, "x" * 10_000, "\ud800"]
 
 
-def fuzz(directory, calls, seed):
+class Shared(TenantPool):
+    """A pool that leaks: whoever asks gets the store of one tenant."""
+
+    def get(self, tenant):
+        super().get(tenant)
+        return super().get("a")
+
+
+def fuzz(directory, calls, seed, kind=TenantPool):
     """How often a tenant was shown another's text, over calls with hostile names."""
     chance, canary, leaks = random.Random(seed), {n: f"canary{i}x" for i, n in enumerate(NAMES)}, 0
     ask = "what canary " + " ".join(canary.values())
     wheres = [None, {"channel": "chat"}, {"text": {"$contains": "canary"}}]
-    with TenantPool(directory, max_open=8, embedder=HashEmbedder(8)) as pool:
+    with kind(directory, max_open=8, embedder=HashEmbedder(8)) as pool:
         for _ in range(calls):
             if chance.random() < 0.05:
                 with pytest.raises(TenantNameError):
@@ -662,6 +670,11 @@ def test_no_hostile_name_reaches_anothers_memory_or_another_directory(tmp_path):
         "in",
         "pool",
     ]
+
+
+def test_a_pool_that_leaks_is_found_out(tmp_path):
+    """The negative control of the test above."""
+    assert fuzz(tmp_path, 300, seed=1, kind=Shared) > 50
 
 
 @pytest.mark.long
