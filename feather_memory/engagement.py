@@ -114,7 +114,7 @@ class Engagement(Searchable):
             kind: saved, liked, disliked, copied, corrected, repeated or used.
             event_id: The same event again changes nothing; drawn if not given.
             strength: In (0, 1].
-            turn: The recall it answers.
+            turn: The recall it answers, by any of its names.
             at: When it happened; now unless given.
 
         Raises:
@@ -123,7 +123,10 @@ class Engagement(Searchable):
         moment = self._now() if at is None else seconds(at, "at")
         share = _strength(strength)
         event = new_id(moment) if event_id is None else label(event_id, "event_id")
+        answered = None if turn is None else label(turn, "turn")
         with self._database.writing() as transaction:
+            if answered is not None:  # by the name that `unfeedback` looks for
+                answered = recalls.find(transaction.connection, answered) or answered
             return feedback.add(
                 transaction,
                 label(memory_id, "memory_id"),
@@ -131,13 +134,13 @@ class Engagement(Searchable):
                 event_id=event,
                 at=moment,
                 strength=share,
-                turn=turn,
+                turn=answered,
             )
 
     def unsignal(self, event_id: str) -> Signal:
         """Take a signal back. It stays in the log and no longer counts."""
         with self._database.writing() as transaction:
-            return feedback.retract(transaction, event_id, self._now())
+            return feedback.retract(transaction, label(event_id, "event_id"), self._now())
 
     def feedback(
         self,

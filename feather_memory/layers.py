@@ -1,8 +1,8 @@
 """Several stores read together, nearest first: the user's own, the team's, everybody's.
 
 Each layer ranks its own memories, with its own `time_weight`, and its scores are multiplied by its
-weight. Hits are merged by score. Of equal scores the nearer layer's comes first; a text that
-several layers return is shown once, as the nearest has it; and a slot (`key`) that a nearer layer
+weight. Hits are merged by score. Of equal scores the nearer layer's comes first; a text that is
+found several times is shown once, as the nearest has it; and a slot (`key`) that a nearer layer
 holds hides the same slot farther away: the user's own preference beats the team's.
 """
 
@@ -12,7 +12,7 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from feather_memory.drafts import label, labels, unit_interval, whole
 from feather_memory.engagement import signal_kind
@@ -24,10 +24,11 @@ from feather_memory.signals import copied_from
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from feather_memory.model import Edge, Memory, Signal, SignalKind
+    from feather_memory.model import Memory, Signal, SignalKind
     from feather_memory.store import Store
 
 _MOMENT = ("as_of", "known_at", "now")
+_Found = TypeVar("_Found", Hits, ContextChain)
 _MORE = 4  # how many times as many hits are fetched where too few were left
 
 
@@ -143,6 +144,12 @@ class ContextLayers:
             given = {**asked, "scoring": _scoring(layer, asked), "layer_weight": layer.weight}
             return layer.store.search(text, count, vector=embedded(layer), **given)
 
+        return Hits(self._best(wanted, asked, fetch)[0])
+
+    def _best(
+        self, wanted: int, asked: dict[str, Any], fetch: Callable[[Layer, int], _Found]
+    ) -> tuple[list[Hit], list[_Found]]:
+        """The best of what the layers find, and all that they found to be sure of it."""
         counts = [wanted] * len(self.layers)
         found = [fetch(layer, wanted) for layer in self.layers]
         while True:
@@ -150,16 +157,16 @@ class ContextLayers:
             short = [
                 at
                 for at, hits in enumerate(found)
-                if len(hits) == counts[at] and self._is_short(at, hits, best, wanted, asked)
+                if len(hits) == counts[at] and self._is_short(at, list(hits), best, wanted, asked)
             ]
             if not short:
-                return Hits(best)
+                return best, found
             for at in short:
                 counts[at] *= _MORE
                 found[at] = fetch(self.layers[at], counts[at])
 
     def _is_short(
-        self, at: int, hits: Hits, best: list[Hit], wanted: int, asked: dict[str, Any]
+        self, at: int, hits: list[Hit], best: list[Hit], wanted: int, asked: dict[str, Any]
     ) -> bool:
         """Whether what a layer has beyond its hits could change the best: enter, or hide."""
         names = [layer.name for layer in self.layers]
@@ -312,26 +319,23 @@ class ContextLayers:
             time_weight: Instead of the layers'.
             asked: Further arguments of `Store.context_chain`.
         """
-        embedded, chains = self._embedded(text, asked), []
-        for layer in self.layers:
+        wanted, embedded = whole(limit, "limit", 1), self._embedded(text, asked)
+
+        def fetch(layer: Layer, count: int) -> ContextChain:
             given = {**asked, "layer_weight": layer.weight, "vector": embedded(layer)}
-            given["scoring"] = _scoring(layer, asked)
-            chains.append(
-                layer.store.context_chain(
-                    text,
-                    k,
-                    layer.hops if hops is None else hops,
-                    limit=limit,
-                    time_weight=time_weight,
-                    **given,
-                )
-            )
-        merged = self._merged(chains, asked)[:limit]
-        edges: list[Edge] = []
-        for layer, chain in zip(self.layers, chains, strict=True):
-            kept = {hit.memory.id for hit in merged if hit.layer == layer.name}
-            edges += [edge for edge in chain.edges if {edge.source, edge.target} <= kept]
-        return ContextChain(hits=tuple(merged), edges=tuple(edges))
+            given |= {"scoring": _scoring(layer, asked), "time_weight": time_weight}
+            far = layer.hops if hops is None else hops
+            return layer.store.context_chain(text, k, far, limit=count, **given)
+
+        best, chains = self._best(wanted, asked, fetch)
+        shown = {(hit.layer, hit.memory.id) for hit in best}
+        edges = [
+            edge
+            for layer, chain in zip(self.layers, chains, strict=True)
+            for edge in chain.edges
+            if {(layer.name, edge.source), (layer.name, edge.target)} <= shown
+        ]
+        return ContextChain(hits=tuple(best), edges=tuple(edges))
 
     def _merged(self, found: Sequence[Iterable[Hit]], asked: dict[str, Any]) -> list[Hit]:
         """The hits of all layers, best first, without what a nearer layer hides."""
@@ -345,9 +349,10 @@ class ContextLayers:
                 hidden = nearer.store.held(keys, **moment)[0] if keys else set()
                 own = [hit for hit in own if hit.memory.key not in hidden]
                 keys -= hidden
-            own = [hit for hit in own if hit.memory.text not in texts]
-            texts |= {hit.memory.text for hit in own}
-            merged += [replace(hit, layer=layer.name) for hit in own]
+            for hit in own:
+                if hit.memory.text not in texts:
+                    texts.add(hit.memory.text)
+                    merged.append(replace(hit, layer=layer.name))
         return sorted(merged, key=lambda hit: -hit.score.value)  # stable: the nearer layer first
 
     @staticmethod

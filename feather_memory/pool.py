@@ -133,6 +133,8 @@ class TenantPool:
     def get(self, tenant: str) -> Store:
         """The tenant's store, which is made if there is none: the same object for all who ask.
 
+        The pool closes it. After somebody else has, whoever asks gets another.
+
         Raises:
             TenantNameError: No tenant can have this name.
             WrongTenantError: The file there belongs to another.
@@ -159,7 +161,12 @@ class TenantPool:
             tenants: Whose stores; the most important first, as `recent` has them.
             workers: Threads, at least 1.
             progress: True for a bar in the terminal or notebook, or a function told (done, total).
+
+        Raises:
+            ParameterError: One name instead of several, or no worker.
         """
+        if isinstance(tenants, str):
+            raise ParameterError(f"tenants must be several names, got {tenants!r:.80}")
         names = list(dict.fromkeys(tenants))
         wanted, tell = names[: self.max_open], teller(progress, label="warming")
         done: dict[str, Warmed] = {}
@@ -274,8 +281,7 @@ class TenantPool:
             seats = list(self._seats.values())
             self._awake.clear()
         for seat in seats:
-            if (store := seat.store) is not None and not seat.wait_to_rest(store.close):
-                store.close()
+            seat.close()
 
     def _require_open(self) -> None:
         if not self._is_open:
@@ -291,6 +297,7 @@ class TenantPool:
         return seat
 
     def _make(self, seat: Seat) -> Store:
+        self._require_open()  # again: whoever closes the pool may have passed this seat by now
         database = Database(
             self.path_of(seat.tenant),
             durability=self._durability,

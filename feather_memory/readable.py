@@ -66,6 +66,11 @@ class Readable:
             return memories.count(connection)
 
     @property
+    def is_open(self) -> bool:
+        """Whether nobody has closed it. One that rests is open."""
+        return self._database.is_open
+
+    @property
     def path(self) -> Path:
         """Where the file is."""
         return self._database.path

@@ -182,6 +182,8 @@ class Replica:
         if matrix is not None and dimension is not None:
             nothing = bytes(4 * dimension)
             blob = b"".join(vector or nothing for vector in vectors)
+            if len(blob) != len(vectors) * len(nothing):
+                raise schema.DamagedRowError(f"a vector has not {dimension} numbers")
             matrix.append(np.frombuffer(blob, np.dtype("<f4")).reshape(-1, dimension))
         self._rows.append(np.array(rows, np.int64))
         columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))

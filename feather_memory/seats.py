@@ -82,12 +82,14 @@ class Seat:
             self._settle()
 
     def opened(self, make: Callable[[Seat], Store]) -> Store:
-        """The store; made by the first who asks, while the others wait."""
-        if self.store is None:
+        """The store; made by the first who asks, while the others wait. Anew if it was closed."""
+        store = self.store
+        if store is None or not store.is_open:
             with self.lease(), self._changing():
-                if self.store is None:
-                    self.store = make(self)
-        return self.store
+                store = self.store
+                if store is None or not store.is_open:
+                    store = self.store = make(self)
+        return store
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
@@ -121,3 +123,12 @@ class Seat:
                 return False
             time.sleep(_PAUSE)
         return True
+
+    def close(self) -> None:
+        """Close the store for good, after waiting a while for the calls under way."""
+        if not self.wait_to_rest(self._close):
+            self._close()
+
+    def _close(self) -> None:
+        if self.store is not None:
+            self.store.close()

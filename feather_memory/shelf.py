@@ -46,7 +46,7 @@ class Shelf(MutableMapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         """A copy of the value. KeyError if there is none."""
         value = None
-        if isinstance(key, str):  # `3 in shelf` asks for what can never be there
+        if _is_key(key):  # `3 in shelf` asks for what can never be there
             with self._database.reading() as connection:
                 value = shelves.find(connection, self.name, key)
         if value is None:
@@ -96,9 +96,9 @@ class Shelf(MutableMapping[str, Any]):
             BusyStoreError: They are gone, but a reader in another process still keeps the log
                 alive that holds their bytes.
         """
-        listed = list(keys)
         if isinstance(keys, str):
             raise ParameterError(f"keys must be several strings, got {keys!r:.80}")
+        listed = [key for key in keys if _is_key(key)]
         with self._database.writing() as transaction:
             gone = shelves.discard(transaction, self.name, listed)
         if gone:
@@ -108,6 +108,14 @@ class Shelf(MutableMapping[str, Any]):
     def clear(self) -> None:
         """Erase everything on this shelf."""
         self.discard(self)
+
+
+def _is_key(key: object) -> bool:
+    try:
+        label(key, "key")
+    except ParameterError:
+        return False
+    return True
 
 
 def _json(key: str, value: Any) -> str:

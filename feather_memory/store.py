@@ -87,7 +87,11 @@ class Store(Engagement):
         self.close()
 
     def close(self) -> None:
-        """Write the mapped file if it is stale, then close the store. Safe to call twice."""
+        """Write the mapped file if it is stale, then close the store. Safe to call twice.
+
+        Raises:
+            BusyStoreError: Within a `transaction` of this thread. Nothing was closed.
+        """
         try:
             if self._database.is_open:
                 self.rest()
@@ -95,7 +99,11 @@ class Store(Engagement):
             self._database.close()
 
     def rest(self) -> None:
-        """Give back memory and file handles, as closing does; the next call takes them again."""
+        """Give back memory and file handles, as closing does; the next call takes them again.
+
+        Raises:
+            BusyStoreError: As `close`.
+        """
         try:
             if self._loaded is not None and not self._database.is_resting:
                 replica = self._replica

@@ -408,6 +408,33 @@ def test_the_recall_log_is_bounded_and_keeps_no_query(path, clock):
         assert "secretquestion" not in "".join(connection.iterdump())
 
 
+def test_an_event_whose_name_begins_another_is_an_event_of_its_own(shown):
+    shown.feedback("t1", "liked", event_id="run:7", memory_ids=["tea"])
+
+    counted = shown.feedback("t1", "copied", event_id="run", memory_ids=["tea"])
+
+    assert [signal.kind for signal in counted] == ["copied"]
+    assert len(shown.signals("tea")) == 2
+    assert shown.feedback("t1", "copied", event_id="run") == counted
+
+
+def test_a_signal_that_names_its_turn_by_another_name_is_taken_back_with_it(shown):
+    shown.name_turn("t1", "message-1")
+    signal = shown.signal("tea", "liked", turn="message-1")
+
+    assert signal.turn == "t1"
+    assert [s.event_id for s in shown.unfeedback("message-1", "liked")] == [signal.event_id]
+
+
+@pytest.mark.parametrize("turn", [7, b"t1", ["t1"], "", "\ud800", "a\0"])
+def test_a_signals_turn_is_a_name_or_is_refused(shown, turn):
+    with pytest.raises(ParameterError):
+        shown.signal("tea", "liked", turn=turn)
+    with pytest.raises(ParameterError):
+        shown.unsignal(turn)
+    assert shown.signals("tea") == []
+
+
 def test_forgetting_a_memory_takes_its_signals_and_recalls_along(shown):
     shown.feedback("t1", "liked")
     gone = shown.forget("tea", dry_run=True)

@@ -86,6 +86,27 @@ def test_a_text_in_several_layers_is_shown_once_as_the_nearest_has_it(layers):
     ]  # fmt: skip
 
 
+def test_a_text_that_one_layer_holds_twice_is_shown_once_too(layers):
+    layers["team"].add("we deploy on fridays", id="first", importance=0.2)
+    layers["team"].add("we deploy on fridays", id="second", importance=0.9)
+
+    assert [hit.memory.id for hit in layers.search("deploy on fridays", k=2)] == ["second"]
+    assert [hit.memory.id for hit in layers.context_chain("deploy on fridays")] == ["second"]
+
+
+def test_what_a_nearer_layer_hides_takes_no_place_in_a_chain(layers):
+    """With a limit, too, as many are shown as there are."""
+    layers["user"].add("zebra blue", key="animal")
+    hidden = layers["team"].add("zebra red stripes", key="animal")
+    for text in ("zebra one", "zebra two", "zebra three"):
+        layers["team"].link(hidden.id, layers["team"].add(text).id)
+
+    for limit in (1, 2, 3, 4):
+        chain = layers.context_chain("zebra red stripes", k=4, limit=limit)
+        assert len(chain) == limit
+        assert hidden.id not in [hit.memory.id for hit in chain]
+
+
 def test_the_users_layer_wins_ties(pool):
     layers = ContextLayers(
         layers=[
@@ -326,11 +347,7 @@ def brute_force(layers, found, k):
     shown = []
     for at, hit in everything:
         hidden = any(hit.memory.key in slots[nearer] for nearer in range(at))
-        if not hidden and not any(
-            other < at and hit.memory.text == copy.memory.text
-            and not any(copy.memory.key in slots[nearer] for nearer in range(other))
-            for other, copy in everything
-        ):  # fmt: skip
+        if not hidden and hit.memory.text not in {copy.memory.text for _, copy in shown}:
             shown.append((at, hit))
     names = [layer.name for layer in layers]
     shown.sort(key=lambda pair: (-round(pair[1].score.value * WEIGHTS[names[pair[0]]], 7), pair[0]))
@@ -372,4 +389,5 @@ def test_the_merge_of_chains_is_the_brute_force_merge(layers, clock, seed):
         ]
         merged = layers.context_chain(query, 4, limit=10_000)
         assert ranked(merged) == brute_force(layers, found, 10_000)
+        assert len(layers.context_chain(query, 4, limit=6)) == 6
         assert {hit.hop for hit in merged} == {0, 1, 2}

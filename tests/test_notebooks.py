@@ -86,7 +86,7 @@ from feather_memory import TenantPool
 with TenantPool("memories") as pool:
     for name in "abc":
         pool.get(name).add("x")
-    report = pool.warm("abc", progress=True)
+    report = pool.warm(list("abc"), progress=True)
 """
 
 

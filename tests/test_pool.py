@@ -6,11 +6,13 @@ import gc
 import inspect
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import unicodedata
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -348,6 +350,33 @@ def test_forgetting_waits_for_a_call_under_way_and_gives_up_on_a_long_one(pool, 
     assert texts(store) == ["kept"]
 
 
+def test_a_store_that_somebody_closed_is_opened_anew_for_the_next_who_asks(pool):
+    with pool.get("alice") as closed:
+        closed.add("kept")
+
+    assert texts(pool.get("alice")) == ["kept"]
+    assert pool.get("alice") is pool.get("alice") is not closed
+    with pytest.raises(ClosedStoreError):
+        closed.add("lost")
+    assert pool.warm(["alice"]).failures == {}
+
+
+def test_a_store_that_was_asked_for_as_the_pool_closed_is_not_left_open(pool, monkeypatch):
+    seat_of = TenantPool._seat
+
+    def slowly(pool, tenant):
+        seat = seat_of(pool, tenant)
+        pool.close()
+        return seat
+
+    monkeypatch.setattr(TenantPool, "_seat", slowly)
+
+    with pytest.raises(ClosedStoreError):
+        pool.get("alice")
+
+    assert not pool.path_of("alice").exists()
+
+
 def test_a_closed_pool_refuses_and_so_do_its_stores(tmp_path):
     pool = TenantPool(tmp_path)
     store = pool.get("a")
@@ -414,7 +443,7 @@ def test_warming_opens_all_and_one_damaged_file_stops_none(tmp_path):
 def test_warming_tries_no_more_than_there_is_room_for(pool):
     for name in "abcdef":
         pool.get(name).add("x")
-    report = pool.warm("abcdef")
+    report = pool.warm(list("abcdef"))
     assert [each.tenant for each in report.tenants] == ["a", "b", "c"]
     assert report.skipped == ("d", "e", "f")
 
@@ -426,12 +455,42 @@ def test_warming_takes_eight_workers_unless_told(tmp_path):
 def test_warming_draws_a_bar_on_a_terminal_if_asked(pool, capsys):
     for name in "ab":
         pool.get(name)
-    pool.warm("ab", progress=True)
+    pool.warm(list("ab"), progress=True)
 
     drawn = capsys.readouterr()
     assert drawn.err.startswith("\rwarming ")
     assert drawn.err.endswith(f"{'█' * 30} 2 of 2\n")
     assert drawn.out == ""
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "alter table memory rename column vector to vektor",
+        "drop table memory",
+        "update memory set vector = x'00'",
+    ],
+)
+def test_a_file_that_is_damaged_within_stops_no_other(tmp_path, damage):
+    with TenantPool(tmp_path, embedder=HashEmbedder(16)) as pool:
+        for name in "abc":
+            pool.get(name).add(f"of {name}")
+    with closing(sqlite3.connect(tmp_path / "b.feather")) as connection:
+        connection.execute("pragma foreign_keys = off")
+        connection.execute(damage)
+        connection.commit()
+
+    with TenantPool(tmp_path, embedder=HashEmbedder(16)) as pool:
+        report = pool.warm(["a", "b", "c"])
+        assert [texts(pool.get(name)) for name in "ac"] == [["of a"], ["of c"]]
+
+    assert [type(failure) for failure in report.failures.values()] == [CorruptStoreError]
+    assert list(report.failures) == ["b"]
+
+
+def test_warming_one_name_is_not_warming_its_letters(pool):
+    with pytest.raises(ParameterError, match="several names"):
+        pool.warm("alice")
 
 
 def test_warming_nobody_is_fine(pool):
@@ -563,12 +622,20 @@ NAMES = ["%", "_", "*", "%%", "a%", "a_", "a*", "../", "../x", "../../x", "..", 
 REFUSED = ["", "\0", "a\0", "../\0", "x" * 256, "x" * 10_000, "\ud800"]
 
 
-def fuzz(directory, calls, seed):
+class Shared(TenantPool):
+    """A pool that leaks: whoever asks gets the store of one tenant."""
+
+    def get(self, tenant):
+        super().get(tenant)
+        return super().get("a")
+
+
+def fuzz(directory, calls, seed, kind=TenantPool):
     """How often a tenant was shown another's text, over calls with hostile names."""
     chance, canary, leaks = random.Random(seed), {n: f"canary{i}x" for i, n in enumerate(NAMES)}, 0
     ask = "what canary " + " ".join(canary.values())
     wheres = [None, {"channel": "chat"}, {"text": {"$contains": "canary"}}]
-    with TenantPool(directory, max_open=8, embedder=HashEmbedder(8)) as pool:
+    with kind(directory, max_open=8, embedder=HashEmbedder(8)) as pool:
         for _ in range(calls):
             if chance.random() < 0.05:
                 with pytest.raises(TenantNameError):
@@ -603,6 +670,11 @@ def test_no_hostile_name_reaches_anothers_memory_or_another_directory(tmp_path):
         "in",
         "pool",
     ]
+
+
+def test_a_pool_that_leaks_is_found_out(tmp_path):
+    """The negative control of the test above."""
+    assert fuzz(tmp_path, 300, seed=1, kind=Shared) > 50
 
 
 @pytest.mark.long

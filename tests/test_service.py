@@ -255,9 +255,11 @@ def test_feedback_reaches_the_teams_layer_and_a_correction_only_the_users_own(cl
     teams = client.post("/feedback", json={**given, **fixed, "memory_ids": ["t1"]})
     right = client.post("/feedback", json={**given, **fixed, "memory_ids": [own]})
     lost = client.post("/feedback", json={**given, "kind": "liked", "turn": "nobody's"})
+    stray = client.post("/feedback", json={**given, **fixed, "kind": "liked"})
 
     assert {own, "t1", "g1"} <= set(liked["counted"])
     assert [vague.status_code, teams.status_code, right.status_code] == [422, 422, 200]
+    assert (stray.status_code, "'corrected'" in stray.json()["detail"]) == (422, True)
     assert "names the memory" in vague.json()["detail"]
     assert "'t1'" in teams.json()["detail"]
     assert (lost.status_code, "nobody's" in lost.json()["detail"]) == (404, True)

@@ -36,6 +36,20 @@ def test_values_come_back_as_they_were_and_are_nobodys_to_change(store):
     assert shelf["a"] == {"n": 1, "x": 0.1, "list": [None, True, "日本語"], "deep": {"": []}}
 
 
+@pytest.mark.parametrize("key", [3, None, "\ud800", "", "a\0", ("3",), b"3"])
+def test_what_can_be_no_key_is_on_no_shelf_and_takes_nothing_off_it(store, key):
+    """SQL would take 3 for "3"."""
+    shelf = store.shelf("notes")
+    shelf["3"] = "three"
+
+    assert key not in shelf
+    assert shelf.get(key) is None
+    assert shelf.discard([key]) == 0
+    with pytest.raises(KeyError):
+        del shelf[key]
+    assert dict(shelf) == {"3": "three"}
+
+
 @pytest.mark.parametrize("value", [{1: "a"}, (1, 2), float("nan"), {"a": {2, 3}}, b"bytes"])
 def test_a_value_that_json_cannot_hold_exactly_is_refused_with_all_beside_it(store, value):
     shelf = store.shelf("notes")

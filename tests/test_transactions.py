@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from feather_memory import ParameterError, Store, UnknownMemoryError
+from feather_memory import BusyStoreError, ParameterError, Store, UnknownMemoryError
 
 CANARY = b"canary-77aa1f0c"
 
@@ -131,3 +131,17 @@ def test_a_killed_process_leaves_whole_blocks_only(path):
         assert {f"{n}{side}" for n in acknowledged for side in "ab"} <= ids
         assert len(ids) % 2 == 0
         assert store.check() == []
+
+
+@pytest.mark.parametrize("leave", [Store.close, Store.rest])
+def test_a_store_stays_open_until_its_transaction_ends(path, leave):
+    with Store.open(path) as store:
+        with store.transaction():
+            store.add("before")
+            with pytest.raises(BusyStoreError):
+                leave(store)
+            store.add("after")
+
+        assert texts(store) == ["after", "before"]
+        assert store.check() == []
+        leave(store)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import threading
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +34,7 @@ Durability = Literal["process", "full"]
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_AMISS = ("no such ", "error in tokenizer", "parse error in tokenize")  # of a table not as made
 _PRIMARY = 0xFF  # SQLite's extended error codes carry the primary code in their low byte
 
 
@@ -43,7 +45,7 @@ def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
         return CorruptStoreError(name, f"damaged text: {error}")
     if code in _BUSY:
         return BusyStoreError(f"another process kept {name!r} locked for over {BUSY_SECONDS:g} s")
-    if code in _DAMAGED:
+    if code in _DAMAGED or (code == sqlite3.SQLITE_ERROR and str(error).startswith(_AMISS)):
         return CorruptStoreError(name, str(error))
     if code == sqlite3.SQLITE_FULL:
         return StoreFullError(f"no room left on the disk of {name!r}; the write was rolled back")
@@ -233,8 +235,8 @@ class Database:
             if (known := translated(error, self.path)) is None:
                 raise
             raise known from error
-        except UnicodeDecodeError as error:  # what was written was UTF-8
-            raise CorruptStoreError(str(self.path), f"damaged text: {error}") from error
+        except (UnicodeDecodeError, json.JSONDecodeError, schema.DamagedRowError) as error:
+            raise CorruptStoreError(str(self.path), f"damaged content: {error}") from error
 
     def _take(self) -> sqlite3.Connection:
         try:
@@ -254,11 +256,9 @@ class Database:
         return self.is_open and not self.is_resting
 
     def _close_readers(self) -> None:
-        while True:
-            try:
+        with suppress(IndexError):  # another thread may have taken the last
+            while True:
                 self._readers.pop().close()
-            except IndexError:  # another thread may have taken the last
-                return
 
     @staticmethod
     def refresh(connection: sqlite3.Connection) -> None:
@@ -381,6 +381,7 @@ class Database:
         if os.getpid() != self._pid:
             self._after_fork()
         with self._lock:
+            self._refuse_amid_transaction()
             self.is_resting = True
             self.release()
 
@@ -389,5 +390,10 @@ class Database:
         if os.getpid() != self._pid:
             self._after_fork()
         with self._lock, self._gate:
+            self._refuse_amid_transaction()
             self.is_open = False
             self.release()
+
+    def _refuse_amid_transaction(self) -> None:
+        if self._current is not None:  # this very thread's
+            raise BusyStoreError(f"{str(self.path)!r} is amid a transaction of this thread")

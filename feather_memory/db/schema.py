@@ -149,6 +149,10 @@ create view readable as                 -- for people with the sqlite3 shell
 _HEADER_BYTES = 100
 
 
+class DamagedRowError(ValueError):
+    """A row holds what was never written; whoever knows the file's name says so to the caller."""
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """The file's one row about itself."""

@@ -61,8 +61,10 @@ def find(connection: sqlite3.Connection, event_id: str) -> Signal | None:
 def of_event(connection: sqlite3.Connection, event: str) -> list[Signal]:
     """The signals that one event left about several memories, as `event:memory`."""
     rows = connection.execute(
-        f"{_SELECT} where substr(signal.event_id, 1, ?) = ? order by signal.event_id",
-        (len(event) + 1, f"{event}:"),
+        # Above `event:` and below `event;`, for the index; an event `a:b` is none of `a`.
+        f"{_SELECT} where signal.event_id > :head and signal.event_id < :beyond "
+        "and signal.event_id = :head || memory_id order by signal.event_id",
+        {"head": f"{event}:", "beyond": f"{event};"},
     )
     return [_signal(row) for row in rows]
 
