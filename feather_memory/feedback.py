@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from feather_memory import writing as write
 from feather_memory.db import memories, recalls, signals
+from feather_memory.drafts import Draft
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.model import Signal, SignalKind, when
 from feather_memory.signals import copied_from, fold
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
     from feather_memory.db.database import Writing
     from feather_memory.db.memories import Record
-    from feather_memory.drafts import Draft
     from feather_memory.types import Seconds
 
 
@@ -155,6 +155,9 @@ def correct(
 ) -> list[Signal]:
     """Lower the memory that was wrong, and put the corrected text in its place. Once an event.
 
+    The text is about the same thing, so whatever found the memory by its metadata, session or
+    actor finds the correction, and what forgets the one so forgets the other.
+
     Raises:
         ParameterError: The correction could be about several memories: nothing is guessed.
     """
@@ -168,5 +171,13 @@ def correct(
     if (known := signals.find(writing.connection, event_id)) is not None:
         return [known]
     signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
-    write.replace_fact(writing, memory_id, draft, at)
+    write.replace_fact(writing, memory_id, _about_the_same(writing, memory_id, draft), at)
     return [signal]
+
+
+def _about_the_same(writing: Writing, memory_id: str, draft: Draft) -> Draft:
+    wrong = memories.find(writing.connection, memory_id)
+    if wrong is None:
+        raise UnknownMemoryError(memory_id)
+    kept = {"metadata": wrong.metadata, "session": wrong.session, "actor": wrong.actor}
+    return Draft(draft.id, {**draft.fields, **kept})

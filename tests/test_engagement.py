@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from feather_memory import EngagementSignals, SignalKind, Store, compute_importance
+from feather_memory import EngagementSignals, F, SignalKind, Store, compute_importance
 from feather_memory.config import RECALL_TURNS
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.testing import FrozenClock
@@ -242,6 +242,20 @@ def test_a_correction_lowers_and_supersedes_what_it_corrects(shown):
     )
     assert again == [signal]
     assert shown.stats().memories == before.memories
+
+
+def test_a_correction_is_found_and_forgotten_by_what_it_corrects(store):
+    fields = {"metadata": {"channel": "chat"}, "session": "s", "actor": "alice"}
+    store.add("Alice drives a car", id="car", **fields)
+    store.recall("car", turn="t1")
+
+    store.feedback("t1", "corrected", correction="Alice drives a bicycle")
+
+    (hit,) = store.search("", where={"channel": "chat"}, session="s")
+    assert hit.memory.text == "Alice drives a bicycle"
+    assert hit.memory.actor == "alice"
+    store.forget(where=F("session") == "s")
+    assert len(store) == 0
 
 
 def test_a_correction_may_bring_its_vector(tmp_path):

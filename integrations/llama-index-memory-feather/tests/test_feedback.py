@@ -12,16 +12,23 @@ from llama_index.core import Settings
 from llama_index.core.chat_engine import CondensePlusContextChatEngine
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.dispatcher import active_instrument_tags, instrument_tags
-from llama_index.core.llms import MockLLM
+from llama_index.core.llms import ChatMessage, MockLLM
 from llama_index.core.llms.mock import MockLLMWithChatMemoryOfLastCall
 from llama_index.core.postprocessor import SimilarityPostprocessor
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import QueryFusionRetriever
-from llama_index.core.schema import NodeWithScore, TextNode
+from llama_index.core.schema import (
+    NodeRelationship,
+    NodeWithScore,
+    RelatedNodeInfo,
+    TextNode,
+)
+from llama_index.core.vector_stores import MetadataFilters
 from llama_index.memory.feather import (
     FeatherAttributionHandler,
     FeatherMemory,
     FeatherRetriever,
+    FeatherVectorStore,
     MemoryFeedback,
     current_turn,
     feather_turn,
@@ -248,6 +255,42 @@ class TestWhatItDoes:
 
         assert len(store.get("tea").superseded_by) == 1
         assert store.stats().memories == 3
+
+    def test_a_corrected_node_is_still_of_its_document(self, store, embed_model):
+        vectors = FeatherVectorStore(store=store)
+        document = RelatedNodeInfo(node_id="drinks.md")
+        node = TextNode(
+            text="Alice drinks green tea",
+            id_="drinks.md#0",
+            metadata={"topic": "drinks"},
+            relationships={NodeRelationship.SOURCE: document},
+        )
+        vectors.add([node.model_copy(update={"embedding": embed_model.get_text_embedding("tea")})])
+        feedback = MemoryFeedback(store, embed_model=embed_model)
+
+        feedback.corrected("drinks.md#0", "Alice drinks oolong")
+
+        topic = MetadataFilters.from_dicts([{"key": "topic", "value": "drinks"}])
+        (corrected,) = vectors.get_nodes(filters=topic)
+        assert corrected.text == "Alice drinks oolong"
+        assert (corrected.metadata, corrected.ref_doc_id) == (node.metadata, "drinks.md")
+        vectors.delete("drinks.md")
+        assert len(store) == 0
+
+    def test_a_correction_stays_in_the_conversation_and_goes_with_it(
+        self, session, alice, embed_model
+    ):
+        memory = session("monday")
+        memory.put(ChatMessage(role="user", content="I drink green tea"))
+        (said,) = alice.iterate()
+        feedback = MemoryFeedback(alice, embed_model=embed_model)
+
+        feedback.corrected(said.id, "I drink oolong")
+
+        (hit,) = alice.search("oolong", session="monday")
+        assert hit.memory.text == "I drink oolong"
+        memory.forget()
+        assert len(alice) == 0
 
 
 class TestAttribution:

@@ -322,6 +322,20 @@ def test_persisting_where_the_store_lives_copies_nothing(tmp_path, index, vector
     assert len(texts(FeatherVectorStore(tmp_path / "alice.feather"))) == 5
 
 
+def test_a_snapshot_replaces_nothing_of_the_user_s(tmp_path, vectors):
+    target = tmp_path / "storage" / "default__vector_store.json"
+    vectors.add([TextNode(text="x", id_="x", embedding=[1.0])])
+    vectors.persist(str(target))
+    snapshot = target.with_suffix(".feather").name
+    for name in (f"{snapshot}.bak", f"{snapshot}-2025", f"{snapshot}.vectors"):
+        target.with_name(name).write_bytes(b"?")
+
+    vectors.persist(str(target))
+
+    left = {path.name for path in target.parent.iterdir()}
+    assert left == {snapshot, f"{snapshot}.bak", f"{snapshot}-2025"}
+
+
 def test_a_snapshot_in_use_is_not_replaced(tmp_path, vectors):
     target = str(tmp_path / "storage" / "default__vector_store.json")
     vectors.add([TextNode(text="x", id_="x", embedding=[1.0])])

@@ -47,6 +47,23 @@ def filled(store: Store, embed_model: HashEmbedding) -> Store:
     return store
 
 
+async def test_vectors_that_come_after_the_first_question_are_not_passed_over(
+    store, embed_model, monkeypatch
+):
+    monkeypatch.setattr(Settings, "_embed_model", None)
+    retriever = FeatherRetriever(store=store)
+    assert retriever.retrieve("deploys") == []
+    store.add(FACTS[0], id="m0", vector=embed_model.get_text_embedding(FACTS[0]))
+
+    with pytest.raises(MissingEmbedderError):
+        retriever.retrieve("deploys")
+    with pytest.raises(MissingEmbedderError):
+        await retriever.aretrieve("deploys")
+    monkeypatch.setattr(Settings, "_embed_model", embed_model)
+    assert ids(retriever.retrieve("deploys")) == ["m0"]
+    assert embed_model.calls[-1] == "query"
+
+
 @pytest.fixture
 def retriever(filled: Store, embed_model: HashEmbedding) -> FeatherRetriever:
     return FeatherRetriever(store=filled, embed_model=embed_model, similarity_top_k=3)

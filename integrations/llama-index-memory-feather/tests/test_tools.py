@@ -48,6 +48,17 @@ async def test_a_correction_replaces_the_memory(tools, store):
         await tools["correct"].acall(memory_id="nobody", text="x")
 
 
+async def test_a_correction_is_found_by_what_the_memory_was_found_by(tools, store):
+    old = store.add("Alice drinks green tea", metadata={"topic": "drinks"})
+
+    tools["correct"].call(memory_id=old.id, text="Alice drinks oolong")
+    (new,) = store.search("", where={"topic": "drinks"})
+    await tools["correct"].acall(memory_id=new.memory.id, text="Alice drinks matcha")
+
+    (newest,) = store.search("", where={"topic": "drinks"})
+    assert newest.memory.text == "Alice drinks matcha"
+
+
 def test_what_was_recalled_takes_feedback_by_turn_or_by_the_tool_s_output(tools, store):
     tools["remember"].call(text="Alice drinks green tea")
     with feather_turn() as turn:

@@ -44,12 +44,14 @@ class Bound:
             MissingEmbedderError: The store holds vectors, and nothing can make more of them.
         """
         if not self._is_resolved:
-            self._model = _model_for(self.store())
-            self._is_resolved = True
+            store = self.store()
+            self._model = _model_for(store)
+            # No model is a finding of this moment: vectors or a setting may come later.
+            self._is_resolved = self._model is not None or store.query_embedder is not None
         return self._model
 
     async def amodel(self) -> BaseEmbedding | None:
-        """As `model`. Only the first call of all leaves the loop, for the file may have to open."""
+        """As `model`. It leaves the loop until there is one, for the file may have to open."""
         return self._model if self._is_resolved else await asyncio.to_thread(self.model)
 
     def query_vector(self, texts: Sequence[str]) -> list[float] | None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from feather_memory import Store
 
 _SUFFIX = ".feather"  # LlamaIndex reads every file that is called JSON as JSON
+_COMPANIONS = frozenset({"-wal", "-shm", "-journal", ".vectors", ".hnsw", ".hnsw.json"})
 _FORBIDDEN = frozenset("/\\:\0")
 
 
@@ -74,4 +75,6 @@ def json_name(namespace: str, name: str) -> str:
 
 
 def _belongs_to(path: Path, target: Path) -> bool:
-    return path.name.startswith((f"{target.name}-", f"{target.name}."))
+    """Whether the store that was at the target made it; what only looks like it is the user's."""
+    left = path.name.startswith(f".{target.name}.") and path.name.endswith(".tmp")
+    return left or path.name.removeprefix(target.name) in _COMPANIONS

@@ -119,7 +119,10 @@ class _Tools:
 
     def correct(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, memory_id: str) -> str:
-            new = self._store.supersede(memory_id, text, vector=vector, **self._context)
+            wrong = self._store.get(memory_id)  # what filters find it by holds for the new text
+            new = self._store.supersede(
+                memory_id, text, vector=vector, metadata=dict(wrong.metadata), **self._context
+            )
             return f"{_noted(new)}; it replaces {memory_id}"
 
         return self._writing("correct", CorrectInput, write)
