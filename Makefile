@@ -38,16 +38,20 @@ test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m long
 
-# In an environment of its own that is thrown away: nothing of it may come from .venv.
-test-lowest:  ## the LangChain tests with the lowest versions that are declared
+# In environments of their own that are thrown away: nothing of them may come from .venv.
+define test_with_lowest
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
 	$(PYTHON) -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet uv; \
 	"$$folder/bin/uv" pip install --quiet --python "$$folder/bin/python" \
-		--resolution lowest-direct -e . -e 'integrations/langchain-feather-memory[all]' \
-		--group integrations/langchain-feather-memory/pyproject.toml:test; \
-	"$$folder/bin/uv" pip list --quiet --python "$$folder/bin/python" | grep -i '^lang\|^pydantic \|^numpy'; \
-	"$$folder/bin/python" -m pytest -m "not long" -W error::DeprecationWarning \
-		integrations/langchain-feather-memory
+		--resolution lowest-direct -e . -e '$(1)$(2)' --group $(1)/pyproject.toml:test; \
+	"$$folder/bin/uv" pip list --quiet --python "$$folder/bin/python" \
+		| grep -i '^lang\|^llama\|^pydantic \|^numpy'; \
+	"$$folder/bin/python" -m pytest -m "not long" $(3) $(1)
+endef
+
+test-lowest:  ## the adapters' tests with the lowest versions that are declared
+	$(call test_with_lowest,integrations/langchain-feather-memory,[all],-W error::DeprecationWarning)
+	$(call test_with_lowest,integrations/llama-index-memory-feather)
 
 clean:  ## remove .venv and whatever the tools left behind
 	rm -rf .venv build dist htmlcov .coverage .coverage.* \
