@@ -38,7 +38,8 @@ class ItemFile:
 
     def search(self, op: SearchOp, vector: Sequence[float] | None, now: float) -> Found:
         """The items of one page with their cosine: the nearest first, then the latest written."""
-        start, end = max(0, op.offset), max(0, op.offset) + op.limit
+        start = min(max(0, op.offset), _MOST)
+        end = min(start + op.limit, _MOST)
         if op.limit < 1:
             return []
         found: Found = [] if vector is None else [*self._near(op, vector, end, now)]

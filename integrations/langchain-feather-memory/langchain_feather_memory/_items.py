@@ -87,7 +87,9 @@ def check_value(value: Mapping[str, Any]) -> None:
         ParameterError: It cannot.
     """
     try:
-        is_same = json.loads(json.dumps(dict(value), allow_nan=False)) == dict(value)
+        written = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+        written.encode()  # half a surrogate pair is no text
+        is_same = json.loads(written) == dict(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise ParameterError(f"a value must be what JSON can hold: {error}") from error
     if not is_same:

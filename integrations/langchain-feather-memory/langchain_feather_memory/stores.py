@@ -26,7 +26,7 @@ from langgraph.store.base import (
 )
 from typing_extensions import override
 
-from feather_memory import DimensionError, FeatherError, ParameterError, Store
+from feather_memory import ClosedStoreError, DimensionError, FeatherError, ParameterError, Store
 from langchain_feather_memory import _items
 from langchain_feather_memory._item_file import ItemFile
 
@@ -95,6 +95,7 @@ class FeatherStore(BaseStore):
         self._pool = pool
         self._store = None if path is None else Store.open(path, clock=clock)
         self._sweeping: Future[None] | None = None
+        self._sweeper: threading.Thread | None = None
         self._stop = threading.Event()
 
     def close(self) -> None:
@@ -158,7 +159,9 @@ class FeatherStore(BaseStore):
         return swept
 
     def start_ttl_sweeper(self, sweep_interval_minutes: float | None = None) -> Future[None]:
-        """Sweep every so many minutes, in a thread, until stopped.
+        """Sweep every so many minutes, in a thread, until stopped or the Future is cancelled.
+
+        A sweep that fails, as on a file that is busy, is logged, and the next one tries again.
 
         Args:
             sweep_interval_minutes: Instead of the configuration's; 5 if neither says.
@@ -167,31 +170,44 @@ class FeatherStore(BaseStore):
             return self._sweeping
         minutes = sweep_interval_minutes or (self.ttl_config or {}).get("sweep_interval_minutes")
         stop, sweeping = threading.Event(), Future[None]()
-        self._stop, self._sweeping = stop, sweeping
+        sweeping.add_done_callback(lambda _: stop.set())
 
         def sweep() -> None:
+            failed: BaseException | None = None
             try:
                 while not stop.wait((minutes or 5) * 60):
-                    self.sweep_ttl()
+                    self._sweep_if_possible()
             except BaseException as error:  # noqa: BLE001  it goes to whoever waits for the Future
-                sweeping.set_exception(error)
-            else:
+                failed = error
+            if not sweeping.set_running_or_notify_cancel():
+                return  # cancelled: it takes neither
+            if failed is None:
                 sweeping.set_result(None)
+            else:
+                sweeping.set_exception(failed)
 
-        threading.Thread(target=sweep, name="feather-ttl", daemon=True).start()
+        self._stop, self._sweeping = stop, sweeping
+        self._sweeper = threading.Thread(target=sweep, name="feather-ttl", daemon=True)
+        self._sweeper.start()
         return sweeping
 
     def stop_ttl_sweeper(self, timeout: float | None = None) -> bool:
         """Stop sweeping; whether it has stopped within `timeout` seconds, or at all."""
         self._stop.set()
-        if self._sweeping is not None:
-            try:
-                self._sweeping.exception(timeout)
-            except TimeoutError:
-                return False
-        return True
+        if self._sweeper is None:
+            return True
+        self._sweeper.join(timeout)  # not the Future: a cancelled one is done before its thread
+        return not self._sweeper.is_alive()
 
     # Inside
+
+    def _sweep_if_possible(self) -> None:
+        try:
+            self.sweep_ttl()
+        except ClosedStoreError:  # there will be nothing to sweep any more
+            raise
+        except FeatherError as error:
+            _log.warning("the store was not swept: %s", error)
 
     def _checked(self, ops: Iterable[Op]) -> list[Op]:
         """The operations, all of which can be done. Nothing has been done yet."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from langgraph.store.base import (
     SearchOp,
 )
 
-from feather_memory import DimensionError, ParameterError, Store
+from feather_memory import BusyStoreError, DimensionError, ParameterError, Store
 from feather_memory.testing import FrozenClock
 
 from .conftest import HashEmbeddings
@@ -321,3 +322,53 @@ def test_it_is_there_again_after_a_reopen_and_is_a_plain_store_file(tmp_path):
         assert store.get(NS, "a").value == {"n": 1}
     with Store.open(path) as plain:
         assert len(plain) == 1
+
+
+def test_a_cancelled_sweep_stops_and_the_store_still_closes(tmp_path):
+    """LangGraph's own stores say of the Future that it can be waited for or cancelled."""
+    store = FeatherStore(tmp_path / "x.feather")
+    sweeping = store.start_ttl_sweeper(60)
+
+    assert sweeping.cancel()
+
+    assert store.stop_ttl_sweeper(timeout=10)
+    assert not [thread for thread in threading.enumerate() if thread.name == "feather-ttl"]
+    store.close()
+
+
+def test_a_sweep_that_finds_the_file_busy_is_not_the_last(tmp_path, caplog):
+    class OnceBusy(FeatherStore):
+        sweeps = 0
+
+        def sweep_ttl(self) -> int:
+            self.sweeps += 1
+            if self.sweeps == 1:
+                raise BusyStoreError("another process writes")
+            return super().sweep_ttl()
+
+    with OnceBusy(tmp_path / "x.feather") as store:
+        store.put(NS, "gone", {"n": 1}, ttl=-1)
+        sweeping = store.start_ttl_sweeper(0.0005)
+        deadline = time.monotonic() + 10
+        while store.sweeps < 3 and not sweeping.done() and time.monotonic() < deadline:
+            threading.Event().wait(0.01)
+
+        assert store.sweeps >= 3
+        assert "was not swept" in caplog.text
+        assert store.stop_ttl_sweeper(timeout=10)
+        assert store._store.stats().memories == 0
+        assert store._store.check() == []
+
+
+@pytest.mark.parametrize("query", [None, "tea"])
+def test_a_page_may_be_larger_than_any_number_of_items(store, query):
+    store.put(NS, "tea", {"text": "tea"})
+
+    assert keys(store.search(NS, query=query, limit=10**30)) == ["tea"]
+    assert store.search(NS, query=query, offset=10**30) == []
+
+
+def test_a_text_that_no_file_can_hold_is_refused_before_it_is_embedded(store):
+    with pytest.raises(ParameterError, match="JSON can hold"):
+        store.put(NS, "torn", {"text": "\ud800"})
+    assert store.get(NS, "torn") is None
