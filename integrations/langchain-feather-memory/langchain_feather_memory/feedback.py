@@ -30,8 +30,8 @@ class MemoryFeedback:
 
     A run is named by its id, by the model's message, or by that message's id alone; now or later,
     in this process or another. The same feedback again changes nothing, by whichever name.
-    A dislike takes an earlier like back, and the other way round. Credit is shared among the
-    memories shown, unless `memory_ids` says which are meant.
+    A dislike of a memory takes an earlier like of it back, and the other way round. Credit is
+    shared among the memories shown, unless `memory_ids` says which are meant.
 
     All raise UnknownTurnError for a run that was shown nothing, or that is too long ago. With a
     pool, a message says whose it is; by an id alone, `tenant` must: here, or at the call.
@@ -196,7 +196,7 @@ def _done(
         if not act.is_done:
             return [store.unsignal(signal.event_id) for signal in signals]
         if (opposite := _OPPOSITE.get(act.kind)) is not None:
-            _take_back(store, turn, opposite, event, signals)
+            _take_back(store, opposite, event, signals)
         return signals
 
 
@@ -231,14 +231,14 @@ def _given(
         nth += 1
 
 
-def _take_back(
-    store: Store, turn: str, kind: SignalKind, event: str | None, about: Sequence[Signal]
-) -> None:
-    """Take a verdict back: all of the turn's, or only those of one feedback."""
-    if event is None:
-        store.unfeedback(turn, kind)
-        return
-    for memory_id in {signal.memory_id for signal in about}:
-        for known in store.signals(memory_id):
-            if known.event_id.startswith(f"{event}.{kind}.") and not known.retracted:
+def _take_back(store: Store, kind: SignalKind, event: str | None, about: Sequence[Signal]) -> None:
+    """Take a verdict back about these memories: all of the turn's, or those of one feedback."""
+    for signal in about:
+        for known in store.signals(signal.memory_id):
+            is_meant = (
+                (known.turn, known.kind) == (signal.turn, kind)
+                if event is None
+                else known.event_id.startswith(f"{event}.{kind}.")
+            )
+            if is_meant and not known.retracted:
                 store.unsignal(known.event_id)

@@ -53,6 +53,15 @@ def test_each_kind_moves_importance_once_until_it_is_taken_back(
     assert importance(store) == expected
 
 
+def test_a_verdict_on_one_memory_leaves_that_on_another(store, turn, feedback):
+    store.recall("Lunch", k=1, turn=turn, reinforce=False)
+
+    feedback.dislike(turn, memory_ids=["deploys"])
+    feedback.like("message", memory_ids=["lunch"])
+
+    assert [store.get(id_).importance for id_ in ("deploys", "lunch")] == [DISLIKE, LIKE]
+
+
 def test_a_verdict_takes_its_opposite_back(store, turn, feedback):
     for act, expected in (("like", LIKE), ("dislike", DISLIKE), ("like", LIKE)):
         getattr(feedback, act)(turn)
