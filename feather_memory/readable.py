@@ -12,10 +12,7 @@ from feather_memory import keeping
 from feather_memory.db import audit, edges, memories, signals
 from feather_memory.drafts import label, labels, whole
 from feather_memory.embedding import Embedding
-from feather_memory.errors import (
-    StoreAccessError,
-    UnknownMemoryError,
-)
+from feather_memory.errors import StoreAccessError, UnknownMemoryError
 from feather_memory.filter_parse import parse
 from feather_memory.filter_sql import to_sql
 from feather_memory.model import Edge, Memory, Signal, StoreStats
