@@ -33,29 +33,25 @@ from feather_memory.errors import (
     UnknownTurnError,
     WrongTenantError,
 )
-from feather_memory.filter_parse import parse as parse_filter
-from feather_memory.filters import F, Filter
-from feather_memory.layers import ContextLayers, Layer
-from feather_memory.model import (
-    ContextChain,
+from feather_memory.filters.language import F, Filter
+from feather_memory.filters.parse import parse as parse_filter
+from feather_memory.model.hits import ContextChain, Hit, Hits, Score, Verdict
+from feather_memory.model.importance import EngagementSignals, compute_importance
+from feather_memory.model.memory import (
     Edge,
     EdgeType,
     Forgotten,
-    Hit,
-    Hits,
     Memory,
-    Score,
     Signal,
     SignalKind,
     StoreStats,
-    Verdict,
 )
-from feather_memory.pool import TenantPool
-from feather_memory.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
-from feather_memory.scoring import Scoring
-from feather_memory.shelf import Shelf
-from feather_memory.signals import EngagementSignals, compute_importance
-from feather_memory.store import Store
+from feather_memory.model.scoring import Scoring
+from feather_memory.store.shelf import Shelf
+from feather_memory.store.store import Store
+from feather_memory.tenants.layers import ContextLayers, Layer
+from feather_memory.tenants.pool import TenantPool
+from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 
 __all__ = [
     "BusyStoreError",

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from feather_memory.model import ContextChain
-
     Node = tuple[str, str, int, float]  # id, text, hop, score
     Link = tuple[str, str, str, float]  # source, target, type, weight
     Point = tuple[float, float]
@@ -112,10 +110,8 @@ def graph(nodes: Iterable[Node], edges: Iterable[Link]) -> str:
     )
 
 
-def to_networkx(chain: ContextChain) -> nx.MultiDiGraph:
-    """The chain as a graph: nodes by memory id, edges keyed by their type.
-
-    A node has `text`, `score` and `hop`; an edge has `weight`.
+def to_networkx(nodes: Iterable[Node], edges: Iterable[Link]) -> nx.MultiDiGraph:
+    """The same as a graph: a node has `text`, `score` and `hop`; an edge its type and `weight`.
 
     Raises:
         MissingExtraError: networkx is not installed.
@@ -125,10 +121,10 @@ def to_networkx(chain: ContextChain) -> nx.MultiDiGraph:
     except ImportError as error:
         raise MissingExtraError("networkx", "notebook") from error
     drawn = nx.MultiDiGraph()
-    for hit in chain.hits:
-        drawn.add_node(hit.memory.id, text=hit.memory.text, score=hit.score.value, hop=hit.hop)
-    for edge in chain.edges:
-        drawn.add_edge(edge.source, edge.target, key=edge.type, weight=edge.weight)
+    for name, text, hop, score in nodes:
+        drawn.add_node(name, text=text, score=score, hop=hop)
+    for source, target, type_, weight in edges:
+        drawn.add_edge(source, target, key=type_, weight=weight)
     return drawn
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feather_memory.chatlog import Entry, Fields, Refused, parse_time, read
 from feather_memory.errors import ParameterError
+from feather_memory.importers.chatlog import Entry, Fields, Refused, parse_time, read
 
 
 def json_lines(*rows, fields=None):

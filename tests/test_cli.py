@@ -13,9 +13,9 @@ from feather_memory import __main__
 from feather_memory.cli import app, pooling
 from feather_memory.cli.exchange import OPEN_STORES
 from feather_memory.cli.intake import BATCH
-from feather_memory.pool import TenantPool
-from feather_memory.store import Store
-from feather_memory.tenants import file_name
+from feather_memory.model.names import file_name
+from feather_memory.store.store import Store
+from feather_memory.tenants.pool import TenantPool
 from feather_memory.testing import FrozenClock, HashEmbedder
 
 
@@ -363,7 +363,7 @@ def test_warm_opens_all_of_more_tenants_than_there_is_room_for(call, tmp_path, m
     with TenantPool(tmp_path / "many") as pool:
         for n in range(7):
             pool.get(f"t{n}").add("x")
-    monkeypatch.setattr("feather_memory.pool.room", lambda: 3)
+    monkeypatch.setattr("feather_memory.tenants.pool.room", lambda: 3)
     monkeypatch.setattr(pooling, "_is_terminal", lambda: True)
 
     done = call("warm", tmp_path / "many")
@@ -552,7 +552,7 @@ def test_an_import_error_of_another_kind_is_not_hidden(monkeypatch):
     for module in [name for name in sys.modules if name.startswith("feather_memory.cli")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.delattr("feather_memory.cli", raising=False)
-    monkeypatch.setitem(sys.modules, "feather_memory.chatlog", None)
+    monkeypatch.setitem(sys.modules, "feather_memory.importers.chatlog", None)
 
     with pytest.raises(ModuleNotFoundError, match="chatlog"):
         __main__.main()

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from feather_memory.demo import run
 from feather_memory.demo.story import DEPLOY, PYTHON, RIGHT, history
-from feather_memory.store import Store
+from feather_memory.store.store import Store
 from feather_memory.testing import HashEmbedder
 
 

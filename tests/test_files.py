@@ -26,9 +26,9 @@ from feather_memory import (
     StoreAccessError,
     TenantNameError,
     WrongTenantError,
-    keeping,
 )
-from feather_memory.db.schema import FORMAT
+from feather_memory.index import beside as keeping
+from feather_memory.truth.sqlite.schema import FORMAT
 
 NOW = 1_700_000_000.0
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(feather_memory.__file__).parents[1])}
@@ -404,7 +404,7 @@ def test_copying_the_file_of_a_closed_store_copies_the_memory(tmp_path, file):
 @pytest.fixture
 def mapped(file, monkeypatch):
     """A closed store with a mapped file, and what it answers."""
-    monkeypatch.setattr("feather_memory.keeping.SNAPSHOT_ROWS", 50)
+    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 50)
     with opened(file) as store:
         fill(store, 80)
         expected = answers(store)

@@ -16,10 +16,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from feather_memory.errors import FilterError
-from feather_memory.filter_parse import parse
-from feather_memory.filter_sql import to_sql
-from feather_memory.filter_values import MAX_DEPTH, MISSING, SQL_FUNCTIONS
-from feather_memory.filters import And, F, Leaf, Not
+from feather_memory.filters.language import And, F, Leaf, Not
+from feather_memory.filters.parse import parse
+from feather_memory.filters.sql import to_sql
+from feather_memory.filters.values import MAX_DEPTH, MISSING, SQL_FUNCTIONS
 
 COLUMNS = {
     "id": "text",

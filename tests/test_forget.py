@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-import feather_memory
 from feather_memory import BusyStoreError, F, ParameterError, Store, UnknownMemoryError
-from feather_memory.index import unit
+from feather_memory.index import beside
+from feather_memory.index.matrix import unit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,7 +189,7 @@ def test_no_byte_is_left_where_pages_were_split_and_merged(store, folder):
 
 
 def test_the_mapped_file_keeps_no_byte(folder, store, monkeypatch):
-    monkeypatch.setattr("feather_memory.keeping.SNAPSHOT_ROWS", 30)
+    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 30)
     canary = Canary()
     live_through(store, canary)
     store.close()
@@ -205,10 +205,10 @@ def test_the_mapped_file_keeps_no_byte(folder, store, monkeypatch):
 def test_a_mapped_file_written_while_another_process_forgets_keeps_no_byte(
     folder, store, monkeypatch
 ):
-    monkeypatch.setattr("feather_memory.keeping.SNAPSHOT_ROWS", 30)
+    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 30)
     canary = Canary()
     store.add(**canary.fields())
-    real = feather_memory.keeping.write
+    real = beside.write
     with Store.open(folder / "alice.feather") as other:
         forgetting = threading.Thread(target=other.forget, args=(canary.id,))
 
@@ -216,11 +216,11 @@ def test_a_mapped_file_written_while_another_process_forgets_keeps_no_byte(
             forgetting.start()
             real(*arguments)
 
-        monkeypatch.setattr("feather_memory.keeping.write", late)
+        monkeypatch.setattr("feather_memory.index.beside.write", late)
         store.close()
         forgetting.join()
         assert found(folder, canary.needles()) == set()
-        monkeypatch.setattr("feather_memory.keeping.write", real)
+        monkeypatch.setattr("feather_memory.index.beside.write", real)
     assert found(folder, canary.needles()) == set()
 
 
@@ -331,7 +331,7 @@ connection.close()
 
 
 def test_a_reader_in_another_process_delays_the_erasing_and_says_so(store, folder, monkeypatch):
-    monkeypatch.setattr("feather_memory.db.database.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.database.BUSY_SECONDS", 0.3)
     canary = Canary()
     with Store.open(folder / "alice.feather") as forgetful:
         live_through(forgetful, canary)
@@ -356,7 +356,7 @@ def test_a_reader_in_another_process_delays_the_erasing_and_says_so(store, folde
 
 
 def test_after_a_busy_forgetting_the_bytes_go_with_the_close(store, folder, monkeypatch):
-    monkeypatch.setattr("feather_memory.db.database.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.database.BUSY_SECONDS", 0.3)
     canary = Canary()
     live_through(store, canary)
     reading = Store.open(folder / "alice.feather")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feather_memory.errors import ParameterError
-from feather_memory.graph import Reached, walk
+from feather_memory.model.walk import Reached, walk
 
 names = st.sampled_from("abcdefgh")
 weights = st.sampled_from([0.1, 0.25, 0.5, 0.9, 1.0])

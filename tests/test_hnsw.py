@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feather_memory.approximate import Approximation
 from feather_memory.errors import DimensionError, MissingExtraError
-from feather_memory.hnsw import Hnsw, _SharedLock, description_of
-from feather_memory.index import CandidateIndex, Exact, unit
+from feather_memory.index.approximate import Approximation
+from feather_memory.index.hnsw import Hnsw, _SharedLock, description_of
+from feather_memory.index.matrix import CandidateIndex, Exact, unit
 from feather_memory.testing.contracts import IndexContract
 
 pytest.importorskip("hnswlib")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from feather_memory.errors import DimensionError
-from feather_memory.index import Exact, Matrix, unit
+from feather_memory.index.matrix import Exact, Matrix, unit
 from feather_memory.testing.contracts import IndexContract
 
 finite32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
@@ -172,8 +172,8 @@ def test_saving_an_exact_index_writes_nothing(tmp_path):
 
 @pytest.fixture
 def three_cores(monkeypatch):
-    monkeypatch.setattr("feather_memory.index.SCAN_FLOATS", 40)
-    monkeypatch.setattr("feather_memory.index._cores", lambda: 3)
+    monkeypatch.setattr("feather_memory.index.matrix.SCAN_FLOATS", 40)
+    monkeypatch.setattr("feather_memory.index.matrix._cores", lambda: 3)
 
 
 @pytest.mark.parametrize("count", [1, 29, 30, 31, 90, 100, 1_000])
@@ -197,7 +197,7 @@ def test_a_scan_is_whole_when_no_thread_can_be_started_any_more(three_cores, mon
             started.append(self)
             super().start()
 
-    monkeypatch.setattr("feather_memory.index.threading.Thread", OnlyOne)
+    monkeypatch.setattr("feather_memory.index.matrix.threading.Thread", OnlyOne)
     rows, query = unit(random_rows(1_000, 4)), unit(random_rows(1, 4, seed=1)[0])
 
     shared = Matrix(4, base=rows).similarities(query, 1_000)

@@ -44,7 +44,8 @@ TELL = "\nprint(json.dumps({'events': EVENTS, 'modules': sorted(sys.modules)}))\
 
 SESSION = """
 import sys
-from feather_memory import F, Store, keeping
+from feather_memory import F, Store
+from feather_memory.index import beside as keeping
 from feather_memory.testing import HashEmbedder
 keeping.SNAPSHOT_ROWS = 20
 path = sys.argv[1]

@@ -27,10 +27,10 @@ from feather_memory import (
     TenantNameError,
     TenantPool,
     WrongTenantError,
-    keeping,
-    seats,
 )
-from feather_memory.tenants import file_name
+from feather_memory.index import beside as keeping
+from feather_memory.model.names import file_name
+from feather_memory.tenants import seats
 from feather_memory.testing import HashEmbedder
 
 

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from oracle import assert_best, scores
 
-from feather_memory import F, Scoring, Store, config, keeping
+from feather_memory import F, Scoring, Store, config
 from feather_memory.config import DAY
+from feather_memory.index import beside as keeping
 from feather_memory.testing import FrozenClock
 
 COUNT = 5_000

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from feather_memory.config import DAY
 from feather_memory.errors import ParameterError
-from feather_memory.model import Score
-from feather_memory.scoring import (
+from feather_memory.model.hits import Score
+from feather_memory.model.scoring import (
     Scoring,
     ceiling,
     rank_scores,

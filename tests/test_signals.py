@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feather_memory.errors import ParameterError
-from feather_memory.model import Signal, SignalKind
-from feather_memory.signals import BASELINE, EngagementSignals, compute_importance, fold
+from feather_memory.model.importance import BASELINE, EngagementSignals, compute_importance, fold
+from feather_memory.model.memory import Signal, SignalKind
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 

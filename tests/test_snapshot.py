@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feather_memory import snapshot
 from feather_memory.errors import DimensionError, ParameterError
-from feather_memory.index import Matrix, unit
+from feather_memory.index import mapped as snapshot
+from feather_memory.index.matrix import Matrix, unit
 
 DIM = 6
 ROWS = unit(np.random.default_rng(0).normal(size=(20, DIM)))

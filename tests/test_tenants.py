@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feather_memory import TenantNameError
-from feather_memory.tenants import checked, file_name, is_digest, tenant_of
+from feather_memory.model.names import checked, file_name, is_digest, tenant_of
 
 HOSTILE = [
     "alice", "Alice", "ALICE", "alice ", "alice.", "alice..", " alice", "alice\n", "alice\t",

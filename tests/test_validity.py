@@ -8,16 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feather_memory.errors import ParameterError
-from feather_memory.model import when
-from feather_memory.validity import (
-    FIRST,
-    LAST,
-    Closing,
-    Gate,
-    Lifetime,
-    gate,
-    seconds,
-)
+from feather_memory.model.memory import when
+from feather_memory.model.validity import FIRST, LAST, Closing, Gate, Lifetime, gate, seconds
 
 moments = st.integers(0, 6).map(float)
 maybe = st.none() | moments

@@ -17,10 +17,10 @@ from feather_memory.cli.options import (
     table,
 )
 from feather_memory.cli.places import Place, existing
-from feather_memory.model import Memory
+from feather_memory.model.memory import Memory
 
 if TYPE_CHECKING:
-    from feather_memory.store import Store
+    from feather_memory.store.store import Store
     from feather_memory.types import Embedder
 
 _TIME = "ISO 8601, Unix seconds or milliseconds; read as UTC if it names no zone."

@@ -13,24 +13,19 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from feather_memory import chatlog
 from feather_memory.cli.intake import Intake
-from feather_memory.cli.options import (
-    EmbedderOption,
-    embedder_named,
-    plain,
-    table,
-)
+from feather_memory.cli.options import EmbedderOption, embedder_named, plain, table
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError, StoreAccessError
-from feather_memory.pool import TenantPool
-from feather_memory.store import Store
+from feather_memory.importers import chatlog
+from feather_memory.store.store import Store
+from feather_memory.tenants.pool import TenantPool
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import IO
 
-    from feather_memory.model import Memory
+    from feather_memory.model.memory import Memory
     from feather_memory.types import Embedder
 
 OPEN_STORES = 16

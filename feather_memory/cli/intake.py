@@ -6,19 +6,19 @@ from collections import Counter
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
-from feather_memory.chatlog import Entry, Refused
 from feather_memory.errors import (
     DimensionError,
     ParameterError,
     TenantNameError,
     UnknownMemoryError,
 )
-from feather_memory.tenants import checked
+from feather_memory.importers.chatlog import Entry, Refused
+from feather_memory.model.names import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from feather_memory.store import Store
+    from feather_memory.store.store import Store
 
 
 BATCH = 500

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from feather_memory.chatlog import parse_time
 from feather_memory.errors import FeatherError, FilterError, ParameterError
+from feather_memory.importers.chatlog import parse_time
 from feather_memory.testing import HashEmbedder
 
 if TYPE_CHECKING:

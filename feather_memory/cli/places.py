@@ -12,8 +12,8 @@ import typer
 from typer.core import TyperCommand
 
 from feather_memory.errors import ParameterError, StoreAccessError
-from feather_memory.store import Store
-from feather_memory.tenants import file_name
+from feather_memory.model.names import file_name
+from feather_memory.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from feather_memory import keeping
 from feather_memory.cli.options import day, table
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
-from feather_memory.pool import TenantPool
+from feather_memory.index import beside as keeping
 from feather_memory.progress import teller
+from feather_memory.tenants.pool import TenantPool
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from feather_memory.reports import Warmed
+    from feather_memory.tenants.reports import Warmed
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 

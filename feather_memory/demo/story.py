@@ -15,8 +15,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from feather_memory.config import DAY
-from feather_memory.model import Hit, SignalKind
-from feather_memory.store import Store
+from feather_memory.model.memory import SignalKind
+from feather_memory.store.store import Store
 from feather_memory.testing import FrozenClock, HashEmbedder
 
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from feather_memory.model import ContextChain, Memory
+    from feather_memory.model.hits import ContextChain, Hit
+    from feather_memory.model.memory import Memory
 
 PYTHON = "Which Python version does Larkspur run on?"
 DEPLOY = "On which day do we deploy?"

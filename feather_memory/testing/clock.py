@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from feather_memory.config import DAY
-from feather_memory.validity import seconds as to_seconds
+from feather_memory.model.validity import seconds as to_seconds
 
 if TYPE_CHECKING:
     from feather_memory.types import Seconds, When

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from feather_memory.index import CandidateIndex, unit
+from feather_memory.index.matrix import CandidateIndex, unit
 
 if TYPE_CHECKING:
     from feather_memory.types import Positions, Vector

@@ -6,10 +6,7 @@ import pytest
 from llama_index.core.llms import ChatMessage
 from llama_index.memory.feather import FeatherMemory, feather_turn
 
-from feather_memory import (
-    EdgeType,
-    ParameterError,
-)
+from feather_memory import EdgeType, ParameterError
 
 from .conftest import HashEmbedding
 from .conversation import assistant, texts, user

@@ -1,0 +1,1 @@
+"""What people have already, as records to remember."""

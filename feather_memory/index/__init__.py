@@ -1,0 +1,1 @@
+"""What is derived from the truth, and may be deleted at any time."""

@@ -1,0 +1,279 @@
+"""Vectors in one block of memory, and the indexes that find near ones among them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from feather_memory.config import SCAN_FLOATS
+from feather_memory.errors import DimensionError
+from feather_memory.index.topk import contenders, slack_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from feather_memory.types import Numbers, Positions, Vector
+
+_CHUNK_NUMBERS = 1 << 16  # of float64 at once when rows are widened: half a MB, stays in the cache
+_GATHER_NUMBERS = 1 << 18  # of float32 at once when rows are gathered: one MB
+_FIRST_ROWS = 16  # a small tenant should cost little
+_GROWTH = 1.5
+
+
+def unit(rows: npt.ArrayLike) -> Vector:
+    """The rows divided by their lengths, as float32; rows of zeros stay zero.
+
+    Lengths are taken in float64 of rows scaled by their largest number, so that neither 1e300 nor
+    1e-310 becomes inf or 0.
+
+    Args:
+        rows: Finite numbers, shape (dim,) or (m, dim). Not changed.
+
+    Returns:
+        A new contiguous array of the same shape.
+    """
+    given = np.asarray(rows)
+    table = np.atleast_2d(given)
+    result = np.empty(table.shape, np.float32)
+    _write_unit(table, result)
+    return result.reshape(given.shape)
+
+
+class Matrix:
+    """Unit-length float32 vectors that are only ever appended, in one growable block of memory.
+
+    It may stand on a read-only `base`, such as a mapped file; appended rows follow it. One writer
+    at a time; readers need no lock: whoever took `n = len(matrix)` may read the first n rows while
+    a writer appends. Growth copies to a new block and leaves the old one to its readers.
+    """
+
+    def __init__(self, dim: int, *, base: Vector | None = None, capacity: int = 0) -> None:
+        """Nothing, or the rows of `base`; `capacity` rows can follow before the first growth.
+
+        Args:
+            dim: Numbers in a row, ≥ 0.
+            base: Unit-length rows, shape (b, dim). Kept, never written.
+            capacity: Rows to make room for.
+
+        Raises:
+            DimensionError: `base` has rows of another length.
+        """
+        rows = np.empty((0, dim), np.float32) if base is None else np.asarray(base)
+        _check_dim(rows, dim)
+        self.dim = dim
+        self._blocks = (rows, np.empty((capacity, dim), np.float32))  # replaced, never changed
+        self._count = len(rows)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, rows: npt.ArrayLike) -> None:
+        """Add the rows, divided by their lengths; rows of zeros stay zero.
+
+        Raises:
+            DimensionError: the rows have another length. Nothing was added.
+        """
+        given = np.atleast_2d(np.asarray(rows))
+        _check_dim(given, self.dim)
+        base, tail = self._blocks
+        used = self._count - len(base)
+        needed = used + len(given)
+        if needed > len(tail):
+            room = max(needed, int(len(tail) * _GROWTH), _FIRST_ROWS)
+            grown = np.empty((room, self.dim), np.float32)  # untouched pages take no memory
+            grown[:used] = tail[:used]
+            tail = grown
+            self._blocks = (base, tail)
+        _write_unit(given, tail[used:needed])
+        self._count += len(given)  # last: whoever reads this count finds the rows
+
+    def similarities(self, query: Vector, n: int, out: Vector | None = None) -> Vector:
+        """The cosine of the first n rows with the query, shape (n,).
+
+        Args:
+            query: Unit length, float32, shape (dim,).
+            n: At most `len(self)`.
+            out: Where to write, float32, shape (n,). A new array unless given.
+        """
+        base, tail = self._blocks
+        result = np.empty(n, np.float32) if out is None else out
+        split = min(n, len(base))
+        _scan(base[:split], query, result[:split])
+        _scan(tail[: n - split], query, result[split:])
+        return result
+
+    def similarities_at(self, query: Vector, positions: Positions) -> Vector:
+        """The cosine of the rows at `positions` with the query, in their order, shape (m,)."""
+        result = np.empty(len(positions), np.float32)
+        for chunk in _chunks(len(positions), self.dim, _GATHER_NUMBERS):
+            np.vecdot(self.take(positions[chunk]), query, out=result[chunk])
+        return result
+
+    def exact_at(self, query: npt.ArrayLike, positions: Positions) -> Numbers:
+        """The cosine in float64, query and rows divided by their lengths once more.
+
+        A row's value depends on that row and the query alone, so that equal rows tie.
+
+        Args:
+            query: Finite numbers of any size, shape (dim,).
+            positions: Shape (m,).
+
+        Returns:
+            Shape (m,), in [−1, 1]; 0 where the row or the query is all zeros.
+        """
+        direction = _unit64(np.atleast_2d(np.asarray(query)))[0]
+        result = np.empty(len(positions), np.float64)
+        for chunk in _chunks(len(positions), self.dim, _CHUNK_NUMBERS):
+            np.vecdot(_unit64(self.take(positions[chunk])), direction, out=result[chunk])
+        return np.clip(result, -1.0, 1.0)
+
+    def take(self, positions: Positions) -> Vector:
+        """A copy of the rows at `positions`, in their order, shape (m, dim)."""
+        base, tail = self._blocks
+        split = len(base)
+        if split == 0:
+            return tail.take(positions, axis=0)
+        in_base = positions < split
+        if in_base.all():
+            return base.take(positions, axis=0)
+        rows = np.empty((len(positions), self.dim), np.float32)
+        rows[in_base] = base.take(positions[in_base], axis=0)
+        rows[~in_base] = tail.take(positions[~in_base] - split, axis=0)
+        return rows
+
+    def blocks(self, n: int) -> tuple[Vector, Vector]:
+        """The first n rows as two views, base and tail, to be written out. Do not change them."""
+        base, tail = self._blocks
+        split = min(n, len(base))
+        return base[:split], tail[: n - split]
+
+
+class CandidateIndex(Protocol):
+    """What proposes near vectors: exactly, or approximately and sooner."""
+
+    def add(self, positions: Positions, rows: Vector) -> None:
+        """Hold `rows[i]` under `positions[i]`; a position held already gets the new row."""
+
+    def remove(self, positions: Positions) -> None:
+        """Never propose these again. Unknown and removed positions are passed over."""
+
+    def search(self, query: Vector, m: int) -> tuple[Positions, Vector]:
+        """Up to m positions and their cosines with the query, best first."""
+
+    def save(self, path: Path, *, store_id: str, generation: int) -> None:
+        """Write what is worth keeping, atomically."""
+
+    def __len__(self) -> int:
+        """How many positions can be proposed."""
+
+
+class Exact:
+    """The index that looks at everything: right by construction, and the oracle of the others."""
+
+    def __init__(self, dim: int) -> None:
+        self._rows = Matrix(dim)
+        self._at: dict[int, int] = {}  # position → row, of the live ones
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def add(self, positions: Positions, rows: Vector) -> None:
+        """Hold `rows[i]` under `positions[i]`; a position held already gets the new row."""
+        with self._lock:
+            first = len(self._rows)
+            self._rows.append(rows)
+            self._at.update(
+                (int(position), row) for row, position in enumerate(positions, start=first)
+            )
+
+    def remove(self, positions: Positions) -> None:
+        """Never propose these again. Unknown and removed positions are passed over."""
+        with self._lock:
+            for position in positions:
+                self._at.pop(int(position), None)
+
+    def search(self, query: Vector, m: int) -> tuple[Positions, Vector]:
+        """The m nearest positions and their cosines with the query, best first."""
+        with self._lock:
+            positions = np.fromiter(self._at.keys(), np.intp, len(self._at))
+            rows = np.fromiter(self._at.values(), np.intp, len(self._at))
+        direction = unit(query)
+        near = contenders(self._rows.similarities_at(direction, rows), m, slack_for(self._rows.dim))
+        exact = self._rows.exact_at(direction, rows[near])
+        order = np.lexsort((positions[near], -exact))[:m]  # ties by position
+        return positions[near[order]], exact[order].astype(np.float32)
+
+    def save(self, path: Path, *, store_id: str, generation: int) -> None:
+        """Write nothing: the store's snapshot holds the rows, and nothing is built from them."""
+
+
+def _scan(rows: Vector, query: Vector, out: Vector) -> None:
+    """The rows' products with the query; a long scan is shared among the processor's cores.
+
+    One core reads memory at a third to a half of what two can. `rows @ query` leaves the sharing
+    to BLAS: on some processors that is as fast, on others it reads at half of vecdot's bandwidth.
+    """
+    shares = min(_cores(), rows.size // SCAN_FLOATS)
+    if shares < 2:
+        np.vecdot(rows, query, out=out)
+        return
+    step = -(-len(rows) // shares)
+    parts = [slice(start, start + step) for start in range(step, len(rows), step)]
+    threads = [
+        threading.Thread(target=np.vecdot, args=(rows[part], query, out[part])) for part in parts
+    ]
+    started = []
+    try:
+        for thread in threads:
+            thread.start()
+            started.append(thread)
+    except RuntimeError:  # none can be started any more: the interpreter is shutting down
+        parts = parts[len(started) :]
+    else:
+        parts = []
+    for part in (slice(0, step), *parts):
+        np.vecdot(rows[part], query, out=out[part])
+    for thread in started:
+        thread.join()
+
+
+def _cores() -> int:
+    """How many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _write_unit(rows: npt.NDArray[Any], out: Vector) -> None:
+    """Write the rows divided by their lengths to `out`, both of shape (m, dim)."""
+    for chunk in _chunks(len(rows), rows.shape[1], _CHUNK_NUMBERS):
+        out[chunk] = _unit64(rows[chunk])
+
+
+def _unit64(rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The rows divided by their lengths in float64, shape (m, dim), m small."""
+    wide = rows.astype(np.float64)
+    if rows.dtype != np.float32:  # squares of float32 fit float64 whatever they are
+        largest = np.abs(wide).max(axis=1, initial=0.0, keepdims=True)
+        wide /= np.where(largest == 0.0, 1.0, largest)
+    length = np.sqrt(np.vecdot(wide, wide))[:, np.newaxis]
+    wide /= np.where(length == 0.0, 1.0, length)
+    return wide
+
+
+def _chunks(count: int, dim: int, numbers: int) -> Iterator[slice]:
+    """Slices that cover `count` rows, each of about so many numbers."""
+    step = max(1, numbers // max(1, dim))
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
+def _check_dim(rows: npt.NDArray[Any], dim: int) -> None:
+    if rows.ndim != 2 or rows.shape[1] != dim:
+        raise DimensionError(dim, rows.shape[-1])

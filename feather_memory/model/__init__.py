@@ -1,0 +1,1 @@
+"""Pure values and laws: no clock, no file, no SQL."""

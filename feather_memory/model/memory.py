@@ -1,0 +1,168 @@
+"""The nouns of what a Store remembers. All are values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from feather_memory.types import Seconds, Vector
+
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class EdgeType(StrEnum):
+    """What one memory is to another. Callers may use strings of their own beside these.
+
+    Read *source* type *target*: the new fact `supersedes` the old one.
+    Only `supersedes` changes what a search may return.
+    """
+
+    SUPERSEDES = "supersedes"
+    SUPPORTS = "supports"
+    CONTRADICTS = "contradicts"
+    REFINES = "refines"
+    LEADS_TO = "leads_to"
+    CAUSED_BY = "caused_by"
+    DERIVED_FROM = "derived_from"
+    PART_OF = "part_of"
+    REFERENCES = "references"
+    RELATED_TO = "related_to"
+    SAME_AS = "same_as"
+    NEXT = "next"
+
+
+class SignalKind(StrEnum):
+    """What somebody did with a memory."""
+
+    SAVED = "saved"
+    LIKED = "liked"
+    DISLIKED = "disliked"
+    COPIED = "copied"
+    CORRECTED = "corrected"
+    REPEATED = "repeated"
+    USED = "used"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """One remembered text with its vector, metadata, times and importance.
+
+    A value: changing it changes nothing in the store. Times are timezone-aware and in UTC.
+    """
+
+    id: str
+    text: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+    session: str | None = None
+    actor: str | None = None
+    role: str | None = None
+    importance: float = 0.4
+    """In [0, 1]: the prior folded with every Signal."""
+    recalls: int = 0
+    """In how many turns it was shown to a model."""
+    created_at: datetime = _LONG_AGO
+    """When we learned it."""
+    updated_at: datetime = _LONG_AGO
+    """When its record was last written."""
+    valid_from: datetime = _LONG_AGO
+    """Since when it is true."""
+    valid_to: datetime | None = None
+    """Until when it was true; superseding closes it."""
+    expires_at: datetime | None = None
+    """From when it is no longer returned."""
+    supersedes: tuple[str, ...] = ()
+    """Ids of the memories it replaced."""
+    superseded_by: tuple[str, ...] = ()
+    """Ids of the memories that replaced it."""
+    vector: Vector | None = field(default=None, repr=False, compare=False)
+    """As it was given, shape (dim,), read-only; None for a memory that is lexical only."""
+
+    def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
+        return display.table(["field", "value"], [[k, str(v)] for k, v in _described(self)])
+
+
+def _described(memory: Memory) -> Iterator[tuple[str, object]]:
+    for name in Memory.__slots__:
+        if name != "vector" and (value := getattr(memory, name)) not in (None, (), {}):
+            yield name, value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edge:
+    """A directed typed link between two memories of one store: *source* type *target*."""
+
+    source: str
+    target: str
+    type: str
+    weight: float = 1.0
+    """In (0, 1]."""
+    created_at: datetime = _LONG_AGO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One engagement event about one memory. Signals are added, never edited."""
+
+    event_id: str
+    memory_id: str
+    kind: SignalKind
+    at: datetime
+    strength: float = 1.0
+    """In (0, 1]; below 1 where credit is shared over several memories."""
+    turn: str | None = None
+    """The recall it answers, if any."""
+    retracted: bool = False
+    """Whether it was taken back. It stays in the log and no longer counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forgotten:
+    """What `forget` removed, or would remove."""
+
+    ids: tuple[str, ...]
+    edges: int
+    signals: int
+    recalls: int
+    is_dry_run: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreStats:
+    """Counts and sizes of one store."""
+
+    path: str
+    memories: int
+    current: int
+    """Memories that a search without arguments may return now."""
+    superseded: int
+    edges: int
+    signals: int
+    recalls: int
+    sessions: int
+    dimension: int | None
+    generation: int
+    file_bytes: int
+    derived_bytes: int
+    index: str
+    """`exact` or `hnsw`."""
+
+    def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
+        return display.table(
+            ["", ""], [[name, str(getattr(self, name))] for name in self.__slots__]
+        )
+
+
+def when(moment: Seconds) -> datetime:
+    """The moment as a timezone-aware datetime in UTC."""
+    return datetime.fromtimestamp(moment, UTC)

@@ -1,0 +1,256 @@
+"""The ranking of every eligible memory for one question, by the formula."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from feather_memory.config import GATHER_SHARE
+from feather_memory.index.topk import contenders, slack_for
+from feather_memory.model import scoring as formula
+from feather_memory.model.hits import Score
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from feather_memory.filters.language import Filter
+    from feather_memory.index.approximate import Approximation
+    from feather_memory.index.columns import View
+    from feather_memory.model.scoring import Scoring
+    from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
+
+_Number = TypeVar("_Number", np.float32, np.float64)
+
+_CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
+_RIVALS = 0.05  # share of all memories up to which looking at them beats a scan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A checked query: what is asked, of which memories, and how it is ranked."""
+
+    text: str | None
+    vector: Vector | None
+    """Unit length, shape (dim,)."""
+    scoring: Scoring
+    now: Seconds
+    as_of: Seconds
+    known_at: Seconds | None = None
+    where: Filter | None = None
+    layer_weight: float = 1.0
+
+    @property
+    def dense_weight(self) -> float:
+        """Share of the similarity in the relevance: all of it where no text is asked."""
+        if self.text is None:
+            return 1.0
+        return 0.0 if self.vector is None else self.scoring.dense_weight
+
+
+@dataclass(slots=True)
+class Ranking:
+    """All eligible memories of a View, ranked for one question."""
+
+    view: View
+    question: Question
+    eligible: Mask
+    """Shape (n,)."""
+    lexical: Numbers | None
+    """BM25 ÷ the best BM25 among the eligible, shape (n,); None if no text is asked."""
+    approximation: Approximation | None = None
+    _pool: Positions | None = field(default=None, init=False)
+    """The eligible, where they are few; None where all are scanned."""
+
+    def best(self, k: int) -> list[tuple[int, Score]]:
+        """The k best, best first, with their scores in double precision.
+
+        Of equal scores the memory written last comes first.
+        """
+        allowed = int(np.count_nonzero(self.eligible))
+        if not allowed:
+            return []
+        if allowed < GATHER_SHARE * len(self.view):
+            self._pool = np.flatnonzero(self.eligible)
+        elif (near := self._proposed(k)) is not None:
+            return self._ordered(near, k)
+        values = self._single_precision()
+        if self._pool is None and allowed < len(self.view):
+            values[~self.eligible] = -np.inf
+        matrix = self.view.matrix
+        near = contenders(values, k, slack_for(1 if matrix is None else matrix.dim))
+        if self._pool is not None:
+            near = self._pool[near]
+        return self._ordered(near, k)
+
+    def nearest(self, k: int) -> list[tuple[int, float]]:
+        """The k nearest, nearest first, with their cosine in [−1, 1]; 0 for one without a vector.
+
+        The question has to rank by similarity alone. That one is never below 0, so only where
+        all that points towards the query does not fill k is the rest looked at once more.
+        """
+        best = [(at, score.similarity) for at, score in self.best(k)]
+        query, matrix = self.question.vector, self.view.matrix
+        if not best or best[-1][1] > 0 or query is None or matrix is None:
+            return best
+        at = np.flatnonzero(self.eligible)
+        near = at[contenders(matrix.similarities_at(query, at), k, slack_for(matrix.dim))]
+        exact = matrix.exact_at(query.astype(np.float64), near)
+        order = np.lexsort((-near, -exact))[:k]
+        return [(int(near[rank]), float(exact[rank])) for rank in order]
+
+    def _ordered(self, near: Positions, k: int) -> list[tuple[int, Score]]:
+        exact = self._exact(near)
+        order = np.lexsort((-near, -exact[:, 0]))[:k]
+        return [(int(near[at]), self._score(*exact[at].tolist())) for at in order]
+
+    def _proposed(self, k: int) -> Positions | None:
+        """Memories among which the k best are, by way of the approximate index; None without it.
+
+        Every memory's recency, importance and words are known, so each has a best possible
+        score, given that it is no nearer than the worst candidate. Those whose best could still
+        enter are looked at too; if they are many, more candidates lower the bound.
+        """
+        asked, view, matrix = self.question, self.view, self.view.matrix
+        if asked.vector is None or matrix is None or self.approximation is None:
+            return None
+        for m in _CANDIDATES:
+            found = self.approximation.near(asked.vector, max(m, 4 * k), len(view))
+            if found is None:
+                return None
+            positions, floor = found
+            positions = positions[self.eligible[positions]]
+            if len(positions) < k:
+                continue
+            seen = np.sort(self._quick_scores(positions))
+            least = seen[-k] - slack_for(matrix.dim)
+            possible = formula.ceiling(
+                min(1.0, max(0.0, floor)), *self._known(None), asked.scoring, asked.dense_weight
+            )
+            possible[~self.eligible] = -np.inf
+            possible[positions] = -np.inf
+            rivals = np.flatnonzero(possible >= least)
+            if len(rivals) <= _RIVALS * len(view):
+                return self._best_of(np.concatenate([positions, rivals]), k)
+        return None
+
+    def _best_of(self, positions: Positions, k: int) -> Positions:
+        matrix = self.view.matrix
+        slack = slack_for(1 if matrix is None else matrix.dim)
+        return positions[contenders(self._quick_scores(positions), k, slack)]
+
+    def _quick_scores(self, positions: Positions) -> Vector:
+        self._pool = positions
+        values = self._single_precision()
+        self._pool = None
+        return values
+
+    def _single_precision(self) -> Vector:
+        """The formula over the pool, or over all, in float32: good enough to find contenders."""
+        asked = self.question
+        return formula.rank_scores(
+            self._similarities(), *self._known(self._pool), asked.scoring, asked.dense_weight
+        )
+
+    def _known(self, pool: Positions | None) -> tuple[Vector | None, Vector, Vector, Vector]:
+        """Words, age, stretch and importance: what ranks a memory besides its similarity."""
+        view = self.view
+        age = self.question.now - _at(view.columns["valid_from"], pool)
+        np.maximum(age, 0.0, out=age)
+        lexical = None if self.lexical is None else _at(self.lexical, pool).astype(np.float32)
+        return (
+            lexical,
+            age.astype(np.float32),
+            _at(view.stretched, pool),
+            _at(view.importance, pool),
+        )
+
+    def _similarities(self) -> Vector | None:
+        query, matrix = self.question.vector, self.view.matrix
+        if query is None or matrix is None:
+            return None
+        if self._pool is not None:
+            cosine = matrix.similarities_at(query, self._pool)
+        else:
+            cosine = matrix.similarities(query, len(self.view))
+        return np.asarray(formula.similarity_of(cosine, out=cosine), np.float32)
+
+    def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
+        """The scores of these memories, in double precision, in this order."""
+        return [self._score(*row) for row in self._exact(positions).tolist()]
+
+    def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
+        """Score, similarity, words, recency and importance of each, shape (m, 5)."""
+        view, asked = self.view, self.question
+        at = np.asarray(positions, np.intp)
+        similarity, lexical = np.zeros(len(at)), np.zeros(len(at))
+        if asked.vector is not None and view.matrix is not None:
+            exact = view.matrix.exact_at(asked.vector.astype(np.float64), at)
+            similarity = formula.similarity_of(exact)
+        if self.lexical is not None:
+            lexical = self.lexical[at]
+        age: Numbers = np.maximum(asked.now - view.columns["valid_from"][at], 0.0)
+        recency = formula.retention(
+            age,
+            view.columns["recalls"][at],
+            half_life=asked.scoring.half_life,
+        )
+        importance = view.columns["importance"][at]
+        values = formula.score(
+            similarity,
+            lexical,
+            recency,
+            importance,
+            asked.scoring,
+            dense_weight=asked.dense_weight,
+            layer_weight=asked.layer_weight,
+        )
+        return np.stack([values, similarity, lexical, recency, importance], axis=1)
+
+    def _score(
+        self, value: float, similarity: float, lexical: float, recency: float, importance: float
+    ) -> Score:
+        asked = self.question
+        return Score(
+            value=value,
+            similarity=similarity,
+            lexical=lexical,
+            recency=recency,
+            importance=importance,
+            dense_weight=asked.dense_weight,
+            time_weight=asked.scoring.time_weight,
+            importance_weight=asked.scoring.importance_weight,
+            layer_weight=asked.layer_weight,
+        )
+
+
+def lexical_shares(view: View, eligible: Mask, matched: list[tuple[int, float]]) -> Numbers:
+    """BM25 ÷ the best BM25 among the eligible, in [0, 1]; 0 where no word is shared.
+
+    Args:
+        view: All memories.
+        eligible: Which of them may be returned, shape (n,).
+        matched: (row, BM25), in any order.
+    """
+    shares = np.zeros(len(view))
+    if not matched:
+        return shares
+    rows, values = np.array(matched).T
+    order = np.argsort(rows)
+    at = view.positions(rows[order].astype(np.int64))
+    shares[at] = np.maximum(values[order], 0.0)
+    shares[~eligible] = 0.0
+    best = shares.max(initial=0.0)
+    return shares / best if best > 0 else shares
+
+
+def eligible_now(view: View, as_of: Seconds) -> Mask:
+    """Which memories are current at a moment, by all that is recorded. Shape (n,)."""
+    return (view.columns["valid_from"] <= as_of) & (as_of < view.until)
+
+
+def _at(values: npt.NDArray[_Number], pool: Positions | None) -> npt.NDArray[_Number]:
+    return values if pool is None else values[pool]

@@ -1,0 +1,1 @@
+"""The door: one tenant's memory as callers see it."""

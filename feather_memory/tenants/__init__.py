@@ -1,0 +1,1 @@
+"""Many tenants: the pool of their stores, and stores that are read together."""

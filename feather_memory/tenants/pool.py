@@ -1,0 +1,383 @@
+"""The open stores of one directory: a file for each tenant, opened when it is asked for.
+
+A store that the pool closes only rests: whoever still holds it can go on using it, and its next
+call opens the file again. The file is the truth, so nothing is lost by it, and nobody ever holds
+a dead store. A store rests only while none of its calls is under way.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, suppress
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from feather_memory.config import WARM_WORKERS
+from feather_memory.errors import (
+    BusyStoreError,
+    ClosedStoreError,
+    CorruptStoreError,
+    FeatherError,
+    ParameterError,
+    StoreAccessError,
+    WrongTenantError,
+)
+from feather_memory.index import beside as keeping
+from feather_memory.model.names import SUFFIX, checked, file_name, is_digest, tenant_of
+from feather_memory.progress import teller
+from feather_memory.store.store import Store
+from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
+from feather_memory.tenants.seats import Seat, room
+from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite.database import Database
+from feather_memory.write.draft import whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from feather_memory.progress import Progress
+    from feather_memory.truth.sqlite.database import Durability
+    from feather_memory.types import Clock, Embedder, Seconds
+
+
+class TenantPool:
+    """A directory of tenants, each with a file of its own. Safe for threads and after a fork.
+
+    As with SQLite itself, fork while no other thread is inside a call: before starting threads.
+
+    >>> import tempfile
+    >>> with TenantPool(tempfile.mkdtemp()) as pool:
+    ...     _ = pool.get("alice").add("Alice deploys on Fridays")
+    ...     _ = pool.get("bob").add("Bob never deploys")
+    ...     [hit.memory.text for hit in pool.get("alice").search("who deploys?")], pool.tenants()
+    (['Alice deploys on Fridays'], ['alice', 'bob'])
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        *,
+        embedder: Embedder | None = None,
+        query_embedder: Embedder | None = None,
+        durability: Durability = "process",
+        clock: Clock = time.time,
+        max_open: int = 256,
+        idle_seconds: Seconds = 600.0,
+    ) -> None:
+        """The pool of a directory, which is made if there is none.
+
+        Args:
+            directory: Where the files of the tenants are.
+            embedder: As in `Store.open`, for every tenant, as are the next three.
+            query_embedder: For queries, where they are embedded differently.
+            durability: What a returned write survives.
+            clock: Tells Unix seconds; idleness is counted by it, too.
+            max_open: Stores that are open at once, at least 1. The least recently used rests
+                first; where more are in use at one moment, more are open until they are done.
+                Fewer where this process may not have enough file handles: `stats` has the number.
+            idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
+        """
+        if durability not in {"process", "full"}:
+            raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
+        if isinstance(idle_seconds, bool) or not idle_seconds > 0:
+            raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
+        self.directory = Path(directory).absolute()
+        self.max_open = min(whole(max_open, "max_open", 1), room())
+        self.idle_seconds = float(idle_seconds)
+        self._embedders = {"embedder": embedder, "query_embedder": query_embedder}
+        self._durability: Durability = durability
+        self._clock = clock
+        self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
+        self._awake: OrderedDict[str, Seat] = OrderedDict()  # least recently used first
+        self._lock = threading.Lock()
+        self._rests = 0
+        self._is_open = True
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreAccessError(f"cannot use {str(self.directory)!r}: {error}") from error
+        _after_forks(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = f"{len(self._awake)} of at most {self.max_open} open"
+        return f"<TenantPool {str(self.directory)!r}, {state if self._is_open else 'closed'}>"
+
+    def __contains__(self, tenant: str) -> bool:
+        """Whether the tenant has a file. Asking makes none, unlike `get`.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+        """
+        return self.path_of(tenant).exists()
+
+    def path_of(self, tenant: str) -> Path:
+        """Where the tenant's file is, or would be.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+        """
+        return self.directory / file_name(tenant)
+
+    def get(self, tenant: str) -> Store:
+        """The tenant's store, which is made if there is none: the same object for all who ask.
+
+        The pool closes it. After somebody else has, whoever asks gets another.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+            WrongTenantError: The file there belongs to another.
+            CorruptStoreError: The file is damaged. It is left as it is, and so are the others'.
+            ClosedStoreError: The pool is closed.
+        """
+        return self._seat(tenant).opened(self._make)
+
+    @contextmanager
+    def lease(self, tenant: str) -> Iterator[Store]:
+        """The tenant's store, kept open until the block ends."""
+        seat = self._seat(tenant)
+        with seat.lease():
+            yield seat.opened(self._make)
+
+    def warm(
+        self, tenants: Iterable[str], workers: int = WARM_WORKERS, *, progress: Progress = False
+    ) -> WarmReport:
+        """Open tenants and read what their first search needs; the failures of some stop no other.
+
+        No file is made for a tenant that has none. Those beyond `max_open` are not tried.
+
+        Args:
+            tenants: Whose stores; the most important first, as `recent` has them.
+            workers: Threads, at least 1.
+            progress: True for a bar in the terminal or notebook, or a function told (done, total).
+
+        Raises:
+            ParameterError: One name instead of several, or no worker.
+        """
+        if isinstance(tenants, str):
+            raise ParameterError(f"tenants must be several names, got {tenants!r:.80}")
+        names = list(dict.fromkeys(tenants))
+        wanted, tell = names[: self.max_open], teller(progress, label="warming")
+        done: dict[str, Warmed] = {}
+        start = time.perf_counter()
+        with ThreadPoolExecutor(min(whole(workers, "workers", 1), max(1, len(wanted)))) as threads:
+            futures = [threads.submit(self._warmed, name) for name in wanted]
+            for count, future in enumerate(as_completed(futures), 1):
+                warmed = future.result()
+                done[warmed.tenant] = warmed
+                if tell is not None:
+                    tell(count, len(wanted))
+        return WarmReport(
+            tenants=tuple(done[name] for name in wanted),
+            skipped=tuple(names[self.max_open :]),
+            milliseconds=(time.perf_counter() - start) * 1_000,
+        )
+
+    def _warmed(self, tenant: str) -> Warmed:
+        start, failure = time.perf_counter(), None
+        try:
+            if tenant not in self:
+                raise StoreAccessError(f"no tenant {tenant!r} in {str(self.directory)!r}")
+            self.get(tenant).wake()
+        except FeatherError as error:
+            failure = error
+        milliseconds = (time.perf_counter() - start) * 1_000
+        return Warmed(tenant=tenant, milliseconds=milliseconds, failure=failure)
+
+    def tenants(self) -> list[str]:
+        """Every tenant that has a file, sorted.
+
+        One with a long name whose file is too damaged to tell it is left out.
+        """
+        self._require_open()
+        names = map(_tenant_in, self.directory.glob(f"*{SUFFIX}"))
+        return sorted(name for name in names if name is not None)
+
+    def recent(self, limit: int | None = None) -> list[str]:
+        """Tenants by when their files were last written, the latest first, at most `limit`.
+
+        A recall is logged in the file, so that who asks counts as active, and not only who adds.
+        """
+        self._require_open()
+        most = None if limit is None else whole(limit, "limit", 0)
+        paths = sorted(
+            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-keeping.written_at(path), path)
+        )
+        names = (name for path in paths if (name := _tenant_in(path)) is not None)
+        return list(islice(names, most))
+
+    def stats(self) -> PoolStats:
+        """What is open and in use at this moment, once the idle rest."""
+        self._settle(look_for_idle=True)
+        with self._lock:
+            seats = list(self._awake.values())
+        return PoolStats(
+            directory=str(self.directory),
+            open=len(seats),
+            in_use=sum(seat.is_in_use for seat in seats),
+            max_open=self.max_open,
+            rests=self._rests,
+        )
+
+    def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
+        """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
+
+        Another process that has the file open goes on with the removed one until its store rests,
+        and what it writes there is lost: forget a tenant when no other process serves them.
+
+        Args:
+            tenant: Whose files. Nothing happens if there are none.
+            dry_run: Only say what would go.
+
+        Raises:
+            WrongTenantError: The file there belongs to another. Nothing was removed.
+            BusyStoreError: The store was in use for over 10 s. Nothing was removed.
+        """
+        path, seat = self.path_of(tenant), self._seat(tenant)
+        found: list[tuple[str, int]] = []
+
+        def remove() -> None:
+            _refuse_another(path, tenant)
+            for each in (*keeping.companions(path), path):  # the truth last: its log may be ahead
+                with suppress(FileNotFoundError):  # the last to close a store drops its log
+                    found.append((each.name, each.stat().st_size))
+                    if not dry_run:
+                        each.unlink()
+
+        if dry_run:
+            remove()
+        elif not seat.wait_to_rest(remove):
+            raise BusyStoreError(f"the store of {tenant!r} is in use; nothing was removed")
+        else:
+            with self._lock:
+                if not seat.is_in_use:
+                    self._awake.pop(tenant, None)
+        return ForgottenTenant(
+            tenant=tenant,
+            files=tuple(name for name, _ in found),
+            bytes=sum(size for _, size in found),
+            is_dry_run=dry_run,
+        )
+
+    def close_idle(self) -> int:
+        """Let the stores rest that were not used for `idle_seconds`; how many there were."""
+        return self._settle(look_for_idle=True)
+
+    def close(self) -> None:
+        """Close every store, for good. Waits for calls under way. Safe to call twice."""
+        with self._lock:
+            self._is_open = False
+            seats = list(self._seats.values())
+            self._awake.clear()
+        for seat in seats:
+            seat.close()
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise ClosedStoreError(str(self.directory))
+
+    def _seat(self, tenant: str) -> Seat:
+        name = checked(tenant)
+        with self._lock:
+            self._require_open()
+            seat = self._seats.get(name)
+            if seat is None:
+                seat = self._seats[name] = Seat(name, touch=self._touch, settle=self._settle)
+        return seat
+
+    def _make(self, seat: Seat) -> Store:
+        self._require_open()  # again: whoever closes the pool may have passed this seat by now
+        database = Database(
+            self.path_of(seat.tenant),
+            durability=self._durability,
+            tenant=seat.tenant,
+            lease=seat.lease,
+        )
+        return Store(database, clock=self._clock, **self._embedders)
+
+    def _touch(self, seat: Seat) -> None:
+        """Note that a store is being used."""
+        now = self._clock()
+        with self._lock:
+            seat.used = now
+            if self._is_open:
+                self._awake[seat.tenant] = seat
+                self._awake.move_to_end(seat.tenant)
+            oldest = next(iter(self._awake.values()), seat)
+        if now - oldest.used >= self.idle_seconds:
+            self._settle(look_for_idle=True)
+
+    def _settle(self, *, look_for_idle: bool = False) -> int:
+        """Let stores rest: those beyond `max_open`, and the idle."""
+        if not look_for_idle and len(self._awake) <= self.max_open:
+            return 0
+        now, leaving = self._clock(), []
+        with self._lock:
+            surplus = len(self._awake) - self.max_open
+            for seat in list(self._awake.values()):
+                is_idle = look_for_idle and now - seat.used >= self.idle_seconds
+                if surplus <= 0 and not is_idle:
+                    break
+                if not seat.is_in_use:  # who is about to use it puts it back
+                    del self._awake[seat.tenant]
+                    leaving.append(seat)
+                    surplus -= 1
+        rested = sum(seat.rest() for seat in leaving)
+        with self._lock:
+            self._rests += rested
+        return rested
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()
+        for seat in list(self._seats.values()):
+            seat.start_over()
+
+
+def _refuse_another(path: Path, tenant: str) -> None:
+    if not path.exists():
+        return
+    try:
+        owner = schema.tenant_in(path)
+    except CorruptStoreError:  # nobody can tell whose it was but by its name
+        return
+    if owner != tenant:
+        raise WrongTenantError(str(path), expected=tenant, found=owner or "nobody")
+
+
+def _tenant_in(path: Path) -> str | None:
+    """Whose file it is by its name; or, if that is a digest, by what it says and its name fits."""
+    if not is_digest(path.name):
+        return tenant_of(path.name)
+    try:
+        tenant = schema.tenant_in(path)
+    except FeatherError:
+        return None
+    return tenant if tenant is not None and file_name(tenant) == path.name else None
+
+
+_pools: weakref.WeakSet[TenantPool] = weakref.WeakSet()
+_is_watching_forks = threading.Event()
+
+
+def _after_forks(pool: TenantPool) -> None:
+    """See that the pool starts over in a forked process, before any of its threads uses it."""
+    _pools.add(pool)
+    if not _is_watching_forks.is_set() and hasattr(os, "register_at_fork"):
+        _is_watching_forks.set()
+        os.register_at_fork(after_in_child=_start_over)
+
+
+def _start_over() -> None:
+    for pool in list(_pools):
+        pool._after_fork()  # noqa: SLF001  two halves of one mechanism

@@ -1,0 +1,1 @@
+"""What is never derived: where a store's memories really are."""

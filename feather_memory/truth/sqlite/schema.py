@@ -1,0 +1,305 @@
+"""The file itself: its tables, its birth, and how one that is not ours is recognised."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
+from feather_memory.truth.atomic import newborn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FORMAT = 2
+"""Counts changes of the tables that older releases could not read. Kept as `user_version`."""
+
+APPLICATION_ID = 0x46544852
+"""`FTHR`, SQLite's mark of whose file it is."""
+
+_OF_FORMAT_2 = (
+    """
+    create table turn_name (            -- further names of turns
+        name text primary key,
+        turn integer not null references turn (row) on delete cascade
+    ) strict, without rowid
+    """,
+    "create index turn_name_turn on turn_name (turn)",
+    """
+    create table shelf (                -- what adapters keep beside the memories; never searched
+        row   integer primary key,      -- in the order of insertion
+        name  text not null,
+        key   text not null,
+        value text not null,            -- JSON
+        unique (name, key)
+    ) strict
+    """,
+    "create index signal_turn on signal (turn) where turn is not null",
+)
+
+_TABLES = f"""
+create table state (                    -- exactly one row
+    only       integer primary key check (only = 1),
+    store_id   text    not null,        -- drawn at birth; derived files repeat it
+    tenant     text,                    -- whose file this is
+    dimension  integer,                 -- fixed by the first vector
+    generation integer not null,        -- committed writes so far
+    next_row   integer not null,        -- rows are numbered upwards and never again
+    snapshot   text                     -- mark of the mapped file that belongs to this history
+) strict;
+
+create table memory (
+    row        integer primary key,     -- a new one whenever what a search reads is replaced
+    id         text    not null unique,
+    text       text    not null,
+    metadata   text    not null,        -- a JSON object
+    key        text,
+    session    text,
+    actor      text,
+    role       text,
+    prior      real    not null,        -- importance as the caller gave it
+    importance real    not null,        -- prior folded with the signals
+    recalls    integer not null,        -- turns in which it was shown
+    created_at real    not null,        -- all times: Unix seconds, UTC
+    updated_at real    not null,
+    valid_from real    not null,
+    stated_to  real,                    -- end of validity as the caller gave it
+    valid_to   real,                    -- the earliest of stated_to and the supersessions
+    expires_at real,
+    vector     blob,                    -- little-endian float32, as given
+    checksum   integer not null,        -- crc32 of text, metadata and vector
+    changed    integer not null         -- generation of its last change
+) strict;
+create index memory_changed on memory (changed);
+create index memory_key     on memory (key)     where key is not null;
+create index memory_session on memory (session) where session is not null;
+
+create table edge (
+    source     text not null references memory (id) on delete cascade,
+    target     text not null references memory (id) on delete cascade,
+    type       text not null,
+    weight     real not null,
+    created_at real not null,
+    primary key (source, target, type)
+) strict, without rowid;
+create index edge_target on edge (target);
+
+create table supersession (             -- outlives the forgetting of the memory that replaced:
+    old_id      text not null references memory (id) on delete cascade,
+    new_id      text references memory (id) on delete set null,   -- a stale fact stays retired
+    holds_from  real not null,
+    recorded_at real not null
+) strict;
+create index supersession_old on supersession (old_id);
+create index supersession_new on supersession (new_id);
+
+create table signal (
+    event_id  text primary key,
+    memory_id text not null references memory (id) on delete cascade,
+    kind      text not null,
+    at        real not null,
+    strength  real not null,
+    turn      text
+) strict, without rowid;
+create index signal_memory on signal (memory_id);
+
+create table retraction (
+    event_id text primary key references signal (event_id) on delete cascade,
+    at       real not null
+) strict, without rowid;
+
+create table turn (
+    row  integer primary key,
+    name text not null unique,
+    at   real not null
+) strict;
+
+create table shown (
+    turn      integer not null references turn (row) on delete cascade,
+    memory_id text    not null references memory (id) on delete cascade,
+    rank      integer not null,
+    score     real    not null,
+    primary key (turn, memory_id)
+) strict, without rowid;
+create index shown_memory on shown (memory_id);
+
+create table tombstone (                -- rows that are gone, for readers who still hold them
+    row        integer primary key,
+    generation integer not null
+) strict;
+create index tombstone_generation on tombstone (generation);
+
+create virtual table lexical using fts5 (
+    terms, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+
+create view readable as                 -- for people with the sqlite3 shell
+    select id, text, key, session, actor, importance,
+           datetime(created_at, 'unixepoch') as created,
+           datetime(valid_from, 'unixepoch') as since,
+           datetime(valid_to, 'unixepoch')   as until
+    from memory order by row;
+
+{";".join(_OF_FORMAT_2)};
+"""
+
+_HEADER_BYTES = 100
+
+
+class DamagedRowError(ValueError):
+    """A row holds what was never written; whoever knows the file's name says so to the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The file's one row about itself."""
+
+    store_id: str
+    tenant: str | None
+    dimension: int | None
+    generation: int
+    next_row: int
+    snapshot: str | None
+
+
+def format_within(connection: sqlite3.Connection, path: Path) -> int:
+    """The file's format, asked of SQLite: the header may still be in the log.
+
+    Raises:
+        NewerFormatError: A later release wrote it.
+    """
+    version: int = connection.execute("pragma user_version").fetchone()[0]
+    if version > FORMAT:
+        raise NewerFormatError(str(path), found=version, known=FORMAT)
+    return version
+
+
+def upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a file of an earlier release to this one's format: all of it, or nothing."""
+    connection.execute("begin immediate")
+    try:
+        (version,) = connection.execute("pragma user_version").fetchone()
+        if version < 2:
+            for statement in _OF_FORMAT_2:
+                connection.execute(statement)
+        connection.execute(f"pragma user_version = {max(version, FORMAT)}")
+        connection.execute("commit")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """The file's state as this connection's transaction sees it."""
+    row = connection.execute(
+        "select store_id, tenant, dimension, generation, next_row, snapshot from state"
+    ).fetchone()
+    return State(*row)
+
+
+def tenant_in(path: Path) -> str | None:
+    """Whose file it says it is; None for one without a tenant.
+
+    Raises:
+        StoreAccessError: It cannot be read.
+        CorruptStoreError: It is damaged, or not one of ours.
+        NewerFormatError: A later release wrote it.
+    """
+    inspect(path)
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
+        try:
+            return read_state(connection).tenant
+        finally:
+            connection.close()
+    except (sqlite3.Error, UnicodeDecodeError) as error:
+        raise CorruptStoreError(str(path), str(error)) from error
+
+
+def create(path: Path, tenant: str | None) -> None:
+    """Make an empty store at `path`, or leave the one that another process just made."""
+    with suppress(FileExistsError), newborn(path) as beside:
+        _build(beside, tenant)
+
+
+def _build(path: Path, tenant: str | None) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute("pragma page_size = 4096")
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute(f"pragma user_version = {FORMAT}")
+        connection.executescript(f"begin; {_TABLES} commit;")
+        connection.execute(
+            "insert into state values (1, ?, ?, null, 0, 1, null)", (os.urandom(16).hex(), tenant)
+        )
+        connection.execute("pragma journal_mode = wal")
+    finally:
+        connection.close()
+
+
+def inspect(path: Path) -> None:
+    """Refuse what is not a whole file of ours, changing nothing and making no file beside it.
+
+    SQLite itself reads the header: whoever else opens the file in this process and closes it lets
+    go of the locks that this process's other connections hold, for that is how POSIX locks are.
+    Then another process that closes the store would delete the log from under them.
+
+    Raises:
+        StoreAccessError: `path` is a directory, or cannot be read.
+        CorruptStoreError: It is empty, truncated, or somebody else's.
+        NewerFormatError: A later release wrote it.
+    """
+    name = str(path)
+    size = _size(path)
+    if size == 0:
+        raise CorruptStoreError(name, "it is empty (0 bytes)")
+    if size < _HEADER_BYTES:
+        raise CorruptStoreError(name, f"it is only {size} bytes long")
+    try:
+        application, version, page_size = _header(path)
+        is_whole = _size(path) % page_size == 0
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise CorruptStoreError(name, "it is not a SQLite database") from error
+        if code != sqlite3.SQLITE_CORRUPT:
+            raise StoreAccessError(f"cannot open {name!r}: {error}") from error
+        is_whole, application, version = False, APPLICATION_ID, FORMAT
+    # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
+    if not is_whole and not _has_log(path):
+        raise CorruptStoreError(name, f"it is truncated or damaged ({size} bytes)")
+    if application != APPLICATION_ID:
+        raise CorruptStoreError(name, "it is a SQLite database of another application")
+    if version > FORMAT:
+        raise NewerFormatError(name, found=version, known=FORMAT)
+
+
+def _header(path: Path, tries: int = 3) -> tuple[int, int, int]:
+    """`application_id`, `user_version` and the size of a page, as the file says without its log."""
+    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            application, version, page_size = (
+                connection.execute(f"pragma {name}").fetchone()[0]
+                for name in ("application_id", "user_version", "page_size")
+            )
+    except sqlite3.DatabaseError:
+        if tries > 1:  # its length may have been that of a moment later
+            return _header(path, tries - 1)
+        raise
+    return application, version, page_size
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise StoreAccessError(f"cannot open {str(path)!r}: {error.strerror}") from error
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0

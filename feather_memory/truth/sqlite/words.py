@@ -1,0 +1,115 @@
+"""The words of each memory, in SQLite's full-text index.
+
+Scripts without spaces (Chinese, Japanese, Korean) are indexed as overlapping pairs of
+characters, so that 日本語 is found by 日本, by 本語 and by 語. The index keeps no text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from feather_memory.truth.sqlite.database import Writing
+
+_ADD = "insert into lexical (rowid, terms) values (?, ?)"
+_REMOVE = "insert into lexical (lexical, rowid, terms) values ('delete', ?, ?)"
+_ALL_OF = "select rowid from lexical where lexical match ?"
+_SAME_TEXT = "select row from memory where text = ?"
+_PROBED, _PROBES = 300, 8  # characters and words of a text that are looked up
+_MATCH = "select rowid, -bm25(lexical) from lexical where lexical match ?"
+
+_UNSPACED = re.compile(
+    r"[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+    r"\U00020000-\U0003134f]+"
+)
+_WORD = re.compile(r"\w+")
+
+# Words that questions are made of and answers are not. Without them a query matches, and so
+# scores, a tenth as many memories; where nothing else is left they are asked for after all.
+_STOP_WORDS = frozenset(
+    """a about am an and any are as at be been but by can could did do does for from had has have
+    he her his how i if in into is it its me my of on or our she should so than that the their
+    them then there these they this those to us was we were what when where which who whom whose
+    why will with would you your""".split()  # noqa: SIM905  a list of words reads as text
+)
+
+
+def _pairs(run: re.Match[str]) -> str:
+    text = run[0]
+    return f" {' '.join(text[i : i + 2] for i in range(len(text)))} "
+
+
+def terms(text: str) -> str:
+    """The text as it is given to the index: compatibility forms folded, unspaced runs paired."""
+    if text.isascii():
+        return text
+    return _UNSPACED.sub(_pairs, unicodedata.normalize("NFKC", text))
+
+
+def expression(query: str) -> str | None:
+    """What to ask the index for a query: any of its words. None if it has no word."""
+    folded = unicodedata.normalize("NFKC", query)
+    words = list(dict.fromkeys(_WORD.findall(_UNSPACED.sub(" ", folded).lower())))
+    wanted = [f'"{word}"' for word in words if word not in _STOP_WORDS]
+    for run in _UNSPACED.findall(folded):
+        pairs = [run[i : i + 2] for i in range(max(1, len(run) - 1))]
+        wanted.extend(f'"{pair}"' + ("*" if len(pair) == 1 else "") for pair in pairs)
+    return " OR ".join(dict.fromkeys(wanted or [f'"{word}"' for word in words])) or None
+
+
+def add(writing: Writing, rows: Iterable[tuple[int, str]]) -> None:
+    """Index the texts under their rows."""
+    writing.connection.executemany(_ADD, ((row, terms(text)) for row, text in rows))
+
+
+def remove(writing: Writing, rows: Iterable[tuple[int, str]]) -> None:
+    """Take texts out. They must be what was indexed under these rows."""
+    writing.connection.executemany(_REMOVE, ((row, terms(text)) for row, text in rows))
+
+
+def match(connection: sqlite3.Connection, query: str) -> list[tuple[int, float]]:
+    """(row, BM25) of every memory that shares a word with the query; higher is better."""
+    asked = expression(query)
+    return [] if asked is None else connection.execute(_MATCH, (asked,)).fetchall()
+
+
+def holding(connection: sqlite3.Connection, text: str) -> list[int]:
+    """Rows of all memories with this text, and perhaps of some others with its words."""
+    folded = unicodedata.normalize("NFKC", text[:_PROBED])
+    words = _WORD.findall(_UNSPACED.sub(" ", folded).lower())
+    words = sorted(set(words[:-1] or words), key=len)[-_PROBES:]  # the last may be cut short
+    if not words or (len(words) == 1 and len(text) > _PROBED):
+        return [row for (row,) in connection.execute(_SAME_TEXT, (text,))]
+    asked = " AND ".join(f'"{word}"' for word in words)
+    return [row for (row,) in connection.execute(_ALL_OF, (asked,))]
+
+
+def erase(writing: Writing) -> None:
+    """Rewrite the index, so that the words of removed texts leave its pages."""
+    writing.connection.execute("insert into lexical (lexical) values ('optimize')")
+
+
+def rebuild(writing: Writing, rows: Iterable[tuple[int, str]]) -> None:
+    """Index everything anew."""
+    writing.connection.execute("insert into lexical (lexical) values ('delete-all')")
+    add(writing, rows)
+
+
+def faults(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> list[int]:
+    """Rows whose text the index does not find by its own first word."""
+    missing = []
+    for row, text in rows:
+        asked = expression(text[:200])
+        if asked is None:
+            continue
+        found = connection.execute(
+            "select 1 from lexical where lexical match ? and rowid = ?", (asked, row)
+        ).fetchone()
+        if found is None:
+            missing.append(row)
+    return missing

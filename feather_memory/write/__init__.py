@@ -1,0 +1,1 @@
+"""What is checked before a write, and what one write transaction does."""

@@ -1,0 +1,93 @@
+"""From texts to vectors, by the function the caller brought."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from feather_memory.config import EMBED_BATCH
+from feather_memory.errors import InvalidVectorError, MissingEmbedderError
+from feather_memory.index.matrix import unit
+from feather_memory.progress import steps
+from feather_memory.write.draft import Draft, vector
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from feather_memory.progress import Progress
+    from feather_memory.types import Embedder, Vector, VectorLike
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """How documents and queries become vectors; either may be None."""
+
+    documents: Embedder | None
+    queries: Embedder | None
+
+    def complete(
+        self,
+        drafts: Sequence[Draft],
+        known: Mapping[tuple[str | None, str], bytes],
+        progress: Progress,
+    ) -> list[Draft]:
+        """The drafts, with vectors for texts that have none.
+
+        Args:
+            drafts: What is to be written.
+            known: Vectors by (id, text), of what is stored already: a retry embeds nothing.
+            progress: Told after each batch.
+        """
+        if self.documents is None:
+            return list(drafts)
+        texts = [(text, draft.id) for draft in drafts if (text := _unembedded(draft)) is not None]
+        unique = list(dict.fromkeys(text for text, id_ in texts if (id_, text) not in known))
+        fresh: dict[str, bytes] = {}
+        for start in steps(len(unique), EMBED_BATCH, progress, label="embedding"):
+            batch = unique[start : start + EMBED_BATCH]
+            for text, row in zip(batch, _embed(self.documents, batch), strict=True):
+                fresh[text] = row.astype("<f4", copy=False).tobytes()
+        return [
+            draft
+            if (text := _unembedded(draft)) is None
+            else Draft(
+                draft.id,
+                {**draft.fields, "vector": known.get((draft.id, text)) or fresh[text]},
+            )
+            for draft in drafts
+        ]
+
+    def of_documents(self, texts: list[str]) -> list[Vector] | None:
+        """One vector a text, shape (dim,) each; None without an embedder."""
+        if self.documents is None:
+            return None
+        batches = range(0, len(texts), EMBED_BATCH)
+        return [v for at in batches for v in _embed(self.documents, texts[at : at + EMBED_BATCH])]
+
+    def query(self, text: str | None, given: VectorLike | None) -> Vector | None:
+        """The query's vector at unit length, shape (dim,); None if it has none."""
+        if given is not None:
+            asked = vector(given)
+        elif text is not None and self.queries is not None:
+            (asked,) = _embed(self.queries, [text])
+        else:
+            return None
+        return np.asarray(unit(asked[None, :])[0], np.float32)
+
+
+def _unembedded(draft: Draft) -> str | None:
+    text: str | None = None if "vector" in draft.fields else draft.fields.get("text")
+    return text
+
+
+def _embed(embedder: Embedder, texts: list[str]) -> list[Vector]:
+    if not callable(embedder):
+        raise MissingEmbedderError(f"an embedder is a function of texts, got {embedder!r}")
+    rows = np.asarray(embedder(texts))
+    if rows.ndim != 2 or len(rows) != len(texts):
+        raise InvalidVectorError(
+            f"the embedder must return shape ({len(texts)}, dim), got {rows.shape}"
+        )
+    return [vector(row, "the embedder's vector") for row in rows]
