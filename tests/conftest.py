@@ -36,7 +36,7 @@ def store(path, clock, embedder):
     """An empty store. Whatever a test did with it, it must be sound afterwards."""
     with Store.open(path, embedder=embedder, clock=clock) as opened:
         yield opened
-        if opened._database.is_open:
+        if opened.plumbing.is_open:
             assert opened.check() == []
 
 

@@ -137,7 +137,7 @@ def test_a_chain_is_logged_only_when_it_is_shown(store):
     before = store.stats().generation
     chain = store.context_chain("tea", k=1)
     assert store.stats().generation == before
-    store.log_recall(chain, turn="t")
+    store.plumbing.log_recall(chain, turn="t")
     assert {signal.memory_id for signal in store.feedback("t", "liked")} == {"a", "b"}
 
 
@@ -167,11 +167,9 @@ def test_a_hub_of_five_thousand_is_bounded_by_the_limit(path, clock):
             {"text": f"spoke {at}", "id": f"s{at:04}", "importance": at / 5_000}
             for at in range(5_000)
         )
-        with store._database.writing() as transaction:  # five thousand commits take seconds
-            transaction.connection.executemany(
-                "insert into edge values ('hub', ?, 'related_to', ?, 0)",
-                [(f"s{at:04}", (at % 100 + 1) / 100) for at in range(5_000)],
-            )
+        with store.transaction():  # five thousand commits take seconds
+            for at in range(5_000):
+                store.link("hub", f"s{at:04}", weight=(at % 100 + 1) / 100)
         assert len(store.edges("hub")) == 5_000
         own = {hit.memory.id: hit.score.value for hit in store.search("hub", k=6_000)}
         links = {("hub", f"s{at:04}"): (at % 100 + 1) / 100 for at in range(5_000)}

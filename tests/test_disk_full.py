@@ -136,7 +136,7 @@ def test_a_backup_that_does_not_fit_is_a_typed_error_and_leaves_nothing(tmp_path
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small file system")
 def test_without_room_for_the_mapped_file_closing_still_works(tmp_path, monkeypatch):
-    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 50)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 50)
     with small_disk(tmp_path / "disk", "4m") as disk:
         path = disk / "alice.feather"
         store = Store.open(path)

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feather_memory import display
+from feather_memory.checks import when
 from feather_memory.errors import MissingExtraError
 from feather_memory.model.hits import ContextChain, Hit, Hits, Score
-from feather_memory.model.memory import Edge, Memory, when
+from feather_memory.model.memory import Edge, Memory
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</script><script>alert(1)</script> \"quoted\" 'and' & <b onmouseover=x>\x00\ud800\ufffe"

@@ -173,13 +173,15 @@ def test_less_credit_may_be_shared(shown):
 
 
 def test_what_a_turn_was_shown_can_be_looked_up_but_for_what_was_forgotten(shown):
-    before = [memory.id for memory in shown.shown("t1")]
+    before = [memory.id for memory in shown.plumbing.shown("t1")]
     shown.forget("cat")
 
     assert sorted(before) == ["car", "cat", "run", "tea"]
-    assert [memory.id for memory in shown.shown("t1")] == [id_ for id_ in before if id_ != "cat"]
+    assert [memory.id for memory in shown.plumbing.shown("t1")] == [
+        id_ for id_ in before if id_ != "cat"
+    ]
     with pytest.raises(UnknownTurnError, match="'t9'"):
-        shown.shown("t9")
+        shown.plumbing.shown("t9")
 
 
 def test_credit_is_narrowed_by_id(shown):
@@ -338,9 +340,9 @@ def test_taking_back_one_kind_leaves_the_others_and_other_turns(shown):
 
 
 def test_a_turn_is_found_by_each_of_its_names(shown):
-    shown.name_turn("t1", "message-7")
-    shown.name_turn("message-7", "message-8")
-    shown.name_turn("t1", "message-8")
+    shown.plumbing.name_turn("t1", "message-7")
+    shown.plumbing.name_turn("message-7", "message-8")
+    shown.plumbing.name_turn("t1", "message-8")
     for name in ("t1", "message-7", "message-8"):
         given = shown.feedback(name, "liked", memory_ids=["cat"])
         assert [signal.turn for signal in given] == ["t1"]
@@ -353,12 +355,12 @@ def test_a_turn_is_found_by_each_of_its_names(shown):
 
 def test_a_name_of_two_turns_is_refused(shown):
     shown.recall("Bob", turn="t2")
-    shown.name_turn("t1", "message-7")
+    shown.plumbing.name_turn("t1", "message-7")
     for turn, also in (("t1", "t2"), ("t2", "message-7")):
         with pytest.raises(ParameterError, match=also):
-            shown.name_turn(turn, also)
+            shown.plumbing.name_turn(turn, also)
     with pytest.raises(UnknownTurnError, match="'t9'"):
-        shown.name_turn("t9", "message-9")
+        shown.plumbing.name_turn("t9", "message-9")
 
 
 # Recalls
@@ -371,9 +373,9 @@ def test_a_recall_counts_once_a_turn(store):
     assert store.get("a").recalls == 1
     store.recall("tea", turn="t2")
     assert store.get("a").recalls == 2
-    store.log_recall(store.context_chain("tea"), turn="t2")
+    store.plumbing.log_recall(store.context_chain("tea"), turn="t2")
     assert store.get("a").recalls == 2
-    store.log_recall(store.context_chain("tea"), turn="t3")
+    store.plumbing.log_recall(store.context_chain("tea"), turn="t3")
     assert store.get("a").recalls == 3
 
 
@@ -433,7 +435,7 @@ def test_an_event_whose_name_begins_another_is_an_event_of_its_own(shown):
 
 
 def test_a_signal_that_names_its_turn_by_another_name_is_taken_back_with_it(shown):
-    shown.name_turn("t1", "message-1")
+    shown.plumbing.name_turn("t1", "message-1")
     signal = shown.signal("tea", "liked", turn="message-1")
 
     assert signal.turn == "t1"

@@ -27,7 +27,7 @@ from feather_memory import (
     TenantNameError,
     WrongTenantError,
 )
-from feather_memory.index import beside as keeping
+from feather_memory.index import beside
 from feather_memory.truth.sqlite.schema import FORMAT
 
 NOW = 1_700_000_000.0
@@ -128,8 +128,8 @@ def test_a_file_of_the_first_format_is_brought_up_to_date_when_it_is_opened(file
     as_of_format_1(file)
 
     with opened(file) as store:
-        store.name_turn("t", "message")
-        store.shelf("notes")["k"] = 1
+        store.plumbing.name_turn("t", "message")
+        store.plumbing.shelf("notes")["k"] = 1
         assert store.get("a").text == "tea"
         assert store.check() == []
     with closing(sqlite3.connect(file)) as connection:
@@ -404,32 +404,34 @@ def test_copying_the_file_of_a_closed_store_copies_the_memory(tmp_path, file):
 @pytest.fixture
 def mapped(file, monkeypatch):
     """A closed store with a mapped file, and what it answers."""
-    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 50)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 50)
     with opened(file) as store:
         fill(store, 80)
         expected = answers(store)
-    assert keeping.vectors_path(file).exists()
+    assert beside.vectors_path(file).exists()
     return expected
 
 
 def test_the_mapped_file_is_used_and_changes_no_answer(file, mapped):
     with opened(file) as store:
-        assert len(store._replica._view) == 80
+        store.plumbing.wake()
+        assert len(store._core.columns.view.matrix.blocks(80)[0]) == 80
         assert answers(store) == mapped
         assert store.check() == []
 
 
 def test_without_the_mapped_file_the_answers_are_the_same(file, mapped):
-    keeping.vectors_path(file).unlink()
+    beside.vectors_path(file).unlink()
     with opened(file) as store:
-        assert len(store._replica._view) == 0
+        store.plumbing.wake()
+        assert len(store._core.columns.view.matrix.blocks(80)[0]) == 0
         assert answers(store) == mapped
         assert store.check() == []
 
 
 @pytest.mark.parametrize("damage", ["text", "empty", "half", "header", "column"])
 def test_a_damaged_mapped_file_changes_no_answer(file, mapped, damage):
-    path = keeping.vectors_path(file)
+    path = beside.vectors_path(file)
     whole = bytearray(path.read_bytes())
     if damage == "text":
         path.write_bytes(b"not a snapshot")
@@ -449,7 +451,7 @@ def test_a_damaged_mapped_file_changes_no_answer(file, mapped, damage):
 
 
 def test_a_flipped_vector_in_the_mapped_file_is_named_and_mended(file, mapped):
-    path = keeping.vectors_path(file)
+    path = beside.vectors_path(file)
     whole = bytearray(path.read_bytes())
     whole[-1] ^= 0x40
     path.write_bytes(whole)
@@ -465,7 +467,7 @@ def test_the_mapped_file_of_another_store_is_not_taken_for_this_ones(tmp_path, f
     other = tmp_path / "bob.feather"
     with opened(other) as store:
         fill(store, 80, start=200)
-    shutil.copy(keeping.vectors_path(other), keeping.vectors_path(file))
+    shutil.copy(beside.vectors_path(other), beside.vectors_path(file))
     with opened(file) as store:
         assert answers(store) == mapped
 
@@ -479,7 +481,7 @@ def test_the_tail_after_the_mapped_file_is_found(file, mapped):
     with opened(file) as store:
         assert answers(store) == expected
         assert answers(store) != mapped
-    keeping.vectors_path(file).unlink()
+    beside.vectors_path(file).unlink()
     with opened(file) as store:
         assert answers(store) == expected
 

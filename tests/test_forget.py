@@ -189,7 +189,7 @@ def test_no_byte_is_left_where_pages_were_split_and_merged(store, folder):
 
 
 def test_the_mapped_file_keeps_no_byte(folder, store, monkeypatch):
-    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 30)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 30)
     canary = Canary()
     live_through(store, canary)
     store.close()
@@ -205,7 +205,7 @@ def test_the_mapped_file_keeps_no_byte(folder, store, monkeypatch):
 def test_a_mapped_file_written_while_another_process_forgets_keeps_no_byte(
     folder, store, monkeypatch
 ):
-    monkeypatch.setattr("feather_memory.index.beside.SNAPSHOT_ROWS", 30)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 30)
     canary = Canary()
     store.add(**canary.fields())
     real = beside.write
@@ -331,7 +331,7 @@ connection.close()
 
 
 def test_a_reader_in_another_process_delays_the_erasing_and_says_so(store, folder, monkeypatch):
-    monkeypatch.setattr("feather_memory.truth.sqlite.database.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.transactions.BUSY_SECONDS", 0.3)
     canary = Canary()
     with Store.open(folder / "alice.feather") as forgetful:
         live_through(forgetful, canary)
@@ -356,13 +356,13 @@ def test_a_reader_in_another_process_delays_the_erasing_and_says_so(store, folde
 
 
 def test_after_a_busy_forgetting_the_bytes_go_with_the_close(store, folder, monkeypatch):
-    monkeypatch.setattr("feather_memory.truth.sqlite.database.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.transactions.BUSY_SECONDS", 0.3)
     canary = Canary()
     live_through(store, canary)
     reading = Store.open(folder / "alice.feather")
-    with reading._database.reading() as connection:
-        connection.execute("select count(*) from memory").fetchone()
-        store._database._writer.execute("pragma busy_timeout = 300")
+    with reading._core.truth.reading() as moment:
+        moment.memories.count()
+        store._core.truth._writer.execute("pragma busy_timeout = 300")
         with pytest.raises(BusyStoreError):
             store.forget(canary.id)
     reading.close()

@@ -12,8 +12,8 @@ import pytest
 from feather_memory.errors import DimensionError, MissingExtraError
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import Hnsw, _SharedLock, description_of
-from feather_memory.index.matrix import CandidateIndex, Exact, unit
-from feather_memory.testing.contracts import IndexContract
+from feather_memory.index.matrix import unit
+from feather_memory.testing.contracts import CandidateIndex, IndexContract
 
 pytest.importorskip("hnswlib")
 
@@ -40,7 +40,6 @@ class TestHnswWithTwoThreads(IndexContract):
 def saved(tmp_path):
     index = Hnsw(12)
     index.add(np.arange(200), clustered(200, 12))
-    index.remove(np.array([3, 9]))
     path = tmp_path / "alice.feather.hnsw"
     index.save(path, store_id="s1", generation=41)
     return path
@@ -48,11 +47,10 @@ def saved(tmp_path):
 
 def test_ten_nearest_are_nearly_always_found():
     rows, queries = clustered(5000, 64), clustered(100, 64, seed=1)
-    exact, approximate = Exact(64), Hnsw(64, threads=2)
-    for index in (exact, approximate):
-        index.add(np.arange(5000), rows)
+    index = Hnsw(64, threads=2)
+    index.add(np.arange(5000), rows)
     found = [
-        len(set(exact.search(q, 10)[0].tolist()) & set(approximate.search(q, 10)[0].tolist()))
+        len(set(np.argsort(-(rows @ q))[:10].tolist()) & set(index.search(q, 10)[0].tolist()))
         for q in queries
     ]
     assert sum(found) / 1000 >= 0.95
@@ -83,14 +81,12 @@ def test_a_saved_index_answers_as_before_and_grows_on(saved, capfd):
     index = Hnsw.load(saved, **WHO)
     assert capfd.readouterr() == ("", "")
     rows = clustered(200, 12)
-    assert len(index) == 198
+    assert len(index) == 200
     assert index.generation == 41
     assert index.search(rows[5], 1)[0].tolist() == [5]
-    assert 3 not in index.search(rows[3], 50)[0]
     more = clustered(3000, 12, seed=2)
     index.add(np.arange(200, 3200), more)
-    index.remove(np.array([3]))  # removed before it was saved
-    assert len(index) == 3198
+    assert len(index) == 3200
     assert index.search(more[2999], 1)[0].tolist() == [3199]
     assert sorted(entry.name for entry in saved.parent.iterdir()) == [
         "alice.feather.hnsw",

@@ -44,10 +44,9 @@ TELL = "\nprint(json.dumps({'events': EVENTS, 'modules': sorted(sys.modules)}))\
 
 SESSION = """
 import sys
-from feather_memory import F, Store
-from feather_memory.index import beside as keeping
+from feather_memory import F, Store, config
 from feather_memory.testing import HashEmbedder
-keeping.SNAPSHOT_ROWS = 20
+config.SNAPSHOT_ROWS = 20
 path = sys.argv[1]
 for _ in range(2):
     with Store.open(path, embedder=HashEmbedder(16)) as store:

@@ -220,8 +220,8 @@ def test_feedback_narrowed_by_id_reaches_those_and_refuses_strangers(layers, sho
 
 def test_a_correction_that_could_mean_several_memories_is_refused(layers, shown):
     """Each layer's own store would have found one memory, or none, to be meant."""
-    layers["team"].log_recall(layers["team"].search("team"), turn="turn-2")
-    layers["user"].log_recall(layers["user"].search("fridays", 1), turn="turn-2")
+    layers["team"].plumbing.log_recall(layers["team"].search("team"), turn="turn-2")
+    layers["user"].plumbing.log_recall(layers["user"].search("fridays", 1), turn="turn-2")
     for turn in (shown, "turn-2"):
         with pytest.raises(ParameterError, match="memory_ids"):
             layers.feedback(turn, "corrected", correction="the team deploys on tuesdays")
@@ -308,9 +308,6 @@ def test_layers_need_names_of_their_own_and_numbers_in_range(pool):
         lambda: Layer(name="", store=store),
         lambda: ContextLayers(user=store).search("x", 0),
         lambda: ContextLayers(user=store).search("x", scoring="fast"),
-        lambda: ContextLayers(user=store).search("x", layer_weight=2.0),
-        lambda: ContextLayers(user=store).context_chain("x", layer_weight=2.0),
-        lambda: store.search("x", layer_weight=0),
     ):
         with pytest.raises(ParameterError):
             wrong()

@@ -28,7 +28,7 @@ from feather_memory import (
     TenantPool,
     WrongTenantError,
 )
-from feather_memory.index import beside as keeping
+from feather_memory.index import beside
 from feather_memory.model.names import file_name
 from feather_memory.tenants import seats
 from feather_memory.testing import HashEmbedder
@@ -99,7 +99,7 @@ def test_a_store_that_rested_answers_as_before_and_is_the_same_object(pool):
     for name in "bcde":
         pool.get(name).add("x")
 
-    assert held._database.is_resting
+    assert held._core.truth.is_resting
     assert held.search("kept")[0].memory.id == "m"
     assert pool.get("a") is held
     held.add("more")
@@ -116,7 +116,7 @@ def test_a_resting_store_holds_no_file_open(pool):
     handles = Path("/proc/self/fd")
     opened = [os.path.realpath(handle) for handle in handles.iterdir()] if handles.exists() else []
     assert not any("/a.feather" in name for name in opened)
-    assert store._loaded is None
+    assert store._core.columns.view is None
 
 
 def test_a_leased_store_stays_open_however_many_others_are_asked(pool):
@@ -125,18 +125,18 @@ def test_a_leased_store_stays_open_however_many_others_are_asked(pool):
         for name in "bcdefg":
             pool.get(name).add("x")
 
-        assert not store._database.is_resting
+        assert not store._core.truth.is_resting
         assert pool.stats().in_use == 1
     for name in "bcd":
         pool.get(name).add("x")
-    assert store._database.is_resting
+    assert store._core.truth.is_resting
 
 
 def test_more_leases_than_room_are_all_served_and_then_let_go(pool):
     leases = [pool.lease(name) for name in "abcde"]
     stores = [lease.__enter__() for lease in leases]
     assert pool.stats().open == 5
-    assert all(not store._database.is_resting for store in stores)
+    assert all(not store._core.truth.is_resting for store in stores)
     for lease in leases:
         lease.__exit__(None, None, None)
 
@@ -148,11 +148,11 @@ def test_an_idle_store_rests_at_the_next_call_of_another(pool, clock):
     idle.add("x")
     clock.advance(seconds=599)
     pool.get("b").add("x")
-    assert not idle._database.is_resting
+    assert not idle._core.truth.is_resting
     clock.advance(seconds=1)
     pool.get("b").search("x")
 
-    assert idle._database.is_resting
+    assert idle._core.truth.is_resting
     assert pool.stats().open == 1
 
 
@@ -162,7 +162,7 @@ def test_a_store_that_idles_is_not_counted_as_open(pool, clock):
     clock.advance(seconds=600)
 
     assert pool.stats().open == 0
-    assert idle._database.is_resting
+    assert idle._core.truth.is_resting
 
 
 def test_close_idle_says_how_many_it_let_rest(pool, clock):
@@ -182,22 +182,22 @@ def test_a_store_nobody_holds_is_given_up_when_it_rests(pool):
 
 
 def test_a_large_tenants_mapped_file_is_written_and_used_after_a_rest(pool, monkeypatch):
-    monkeypatch.setattr(keeping, "SNAPSHOT_ROWS", 20)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 20)
     store = pool.get("a")
     store.add_many({"id": f"m{n}", "text": f"fact {n}"} for n in range(60))
     before = [(hit.memory.id, hit.score) for hit in store.search("fact 7", 10)]
-    store.rest()
+    store.plumbing.rest()
 
-    assert keeping.vectors_path(store.path).exists()
+    assert beside.vectors_path(store.path).exists()
     assert [(hit.memory.id, hit.score) for hit in store.search("fact 7", 10)] == before
-    assert store._loaded._view.matrix.blocks(60)[0].shape == (60, 16)
+    assert store._core.columns.view.matrix.blocks(60)[0].shape == (60, 16)
     assert store.check() == []
 
 
 def test_what_another_pool_writes_while_a_store_rests_is_seen(tmp_path):
     with TenantPool(tmp_path) as one, TenantPool(tmp_path) as other:
         one.get("a").add("first")
-        one.get("a").rest()
+        one.get("a").plumbing.rest()
         other.get("a").add("second")
 
         assert texts(one.get("a")) == ["first", "second"]
@@ -207,7 +207,7 @@ def test_what_another_pool_writes_while_a_store_rests_is_seen(tmp_path):
 def test_a_file_of_another_tenant_is_refused(tmp_path):
     with TenantPool(tmp_path) as pool:
         pool.get("bob").add("bob's secret")
-        pool.get("bob").rest()
+        pool.get("bob").plumbing.rest()
         (tmp_path / file_name("bob")).rename(tmp_path / file_name("alice"))
         with pytest.raises(WrongTenantError):
             pool.get("alice")
@@ -225,7 +225,7 @@ def test_a_store_without_a_tenant_is_refused(tmp_path):
 def test_a_file_that_was_damaged_while_its_store_rested_is_refused(pool):
     store = pool.get("a")
     store.add("x")
-    store.rest()
+    store.plumbing.rest()
     store.path.write_bytes(b"")
     with pytest.raises(CorruptStoreError):
         store.search("x")
@@ -265,7 +265,7 @@ def test_the_recent_tenants_are_those_last_written_or_asked(pool):
     names = ["a", "b", "c", "é" * 255]
     for age, name in enumerate(names):
         pool.get(name).add("x")
-        pool.get(name).rest()
+        pool.get(name).plumbing.rest()
         os.utime(pool.path_of(name), (1_000.0 - age, 1_000.0 - age))
     before = pool.recent()
     pool.get("c").recall("x")
@@ -280,11 +280,11 @@ def test_the_recent_tenants_are_those_last_written_or_asked(pool):
 
 def test_searching_does_not_make_a_tenant_recent(pool):
     pool.get("a").add("x")
-    pool.get("a").rest()
+    pool.get("a").plumbing.rest()
     os.utime(pool.path_of("a"), (1_000.0, 1_000.0))
     pool.get("b").add("x")
     pool.get("a").search("x")
-    pool.get("a").rest()
+    pool.get("a").plumbing.rest()
 
     assert pool.recent() == ["b", "a"]
 
@@ -313,7 +313,7 @@ def test_a_forgotten_tenants_vectors_do_not_come_back_when_another_pool_lets_go(
     tmp_path, monkeypatch
 ):
     """Beside a tenant who was not forgotten, whose mapped file is written at that moment."""
-    monkeypatch.setattr(keeping, "SNAPSHOT_ROWS", 20)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 20)
     with TenantPool(tmp_path, embedder=HashEmbedder(16)) as one:
         for name in ("gone", "kept"):
             one.get(name).add_many({"text": f"secret {n}"} for n in range(60))
@@ -382,7 +382,7 @@ def test_a_closed_pool_refuses_and_so_do_its_stores(tmp_path):
     store = pool.get("a")
     store.add("x")
     pool.get("b")
-    pool.get("b").rest()
+    pool.get("b").plumbing.rest()
     resting = pool.get("b")
     pool.close()
     pool.close()
@@ -436,7 +436,7 @@ def test_warming_opens_all_and_one_damaged_file_stops_none(tmp_path):
         assert all(each.milliseconds > 0 for each in report.tenants)
         assert told == [(n, 14) for n in range(1, 15)]
         assert "t5" in report._repr_html_()
-        assert all(not pool.get(f"t{n}")._database.is_resting for n in range(12) if n != 5)
+        assert all(not pool.get(f"t{n}")._core.truth.is_resting for n in range(12) if n != 5)
         assert not (tmp_path / "nobody.feather").exists()
 
 
@@ -520,7 +520,7 @@ def hammer(directory, *, threads, tenants, max_open, seconds):
                     with pool.lease(name) as leased:
                         assert leased is store
                         assert len(leased) > 0
-                        assert not leased._database.is_resting
+                        assert not leased._core.truth.is_resting
 
         in_threads(threads, work)
         assert pool.stats().open <= max_open

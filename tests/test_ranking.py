@@ -9,7 +9,7 @@ from oracle import assert_best, scores
 
 from feather_memory import F, Scoring, Store, config
 from feather_memory.config import DAY
-from feather_memory.index import beside as keeping
+from feather_memory.index import beside
 from feather_memory.testing import FrozenClock
 
 COUNT = 5_000
@@ -54,7 +54,7 @@ class World:
                 "update memory set recalls = ? where id = ?",
                 [(count, f"m{at}") for at, count in enumerate(recalls.tolist())],
             )
-        keeping.discard(path)  # it knows nothing of recalls that no Store wrote
+        beside.discard(path)  # it knows nothing of recalls that no Store wrote
         self.store = Store.open(path, clock=self.clock)
         self.facts = {
             "texts": [record["text"] for record in self.records],
@@ -121,7 +121,7 @@ def world(request, tmp_path_factory):
             pytest.importorskip("hnswlib")
             patch.setattr(config, "HNSW_FLOATS", 1)
         world.store.search(vector=np.ones(DIM))
-        world.store._replica.approximation.wait()
+        world.store._core.columns.view.lineage.approximation.wait()
         assert world.store.stats().index == index
         yield world
     assert world.store.check() == []

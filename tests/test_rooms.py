@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ import pytest
 import feather_memory
 
 ROOT = Path(feather_memory.__file__).parent
+ARCHITECTURE = ROOT.parent / "docs" / "architecture.md"
 
 # From the ground up. A file imports from its own room and from the floors below it, be it when it
 # runs, inside a function, or for type checking alone.
 FLOORS = [
     "errors types config",
-    "progress display",
+    "checks progress display",
     "model",
     "filters",
     "truth",
@@ -24,6 +26,7 @@ FLOORS = [
     "write",
     "store",
     "tenants",
+    "agent",
     "importers",
     "testing",
     "demo",
@@ -31,7 +34,7 @@ FLOORS = [
     "__init__ __main__",
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
-ROOMS = {"model", "filters", "truth", "index", "search", "write", "store", "tenants"}
+ROOMS = {"model", "filters", "truth", "index", "search", "write", "store", "tenants", "agent"}
 OTHERS = {"testing", "demo", "cli", "importers", "embedders", "mcp", "service", "window"}
 
 MAX_FILE_LINES = 400
@@ -45,22 +48,10 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def at_runtime(tree: ast.AST) -> list[ast.stmt]:
-    """Every import statement but those under `if TYPE_CHECKING`."""
-    found: list[ast.stmt] = []
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            found.append(node)
-        found += at_runtime(node)
-    return found
-
-
 def imported(path: Path) -> set[str]:
     """Dotted names of all that a file imports: at its top, inside functions, for type checking."""
     names: set[str] = set()
-    for node in at_runtime(parsed(path)):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -115,6 +106,15 @@ def test_the_house_has_its_nine_rooms_and_nothing_lies_about():
 
 def test_every_floor_is_that_of_something_and_everything_has_a_floor():
     assert {room_of(path) for path in FILES} == set(FLOOR_OF)
+
+
+def test_every_room_has_a_heading_that_says_what_a_line_there_may_touch():
+    text = ARCHITECTURE.read_text(encoding="utf-8")
+    sections = re.split(r"^### ", text, flags=re.MULTILINE)[1:]
+    said = {section.split("`")[1].rstrip("/"): section for section in sections if "`" in section}
+
+    for room in ROOMS:
+        assert "may touch" in said[room].lower(), room
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)

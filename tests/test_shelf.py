@@ -20,14 +20,14 @@ CANARY = "canary-5d1f0c77aa"
 
 def test_no_search_returns_what_is_on_a_shelf(store):
     store.add("Alice drinks tea")
-    store.shelf("notes")["a"] = "Alice drinks coffee"
+    store.plumbing.shelf("notes")["a"] = "Alice drinks coffee"
 
     assert [hit.memory.text for hit in store.search("Alice coffee", k=9)] == ["Alice drinks tea"]
     assert store.stats().memories == 1
 
 
 def test_values_come_back_as_they_were_and_are_nobodys_to_change(store):
-    shelf = store.shelf("notes")
+    shelf = store.plumbing.shelf("notes")
     value = {"n": 1, "x": 0.1, "list": [None, True, "日本語"], "deep": {"": []}}
     shelf["a"] = value
     value["n"] = 2
@@ -39,7 +39,7 @@ def test_values_come_back_as_they_were_and_are_nobodys_to_change(store):
 @pytest.mark.parametrize("key", [3, None, "\ud800", "", "a\0", ("3",), b"3"])
 def test_what_can_be_no_key_is_on_no_shelf_and_takes_nothing_off_it(store, key):
     """SQL would take 3 for "3"."""
-    shelf = store.shelf("notes")
+    shelf = store.plumbing.shelf("notes")
     shelf["3"] = "three"
 
     assert key not in shelf
@@ -52,7 +52,7 @@ def test_what_can_be_no_key_is_on_no_shelf_and_takes_nothing_off_it(store, key):
 
 @pytest.mark.parametrize("value", [{1: "a"}, (1, 2), float("nan"), {"a": {2, 3}}, b"bytes"])
 def test_a_value_that_json_cannot_hold_exactly_is_refused_with_all_beside_it(store, value):
-    shelf = store.shelf("notes")
+    shelf = store.plumbing.shelf("notes")
 
     with pytest.raises(ParameterError, match="'b'"):
         shelf.update({"a": 1, "b": value})
@@ -63,26 +63,26 @@ def test_a_value_that_json_cannot_hold_exactly_is_refused_with_all_beside_it(sto
 @pytest.mark.parametrize("key", ["", 3, None, "a\0b", "k" * 600])
 def test_a_key_that_is_no_short_text_is_refused(store, key):
     with pytest.raises(ParameterError, match="key"):
-        store.shelf("notes")[key] = 1
-    assert key not in store.shelf("notes")
+        store.plumbing.shelf("notes")[key] = 1
+    assert key not in store.plumbing.shelf("notes")
 
 
 def test_shelves_are_apart_and_known_by_name(store):
-    store.shelf("b")["k"] = 1
-    store.shelf("a")["k"] = 2
+    store.plumbing.shelf("b")["k"] = 1
+    store.plumbing.shelf("a")["k"] = 2
 
-    assert store.shelves() == ["a", "b"]
-    store.shelf("a").clear()
-    assert store.shelves() == ["b"]
-    assert store.shelf("b")["k"] == 1
+    assert store.plumbing.shelves() == ["a", "b"]
+    store.plumbing.shelf("a").clear()
+    assert store.plumbing.shelves() == ["b"]
+    assert store.plumbing.shelf("b")["k"] == 1
 
 
 def test_another_store_over_the_file_sees_it_at_once_and_after_a_restart(path):
     with Store.open(path) as one, Store.open(path) as other:
-        one.shelf("notes")["k"] = "said"
-        assert other.shelf("notes")["k"] == "said"
+        one.plumbing.shelf("notes")["k"] = "said"
+        assert other.plumbing.shelf("notes")["k"] == "said"
     with Store.open(path) as again:
-        assert dict(again.shelf("notes")) == {"k": "said"}
+        assert dict(again.plumbing.shelf("notes")) == {"k": "said"}
         assert again.check() == []
 
 
@@ -90,10 +90,10 @@ def test_what_is_deleted_is_in_none_of_the_files(path):
     with Store.open(path, embedder=HashEmbedder(16)) as store:
         store.add("beside it")
         for n in range(300):  # enough for pages to split and merge around it
-            store.shelf("notes")[f"k{n}"] = f"{CANARY}-{n}" * 20
+            store.plumbing.shelf("notes")[f"k{n}"] = f"{CANARY}-{n}" * 20
         assert holding(path)
 
-        assert store.shelf("notes").discard([f"k{n}" for n in range(300)]) == 300
+        assert store.plumbing.shelf("notes").discard([f"k{n}" for n in range(300)]) == 300
 
         assert holding(path) == set()
         assert store.check() == []
@@ -110,7 +110,7 @@ def test_a_killed_process_leaves_whole_updates_only(path):
     Store.open(path).close()
     code = (
         "import os, sys; from feather_memory import Store; "
-        "shelf = Store.open(sys.argv[1]).shelf('notes')\n"
+        "shelf = Store.open(sys.argv[1]).plumbing.shelf('notes')\n"
         "for n in range(10_000):\n"
         "    shelf.update({f'{n}a': n, f'{n}b': n}); print(n, flush=True)"
     )
@@ -119,7 +119,7 @@ def test_a_killed_process_leaves_whole_updates_only(path):
         writer.kill()
 
     with Store.open(path) as store:
-        kept = dict(store.shelf("notes"))
+        kept = dict(store.plumbing.shelf("notes"))
         assert {f"{n}a" for n in acknowledged} <= set(kept)
         assert len(kept) % 2 == 0
         assert store.check() == []
@@ -144,18 +144,18 @@ class ShelfAgreesWithADict(RuleBasedStateMachine):
 
     @rule(key=keys, value=values)
     def write(self, key, value):
-        self.store.shelf("s")[key] = value
+        self.store.plumbing.shelf("s")[key] = value
         self.expected[key] = value
 
     @rule(values=st.dictionaries(keys, values))
     def write_many(self, values):
-        self.store.shelf("s").update(values)
+        self.store.plumbing.shelf("s").update(values)
         self.expected.update(values)
 
     @rule(keys=st.lists(keys, max_size=3))
     def discard(self, keys):
         gone = {key for key in keys if self.expected.pop(key, self) is not self}
-        assert self.store.shelf("s").discard(keys) == len(gone)
+        assert self.store.plumbing.shelf("s").discard(keys) == len(gone)
 
     @rule()
     def reopen(self):
@@ -164,7 +164,7 @@ class ShelfAgreesWithADict(RuleBasedStateMachine):
 
     @invariant()
     def they_agree(self):
-        shelf = self.store.shelf("s")
+        shelf = self.store.plumbing.shelf("s")
         assert list(shelf.items()) == list(self.expected.items())
         assert list(shelf) == list(self.expected)
         assert len(shelf) == len(self.expected)

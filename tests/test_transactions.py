@@ -24,8 +24,8 @@ def test_the_writes_of_a_block_come_together(path, store):
             store.add_many([{"text": "run", "id": "b"}])
             store.link("a", "b", "next")
             store.signal("a", "liked")
-            store.shelf("notes")["k"] = 1
-            before = len(other), list(other.search("tea")), dict(other.shelf("notes"))
+            store.plumbing.shelf("notes")["k"] = 1
+            before = len(other), list(other.search("tea")), dict(other.plumbing.shelf("notes"))
         after = len(other), [hit.memory.id for hit in other.search("tea", k=1)]
 
     assert before == (0, [], {})
@@ -41,12 +41,12 @@ def test_an_error_takes_every_write_of_the_block_back(store):
     with pytest.raises(ZeroDivisionError), store.transaction():  # noqa: PT012  the block
         store.add("new", id="b", key="slot")
         store.forget("a")
-        store.shelf("notes")["k"] = 1
+        store.plumbing.shelf("notes")["k"] = 1
         _ = 1 / 0
 
     assert texts(store) == ["old"]
     assert store.get("a").superseded_by == ()
-    assert dict(store.shelf("notes")) == {}
+    assert dict(store.plumbing.shelf("notes")) == {}
     assert store.stats().memories == before.memories
     store.add("next", id="c")
     assert texts(store) == ["next", "old"]
@@ -133,7 +133,7 @@ def test_a_killed_process_leaves_whole_blocks_only(path):
         assert store.check() == []
 
 
-@pytest.mark.parametrize("leave", [Store.close, Store.rest])
+@pytest.mark.parametrize("leave", [Store.close, lambda store: store.plumbing.rest()])
 def test_a_store_stays_open_until_its_transaction_ends(path, leave):
     with Store.open(path) as store:
         with store.transaction():

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from feather_memory.checks import FIRST, LAST, seconds, when
 from feather_memory.errors import ParameterError
-from feather_memory.model.memory import when
-from feather_memory.model.validity import FIRST, LAST, Closing, Gate, Lifetime, gate, seconds
+from feather_memory.model.validity import Closing, Gate, Lifetime, gate
 
 moments = st.integers(0, 6).map(float)
 maybe = st.none() | moments

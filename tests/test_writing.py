@@ -40,7 +40,7 @@ def plain(path, clock):
     with Store.open(path, clock=clock) as opened:
         opened.add("tea", id="a", vector=VECTOR, metadata={"n": 1}, key="drink", session="s")
         yield opened
-        if opened._database.is_open:
+        if opened.plumbing.is_open:
             assert opened.check() == []
 
 
@@ -589,10 +589,10 @@ def test_new_content_makes_a_memory_the_latest_and_a_link_does_not(store):
 def test_texts_are_embedded_beforehand_as_they_would_be_when_added(store, path, tmp_path):
     texts = ["Deploys are on Tuesday", "Lunch is at noon"]
 
-    vectors = store.embed_documents(texts)
+    vectors = store.plumbing.embed_documents(texts)
 
     written = store.add_many([{"text": text} for text in texts])
     assert vectors is not None
     assert all(map(np.array_equal, vectors, (memory.vector for memory in written)))
     with Store.open(tmp_path / "plain.feather") as plain:
-        assert plain.embed_documents(texts) is None
+        assert plain.plumbing.embed_documents(texts) is None

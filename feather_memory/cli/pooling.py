@@ -13,7 +13,7 @@ import typer
 from feather_memory.cli.options import day, table
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
-from feather_memory.index import beside as keeping
+from feather_memory.index import beside
 from feather_memory.progress import teller
 from feather_memory.tenants.pool import TenantPool
 
@@ -32,14 +32,14 @@ def tenants(directory: Directory) -> None:
         rows = [(name, pool.path_of(name)) for name in names]
     table(
         ["tenant", "bytes", "last written"],
-        ((name, f"{keeping.file_bytes(path):,}", _written(path)) for name, path in rows),
+        ((name, f"{beside.file_bytes(path):,}", _written(path)) for name, path in rows),
     )
     if not names:
         typer.echo("Nobody has a store here.", err=True)
 
 
 def _written(path: Path) -> str:
-    return day(datetime.fromtimestamp(keeping.written_at(path), UTC))
+    return day(datetime.fromtimestamp(beside.written_at(path), UTC))
 
 
 def warm(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path  # noqa: TC003 - typer reads annotations when the command runs
+from pathlib import Path
 from typing import Annotated
 
 import typer

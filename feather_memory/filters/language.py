@@ -46,19 +46,18 @@ from feather_memory.filters.values import (
     named,
     unicode_text,
 )
+from feather_memory.model.fields import FIELDS, FILTERED
 
 Path: TypeAlias = tuple[str, ...]
 """Where a field is: ("metadata", "a", "b"), or ("importance",) for a built-in."""
 
 Operator: TypeAlias = Literal["==", "<", "<=", ">", ">=", "in", "contains", "icontains", "exists"]
 
-TIMES: Final = frozenset({"created_at", "updated_at", "valid_from", "valid_to", "expires_at"})
-"""Built-in fields that are Unix seconds."""
-
-BUILT_INS: Final = TIMES | frozenset(
-    {"id", "text", "key", "session", "actor", "role", "importance", "recalls"},
-)
+BUILT_INS: Final = frozenset(FILTERED)
 """Fields of the memory itself."""
+
+TIMES: Final = frozenset(name for name in FILTERED if FIELDS[name].kind == "time")
+"""Those of them that are Unix seconds."""
 
 
 class FilterTruthError(FilterError, TypeError):

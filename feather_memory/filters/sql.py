@@ -20,6 +20,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from feather_memory.filters.language import And, Filter, Leaf, Not, Or
+from feather_memory.model.fields import FIELDS, FILTERED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -27,20 +28,9 @@ if TYPE_CHECKING:
     from feather_memory.filters.language import Path
 
 _KINDS: Final = {
-    "id": "text",
-    "text": "text",
-    "key": "text",
-    "session": "text",
-    "actor": "text",
-    "role": "text",
-    "recalls": "integer",
-    "importance": "real",
-    "created_at": "real",
-    "updated_at": "real",
-    "valid_from": "real",
-    "valid_to": "real",
-    "expires_at": "real",
+    name: "real" if FIELDS[name].kind == "time" else FIELDS[name].kind for name in FILTERED
 }
+"""Which type SQLite keeps a field of the memory itself in."""
 
 _SLIP: Final = 32
 """By how many floats SQLite may misread a decimal. Without long doubles it multiplies by up to 14

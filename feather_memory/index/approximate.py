@@ -11,18 +11,14 @@ import importlib.util
 import logging
 import threading
 import weakref
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 
 from feather_memory import config
 from feather_memory.index.hnsw import Hnsw
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from feather_memory.index.columns import View
-    from feather_memory.types import Positions, Vector
+from feather_memory.index.matrix import Matrix
+from feather_memory.types import Positions, Vector
 
 _log = logging.getLogger("feather_memory")
 _CHUNK = 1_024  # rows added between two looks at whether the store was closed
@@ -33,35 +29,30 @@ class Approximation:
     """An HNSW index over the first rows of a store's Views; its builder is a daemon thread."""
 
     def __init__(self, index: Hnsw | None = None, covered: int = 0) -> None:
-        self._index = index
-        self._covered = covered
+        self.index = index
+        """The index, as far as it is built."""
+        self.covered = covered
+        """Positions below this are in the index."""
         self._builder: threading.Thread | None = None
         self._stopped = threading.Event()
         self._lock = threading.Lock()
 
-    @property
-    def index(self) -> Hnsw | None:
-        """The index, as far as it is built."""
-        return self._index
+    def follow(self, matrix: Matrix, n: int) -> None:
+        """Start or extend the index over the first n rows, if they are enough for one.
 
-    @property
-    def covered(self) -> int:
-        """Positions below this are in the index."""
-        return self._covered
-
-    def follow(self, view: View) -> None:
-        """Start or extend the index in the background, if the View is large enough for one."""
-        if view.matrix is None or len(view) * view.matrix.dim < config.HNSW_FLOATS:
+        It is built in the background.
+        """
+        if n * matrix.dim < config.HNSW_FLOATS:
             return
-        if len(view) - self._covered <= _BEHIND * len(view) or self._is_building():
+        if n - self.covered <= _BEHIND * n or self._is_building():
             return
-        if self._index is None and importlib.util.find_spec("hnswlib") is None:
+        if self.index is None and importlib.util.find_spec("hnswlib") is None:
             return  # without the extra, large stores are scanned exactly
         with self._lock:
             if self._is_building() or self._stopped.is_set():
                 return
             self._builder = threading.Thread(
-                target=self._build, args=(view,), name="feather-memory-hnsw", daemon=True
+                target=self._build, args=(matrix, n), name="feather-memory-hnsw", daemon=True
             )
             self._builder.start()
             # A thread that is inside hnswlib when the interpreter ends aborts the process.
@@ -70,26 +61,23 @@ class Approximation:
     def _is_building(self) -> bool:
         return self._builder is not None and self._builder.is_alive()
 
-    def _build(self, view: View) -> None:
-        matrix = view.matrix
-        if matrix is None:
-            return
-        index = self._index or Hnsw(matrix.dim, max_elements=len(view) + len(view) // 4)
-        for start in range(self._covered, len(view), _CHUNK):
+    def _build(self, matrix: Matrix, n: int) -> None:
+        index = self.index or Hnsw(matrix.dim, max_elements=n + n // 4)
+        for start in range(self.covered, n, _CHUNK):
             if self._stopped.is_set():
                 return
-            at = np.arange(start, min(start + _CHUNK, len(view)))
+            at = np.arange(start, min(start + _CHUNK, n))
             index.add(at, matrix.take(at))
-            if self._index is not None:
-                self._covered = int(at[-1]) + 1
-        self._index, self._covered = index, len(view)
+            if self.index is not None:
+                self.covered = int(at[-1]) + 1
+        self.index, self.covered = index, n
 
     def near(self, query: Vector, m: int, n: int) -> tuple[Positions, float] | None:
         """Candidates among the first n rows, and a similarity no other of them should exceed.
 
         None while there is no index. Rows that the index does not hold yet are all candidates.
         """
-        index, covered = self._index, self._covered
+        index, covered = self.index, self.covered
         if index is None or covered > n:
             return None
         positions, similarities = index.search(query, m)
@@ -112,19 +100,15 @@ class Approximation:
 
     def save(self, path: Path, *, mark: str, generation: int) -> None:
         """Write the index beside the mapped vectors whose positions it uses."""
-        if self._index is not None:
-            self._index.save(path, store_id=mark, generation=generation)
+        if self.index is not None:
+            self.index.save(path, store_id=mark, generation=generation)
 
     @classmethod
-    def load(cls, path: Path, *, mark: str, view: View) -> Approximation:
+    def load(cls, path: Path, *, mark: str, matrix: Matrix, n: int) -> Approximation:
         """The saved index if it belongs to these rows and hnswlib is there; else an empty one."""
-        if view.matrix is None or len(view) * view.matrix.dim < config.HNSW_FLOATS:
+        if n * matrix.dim < config.HNSW_FLOATS or importlib.util.find_spec("hnswlib") is None:
             return cls()
-        if importlib.util.find_spec("hnswlib") is None:
-            return cls()
-        index = Hnsw.load(
-            path, store_id=mark, dim=view.matrix.dim, max_elements=len(view) + len(view) // 4
-        )
+        index = Hnsw.load(path, store_id=mark, dim=matrix.dim, max_elements=n + n // 4)
         return cls() if index is None else cls(index, len(index))
 
 

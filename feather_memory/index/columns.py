@@ -1,79 +1,29 @@
-"""The file's memories as arrays, kept in step with it, whoever writes."""
+"""The truth's memories as arrays, kept in step with it, whoever writes."""
 
 from __future__ import annotations
 
 import json
+import os
 import threading
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from pathlib import Path as FilePath
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from feather_memory.filters.language import BUILT_INS, And, Leaf, Not, Or, value_at
+from feather_memory import config
+from feather_memory.filters.language import Filter, Path, value_at
+from feather_memory.filters.masks import Codes, mask_of
 from feather_memory.filters.values import MISSING
-from feather_memory.index.approximate import Approximation
+from feather_memory.index import beside
 from feather_memory.index.matrix import Matrix
-from feather_memory.model.scoring import stretch
-from feather_memory.truth.sqlite import memories, schema
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
-
-    import numpy.typing as npt
-
-    from feather_memory.filters.language import Filter, Path
-    from feather_memory.types import Mask, Numbers, Positions, Vector
-
-COLUMNS = (
-    "created_at", "updated_at", "valid_from", "valid_to", "expires_at", "importance", "recalls",
-)  # fmt: skip
-"""What a View holds of each memory, in double precision; NaN stands for none."""
+from feather_memory.index.view import Lineage, View, derived
+from feather_memory.model.fields import NUMBERS
+from feather_memory.truth.contract import DamagedRowError, ReadTransaction, State, Truth
+from feather_memory.types import Mask, Positions
 
 _SOME = 64
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """All memories at one generation, as arrays of length n in order of their rows.
-
-    It never changes: later writes make another View, which shares what they left alone.
-    """
-
-    generation: int
-    rows: npt.NDArray[np.int64]
-    columns: Mapping[str, Numbers]
-    until: Numbers
-    """The first of valid_to and expires_at, inf if open, −inf for a row that is gone."""
-    stretched: Vector
-    importance: Vector
-    """In single precision, for ranking."""
-    matrix: Matrix | None
-    """None while no memory has a vector."""
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def positions(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Positions:
-        """Where these rows stand; those the View does not have are left out."""
-        wanted = np.asarray(rows, np.int64)
-        if not len(self.rows):
-            return np.empty(0, np.intp)
-        found = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
-        return np.asarray(found[self.rows[found] == wanted], np.intp)
-
-
-def _empty() -> View:
-    nothing = np.empty(0)
-    return View(
-        generation=0,
-        rows=np.empty(0, np.int64),
-        columns=dict.fromkeys(COLUMNS, nothing),
-        until=nothing,
-        stretched=np.empty(0, np.float32),
-        importance=np.empty(0, np.float32),
-        matrix=None,
-    )
 
 
 class _Growing:
@@ -93,6 +43,10 @@ class _Growing:
         self._length = length
         return self._block[:length]
 
+    def whole(self) -> npt.NDArray[Any]:
+        """All of it, as it is now."""
+        return self._block[: self._length]
+
     def changed(self, at: Positions, values: npt.NDArray[Any] | float) -> npt.NDArray[Any]:
         """As after the change; earlier readers keep what they had."""
         self._block = self._block.copy()
@@ -100,82 +54,99 @@ class _Growing:
         return self._block[: self._length]
 
 
-class Replica:
-    """The current View, and the columns that filters have asked for."""
+class Columns:
+    """The current View of a truth, and the fields that filters have asked for.
 
-    def __init__(
-        self, view: View | None = None, approximation: Approximation | None = None
-    ) -> None:
-        self.approximation = approximation or Approximation()
+    Loaded when first asked for: from the mapped file, if it belongs to this history.
+    """
+
+    def __init__(self, path: FilePath) -> None:
+        """Those of the truth at `path`, beside which the mapped file lies."""
+        self._path = path
+        self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._fields: dict[Path, _FieldColumn] = {}
-        self._start(view or _empty())
+        self._view: View | None = None
 
-    def _start(self, view: View) -> None:
-        self._view = view
+    @property
+    def view(self) -> View | None:
+        """The latest View; None while nothing is loaded."""
+        return self._view
+
+    def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)
-        self._columns = {name: _Growing(values) for name, values in view.columns.items()}
+        self._numbers = {name: _Growing(values) for name, values in view.columns.items()}
         self._until = _Growing(view.until)
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
+        self._view = view
+        return view
 
-    def _restart(self) -> None:
-        """Forget everything that knows memories by their position."""
-        self._fields = {}
-        self.approximation.stop()
-        self.approximation = Approximation()
-        self._start(_empty())
+    def sync(self, transaction: ReadTransaction) -> View:
+        """The View of the moment that the transaction sees.
 
-    def twin(self) -> Replica:
-        """Another with the same View, and locks of its own."""
-        return Replica(self._view)
-
-    def sync(self, connection: sqlite3.Connection, refresh: Callable[[], None]) -> View:
-        """The View of the moment that the connection's transaction sees.
-
-        `refresh` moves that transaction to the present; it is called if another thread has
-        brought the arrays further than this one's moment.
+        If another thread has brought the arrays further than that moment, the transaction is moved
+        to the present.
         """
+        if self._pid != os.getpid():
+            self._after_fork()
         while True:
-            state = schema.read_state(connection)
-            view = self._view
-            if view.generation == state.generation:
+            state, view = transaction.state, self._view
+            if view is not None and view.generation == state.generation:
                 return view
             with self._lock:
-                if self._view.generation < state.generation:
-                    try:
-                        self._advance(connection, state)
-                    except BaseException:
-                        self._restart()  # half an advance must not be built upon
-                        raise
-                    self.approximation.follow(self._view)
-                    return self._view
-            refresh()
+                view = self._view
+                if view is None:
+                    view = self._start(beside.load(self._path, state))
+                if view.generation < state.generation:
+                    view = self._advanced(transaction, view, state)
+                if view.generation == state.generation:
+                    return view
+            transaction.refresh()
 
-    def _advance(self, connection: sqlite3.Connection, state: schema.State) -> None:
-        view = self._view
-        next_row = int(view.rows[-1]) + 1 if len(view) else 0
-        changes = memories.changes(connection, since=view.generation, next_row=next_row)
-        matrix = self._append(changes.appended, state.dimension)
+    def _after_fork(self) -> None:
+        """Begin anew from the last whole View: another thread may have been half way further."""
+        self._lock = threading.Lock()
+        if (view := self._view) is not None:
+            matrix = None if view.matrix is None else view.matrix.first(len(view))
+            self._start(replace(view, matrix=matrix, lineage=Lineage()))
+        self._pid = os.getpid()
+
+    def _advanced(self, transaction: ReadTransaction, view: View, state: State) -> View:
+        try:
+            view = self._view = self._advance(transaction, view, state)
+        except BaseException:
+            self.unload()  # half an advance must not be built upon
+            raise
+        if view.matrix is not None:
+            view.lineage.approximation.follow(view.matrix, len(view))
+        return view
+
+    def _advance(self, transaction: ReadTransaction, view: View, state: State) -> View:
+        next_row = int(view.rows[-1]) + 1 if len(view.rows) else 0
+        changes = transaction.memories.changes(since=view.generation, next_row=next_row)
+        matrix = self._appended(view, changes.appended, state.dimension)
         if changes.touched:
-            self._touch(changes.touched)
+            self._touch(view, changes.touched)
         if changes.gone:
             self._bury(changes.gone)
-        self._view = View(
+        return View(
             generation=state.generation,
-            rows=self._rows.append(np.empty(0, np.int64)),
-            columns={name: column.append(np.empty(0)) for name, column in self._columns.items()},
-            until=self._until.append(np.empty(0)),
-            stretched=self._stretched.append(np.empty(0, np.float32)),
-            importance=self._importance.append(np.empty(0, np.float32)),
+            rows=self._rows.whole(),
+            columns={name: column.whole() for name, column in self._numbers.items()},
+            until=self._until.whole(),
+            stretched=self._stretched.whole(),
+            importance=self._importance.whole(),
             matrix=matrix,
+            lineage=view.lineage,
         )
 
-    def _append(self, appended: list[tuple[Any, ...]], dimension: int | None) -> Matrix | None:
-        matrix = self._view.matrix
+    def _appended(
+        self, view: View, appended: list[tuple[Any, ...]], dimension: int | None
+    ) -> Matrix | None:
+        matrix = view.matrix
         if dimension is not None and matrix is None:
             matrix = Matrix(dimension)
-            matrix.append(np.zeros((len(self._view), dimension), np.float32))
+            matrix.append(np.zeros((len(view.rows), dimension), np.float32))
         if not appended:
             return matrix
         rows, *numbers, vectors = zip(*appended, strict=True)
@@ -183,160 +154,97 @@ class Replica:
             nothing = bytes(4 * dimension)
             blob = b"".join(vector or nothing for vector in vectors)
             if len(blob) != len(vectors) * len(nothing):
-                raise schema.DamagedRowError(f"a vector has not {dimension} numbers")
+                raise DamagedRowError(f"a vector has not {dimension} numbers")
             matrix.append(np.frombuffer(blob, np.dtype("<f4")).reshape(-1, dimension))
         self._rows.append(np.array(rows, np.int64))
-        columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
+        columns = dict(zip(NUMBERS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
-            self._columns[name].append(values)
-        until, stretched, importance = _derived(columns)
+            self._numbers[name].append(values)
+        until, stretched, importance = derived(columns)
         self._until.append(until)
         self._stretched.append(stretched)
         self._importance.append(importance)
         return matrix
 
-    def _touch(self, touched: list[tuple[Any, ...]]) -> None:
+    def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:
         rows, *numbers = zip(*touched, strict=True)
-        at = np.searchsorted(self._view.rows, np.array(rows, np.int64))
-        columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
+        at = np.searchsorted(view.rows, np.array(rows, np.int64))
+        columns = dict(zip(NUMBERS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
-            self._columns[name].changed(at, values)
-        until, stretched, importance = _derived(columns)
+            self._numbers[name].changed(at, values)
+        until, stretched, importance = derived(columns)
         self._until.changed(at, until)
         self._stretched.changed(at, stretched)
         self._importance.changed(at, importance)
 
     def _bury(self, gone: list[int]) -> None:
-        rows = self._rows.append(np.empty(0, np.int64))
-        wanted = np.array(gone, np.int64)
+        rows, wanted = self._rows.whole(), np.array(gone, np.int64)
         at = np.searchsorted(rows, wanted)
-        at = (
-            at[(at < len(rows)) & (rows[np.minimum(at, len(rows) - 1)] == wanted)]
-            if len(rows)
-            else at[:0]
-        )
-        self._until.changed(at, -np.inf)
+        at, wanted = at[at < len(rows)], wanted[at < len(rows)]
+        self._until.changed(at[rows[at] == wanted], -np.inf)
 
-    def mask(self, connection: sqlite3.Connection, view: View, where: Filter) -> Mask:
-        """Which memories the filter lets through, shape (n,)."""
-        match where:
-            case And(parts=parts):
-                masks = [self.mask(connection, view, part) for part in parts]
-                return np.asarray(np.logical_and.reduce(masks), np.bool_)
-            case Or(parts=parts):
-                masks = [self.mask(connection, view, part) for part in parts]
-                return np.asarray(np.logical_or.reduce(masks), np.bool_)
-            case Not(part=part):
-                return ~self.mask(connection, view, part)
-            case Leaf(path=path) if path[0] in COLUMNS:
-                return _number_mask(view.columns[path[0]], where)
-            case Leaf(path=path):
-                with self._lock:
-                    column = self._fields.setdefault(path, _FieldColumn(path))
-                    return column.mask(connection, view, where)
-            case _:
-                raise TypeError(where)
+    def mask(self, transaction: ReadTransaction, view: View, where: Filter) -> Mask:
+        """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
+        return mask_of(where, view.columns, lambda path: self._coded(transaction, view, path))
 
+    def _coded(self, transaction: ReadTransaction, view: View, path: Path) -> Codes:
+        with self._lock:
+            codes = view.lineage.codes.setdefault(path, Codes())
+            if len(codes.codes) < len(view):
+                _catch_up(codes, transaction, view, path)
+            return replace(codes, codes=codes.codes[: len(view)])
 
-def _derived(columns: Mapping[str, Numbers]) -> tuple[Numbers, Vector, Vector]:
-    """`until`, `stretched` and `importance` of a View, from its columns."""
-    until = np.fmin(columns["valid_to"], columns["expires_at"])
-    until[np.isnan(until)] = np.inf
-    stretched = stretch(columns["recalls"]).astype(np.float32)
-    return until, stretched, columns["importance"].astype(np.float32)
+    # Beside the truth
 
+    def rest(self, truth: Truth) -> None:
+        """Give back memory; before that, write the mapped file if it is stale."""
+        try:
+            if not truth.is_resting:
+                if self._view is not None:
+                    self._view.lineage.approximation.stop()
+                self.save(truth)
+        finally:
+            self.unload()
 
-def view_of(
-    generation: int,
-    rows: npt.NDArray[np.int64],
-    columns: Mapping[str, Numbers],
-    matrix: Matrix | None,
-) -> View:
-    """A View of live memories, from what a mapped file holds."""
-    until, stretched, importance = _derived(columns)
-    return View(
-        generation=generation,
-        rows=rows,
-        columns=dict(columns),
-        until=until,
-        stretched=stretched,
-        importance=importance,
-        matrix=matrix,
-    )
+    def unload(self) -> None:
+        """Drop the arrays. They are loaded again when somebody asks."""
+        view, self._view = self._view, None
+        if view is not None:
+            view.lineage.approximation.stop()
+
+    def save(self, truth: Truth) -> None:
+        """Write the mapped file if the store is large and too much of it is not in there yet.
+
+        A mark ties it to this history: a file from a restored backup's other future can never be
+        taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
+        """
+        if not truth.is_in_place():
+            return
+        with truth.reading() as moment:
+            if moment.state.next_row <= config.SNAPSHOT_ROWS:
+                return
+            view = self.sync(moment)
+        if not beside.is_stale(view):
+            return
+        # Under the write lock: nobody can forget a memory between our reading it and writing it.
+        with beside.or_discarded(truth.path), truth.writing() as transaction:
+            mark = os.urandom(16).hex()
+            beside.write_all(truth.path, self.sync(transaction), mark)
+            transaction.own_snapshot(mark)
 
 
-def _number_mask(values: Numbers, leaf: Leaf) -> Mask:
-    """The leaf over a column of numbers: the few distinct answers are asked of the leaf itself."""
-    if leaf.operator in {"<", "<=", ">", ">="} and isinstance(leaf.operand, float | int):
-        compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
-        return np.asarray(compare[leaf.operator](values, leaf.operand), np.bool_)
-    distinct, codes = np.unique(values, return_inverse=True)
-    holds = [leaf.matches_value(MISSING if v != v else v) for v in distinct.tolist()]  # noqa: PLR0124  NaN
-    return np.array(holds, np.bool_)[codes] if holds else np.zeros(0, np.bool_)
+def _catch_up(codes: Codes, transaction: ReadTransaction, view: View, path: Path) -> None:
+    length = len(codes.codes)
+    from_row, name = int(view.rows[length]), path[0]
+    found = transaction.memories.values_of(name, from_row=from_row)
+    values = [(row, _value(name, value, path)) for row, value in found]
+    fresh = np.full(len(view) - length, -1, np.int32)
+    at = np.searchsorted(view.rows, np.array([row for row, _ in values], np.int64))
+    fresh[at - length] = [codes.code(value) for _, value in values]
+    codes.codes = np.concatenate([codes.codes, fresh])
 
 
-class _FieldColumn:
-    """One field of every memory as codes of its distinct values."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._values: list[Any] = []
-        self._codes_of: dict[tuple[str, Any], int] = {}
-        self._codes = _Growing(np.empty(0, np.int32))
-        self._length = 0
-
-    def mask(self, connection: sqlite3.Connection, view: View, leaf: Leaf) -> Mask:
-        if self._length < len(view):
-            self._catch_up(connection, view)
-        codes = self._codes.append(np.empty(0, np.int32))[: len(view)]
-        if leaf.operator in {"==", "in"}:
-            choices = leaf.operand if leaf.operator == "in" else (leaf.operand,)
-            wanted = [self._codes_of.get(_distinct(_listed(choice)), -2) for choice in choices]
-            if len(wanted) == 1:
-                return np.asarray(codes == wanted[0], np.bool_)
-            return np.isin(codes, wanted)
-        holds = np.array([*map(leaf.matches_value, self._values), False], np.bool_)
-        return np.asarray(holds[codes], np.bool_)  # a missing field has code −1: the last, False
-
-    def _catch_up(self, connection: sqlite3.Connection, view: View) -> None:
-        from_row = int(view.rows[self._length])
-        if self._path[0] in BUILT_INS:
-            found = memories.column_of(connection, self._path[0], from_row=from_row)
-            values = [(row, MISSING if value is None else value) for row, value in found]
-        else:
-            values = [
-                (row, value_at({"metadata": json.loads(text)}, self._path))
-                for row, text in memories.metadata_of(connection, from_row=from_row)
-            ]
-        codes = np.full(len(view) - self._length, -1, np.int32)
-        at = np.searchsorted(view.rows, np.array([row for row, _ in values], np.int64))
-        codes[at - self._length] = [self._code(value) for _, value in values]
-        self._codes.append(codes)
-        self._length = len(view)
-
-    def _code(self, value: Any) -> int:
-        if value is MISSING:
-            return -1
-        code = self._codes_of.setdefault(_distinct(value), len(self._values))
-        if code == len(self._values):
-            self._values.append(value)
-        return code
-
-
-def _listed(operand: Any) -> Any:
-    return [*map(_listed, operand)] if isinstance(operand, tuple) else operand
-
-
-def _distinct(value: Any) -> tuple[str, Any]:
-    """The value as a key: 1 and 1.0 are one, 1 and true are two."""
-    match value:
-        case bool() | None:
-            return "constant", value
-        case int() | float():
-            return "number", value
-        case str():
-            return "text", value
-        case list():
-            return "list", tuple(map(_distinct, value))
-        case _:
-            return "object", json.dumps(value, sort_keys=True)
+def _value(name: str, kept: Any, path: Path) -> Any:
+    if name == "metadata":
+        return value_at({"metadata": json.loads(kept)}, path)
+    return MISSING if kept is None else kept

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from feather_memory.errors import DimensionError, MissingExtraError
-from feather_memory.index import mapped as snapshot
+from feather_memory.index import mapped
 from feather_memory.index.matrix import unit
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ _log = logging.getLogger("feather_memory")
 class Hnsw:
     """An approximate index of unit-length vectors. Many threads may search, one may change it.
 
-    A removed vector stays in the file until the index is built anew: to forget a vector for
-    good, `snapshot.discard` the files and build again.
+    Nothing is taken out of it: to forget a vector for good, discard its files and build anew.
     """
 
     def __init__(self, dim: int, *, max_elements: int = 0, threads: int = 1) -> None:
@@ -71,11 +70,10 @@ class Hnsw:
         self.dim = dim
         self.generation = 0
         self._threads = threads
-        self._removed: set[int] = set()
         self._lock = _SharedLock()
 
     def __len__(self) -> int:
-        return int(self._index.element_count) - len(self._removed)
+        return int(self._index.element_count)
 
     def add(self, positions: Positions, rows: Vector) -> None:
         """Hold `rows[i]` under `positions[i]`; a position held already gets the new row."""
@@ -88,17 +86,6 @@ class Hnsw:
             with self._lock.alone():
                 self._make_room(len(labels[chunk]))
                 self._index.add_items(vectors[chunk], labels[chunk], num_threads=self._threads)
-                self._removed.difference_update(labels[chunk].tolist())  # adding revives
-
-    def remove(self, positions: Positions) -> None:
-        """Never propose these again. Unknown and removed positions are passed over."""
-        with self._lock.alone():
-            for position in np.asarray(positions, np.int64).tolist():
-                try:
-                    self._index.mark_deleted(position)
-                except RuntimeError:  # not found, or deleted already
-                    continue
-                self._removed.add(position)
 
     def search(self, query: Vector, m: int) -> tuple[Positions, Vector]:
         """Up to m positions and their cosines with the query, best first.
@@ -134,18 +121,18 @@ class Hnsw:
             OSError: no room, or no permission. An older pair is as it was, or is not loaded.
         """
         path = Path(path)
-        with snapshot.replacing(path) as temporary:
+        with mapped.replacing(path) as temporary:
             with self._lock.shared():
                 self._index.save_index(str(temporary))
                 size = int(self._index.index_file_size())
-                removed, count = sorted(self._removed), int(self._index.element_count)
+                count = int(self._index.element_count)
             about = {**_kind(), "store_id": store_id, "generation": generation, "dim": self.dim}
             with temporary.open("rb") as file:
                 # hnswlib does not look whether its writes succeeded
                 if os.fstat(file.fileno()).st_size != size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-                about |= {"count": count, "removed": removed, "bytes": size, "crc32": _crc32(file)}
-        with snapshot.replacing(description_of(path)) as temporary:
+                about |= {"count": count, "bytes": size, "crc32": _crc32(file)}
+        with mapped.replacing(description_of(path)) as temporary:
             text = json.dumps(about)
             temporary.write_text(json.dumps({"crc32": zlib.crc32(text.encode()), "about": text}))
 
@@ -176,7 +163,6 @@ class Hnsw:
             return None
         index = cls(dim, threads=threads)
         index._index = loaded
-        index._removed = set(about["removed"])
         index.generation = int(about["generation"])
         return index
 

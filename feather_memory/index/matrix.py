@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from feather_memory.config import SCAN_FLOATS
 from feather_memory.errors import DimensionError
-from feather_memory.index.topk import contenders, slack_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import numpy.typing as npt
 
@@ -147,71 +145,17 @@ class Matrix:
         rows[~in_base] = tail.take(positions[~in_base] - split, axis=0)
         return rows
 
+    def first(self, n: int) -> Matrix:
+        """Another over the same first n rows, to which others can be appended."""
+        made = Matrix(self.dim, base=self._blocks[0])
+        made._blocks, made._count = self._blocks, n
+        return made
+
     def blocks(self, n: int) -> tuple[Vector, Vector]:
         """The first n rows as two views, base and tail, to be written out. Do not change them."""
         base, tail = self._blocks
         split = min(n, len(base))
         return base[:split], tail[: n - split]
-
-
-class CandidateIndex(Protocol):
-    """What proposes near vectors: exactly, or approximately and sooner."""
-
-    def add(self, positions: Positions, rows: Vector) -> None:
-        """Hold `rows[i]` under `positions[i]`; a position held already gets the new row."""
-
-    def remove(self, positions: Positions) -> None:
-        """Never propose these again. Unknown and removed positions are passed over."""
-
-    def search(self, query: Vector, m: int) -> tuple[Positions, Vector]:
-        """Up to m positions and their cosines with the query, best first."""
-
-    def save(self, path: Path, *, store_id: str, generation: int) -> None:
-        """Write what is worth keeping, atomically."""
-
-    def __len__(self) -> int:
-        """How many positions can be proposed."""
-
-
-class Exact:
-    """The index that looks at everything: right by construction, and the oracle of the others."""
-
-    def __init__(self, dim: int) -> None:
-        self._rows = Matrix(dim)
-        self._at: dict[int, int] = {}  # position → row, of the live ones
-        self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._at)
-
-    def add(self, positions: Positions, rows: Vector) -> None:
-        """Hold `rows[i]` under `positions[i]`; a position held already gets the new row."""
-        with self._lock:
-            first = len(self._rows)
-            self._rows.append(rows)
-            self._at.update(
-                (int(position), row) for row, position in enumerate(positions, start=first)
-            )
-
-    def remove(self, positions: Positions) -> None:
-        """Never propose these again. Unknown and removed positions are passed over."""
-        with self._lock:
-            for position in positions:
-                self._at.pop(int(position), None)
-
-    def search(self, query: Vector, m: int) -> tuple[Positions, Vector]:
-        """The m nearest positions and their cosines with the query, best first."""
-        with self._lock:
-            positions = np.fromiter(self._at.keys(), np.intp, len(self._at))
-            rows = np.fromiter(self._at.values(), np.intp, len(self._at))
-        direction = unit(query)
-        near = contenders(self._rows.similarities_at(direction, rows), m, slack_for(self._rows.dim))
-        exact = self._rows.exact_at(direction, rows[near])
-        order = np.lexsort((positions[near], -exact))[:m]  # ties by position
-        return positions[near[order]], exact[order].astype(np.float32)
-
-    def save(self, path: Path, *, store_id: str, generation: int) -> None:
-        """Write nothing: the store's snapshot holds the rows, and nothing is built from them."""
 
 
 def _scan(rows: Vector, query: Vector, out: Vector) -> None:

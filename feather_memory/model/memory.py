@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from feather_memory.types import Seconds, Vector
+    from feather_memory.types import Vector
 
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -161,8 +161,3 @@ class StoreStats:
         return display.table(
             ["", ""], [[name, str(getattr(self, name))] for name in self.__slots__]
         )
-
-
-def when(moment: Seconds) -> datetime:
-    """The moment as a timezone-aware datetime in UTC."""
-    return datetime.fromtimestamp(moment, UTC)

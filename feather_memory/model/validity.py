@@ -13,24 +13,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
-from numbers import Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
-from feather_memory.errors import ParameterError
-
-if TYPE_CHECKING:
-    from feather_memory.types import Seconds, When
-
-DECIMALS = 6
-"""Times are kept to the microsecond, as datetimes are."""
-
-FIRST: Seconds = -62_135_596_800.0
-"""0001-01-01 UTC, the first moment a datetime can name."""
-
-LAST: Seconds = math.nextafter(253_402_300_800.0, 0.0)
-"""The last float before the year 10000."""
+from feather_memory.types import Seconds
 
 
 class Gate(StrEnum):
@@ -60,35 +46,6 @@ class Lifetime:
     valid_to: Seconds | None = None
     expires_at: Seconds | None = None
     closings: tuple[Closing, ...] = ()
-
-
-def seconds(moment: When, name: str) -> Seconds:
-    """The moment as Unix seconds, to the microsecond.
-
-    Args:
-        moment: A timezone-aware datetime, or Unix seconds.
-        name: Of the argument, for the message.
-
-    Raises:
-        ParameterError: a naive datetime, NaN, infinity, a moment outside the years 1 to 9999,
-            or something else.
-
-    >>> from datetime import UTC
-    >>> seconds(datetime(2026, 1, 1, tzinfo=UTC), "as_of")
-    1767225600.0
-    """
-    value: Any = moment
-    if isinstance(moment, datetime):
-        if moment.utcoffset() is None:
-            raise ParameterError(f"{name} must say its timezone, got the naive {moment!r}")
-        value = min(moment.timestamp(), LAST)  # datetime.max has no float of its own
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number:
-        raise ParameterError(f"{name} must be an aware datetime or Unix seconds, got {moment!r}")
-    # NaN fails every comparison. Compared before float(), which whole numbers may overflow.
-    if not FIRST <= value <= LAST:
-        raise ParameterError(f"{name} must lie in the years 1 to 9999, got {moment!r}")
-    return min(round(float(value), DECIMALS), LAST)
 
 
 def gate(lifetime: Lifetime, *, as_of: Seconds, known_at: Seconds | None = None) -> Gate | None:

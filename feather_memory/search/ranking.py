@@ -2,53 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory.config import GATHER_SHARE
 from feather_memory.index.topk import contenders, slack_for
+from feather_memory.index.view import View
 from feather_memory.model import scoring as formula
 from feather_memory.model.hits import Score
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import numpy.typing as npt
-
-    from feather_memory.filters.language import Filter
-    from feather_memory.index.approximate import Approximation
-    from feather_memory.index.columns import View
-    from feather_memory.model.scoring import Scoring
-    from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
+from feather_memory.search.question import Question
+from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
 
 _Number = TypeVar("_Number", np.float32, np.float64)
 
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
 _RIVALS = 0.05  # share of all memories up to which looking at them beats a scan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A checked query: what is asked, of which memories, and how it is ranked."""
-
-    text: str | None
-    vector: Vector | None
-    """Unit length, shape (dim,)."""
-    scoring: Scoring
-    now: Seconds
-    as_of: Seconds
-    known_at: Seconds | None = None
-    where: Filter | None = None
-    layer_weight: float = 1.0
-
-    @property
-    def dense_weight(self) -> float:
-        """Share of the similarity in the relevance: all of it where no text is asked."""
-        if self.text is None:
-            return 1.0
-        return 0.0 if self.vector is None else self.scoring.dense_weight
 
 
 @dataclass(slots=True)
@@ -61,7 +33,6 @@ class Ranking:
     """Shape (n,)."""
     lexical: Numbers | None
     """BM25 ÷ the best BM25 among the eligible, shape (n,); None if no text is asked."""
-    approximation: Approximation | None = None
     _pool: Positions | None = field(default=None, init=False)
     """The eligible, where they are few; None where all are scanned."""
 
@@ -73,12 +44,12 @@ class Ranking:
         allowed = int(np.count_nonzero(self.eligible))
         if not allowed:
             return []
-        if allowed < GATHER_SHARE * len(self.view):
+        if allowed < GATHER_SHARE * len(self.view.rows):
             self._pool = np.flatnonzero(self.eligible)
         elif (near := self._proposed(k)) is not None:
             return self._ordered(near, k)
         values = self._single_precision()
-        if self._pool is None and allowed < len(self.view):
+        if self._pool is None and allowed < len(self.view.rows):
             values[~self.eligible] = -np.inf
         matrix = self.view.matrix
         near = contenders(values, k, slack_for(1 if matrix is None else matrix.dim))
@@ -115,10 +86,11 @@ class Ranking:
         enter are looked at too; if they are many, more candidates lower the bound.
         """
         asked, view, matrix = self.question, self.view, self.view.matrix
-        if asked.vector is None or matrix is None or self.approximation is None:
+        near = view.lineage.approximation
+        if asked.vector is None or matrix is None or near.index is None:
             return None
         for m in _CANDIDATES:
-            found = self.approximation.near(asked.vector, max(m, 4 * k), len(view))
+            found = near.near(asked.vector, max(m, 4 * k), len(view.rows))
             if found is None:
                 return None
             positions, floor = found
@@ -133,7 +105,7 @@ class Ranking:
             possible[~self.eligible] = -np.inf
             possible[positions] = -np.inf
             rivals = np.flatnonzero(possible >= least)
-            if len(rivals) <= _RIVALS * len(view):
+            if len(rivals) <= _RIVALS * len(view.rows):
                 return self._best_of(np.concatenate([positions, rivals]), k)
         return None
 
@@ -175,7 +147,7 @@ class Ranking:
         if self._pool is not None:
             cosine = matrix.similarities_at(query, self._pool)
         else:
-            cosine = matrix.similarities(query, len(self.view))
+            cosine = matrix.similarities(query, len(self.view.rows))
         return np.asarray(formula.similarity_of(cosine, out=cosine), np.float32)
 
     def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
@@ -206,7 +178,6 @@ class Ranking:
             importance,
             asked.scoring,
             dense_weight=asked.dense_weight,
-            layer_weight=asked.layer_weight,
         )
         return np.stack([values, similarity, lexical, recency, importance], axis=1)
 
@@ -223,7 +194,6 @@ class Ranking:
             dense_weight=asked.dense_weight,
             time_weight=asked.scoring.time_weight,
             importance_weight=asked.scoring.importance_weight,
-            layer_weight=asked.layer_weight,
         )
 
 
@@ -235,7 +205,7 @@ def lexical_shares(view: View, eligible: Mask, matched: list[tuple[int, float]])
         eligible: Which of them may be returned, shape (n,).
         matched: (row, BM25), in any order.
     """
-    shares = np.zeros(len(view))
+    shares = np.zeros(len(view.rows))
     if not matched:
         return shares
     rows, values = np.array(matched).T

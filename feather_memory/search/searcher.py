@@ -1,27 +1,26 @@
-"""What a read does inside its transaction: from a question to Hits, a chain, or a verdict."""
+"""One moment's view of a store, which answers: with Hits, a chain, or an explanation."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 
-from feather_memory.model import validity
-from feather_memory.model.hits import ContextChain, Hit, Score, Verdict
-from feather_memory.model.memory import when
+from feather_memory.checks import when
+from feather_memory.errors import DimensionError
+from feather_memory.index.columns import Columns
+from feather_memory.index.view import View
+from feather_memory.model.fields import Record, filtered_of
+from feather_memory.model.hits import ContextChain, Hit, Hits, Score, Verdict
+from feather_memory.model.memory import Edge, Memory
+from feather_memory.model.validity import Closing, Lifetime, gate
 from feather_memory.model.walk import walk
-from feather_memory.search.ranking import Question, Ranking, eligible_now, lexical_shares
-from feather_memory.truth.sqlite import edges, memories
-from feather_memory.truth.sqlite import words as lexical
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from feather_memory.index.columns import Replica, View
-    from feather_memory.model.memory import Edge, Memory
-    from feather_memory.truth.sqlite.memories import Record
-    from feather_memory.types import Mask
+from feather_memory.search.question import Question
+from feather_memory.search.ranking import Ranking, eligible_now, lexical_shares
+from feather_memory.truth.contract import ReadTransaction, Truth
+from feather_memory.types import Mask
 
 _REASONS = {
     "not_yet_recorded": "it was recorded on {created_at}, after `known_at`",
@@ -32,78 +31,86 @@ _REASONS = {
 }
 
 
-class Reading:
+class Searcher:
     """One transaction's view of the store, and the answers it gives."""
 
-    def __init__(self, connection: sqlite3.Connection, view: View, replica: Replica) -> None:
-        self.connection = connection
+    def __init__(self, transaction: ReadTransaction, view: View, columns: Columns) -> None:
+        self.transaction = transaction
         self.view = view
-        self._replica = replica
+        self._columns = columns
+
+    @classmethod
+    @contextmanager
+    def over(cls, truth: Truth, columns: Columns) -> Iterator[Searcher]:
+        """A searcher of this moment, until the block ends."""
+        with truth.reading() as transaction:
+            yield cls(transaction, columns.sync(transaction), columns)
 
     def eligible(self, question: Question) -> Mask:
         """Which memories may be returned: current for the question, and let through its filter."""
         if question.known_at is None:
             mask = eligible_now(self.view, question.as_of)
         else:
-            rows = memories.known_rows(
-                self.connection, as_of=question.as_of, known_at=question.known_at
+            rows = self.transaction.memories.rows_known(
+                as_of=question.as_of, known_at=question.known_at
             )
             mask = np.zeros(len(self.view), np.bool_)
             mask[self.view.positions(rows)] = True
         if question.where is not None:
-            mask &= self._replica.mask(self.connection, self.view, question.where)
+            mask &= self._columns.mask(self.transaction, self.view, question.where)
         return mask
 
     def held_keys(self, question: Question, keys: Collection[str]) -> set[str]:
-        """Those of the slots that a memory holds at the question's moment."""
+        """Those of the slots that a memory holds at the question's moment; its filter is not read."""
         if not keys:
             return set()
-        holders = memories.rows_of_keys(self.connection, keys)
-        return {holders[row] for row in self._let_through(question, list(holders))}
+        holders = self.transaction.memories.rows_of_keys(keys)
+        kept = self._let_through(replace(question, where=None), list(holders))
+        return {holders[row] for row in kept}
 
     def held_texts(self, question: Question, texts: Collection[str]) -> set[str]:
         """Those of the texts that a memory has which may be returned."""
-        rows = {row for text in texts for row in lexical.holding(self.connection, text)}
+        memories = self.transaction.memories
+        rows = {row for text in texts for row in memories.rows_holding(text)}
         kept = self._let_through(question, sorted(rows)) if rows else []
-        return {r.text for r in memories.by_rows(self.connection, kept)} & set(texts)
+        return {record.text for record in memories.by_rows(kept)} & set(texts)
 
     def _let_through(self, question: Question, rows: list[int]) -> list[int]:
         at = self.view.positions(sorted(rows))
         return [int(row) for row in self.view.rows[at[self.eligible(question)[at]]]]
 
     def rank(self, question: Question) -> Ranking:
-        """The ranking of all that may be returned."""
-        eligible = self.eligible(question)
-        shares = None
-        if question.text is not None:
-            matched = lexical.match(self.connection, question.text)
-            shares = lexical_shares(self.view, eligible, matched)
-        return Ranking(
-            self.view, question, eligible, shares, approximation=self._replica.approximation
-        )
+        """The ranking of all that may be returned.
 
-    def search(self, question: Question, k: int) -> list[Hit]:
+        Raises:
+            DimensionError: The question's vector is of another length than the store's.
+        """
+        if question.vector is not None and self.view.matrix is not None:
+            if len(question.vector) != self.view.matrix.dim:
+                raise DimensionError(self.view.matrix.dim, len(question.vector))
+        eligible, shares = self.eligible(question), None
+        if question.text is not None:
+            matched = self.transaction.memories.matching(question.text)
+            shares = lexical_shares(self.view, eligible, matched)
+        return Ranking(self.view, question, eligible, shares)
+
+    def search(self, question: Question, k: int) -> Hits:
         """The k best, best first."""
         best = self.rank(question).best(k)
-        rows = [int(self.view.rows[at]) for at, _ in best]
-        found = self.memories_in(self.connection, memories.by_rows(self.connection, rows))
-        return [
+        found = self._memories_at([at for at, _ in best])
+        return Hits(
             Hit(memory=memory, score=score) for memory, (_, score) in zip(found, best, strict=True)
-        ]
+        )
 
     def nearest(self, question: Question, k: int) -> list[tuple[Memory, float]]:
         """The k nearest with their cosines, nearest first."""
         near = self.rank(question).nearest(k)
-        rows = [int(self.view.rows[at]) for at, _ in near]
-        found = self.memories_in(self.connection, memories.by_rows(self.connection, rows))
+        found = self._memories_at([at for at, _ in near])
         return [(memory, cosine) for memory, (_, cosine) in zip(found, near, strict=True)]
 
-    @staticmethod
-    def memories_in(connection: sqlite3.Connection, records: Collection[Record]) -> list[Memory]:
-        """The records as callers see them, with what they replaced and what replaced them."""
-        ids = [record.id for record in records]
-        new, old = edges.replacements(connection, ids) if ids else ({}, {})
-        return [memories.memory(r, new.get(r.id, ()), old.get(r.id, ())) for r in records]
+    def _memories_at(self, positions: list[int]) -> list[Memory]:
+        memories = self.transaction.memories
+        return memories.shown(memories.by_rows(self.view.rows[positions].tolist()))
 
     def context_chain(
         self,
@@ -132,21 +139,18 @@ class Reading:
 
         best = ranking.best(min(k, limit))
         rows = [int(self.view.rows[at]) for at, _ in best]
-        records = {r.id: r for r in memories.by_rows(self.connection, rows)}
+        records = {r.id: r for r in self.transaction.memories.by_rows(rows)}
         own.update(zip(records, (score for _, score in best), strict=True))
         seeds = {id_: own[id_].value for id_ in records}
         reached = walk(seeds, neighbours, own_scores, hops=hops, limit=limit)
         missing = [id_ for id_ in reached if id_ not in records]
-        records.update(memories.by_ids(self.connection, missing))
-        found = self.memories_in(self.connection, [records[id_] for id_ in reached])
-        weight = question.layer_weight
+        records.update(self.transaction.memories.by_ids(missing))
+        found = self.transaction.memories.shown([records[id_] for id_ in reached])
         hits = tuple(
             Hit(
                 memory=memory,
                 hop=at.hop,
-                score=Score(value=at.score, inherited=at.score / weight, layer_weight=weight)
-                if at.inherited
-                else own[memory.id],
+                score=Score(value=at.score, inherited=at.score) if at.inherited else own[memory.id],
             )
             for memory, at in zip(found, reached.values(), strict=True)
         )
@@ -154,12 +158,12 @@ class Reading:
         return ContextChain(hits=hits, edges=tuple(among))
 
     def _edges(self, ids: Collection[str], types: frozenset[str] | None) -> Iterable[Edge]:
-        found = edges.touching(self.connection, ids)
+        found = self.transaction.edges.touching(ids)
         return found if types is None else [edge for edge in found if edge.type in types]
 
     def _own_scores(self, ranking: Ranking, ids: Collection[str]) -> dict[str, Score]:
         """Scores of those of the memories that may be returned."""
-        rows = memories.rows_of(self.connection, ids)
+        rows = self.transaction.memories.rows_of(ids)
         names = {row: id_ for id_, row in rows.items()}
         at = self.view.positions(sorted(names))
         at = at[ranking.eligible[at]]
@@ -168,22 +172,23 @@ class Reading:
 
     def why_not(self, question: Question, memory_id: str, k: int) -> Verdict:
         """The first gate that keeps a memory out of the answer, or its rank and margin."""
-        record = memories.find(self.connection, memory_id)
+        record = self.transaction.memories.find(memory_id)
         if record is None:
             return Verdict(memory_id=memory_id, gate="unknown", reason="no such memory")
-        lifetime = validity.Lifetime(
+        lifetime = Lifetime(
             created_at=record.created_at,
             valid_from=record.valid_from,
             valid_to=record.stated_to,
             expires_at=record.expires_at,
             closings=tuple(
-                validity.Closing(*closing) for closing in edges.closings(self.connection, memory_id)
+                Closing(*closing) for closing in self.transaction.edges.closings(memory_id)
             ),
         )
-        gate = validity.gate(lifetime, as_of=question.as_of, known_at=question.known_at)
-        if gate is not None:
-            return Verdict(memory_id=memory_id, gate=gate, reason=_reason(gate, lifetime))
-        if question.where is not None and not question.where.matches(record.fields()):
+        kept_by = gate(lifetime, as_of=question.as_of, known_at=question.known_at)
+        if kept_by is not None:
+            reason = _reason(kept_by, lifetime)
+            return Verdict(memory_id=memory_id, gate=kept_by, reason=reason)
+        if question.where is not None and not question.where.matches(filtered_of(record)):
             return Verdict(
                 memory_id=memory_id,
                 gate="filtered",
@@ -213,7 +218,7 @@ class Reading:
         )
 
 
-def _reason(gate: str, lifetime: validity.Lifetime) -> str:
+def _reason(gate: str, lifetime: Lifetime) -> str:
     ended = min((c.holds_from for c in lifetime.closings), default=None)
     moments = {
         "created_at": lifetime.created_at,

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, MutableMapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import ItemsView, Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
 
+from feather_memory.checks import exact_json, label
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
-from feather_memory.truth.sqlite import shelves
-from feather_memory.write.draft import exact_json, label
-
-if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterable, Iterator
-
-    from feather_memory.truth.sqlite.database import Database
+from feather_memory.truth.contract import Truth
 
 
 class Shelf(MutableMapping[str, Any]):
@@ -29,26 +24,26 @@ class Shelf(MutableMapping[str, Any]):
     >>> import tempfile, pathlib
     >>> from feather_memory import Store
     >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "alice.feather") as store:
-    ...     hashes = store.shelf("hashes")
+    ...     hashes = store.plumbing.shelf("hashes")
     ...     hashes.update({"a.md": "1f0c", "b.md": "77aa"})
     ...     _ = hashes.discard(["a.md", "gone.md"])
-    ...     dict(store.shelf("hashes"))
+    ...     dict(store.plumbing.shelf("hashes"))
     {'b.md': '77aa'}
     """
 
-    def __init__(self, database: Database, name: str) -> None:
+    def __init__(self, truth: Truth, name: str) -> None:
         self.name = name
-        self._database = database
+        self._truth = truth
 
     def __repr__(self) -> str:
-        return f"<Shelf {self.name!r} of {str(self._database.path)!r}>"
+        return f"<Shelf {self.name!r} of {str(self._truth.path)!r}>"
 
     def __getitem__(self, key: str) -> Any:
         """A copy of the value. KeyError if there is none."""
         value = None
         if _is_key(key):  # `3 in shelf` asks for what can never be there
-            with self._database.reading() as connection:
-                value = shelves.find(connection, self.name, key)
+            with self._truth.reading() as moment:
+                value = moment.shelves.find(self.name, key)
         if value is None:
             raise KeyError(key)
         return json.loads(value)
@@ -64,17 +59,17 @@ class Shelf(MutableMapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         """The keys as they are now, in the order of insertion."""
-        with self._database.reading() as connection:
-            return iter(shelves.keys(connection, self.name))
+        with self._truth.reading() as moment:
+            return iter(moment.shelves.keys(self.name))
 
     def __len__(self) -> int:
-        with self._database.reading() as connection:
-            return shelves.count(connection, self.name)
+        with self._truth.reading() as moment:
+            return moment.shelves.count(self.name)
 
     def items(self) -> ItemsView[str, Any]:
         """Every key with its value at one moment, in the order of insertion."""
-        with self._database.reading() as connection:
-            rows = shelves.every(connection, self.name)
+        with self._truth.reading() as moment:
+            rows = moment.shelves.every(self.name)
         return {key: json.loads(value) for key, value in rows}.items()
 
     def update(self, values: Any = (), /, **named: Any) -> None:
@@ -86,8 +81,8 @@ class Shelf(MutableMapping[str, Any]):
         """
         pairs = values.items() if isinstance(values, Mapping) else values
         written = [(label(k, "key"), _json(k, v)) for k, v in (*pairs, *named.items())]
-        with self._database.writing() as transaction:
-            shelves.put(transaction, self.name, written)
+        with self._truth.writing() as transaction:
+            transaction.shelves.put(self.name, written)
 
     def discard(self, keys: Iterable[str]) -> int:
         """Erase what is under these keys, in one transaction; how many values there were.
@@ -99,10 +94,10 @@ class Shelf(MutableMapping[str, Any]):
         if isinstance(keys, str):
             raise ParameterError(f"keys must be several strings, got {keys!r:.80}")
         listed = [key for key in keys if _is_key(key)]
-        with self._database.writing() as transaction:
-            gone = shelves.discard(transaction, self.name, listed)
+        with self._truth.writing() as transaction:
+            gone = transaction.shelves.discard(self.name, listed)
         if gone:
-            self._database.erase()
+            self._truth.erase()
         return gone
 
     def clear(self) -> None:

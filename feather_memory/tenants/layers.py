@@ -9,23 +9,20 @@ holds hides the same slot farther away: the user's own preference beats the team
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from numbers import Real
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
+from feather_memory.checks import label, labels, number, unit_interval, whole
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
+from feather_memory.model.memory import Memory, Signal, SignalKind
 from feather_memory.model.scoring import Scoring
-from feather_memory.store.engagement import signal_kind
-from feather_memory.write.draft import label, labels, unit_interval, whole
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from feather_memory.model.memory import Memory, Signal, SignalKind
-    from feather_memory.store.store import Store
+from feather_memory.search.question import SearchOptions
+from feather_memory.store.feedback import signal_kind
+from feather_memory.store.store import Store
 
 _MOMENT = ("as_of", "known_at", "now")
 _Found = TypeVar("_Found", Hits, ContextChain)
@@ -53,10 +50,8 @@ class Layer:
         label(self.name, "name")
         unit_interval(self.time_weight, "time_weight")
         whole(self.hops, "hops", 0)
-        weight: object = self.weight
-        is_number = isinstance(weight, Real) and not isinstance(weight, bool)
-        if not is_number or not 0 < self.weight < float("inf"):
-            raise ParameterError(f"a layer's weight must be above 0, got {weight!r}")
+        if not 0 < number(self.weight, "weight", 0) < float("inf"):
+            raise ParameterError(f"a layer's weight must be above 0, got {self.weight!r}")
 
 
 USER = {"weight": 1.0, "time_weight": 0.35, "hops": 2}
@@ -129,7 +124,7 @@ class ContextLayers:
         names = ", ".join(layer.name for layer in self.layers)
         raise ParameterError(f"no layer {name!r}; there are {names}")
 
-    def search(self, text: str | None = None, k: int = 5, **asked: Any) -> Hits:
+    def search(self, text: str | None = None, k: int = 5, **asked: Unpack[SearchOptions]) -> Hits:
         """The k best of all layers.
 
         Args:
@@ -141,13 +136,15 @@ class ContextLayers:
         wanted, embedded = whole(k, "k", 1), self._embedded(text, asked)
 
         def fetch(layer: Layer, count: int) -> Hits:
-            given = {**asked, "scoring": _scoring(layer, asked), "layer_weight": layer.weight}
-            return layer.store.search(text, count, vector=embedded(layer), **given)
+            given: SearchOptions = {**asked, "scoring": _scoring(layer, asked)}
+            given["vector"] = embedded(layer)
+            found = layer.store.search(text, count, **given)
+            return Hits(_weighed(hit, layer) for hit in found)
 
         return Hits(self._best(wanted, asked, fetch)[0])
 
     def _best(
-        self, wanted: int, asked: dict[str, Any], fetch: Callable[[Layer, int], _Found]
+        self, wanted: int, asked: SearchOptions, fetch: Callable[[Layer, int], _Found]
     ) -> tuple[list[Hit], list[_Found]]:
         """The best of what the layers find, and all that they found to be sure of it."""
         counts = [wanted] * len(self.layers)
@@ -166,7 +163,7 @@ class ContextLayers:
                 found[at] = fetch(self.layers[at], counts[at])
 
     def _is_short(
-        self, at: int, hits: list[Hit], best: list[Hit], wanted: int, asked: dict[str, Any]
+        self, at: int, hits: list[Hit], best: list[Hit], wanted: int, asked: SearchOptions
     ) -> bool:
         """Whether what a layer has beyond its hits could change the best: enter, or hide."""
         names = [layer.name for layer in self.layers]
@@ -182,7 +179,7 @@ class ContextLayers:
         narrowed: dict[str, Any] = {
             name: asked.get(name) for name in (*_MOMENT, "where", "session")
         }
-        return bool(self.layers[at].store.held(texts=farther, **narrowed)[1])
+        return bool(self.layers[at].store.plumbing.held(texts=farther, **narrowed)[1])
 
     def recall(
         self,
@@ -191,7 +188,7 @@ class ContextLayers:
         *,
         turn: str | None = None,
         reinforce: bool = True,
-        **asked: Any,
+        **asked: Unpack[SearchOptions],
     ) -> Hits:
         """A search that is shown to a model: each layer's store logs its own hits, by one turn.
 
@@ -227,7 +224,7 @@ class ContextLayers:
                 raise ParameterError(f"{hit.memory.id!r} is of no layer here, but {hit.layer!r}")
             shown[hit.layer].append(hit)
         for layer in [x for x in self.layers if shown[x.name]] or self.layers[:1]:
-            layer.store.log_recall(shown[layer.name], turn=name, reinforce=reinforce)
+            layer.store.plumbing.log_recall(shown[layer.name], turn=name, reinforce=reinforce)
         return name
 
     def feedback(
@@ -294,7 +291,7 @@ class ContextLayers:
         shown: dict[Layer, list[Memory]] = {}
         for layer in self.layers:
             with suppress(UnknownTurnError):
-                shown[layer] = layer.store.shown(turn)
+                shown[layer] = layer.store.plumbing.shown(turn)
         if not shown:
             raise UnknownTurnError(turn)
         return shown
@@ -305,9 +302,10 @@ class ContextLayers:
         k: int = 5,
         hops: int | None = None,
         *,
+        types: Iterable[str] | None = None,
         limit: int = 50,
         time_weight: float | None = None,
-        **asked: Any,
+        **asked: Unpack[SearchOptions],
     ) -> ContextChain:
         """What each layer finds and what is linked to it there, merged as by `search`.
 
@@ -315,17 +313,20 @@ class ContextLayers:
             text: As in `Store.context_chain`, as are the further arguments.
             k: How many memories the query itself finds in each layer, at least 1.
             hops: How far to walk; as far as each layer says unless given.
+            types: Only over edges of these types.
             limit: How many memories there may be in all, at least 1.
             time_weight: Instead of the layers'.
-            asked: Further arguments of `Store.context_chain`.
+            asked: Further arguments of `Store.search`.
         """
         wanted, embedded = whole(limit, "limit", 1), self._embedded(text, asked)
+        only = None if types is None else labels(types, "types")
 
         def fetch(layer: Layer, count: int) -> ContextChain:
-            given = {**asked, "layer_weight": layer.weight, "vector": embedded(layer)}
-            given |= {"scoring": _scoring(layer, asked), "time_weight": time_weight}
+            given: SearchOptions = {**asked, "scoring": _scoring(layer, asked, time_weight)}
+            given["vector"] = embedded(layer)
             far = layer.hops if hops is None else hops
-            return layer.store.context_chain(text, k, far, limit=count, **given)
+            chain = layer.store.context_chain(text, k, far, types=only, limit=count, **given)
+            return replace(chain, hits=tuple(_weighed(hit, layer) for hit in chain.hits))
 
         best, chains = self._best(wanted, asked, fetch)
         shown = {(hit.layer, hit.memory.id) for hit in best}
@@ -337,7 +338,7 @@ class ContextLayers:
         ]
         return ContextChain(hits=tuple(best), edges=tuple(edges))
 
-    def _merged(self, found: Sequence[Iterable[Hit]], asked: dict[str, Any]) -> list[Hit]:
+    def _merged(self, found: Sequence[Iterable[Hit]], asked: SearchOptions) -> list[Hit]:
         """The hits of all layers, best first, without what a nearer layer hides."""
         moment: dict[str, Any] = {name: asked.get(name) for name in _MOMENT}
         merged: list[Hit] = []
@@ -346,7 +347,7 @@ class ContextLayers:
             own = list(hits)
             keys = {hit.memory.key for hit in own if hit.memory.key is not None}
             for nearer in self.layers[:at]:
-                hidden = nearer.store.held(keys, **moment)[0] if keys else set()
+                hidden = nearer.store.plumbing.held(keys, **moment)[0] if keys else set()
                 own = [hit for hit in own if hit.memory.key not in hidden]
                 keys -= hidden
             for hit in own:
@@ -356,19 +357,17 @@ class ContextLayers:
         return sorted(merged, key=lambda hit: -hit.score.value)  # stable: the nearer layer first
 
     @staticmethod
-    def _embedded(text: str | None, asked: dict[str, Any]) -> Callable[[Layer], Any]:
+    def _embedded(text: str | None, asked: SearchOptions) -> Callable[[Layer], Any]:
         """Gives each layer the query's vector; layers with one embedder share it."""
-        if "layer_weight" in asked:
-            raise ParameterError("layer_weight is each layer's own: give a Layer its weight")
         given = asked.pop("vector", None)
         known: dict[int, Any] = {}
 
         def vector(layer: Layer) -> Any:
             if given is not None or text is None:
                 return given
-            embedder = id(layer.store.query_embedder)
+            embedder = id(layer.store.plumbing.query_embedder)
             if embedder not in known:
-                known[embedder] = layer.store.embed_query(text)
+                known[embedder] = layer.store.plumbing.embed_query(text)
             return known[embedder]
 
         return vector
@@ -393,8 +392,14 @@ def _narrowed(
     return list(texts)
 
 
-def _scoring(layer: Layer, asked: dict[str, Any]) -> Scoring:
+def _scoring(layer: Layer, asked: SearchOptions, time_weight: float | None = None) -> Scoring:
     scoring = asked.get("scoring") or Scoring()
     if not isinstance(scoring, Scoring):
         raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
-    return scoring.replace(time_weight=layer.time_weight)
+    return scoring.replace(time_weight=layer.time_weight if time_weight is None else time_weight)
+
+
+def _weighed(hit: Hit, layer: Layer) -> Hit:
+    """The hit with its layer's weight in its score."""
+    value = hit.score.value * layer.weight
+    return replace(hit, score=replace(hit.score, value=value, layer_weight=layer.weight))

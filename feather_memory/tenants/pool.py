@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from feather_memory.checks import whole
 from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
@@ -28,21 +29,21 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
-from feather_memory.index import beside as keeping
+from feather_memory.index import beside
 from feather_memory.model.names import SUFFIX, checked, file_name, is_digest, tenant_of
 from feather_memory.progress import teller
+from feather_memory.store.core import Core
 from feather_memory.store.store import Store
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
-from feather_memory.truth.sqlite import schema
-from feather_memory.truth.sqlite.database import Database
-from feather_memory.write.draft import whole
+from feather_memory.truth.sqlite.file import SqliteTruth, tenant_in
+from feather_memory.write.embedding import Embedding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from feather_memory.progress import Progress
-    from feather_memory.truth.sqlite.database import Durability
+    from feather_memory.truth.contract import Durability
     from feather_memory.types import Clock, Embedder, Seconds
 
 
@@ -90,7 +91,7 @@ class TenantPool:
         self.directory = Path(directory).absolute()
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
-        self._embedders = {"embedder": embedder, "query_embedder": query_embedder}
+        self._embedding = Embedding(embedder, query_embedder or embedder)
         self._durability: Durability = durability
         self._clock = clock
         self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
@@ -189,7 +190,7 @@ class TenantPool:
         try:
             if tenant not in self:
                 raise StoreAccessError(f"no tenant {tenant!r} in {str(self.directory)!r}")
-            self.get(tenant).wake()
+            self.get(tenant).plumbing.wake()
         except FeatherError as error:
             failure = error
         milliseconds = (time.perf_counter() - start) * 1_000
@@ -212,7 +213,7 @@ class TenantPool:
         self._require_open()
         most = None if limit is None else whole(limit, "limit", 0)
         paths = sorted(
-            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-keeping.written_at(path), path)
+            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-beside.written_at(path), path)
         )
         names = (name for path in paths if (name := _tenant_in(path)) is not None)
         return list(islice(names, most))
@@ -249,7 +250,7 @@ class TenantPool:
 
         def remove() -> None:
             _refuse_another(path, tenant)
-            for each in (*keeping.companions(path), path):  # the truth last: its log may be ahead
+            for each in (*beside.companions(path), path):  # the truth last: its log may be ahead
                 with suppress(FileNotFoundError):  # the last to close a store drops its log
                     found.append((each.name, each.stat().st_size))
                     if not dry_run:
@@ -298,13 +299,14 @@ class TenantPool:
 
     def _make(self, seat: Seat) -> Store:
         self._require_open()  # again: whoever closes the pool may have passed this seat by now
-        database = Database(
+        truth = SqliteTruth(
             self.path_of(seat.tenant),
             durability=self._durability,
             tenant=seat.tenant,
+            clock=self._clock,
             lease=seat.lease,
         )
-        return Store(database, clock=self._clock, **self._embedders)
+        return Store(Core.over(truth, self._embedding))
 
     def _touch(self, seat: Seat) -> None:
         """Note that a store is being used."""
@@ -348,7 +350,7 @@ def _refuse_another(path: Path, tenant: str) -> None:
     if not path.exists():
         return
     try:
-        owner = schema.tenant_in(path)
+        owner = tenant_in(path)
     except CorruptStoreError:  # nobody can tell whose it was but by its name
         return
     if owner != tenant:
@@ -360,7 +362,7 @@ def _tenant_in(path: Path) -> str | None:
     if not is_digest(path.name):
         return tenant_of(path.name)
     try:
-        tenant = schema.tenant_in(path)
+        tenant = tenant_in(path)
     except FeatherError:
         return None
     return tenant if tenant is not None and file_name(tenant) == path.name else None

@@ -84,10 +84,10 @@ class Seat:
     def opened(self, make: Callable[[Seat], Store]) -> Store:
         """The store; made by the first who asks, while the others wait. Anew if it was closed."""
         store = self.store
-        if store is None or not store.is_open:
+        if store is None or not store.plumbing.is_open:
             with self.lease(), self._changing():
                 store = self.store
-                if store is None or not store.is_open:
+                if store is None or not store.plumbing.is_open:
                     store = self.store = make(self)
         return store
 
@@ -108,7 +108,7 @@ class Seat:
                 return False
             try:
                 if self.store is not None:
-                    self.store.rest()
+                    self.store.plumbing.rest()
             except FeatherError as error:  # its mapped file was not written; the truth is complete
                 _log.warning("while the store of tenant %r went to rest: %s", self.tenant, error)
             if then is not None:

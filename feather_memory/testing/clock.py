@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from feather_memory.checks import seconds as to_seconds
 from feather_memory.config import DAY
-from feather_memory.model.validity import seconds as to_seconds
 
 if TYPE_CHECKING:
     from feather_memory.types import Seconds, When

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from feather_memory.checks import vector
 from feather_memory.config import EMBED_BATCH
 from feather_memory.errors import InvalidVectorError, MissingEmbedderError
 from feather_memory.index.matrix import unit
-from feather_memory.progress import steps
-from feather_memory.write.draft import Draft, vector
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from feather_memory.progress import Progress
-    from feather_memory.types import Embedder, Vector, VectorLike
+from feather_memory.progress import Progress, steps
+from feather_memory.types import Embedder, Vector, VectorLike
+from feather_memory.write.draft import Draft
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +41,17 @@ class Embedding:
         texts = [(text, draft.id) for draft in drafts if (text := _unembedded(draft)) is not None]
         unique = list(dict.fromkeys(text for text, id_ in texts if (id_, text) not in known))
         fresh: dict[str, bytes] = {}
-        for start in steps(len(unique), EMBED_BATCH, progress, label="embedding"):
+        starts: Iterable[int] = range(0, len(unique), EMBED_BATCH)
+        if progress:
+            starts = steps(len(unique), EMBED_BATCH, progress, label="embedding")
+        for start in starts:
             batch = unique[start : start + EMBED_BATCH]
             for text, row in zip(batch, _embed(self.documents, batch), strict=True):
                 fresh[text] = row.astype("<f4", copy=False).tobytes()
         return [
             draft
             if (text := _unembedded(draft)) is None
-            else Draft(
-                draft.id,
-                {**draft.fields, "vector": known.get((draft.id, text)) or fresh[text]},
-            )
+            else draft.saying(vector=known.get((draft.id, text)) or fresh[text])
             for draft in drafts
         ]
 

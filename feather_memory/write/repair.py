@@ -2,53 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from feather_memory.model.importance import fold
-from feather_memory.truth.sqlite import audit, edges, memories, schema, signals
-from feather_memory.truth.sqlite import words as lexical
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    from feather_memory.truth.sqlite.database import Writing
+from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 
 _EPSILON = 1e-9
 
 
-def faults(connection: sqlite3.Connection) -> list[str]:
-    """Everything that is wrong with the file, a sentence each; empty for a sound one."""
-    found = audit.structure(connection) or audit.undecodable(connection)
+def faults(moment: ReadTransaction) -> list[str]:
+    """Everything that is wrong with the truth, a sentence each; empty for a sound one."""
+    found = moment.audit.structure()
     if found:
         return found  # what follows would read the damaged pages
-    dimension = schema.read_state(connection).dimension or 0
-    for record, checksum in audit.checked(connection):
+    dimension = moment.state.dimension or 0
+    for record, is_as_written in moment.audit.records():
         name = f"memory {record.id!r}"
-        if checksum != memories.checksum(record.text, record.metadata, record.vector):
+        if not is_as_written:
             found.append(f"{name}: its text, metadata or vector is not what was written")
         if record.vector is not None and len(record.vector) != 4 * dimension:
             found.append(f"{name}: its vector has {len(record.vector) // 4} numbers")
-        if record.valid_to != edges.end_of(connection, record.id):
+        if record.valid_to != moment.edges.end_of(record.id):
             found.append(f"{name}: valid_to is not what its supersessions say")
-        folded = fold(record.prior, signals.of_memory(connection, record.id))
+        folded = fold(record.prior, moment.engagement.signals_of([record.id])[record.id])
         if abs(folded - record.importance) > _EPSILON:
             found.append(f"{name}: importance is {record.importance}, its signals say {folded}")
-    found += audit.edge_faults(connection)
-    texts = ((record.row, record.words()) for record in memories.stream(connection))
-    found += [f"row {row}: its text is not indexed" for row in lexical.faults(connection, texts)]
-    found += audit.lexical_faults(connection)
-    return found
+    return found + moment.audit.relations()
 
 
-def mend(writing: Writing) -> None:
-    """Derive again what is derived: ends of validity, importance, the lexical index."""
-    connection = writing.connection
-    records = list(memories.stream(connection))
-    for record in records:
-        if record.valid_to != edges.end_of(connection, record.id):
-            edges.refresh_end(writing, record.id)
-        folded = fold(record.prior, signals.of_memory(connection, record.id))
+def mend(transaction: WriteTransaction) -> None:
+    """Derive again what is derived: ends of validity, importance, words."""
+    for record, _ in list(transaction.audit.records()):
+        if record.valid_to != transaction.edges.end_of(record.id):
+            transaction.edges.refresh_end(record.id)
+        folded = fold(record.prior, transaction.engagement.signals_of([record.id])[record.id])
         if abs(folded - record.importance) > _EPSILON:
-            memories.set_importance(writing, record.id, folded)
-    lexical.rebuild(writing, ((record.row, record.words()) for record in records))
-    writing.disown_snapshot()
+            transaction.memories.set_importance({record.id: folded})
+    transaction.audit.rebuild_words()
+    transaction.own_snapshot(None)

@@ -1,100 +1,99 @@
-"""Questions to the whole file: is it sound, how large is it, what does it hold."""
+"""Questions to the whole file: is it sound, and what does it hold."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-from feather_memory.truth.sqlite import memories
+from feather_memory.model.fields import Record
+from feather_memory.truth.sqlite import words
+from feather_memory.truth.sqlite.memories import checksum, listed, record_in
+from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.types import Seconds
 
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterator
+_RECORDS = f"select checksum, {listed()} from memory order by row"
+_TEXTS = "select id, text, metadata, key, session, actor, role from memory"
+_EDGES_ALONE = """
+    select source, target from edge where type = 'supersedes'
+    except select new_id, old_id from supersession
+"""
+_SUPERSESSIONS_ALONE = """
+    select new_id, old_id from supersession where new_id is not null
+    except select source, target from edge where type = 'supersedes'
+"""
+_WORDS_ALONE = "select id from lexical_docsize where id not in (select row from memory)"
+_COUNTS = """
+    select
+        (select count(*) from memory) as memories,
+        (select count(*) from memory where valid_from <= :now
+            and (valid_to is null or valid_to > :now)
+            and (expires_at is null or expires_at > :now)) as current,
+        (select count(distinct old_id) from supersession) as superseded,
+        (select count(*) from edge) as edges,
+        (select count(*) from signal) as signals,
+        (select count(*) from turn) as recalls,
+        (select count(distinct session) from memory) as sessions
+"""
 
-    from feather_memory.truth.sqlite.memories import Record
-    from feather_memory.types import Seconds
 
+@dataclass(frozen=True, slots=True)
+class SqliteAudit:
+    """The file as a whole."""
 
-def structure(connection: sqlite3.Connection) -> list[str]:
-    """What SQLite finds wrong with its own pages and with references between rows."""
-    found = [
-        f"file: {line}"
-        for (line,) in connection.execute("pragma integrity_check(20)")
-        if line != "ok"
-    ]
-    for table, _, parent, _ in connection.execute("pragma foreign_key_check"):
-        found.append(f"file: a row of {table} refers to a missing row of {parent}")
-    return found
+    moment: Moment
 
+    def structure(self) -> list[str]:
+        """What is wrong with its pages, with references between rows, and with its texts."""
+        connection = self.moment.connection
+        rows = connection.execute("pragma integrity_check(20)")
+        found = [f"file: {line}" for (line,) in rows if line != "ok"]
+        for table, _, parent, _ in connection.execute("pragma foreign_key_check"):
+            found.append(f"file: a row of {table} refers to a missing row of {parent}")
+        return found or self._undecodable()
 
-def undecodable(connection: sqlite3.Connection) -> list[str]:
-    """Memories whose text is no longer text."""
-    found = []
-    connection.text_factory = bytes
-    try:
-        rows = connection.execute(
-            "select id, text, metadata, key, session, actor, role from memory"
-        ).fetchall()
-    finally:
-        connection.text_factory = str
-    for row in rows:
+    def _undecodable(self) -> list[str]:
+        """Memories whose text is no longer text."""
+        connection, found = self.moment.connection, []
+        connection.text_factory = bytes
         try:
-            for value in row:
-                (value or b"").decode()
-        except UnicodeDecodeError:
-            found.append(f"memory {row[0].decode(errors='replace')!r}: it is not valid UTF-8")
-    return found
+            rows = connection.execute(_TEXTS).fetchall()
+        finally:
+            connection.text_factory = str
+        for row in rows:
+            try:
+                for value in row:
+                    (value or b"").decode()
+            except UnicodeDecodeError:
+                found.append(f"memory {row[0].decode(errors='replace')!r}: it is not valid UTF-8")
+        return found
 
+    def records(self) -> Iterator[tuple[Record, bool]]:
+        """Every memory, and whether it is what was written."""
+        for written, *row in self.moment.connection.execute(_RECORDS):
+            record = record_in(tuple(row))
+            yield record, checksum(record) == written
 
-def checked(connection: sqlite3.Connection) -> Iterator[tuple[Record, int]]:
-    """Every record with the checksum stored beside it."""
-    sums = dict(connection.execute("select row, checksum from memory").fetchall())
-    for record in memories.stream(connection):
-        yield record, sums[record.row]
+    def relations(self) -> list[str]:
+        """What contradicts each other: edges and supersessions, memories and their words."""
+        connection = self.moment.connection
+        rows = connection.execute(_EDGES_ALONE)
+        found = [
+            f"edge {new!r} supersedes {old!r}: nothing was recorded of it" for new, old in rows
+        ]
+        rows = connection.execute(_SUPERSESSIONS_ALONE)
+        found += [f"supersession of {old!r} by {new!r}: it has no edge" for new, old in rows]
+        missing = words.faults(connection, (record for record, _ in self.records()))
+        found += [f"row {row}: its text is not indexed" for row in missing]
+        rows = connection.execute(_WORDS_ALONE)
+        found += [f"lexical index: row {row} has no memory" for (row,) in rows]
+        return found
 
+    def counts(self, now: Seconds) -> dict[str, int]:
+        """How much of everything there is."""
+        cursor = self.moment.connection.execute(_COUNTS, {"now": now})
+        names = [name for name, *_ in cursor.description]
+        return dict(zip(names, cursor.fetchone(), strict=True))
 
-def edge_faults(connection: sqlite3.Connection) -> list[str]:
-    """Edges that disagree with the supersessions behind them."""
-    rows = connection.execute(
-        """
-        select source, target from edge where type = 'supersedes'
-        except select new_id, old_id from supersession
-        """
-    ).fetchall()
-    found = [f"edge {new!r} supersedes {old!r}: nothing was recorded of it" for new, old in rows]
-    rows = connection.execute(
-        """
-        select new_id, old_id from supersession where new_id is not null
-        except select source, target from edge where type = 'supersedes'
-        """
-    ).fetchall()
-    found += [f"supersession of {old!r} by {new!r}: it has no edge" for new, old in rows]
-    return found
-
-
-def lexical_faults(connection: sqlite3.Connection) -> list[str]:
-    """Rows in the lexical index that no memory has."""
-    rows = connection.execute(
-        "select id from lexical_docsize where id not in (select row from memory)"
-    )
-    return [f"lexical index: row {row} has no memory" for (row,) in rows]
-
-
-def counts(connection: sqlite3.Connection, now: Seconds) -> dict[str, int]:
-    """How much of everything there is."""
-    names = ("memories", "current", "superseded", "edges", "signals", "recalls", "sessions")
-    row = connection.execute(
-        """
-        select
-            (select count(*) from memory),
-            (select count(*) from memory where valid_from <= :now
-                and (valid_to is null or valid_to > :now)
-                and (expires_at is null or expires_at > :now)),
-            (select count(distinct old_id) from supersession),
-            (select count(*) from edge),
-            (select count(*) from signal),
-            (select count(*) from turn),
-            (select count(distinct session) from memory)
-        """,
-        {"now": now},
-    ).fetchone()
-    return dict(zip(names, row, strict=True))
+    def rebuild_words(self) -> None:
+        """Derive anew what memories are found by."""
+        words.rebuild(self.moment.connection, [record for record, _ in self.records()])

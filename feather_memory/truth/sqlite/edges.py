@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from feather_memory.model.memory import Edge, EdgeType, when
-from feather_memory.truth.sqlite import memories
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Collection, Iterable
-
-    from feather_memory.truth.sqlite.database import Writing
-    from feather_memory.types import Seconds
+from feather_memory.checks import when
+from feather_memory.model.memory import Edge, EdgeType
+from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.types import Seconds
 
 _PUT = """
     insert into edge (source, target, type, weight, created_at) values (?, ?, ?, ?, ?)
@@ -25,13 +21,6 @@ _TOUCHING = f"""
     select {_COLUMNS} from edge where source in (select value from json_each(:ids))
     union
     select {_COLUMNS} from edge where target in (select value from json_each(:ids))
-"""
-_SUPERSEDES = """
-    select source, target from edge
-    where type = 'supersedes' and source in (select value from json_each(:ids))
-    union
-    select source, target from edge
-    where type = 'supersedes' and target in (select value from json_each(:ids))
 """
 _CHAIN = """
     with recursive
@@ -55,6 +44,7 @@ _DESCENDANTS = """
     )
     select 1 from older where id = :sought
 """
+_SET_END = "update memory set valid_to = ?, changed = ? where id = ?"
 _END = """
     select min(moment) from (
         select stated_to as moment from memory where id = :id
@@ -71,127 +61,110 @@ def _edge(row: tuple[str, str, str, float, float]) -> Edge:
     )
 
 
-def put(
-    writing: Writing, source: str, target: str, type_: str, weight: float, now: Seconds
-) -> Edge:
-    """Add an edge, or give the one that is there a new weight."""
-    row = writing.connection.execute(_PUT, (source, target, type_, weight, now)).fetchone()
-    return _edge(row)
+@dataclass(frozen=True, slots=True)
+class SqliteEdges:
+    """The tables of edges and of supersessions."""
 
+    moment: Moment
 
-def remove(writing: Writing, source: str, target: str, type_: str) -> bool:
-    """Remove an edge. False if there was none."""
-    cursor = writing.connection.execute(
-        "delete from edge where source = ? and target = ? and type = ?", (source, target, type_)
-    )
-    return cursor.rowcount > 0
+    def find(self, source: str, target: str, type_: str) -> Edge | None:
+        """The edge, if it is there."""
+        row = self.moment.connection.execute(
+            f"select {_COLUMNS} from edge where source = ? and target = ? and type = ?",
+            (source, target, type_),
+        ).fetchone()
+        return None if row is None else _edge(row)
 
+    def touching(self, ids: Collection[str]) -> list[Edge]:
+        """Every edge that starts or ends at one of the memories, ordered by its ends."""
+        rows = self.moment.connection.execute(_TOUCHING, {"ids": json.dumps(list(ids))}).fetchall()
+        return [_edge(row) for row in sorted(rows)]
 
-def get(connection: sqlite3.Connection, source: str, target: str, type_: str) -> Edge | None:
-    """The edge, if it is there."""
-    row = connection.execute(
-        f"select {_COLUMNS} from edge where source = ? and target = ? and type = ?",
-        (source, target, type_),
-    ).fetchone()
-    return None if row is None else _edge(row)
+    def count(self, ids: Collection[str]) -> int:
+        """How many those are."""
+        return len(self.touching(ids))
 
+    def chain(self, memory_id: str) -> list[str]:
+        """Ids of all that it replaced or was replaced by, through any number of steps."""
+        return [id_ for (id_,) in self.moment.connection.execute(_CHAIN, {"id": memory_id})]
 
-def touching(connection: sqlite3.Connection, ids: Collection[str]) -> list[Edge]:
-    """Every edge that starts or ends at one of the memories, ordered by its ends."""
-    rows = connection.execute(_TOUCHING, {"ids": json.dumps(list(ids))}).fetchall()
-    return [_edge(row) for row in sorted(rows)]
+    def replaces(self, memory_id: str, sought: str) -> bool:
+        """Whether it is, or through any number of steps replaced, the one sought."""
+        asked = {"id": memory_id, "sought": sought}
+        return self.moment.connection.execute(_DESCENDANTS, asked).fetchone() is not None
 
+    def is_superseded(self, memory_id: str) -> bool:
+        """Whether anything has replaced it, be that forgotten since."""
+        row = self.moment.connection.execute(
+            "select 1 from supersession where old_id = ? limit 1", (memory_id,)
+        ).fetchone()
+        return row is not None
 
-def replacements(
-    connection: sqlite3.Connection, ids: Iterable[str]
-) -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    """What each memory replaced, and what replaced it."""
-    replaces: dict[str, tuple[str, ...]] = {}
-    replaced_by: dict[str, tuple[str, ...]] = {}
-    rows = connection.execute(_SUPERSEDES, {"ids": json.dumps(list(ids))}).fetchall()
-    for new, old in sorted(rows):
-        replaces[new] = (*replaces.get(new, ()), old)
-        replaced_by[old] = (*replaced_by.get(old, ()), new)
-    return replaces, replaced_by
+    def end_of(self, memory_id: str) -> Seconds | None:
+        """The earliest of its stated end and its supersessions."""
+        asked = self.moment.connection.execute(_END, {"id": memory_id})
+        moment: Seconds | None = asked.fetchone()[0]
+        return moment
 
+    def closings(self, memory_id: str) -> list[tuple[Seconds, Seconds]]:
+        """(recorded_at, holds_from) of every supersession of it."""
+        return self.moment.connection.execute(
+            "select recorded_at, holds_from from supersession where old_id = ?", (memory_id,)
+        ).fetchall()
 
-def chain(connection: sqlite3.Connection, memory_id: str) -> list[str]:
-    """Ids of all that the memory replaced or was replaced by, through any number of steps."""
-    return [id_ for (id_,) in connection.execute(_CHAIN, {"id": memory_id})]
+    # Writing
 
+    def put(self, source: str, target: str, type_: str, weight: float, now: Seconds) -> Edge:
+        """Add an edge, or give the one that is there a new weight."""
+        said = (source, target, type_, weight, now)
+        return _edge(self.moment.connection.execute(_PUT, said).fetchone())
 
-def replaces(connection: sqlite3.Connection, memory_id: str, sought: str) -> bool:
-    """Whether the memory is, or through any number of steps replaced, the one sought."""
-    row = connection.execute(_DESCENDANTS, {"id": memory_id, "sought": sought}).fetchone()
-    return row is not None
+    def remove(self, source: str, target: str, type_: str) -> bool:
+        """Remove an edge. False if there was none."""
+        cursor = self.moment.connection.execute(
+            "delete from edge where source = ? and target = ? and type = ?", (source, target, type_)
+        )
+        return cursor.rowcount > 0
 
+    def supersede(self, new: str, old: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
+        """Record that `new` replaces `old` from a moment on, and close `old`."""
+        self.put(new, old, EdgeType.SUPERSEDES, 1.0, recorded_at)
+        self.moment.connection.execute(
+            "insert into supersession (old_id, new_id, holds_from, recorded_at) "
+            "values (?, ?, ?, ?)",
+            (old, new, holds_from, recorded_at),
+        )
+        self.refresh_end(old)
 
-def supersede(
-    writing: Writing, new: str, old: str, *, holds_from: Seconds, recorded_at: Seconds
-) -> None:
-    """Record that `new` replaces `old` from a moment on."""
-    put(writing, new, old, EdgeType.SUPERSEDES, 1.0, recorded_at)
-    writing.connection.execute(
-        "insert into supersession (old_id, new_id, holds_from, recorded_at) values (?, ?, ?, ?)",
-        (old, new, holds_from, recorded_at),
-    )
-    refresh_end(writing, old)
+    def unsupersede(self, old: str, new: str | None) -> bool:
+        """Undo supersessions of `old`, by `new` or all, as if they had never been."""
+        connection, asked = self.moment.connection, {"old": old, "new": new}
+        cursor = connection.execute(
+            "delete from supersession where old_id = :old and (:new is null or new_id = :new)",
+            asked,
+        )
+        if cursor.rowcount == 0:
+            return False
+        connection.execute(
+            "delete from edge where type = 'supersedes' and target = :old "
+            "and (:new is null or source = :new)",
+            asked,
+        )
+        self.refresh_end(old)
+        return True
 
+    def move_supersessions(self, new: str, holds_from: Seconds) -> None:
+        """What replaced others is true from another moment: so is their end."""
+        connection = self.moment.connection
+        connection.execute(
+            "update supersession set holds_from = ? where new_id = ?", (holds_from, new)
+        )
+        for (old,) in connection.execute(
+            "select old_id from supersession where new_id = ?", (new,)
+        ).fetchall():
+            self.refresh_end(old)
 
-def unsupersede(writing: Writing, old: str, new: str | None) -> bool:
-    """Undo supersessions of `old`, by `new` or all, as if they had never been. False if none."""
-    connection = writing.connection
-    values = {"old": old, "new": new}
-    cursor = connection.execute(
-        "delete from supersession where old_id = :old and (:new is null or new_id = :new)", values
-    )
-    if cursor.rowcount == 0:
-        return False
-    connection.execute(
-        "delete from edge where type = 'supersedes' and target = :old "
-        "and (:new is null or source = :new)",
-        values,
-    )
-    refresh_end(writing, old)
-    return True
-
-
-def is_superseded(connection: sqlite3.Connection, memory_id: str) -> bool:
-    """Whether anything has replaced it, be that forgotten since."""
-    row = connection.execute(
-        "select 1 from supersession where old_id = ? limit 1", (memory_id,)
-    ).fetchone()
-    return row is not None
-
-
-def move_supersessions(writing: Writing, new: str, holds_from: Seconds) -> None:
-    """A memory that replaced others is now true from another moment: so is their end."""
-    connection = writing.connection
-    connection.execute("update supersession set holds_from = ? where new_id = ?", (holds_from, new))
-    for (old,) in connection.execute(
-        "select old_id from supersession where new_id = ?", (new,)
-    ).fetchall():
-        refresh_end(writing, old)
-
-
-def end_of(connection: sqlite3.Connection, memory_id: str) -> Seconds | None:
-    """The earliest of the stated end and the supersessions."""
-    moment: Seconds | None = connection.execute(_END, {"id": memory_id}).fetchone()[0]
-    return moment
-
-
-def refresh_end(writing: Writing, memory_id: str) -> None:
-    """Write until when the memory was true, from what is recorded."""
-    memories.set_end(writing, memory_id, end_of(writing.connection, memory_id))
-
-
-def count(connection: sqlite3.Connection, ids: Collection[str]) -> int:
-    """How many edges touch the memories."""
-    return len(touching(connection, ids))
-
-
-def closings(connection: sqlite3.Connection, memory_id: str) -> list[tuple[Seconds, Seconds]]:
-    """(recorded_at, holds_from) of every supersession of the memory."""
-    return connection.execute(
-        "select recorded_at, holds_from from supersession where old_id = ?", (memory_id,)
-    ).fetchall()
+    def refresh_end(self, memory_id: str) -> None:
+        """Write until when it was true, from what is recorded."""
+        moment = self.moment
+        moment.connection.execute(_SET_END, (self.end_of(memory_id), moment.generation, memory_id))

@@ -1,47 +1,50 @@
-"""Memories in the file."""
+"""Memories in the file, with the words that they are found by."""
 
 from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 
-import numpy as np
+from feather_memory.errors import DimensionError
+from feather_memory.filters.language import Filter
+from feather_memory.filters.sql import to_sql
+from feather_memory.model.fields import (
+    FIELDS,
+    NUMBERS,
+    Record,
+    content_of,
+    memories_of,
+)
+from feather_memory.model.memory import Memory
+from feather_memory.truth.contract import Changes
+from feather_memory.truth.sqlite import words
+from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.types import Seconds
 
-from feather_memory.model.memory import Memory, when
+_NAMES = ("row", *FIELDS)
+_LISTED = ", ".join(_NAMES)
+_VALUES = attrgetter(*_NAMES)
 
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from feather_memory.truth.sqlite.database import Writing
-    from feather_memory.types import Seconds
-
-_RECORD = """id, text, metadata, key, session, actor, role, prior, importance, recalls,
-    created_at, updated_at, valid_from, stated_to, valid_to, expires_at, vector"""
-
-_INSERT = """
-    insert into memory (row, id, text, metadata, key, session, actor, role, prior, importance,
-        recalls, created_at, updated_at, valid_from, stated_to, valid_to, expires_at, vector,
-        checksum, changed)
-    values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_INSERT = f"""
+    insert into memory ({_LISTED}, checksum, changed)
+    values ({", ".join(f":{name}" for name in _NAMES)}, :checksum, :changed)
 """
-_REPLACE = """
-    update memory set row = ?, id = ?, text = ?, metadata = ?, key = ?, session = ?, actor = ?,
-        role = ?, prior = ?, importance = ?, recalls = ?, created_at = ?, updated_at = ?,
-        valid_from = ?, stated_to = ?, valid_to = ?, expires_at = ?, vector = ?, checksum = ?,
-        changed = ?
-    where id = ?
+_REPLACE = f"""
+    update memory set {", ".join(f"{name} = :{name}" for name in _NAMES)},
+        checksum = :checksum, changed = :changed
+    where id = :id
 """
-_BY_ID = f"select row, {_RECORD} from memory where id = ?"
-_BY_ROWS = f"select row, {_RECORD} from memory where row in (select value from json_each(?))"
-_BY_IDS = f"select row, {_RECORD} from memory where id in (select value from json_each(?))"
-_ALL = f"select row, {_RECORD} from memory"
+_ALL = f"select {_LISTED} from memory"
+_BY_ID = f"{_ALL} where id = ?"
+_BY_ROWS = f"{_ALL} where row in (select value from json_each(?))"
+_BY_IDS = f"{_ALL} where id in (select value from json_each(?))"
 _ROWS_OF = "select id, row from memory where id in (select value from json_each(?))"
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
-_SET_END = "update memory set valid_to = ?, changed = ? where id = ?"
 _COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
 _HOLDERS = """
     select id, valid_from from memory
@@ -51,304 +54,225 @@ _HOLDERS = """
       and (valid_to is null or valid_from < valid_to)
     order by valid_from, row
 """
+_KNOWN = """
+    select row from memory
+    where created_at <= :known_at and valid_from <= :as_of
+      and (stated_to is null or stated_to > :as_of)
+      and (expires_at is null or expires_at > :as_of)
+      and not exists (
+          select 1 from supersession
+          where old_id = memory.id and recorded_at <= :known_at and holds_from <= :as_of)
+    order by row
+"""
+_SUPERSEDES = """
+    select source, target from edge
+    where type = 'supersedes' and source in (select value from json_each(:ids))
+    union
+    select source, target from edge
+    where type = 'supersedes' and target in (select value from json_each(:ids))
+"""
 _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
-# What the arrays of a replica are made of; the vector only where it is new to the reader.
-_CHANGES = """
-    select row, created_at, updated_at, valid_from, valid_to, expires_at, importance, recalls,
-        vector
-    from memory where changed > ? and row >= ? order by row
+# What the arrays of a View are made of; the vector only where it is new to the reader.
+_APPENDED = f"""
+    select row, {", ".join(NUMBERS)}, vector from memory
+    where changed > ? and row >= ? order by row
 """
-_TOUCHED = """
-    select row, created_at, updated_at, valid_from, valid_to, expires_at, importance, recalls
+_TOUCHED = f"""
+    select row, {", ".join(NUMBERS)}
     from memory indexed by memory_changed     -- left to itself it reads the whole table
     where changed > ? and row < ?
 """
-_PAGE = 500
 _GONE = "select row from tombstone where generation > ?"
+_PAGE = 500
 
 
-@dataclass(slots=True, kw_only=True)
-class Record:
-    """A row of the memory table: a Memory in the making, with times in seconds."""
-
-    id: str
-    text: str
-    metadata: str = "{}"
-    key: str | None = None
-    session: str | None = None
-    actor: str | None = None
-    role: str | None = None
-    prior: float
-    importance: float
-    recalls: int = 0
-    created_at: Seconds
-    updated_at: Seconds
-    valid_from: Seconds
-    stated_to: Seconds | None = None
-    valid_to: Seconds | None = None
-    expires_at: Seconds | None = None
-    vector: bytes | None = None
-    row: int = field(default=0, compare=False)
-
-    def words(self) -> str:
-        """What the lexical index holds of it: who said it, and the text.
-
-        With the speaker's name recall@10 on LoCoMo's turns rises by 2.9 points.
-        """
-        return self.text if self.actor is None else f"{self.actor} {self.text}"
-
-    def content(self) -> tuple[object, ...]:
-        """What a search reads of it: whatever changes here gives it a new row."""
-        return (
-            self.text, self.metadata, self.key, self.session, self.actor, self.role, self.vector,
-        )  # fmt: skip
-
-    def fields(self) -> dict[str, Any]:
-        """As filters read it."""
-        return {
-            "id": self.id,
-            "text": self.text,
-            "key": self.key,
-            "session": self.session,
-            "actor": self.actor,
-            "role": self.role,
-            "importance": self.importance,
-            "recalls": self.recalls,
-            "created_at": self.created_at,
-            "updated_at": self.updated_at,
-            "valid_from": self.valid_from,
-            "valid_to": self.valid_to,
-            "expires_at": self.expires_at,
-            "metadata": json.loads(self.metadata),
-        }
-
-
-def checksum(text: str, metadata: str, vector: bytes | None) -> int:
+def checksum(record: Record) -> int:
     """crc32 over what a damaged disk could silently change."""
-    return zlib.crc32(vector or b"", zlib.crc32(metadata.encode(), zlib.crc32(text.encode())))
+    told = zlib.crc32(record.metadata.encode(), zlib.crc32(record.text.encode()))
+    return zlib.crc32(record.vector or b"", told)
 
 
-def _row(record: Record, generation: int) -> tuple[object, ...]:
-    return (
-        record.row, record.id, record.text, record.metadata, record.key, record.session,
-        record.actor, record.role, record.prior, record.importance, record.recalls,
-        record.created_at, record.updated_at, record.valid_from, record.stated_to,
-        record.valid_to, record.expires_at, record.vector,
-        checksum(record.text, record.metadata, record.vector), generation,
-    )  # fmt: skip
+def record_in(row: tuple[Any, ...]) -> Record:
+    """The record of a row that was selected with `listed`."""
+    return Record(**dict(zip(_NAMES, row, strict=True)))
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    (number, id_, text, metadata, key, session, actor, role, prior, importance, recalls,
-     created_at, updated_at, valid_from, stated_to, valid_to, expires_at, vector) = row  # fmt: skip
-    return Record(
-        row=number, id=id_, text=text, metadata=metadata, key=key, session=session, actor=actor,
-        role=role, prior=prior, importance=importance, recalls=recalls, created_at=created_at,
-        updated_at=updated_at, valid_from=valid_from, stated_to=stated_to, valid_to=valid_to,
-        expires_at=expires_at, vector=vector,
-    )  # fmt: skip
+def listed() -> str:
+    """The columns of `record_in`, in their order."""
+    return _LISTED
 
 
-def memory(
-    record: Record, replaces: tuple[str, ...] = (), replaced_by: tuple[str, ...] = ()
-) -> Memory:
-    """The record as callers see it."""
-    return Memory(
-        id=record.id,
-        text=record.text,
-        metadata={} if record.metadata == "{}" else json.loads(record.metadata),
-        key=record.key,
-        session=record.session,
-        actor=record.actor,
-        role=record.role,
-        importance=record.importance,
-        recalls=record.recalls,
-        created_at=when(record.created_at),
-        updated_at=when(record.updated_at),
-        valid_from=when(record.valid_from),
-        valid_to=None if record.valid_to is None else when(record.valid_to),
-        expires_at=None if record.expires_at is None else when(record.expires_at),
-        supersedes=replaces,
-        superseded_by=replaced_by,
-        vector=None if record.vector is None else np.frombuffer(record.vector, np.dtype("<f4")),
-    )
-
-
-def insert(writing: Writing, records: Iterable[Record]) -> None:
-    """Add records whose ids are new, giving each its row."""
-
-    def rows() -> Iterator[tuple[object, ...]]:
-        for record in records:
-            record.row = writing.take_row()
-            yield _row(record, writing.generation)
-
-    writing.connection.executemany(_INSERT, rows())
-
-
-def replace(writing: Writing, old: Record, new: Record) -> None:
-    """Put `new` in the place of `old`, which has the same id."""
-    if new.content() == old.content():
-        new.row = old.row
-    else:
-        new.row = writing.take_row()
-        writing.connection.execute(_BURY, (old.row, writing.generation))
-    writing.connection.execute(_REPLACE, (*_row(new, writing.generation), new.id))
-
-
-def find(connection: sqlite3.Connection, memory_id: str) -> Record | None:
-    """The record with that id."""
-    row = connection.execute(_BY_ID, (memory_id,)).fetchone()
-    return None if row is None else _record(row)
-
-
-def by_ids(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, Record]:
-    """The records with those ids that exist."""
-    rows = connection.execute(_BY_IDS, (json.dumps(list(ids)),))
-    return {record.id: record for record in map(_record, rows)}
-
-
-def by_rows(connection: sqlite3.Connection, rows: Sequence[int]) -> list[Record]:
-    """The records in those rows, in the order asked for."""
-    found = {row[0]: row for row in connection.execute(_BY_ROWS, (json.dumps(rows),))}
-    return [_record(found[row]) for row in rows]
-
-
-def rows_of(connection: sqlite3.Connection, ids: Iterable[str]) -> dict[str, int]:
-    """The rows of those ids that exist."""
-    return dict(connection.execute(_ROWS_OF, (json.dumps(list(ids)),)).fetchall())
-
-
-def rows_of_keys(connection: sqlite3.Connection, keys: Iterable[str]) -> dict[int, str]:
-    """The slots of those memories, past ones too, that have one of these; by row."""
-    return dict(connection.execute(_ROWS_OF_KEYS, (json.dumps(list(keys)),)).fetchall())
-
-
-def stream(
-    connection: sqlite3.Connection, condition: str = "1", values: Sequence[object] = ()
-) -> Iterator[Record]:
-    """Every record that meets an SQL condition, oldest row first."""
-    return map(_record, connection.execute(f"{_ALL} where {condition} order by row", values))
-
-
-def page(
-    connection: sqlite3.Connection, *, after: int, condition: str, values: Sequence[object]
-) -> list[Record]:
-    """Up to some hundreds of records that meet an SQL condition, from the row after `after`."""
-    rows = connection.execute(
-        f"{_ALL} where row > ? and {condition} order by row limit {_PAGE}", (after, *values)
-    )
-    return [_record(row) for row in rows]
-
-
-def latest(
-    connection: sqlite3.Connection, count: int, condition: str, values: Sequence[object]
-) -> list[Record]:
-    """The `count` records written last that meet an SQL condition, latest first."""
-    rows = connection.execute(
-        f"{_ALL} where {condition} order by row desc limit ?", (*values, count)
-    )
-    return [_record(row) for row in rows]
-
-
-def count(connection: sqlite3.Connection) -> int:
-    """How many there are, current or not."""
-    counted: int = connection.execute("select count(*) from memory").fetchone()[0]
-    return counted
-
-
-def holders(connection: sqlite3.Connection, record: Record) -> list[tuple[str, Seconds]]:
-    """(id, valid_from) of the memories that hold the record's key while it is valid."""
-    rows = connection.execute(
-        _HOLDERS,
-        {
-            "key": record.key,
-            "id": record.id,
-            "valid_from": record.valid_from,
-            "valid_to": record.valid_to,
-        },
-    )
-    return rows.fetchall()
-
-
-def set_importance(writing: Writing, memory_id: str, importance: float) -> None:
-    """Write the folded importance."""
-    writing.connection.execute(_SET_IMPORTANCE, (importance, writing.generation, memory_id))
-
-
-def set_end(writing: Writing, memory_id: str, valid_to: Seconds | None) -> None:
-    """Write until when the memory was true."""
-    writing.connection.execute(_SET_END, (valid_to, writing.generation, memory_id))
-
-
-def count_recall(writing: Writing, ids: Iterable[str]) -> None:
-    """Count one more turn in which each memory was shown."""
-    writing.connection.executemany(_COUNT_RECALL, ((writing.generation, id_) for id_ in ids))
-
-
-def delete(writing: Writing, records: Iterable[Record]) -> None:
-    """Remove records, and by foreign key all that hangs on them."""
-    for record in records:
-        writing.connection.execute(_BURY, (record.row, writing.generation))
-        writing.connection.execute("delete from memory where row = ?", (record.row,))
+def _condition(where: Filter | None) -> tuple[str, Sequence[object]]:
+    return ("1", ()) if where is None else to_sql(where)
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
-    """What happened to the table since a generation."""
+class SqliteMemories:
+    """The memory table, its words, and what it says of supersessions."""
 
-    appended: list[tuple[Any, ...]]
-    """(row, *the columns of a View in their order, vector)."""
-    touched: list[tuple[Any, ...]]
-    """Known rows with new numbers: as `appended`, without the vector."""
-    gone: list[int]
+    moment: Moment
 
+    def find(self, memory_id: str) -> Record | None:
+        """The one with that id."""
+        row = self.moment.connection.execute(_BY_ID, (memory_id,)).fetchone()
+        return None if row is None else record_in(row)
 
-def changes(connection: sqlite3.Connection, *, since: int, next_row: int) -> Changes:
-    """What a reader who has all rows below `next_row` as of generation `since` must learn."""
-    return Changes(
-        appended=connection.execute(_CHANGES, (since, next_row)).fetchall(),
-        touched=connection.execute(_TOUCHED, (since, next_row)).fetchall() if since else [],
-        gone=[row for (row,) in connection.execute(_GONE, (since,))] if since else [],
-    )
+    def by_ids(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Those that exist, by id."""
+        rows = self.moment.connection.execute(_BY_IDS, (json.dumps(list(ids)),))
+        return {record.id: record for record in map(record_in, rows)}
 
+    def by_rows(self, rows: Sequence[int]) -> list[Record]:
+        """Those in these rows, which exist, in the order asked for."""
+        asked = self.moment.connection.execute(_BY_ROWS, (json.dumps(rows),))
+        found = {row[0]: row for row in asked}
+        return [record_in(found[row]) for row in rows]
 
-def known_rows(connection: sqlite3.Connection, *, as_of: Seconds, known_at: Seconds) -> list[int]:
-    """Rows of the memories that we knew at `known_at` to hold at `as_of`."""
-    rows = connection.execute(
-        """
-        select row from memory
-        where created_at <= :known_at and valid_from <= :as_of
-          and (stated_to is null or stated_to > :as_of)
-          and (expires_at is null or expires_at > :as_of)
-          and not exists (
-              select 1 from supersession
-              where old_id = memory.id and recorded_at <= :known_at and holds_from <= :as_of)
-        order by row
-        """,
-        {"as_of": as_of, "known_at": known_at},
-    )
-    return [row for (row,) in rows]
+    def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
+        """The rows of those that exist, by id."""
+        return dict(self.moment.connection.execute(_ROWS_OF, (json.dumps(list(ids)),)).fetchall())
 
+    def rows_of_keys(self, keys: Iterable[str]) -> dict[int, str]:
+        """The slots of those, past ones too, that have one of these, by row."""
+        asked = self.moment.connection.execute(_ROWS_OF_KEYS, (json.dumps(list(keys)),))
+        return dict(asked.fetchall())
 
-def metadata_of(connection: sqlite3.Connection, *, from_row: int) -> list[tuple[int, str]]:
-    """(row, metadata as JSON) of every memory from a row on."""
-    return connection.execute(
-        "select row, metadata from memory where row >= ? order by row", (from_row,)
-    ).fetchall()
+    def rows_known(self, *, as_of: Seconds, known_at: Seconds) -> list[int]:
+        """Rows of those that we knew at `known_at` to hold at `as_of`, ascending."""
+        asked = {"as_of": as_of, "known_at": known_at}
+        return [row for (row,) in self.moment.connection.execute(_KNOWN, asked)]
 
+    def rows_holding(self, text: str) -> list[int]:
+        """Rows of all with this text, and perhaps of some others with its words."""
+        return words.holding(self.moment.connection, text)
 
-def column_of(
-    connection: sqlite3.Connection, name: str, *, from_row: int
-) -> list[tuple[int, object]]:
-    """(row, value) of one text column of every memory from a row on."""
-    if name not in {"id", "text", "key", "session", "actor", "role"}:
-        raise KeyError(name)
-    return connection.execute(
-        f"select row, {name} from memory where row >= ? order by row", (from_row,)
-    ).fetchall()
+    def matching(self, query: str) -> list[tuple[int, float]]:
+        """(row, BM25) of each that shares a word with the query; higher is better."""
+        return words.match(self.moment.connection, query)
 
+    def page(self, *, after: int, where: Filter | None) -> list[Record]:
+        """Some hundreds that a filter lets through, from the row after `after` on."""
+        condition, values = _condition(where)
+        rows = self.moment.connection.execute(
+            f"{_ALL} where row > ? and {condition} order by row limit {_PAGE}", (after, *values)
+        )
+        return [record_in(row) for row in rows]
 
-def dump(value: object) -> str:
-    """Metadata, or any other value, as the JSON that is stored."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    def stream(self, where: Filter | None = None) -> Iterator[Record]:
+        """All that a filter lets through, oldest row first, as they are needed."""
+        condition, values = _condition(where)
+        rows = self.moment.connection.execute(f"{_ALL} where {condition} order by row", values)
+        return map(record_in, rows)
+
+    def latest(self, count: int, where: Filter | None) -> list[Record]:
+        """The `count` written last that a filter lets through, latest first."""
+        condition, values = _condition(where)
+        rows = self.moment.connection.execute(
+            f"{_ALL} where {condition} order by row desc limit ?", (*values, count)
+        )
+        return [record_in(row) for row in rows]
+
+    def count(self) -> int:
+        """How many there are."""
+        counted: int = self.moment.connection.execute("select count(*) from memory").fetchone()[0]
+        return counted
+
+    def holders(self, record: Record) -> list[tuple[str, Seconds]]:
+        """(id, valid_from) of the others that hold the record's key while it is valid."""
+        asked = {name: getattr(record, name) for name in ("key", "id", "valid_from", "valid_to")}
+        return self.moment.connection.execute(_HOLDERS, asked).fetchall()
+
+    def shown(self, records: Collection[Record]) -> list[Memory]:
+        """The records as callers see them, with what they replaced and what replaced them."""
+        if not records:
+            return []
+        new: dict[str, tuple[str, ...]] = {}
+        old: dict[str, tuple[str, ...]] = {}
+        ids = json.dumps([record.id for record in records])
+        for source, target in sorted(self.moment.connection.execute(_SUPERSEDES, {"ids": ids})):
+            new[source] = (*new.get(source, ()), target)
+            old[target] = (*old.get(target, ()), source)
+        return memories_of(records, new, old)
+
+    def changes(self, *, since: int, next_row: int) -> Changes:
+        """What a reader must learn that has all rows below `next_row` as of generation `since`."""
+        asked = self.moment.connection.execute
+        return Changes(
+            appended=asked(_APPENDED, (since, next_row)).fetchall(),
+            touched=asked(_TOUCHED, (since, next_row)).fetchall() if since else [],
+            gone=[row for (row,) in asked(_GONE, (since,))] if since else [],
+        )
+
+    def values_of(self, name: str, *, from_row: int) -> list[tuple[int, Any]]:
+        """(row, value) of one field, `metadata` as JSON, of all from a row on."""
+        if name not in FIELDS:
+            raise KeyError(name)
+        return self.moment.connection.execute(
+            f"select row, {name} from memory where row >= ? order by row", (from_row,)
+        ).fetchall()
+
+    # Writing
+
+    def insert(self, records: Sequence[Record]) -> None:
+        """Add records whose ids are new, giving each its row."""
+        for record in records:
+            self._check_dimension(record)
+            record.row = self._take_row()
+        connection = self.moment.connection
+        connection.executemany(_INSERT, map(self._values, records))
+        words.add(connection, records)
+
+    def replace(self, old: Record, new: Record) -> None:
+        """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
+        self._check_dimension(new)
+        connection = self.moment.connection
+        is_same = content_of(new) == content_of(old)
+        new.row = old.row if is_same else self._take_row()
+        if not is_same:
+            connection.execute(_BURY, (old.row, self.moment.generation))
+        connection.execute(_REPLACE, self._values(new))
+        if not is_same:
+            words.remove(connection, [old])
+            words.add(connection, [new])
+
+    def set_importance(self, importance: Mapping[str, float]) -> None:
+        """Write folded importances, by id."""
+        generation = self.moment.generation
+        rows = [(value, generation, id_) for id_, value in importance.items()]
+        self.moment.connection.executemany(_SET_IMPORTANCE, rows)
+
+    def count_recall(self, ids: Iterable[str]) -> None:
+        """Count one more turn in which each was shown."""
+        generation = self.moment.generation
+        self.moment.connection.executemany(_COUNT_RECALL, [(generation, id_) for id_ in ids])
+
+    def delete(self, records: Sequence[Record]) -> None:
+        """Remove them, and by foreign key all that hangs on them."""
+        connection = self.moment.connection
+        words.remove(connection, records)
+        for record in records:
+            connection.execute(_BURY, (record.row, self.moment.generation))
+            connection.execute("delete from memory where row = ?", (record.row,))
+        words.erase(connection)
+
+    def _take_row(self) -> int:
+        state = self.moment.state
+        state.next_row += 1
+        return state.next_row - 1
+
+    def _values(self, record: Record) -> dict[str, object]:
+        said = dict(zip(_NAMES, _VALUES(record), strict=True))
+        said["checksum"] = checksum(record)
+        said["changed"] = self.moment.generation
+        return said
+
+    def _check_dimension(self, record: Record) -> None:
+        if record.vector is None:
+            return
+        state, dimension = self.moment.state, len(record.vector) // 4
+        if state.dimension is None:
+            self.moment.connection.execute("update state set dimension = ?", (dimension,))
+            state.dimension = dimension
+        if state.dimension != dimension:
+            raise DimensionError(state.dimension, dimension)

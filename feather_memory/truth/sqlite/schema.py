@@ -5,14 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
 from feather_memory.truth.atomic import newborn
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORMAT = 2
 """Counts changes of the tables that older releases could not read. Kept as `user_version`."""
@@ -149,22 +145,6 @@ create view readable as                 -- for people with the sqlite3 shell
 _HEADER_BYTES = 100
 
 
-class DamagedRowError(ValueError):
-    """A row holds what was never written; whoever knows the file's name says so to the caller."""
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """The file's one row about itself."""
-
-    store_id: str
-    tenant: str | None
-    dimension: int | None
-    generation: int
-    next_row: int
-    snapshot: str | None
-
-
 def format_within(connection: sqlite3.Connection, path: Path) -> int:
     """The file's format, asked of SQLite: the header may still be in the log.
 
@@ -190,33 +170,6 @@ def upgrade(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.rollback()
         raise
-
-
-def read_state(connection: sqlite3.Connection) -> State:
-    """The file's state as this connection's transaction sees it."""
-    row = connection.execute(
-        "select store_id, tenant, dimension, generation, next_row, snapshot from state"
-    ).fetchone()
-    return State(*row)
-
-
-def tenant_in(path: Path) -> str | None:
-    """Whose file it says it is; None for one without a tenant.
-
-    Raises:
-        StoreAccessError: It cannot be read.
-        CorruptStoreError: It is damaged, or not one of ours.
-        NewerFormatError: A later release wrote it.
-    """
-    inspect(path)
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)
-        try:
-            return read_state(connection).tenant
-        finally:
-            connection.close()
-    except (sqlite3.Error, UnicodeDecodeError) as error:
-        raise CorruptStoreError(str(path), str(error)) from error
 
 
 def create(path: Path, tenant: str | None) -> None:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
-
-    from feather_memory.truth.sqlite.database import Writing
+from feather_memory.truth.sqlite.moment import Moment
 
 _PUT = """
     insert into shelf (name, key, value) values (?, ?, ?)
@@ -17,48 +14,54 @@ _PUT = """
 """
 
 
-def names(connection: sqlite3.Connection) -> list[str]:
-    """The shelves that hold anything, sorted."""
-    return [name for (name,) in connection.execute("select distinct name from shelf order by name")]
+@dataclass(frozen=True, slots=True)
+class SqliteShelves:
+    """The table of shelves."""
 
+    moment: Moment
 
-def find(connection: sqlite3.Connection, name: str, key: str) -> str | None:
-    """The JSON under a key."""
-    row = connection.execute(
-        "select value from shelf where name = ? and key = ?", (name, key)
-    ).fetchone()
-    return None if row is None else row[0]
+    def names(self) -> list[str]:
+        """The shelves that hold anything, sorted."""
+        rows = self.moment.connection.execute("select distinct name from shelf order by name")
+        return [name for (name,) in rows]
 
+    def find(self, name: str, key: str) -> str | None:
+        """The JSON under a key."""
+        row = self.moment.connection.execute(
+            "select value from shelf where name = ? and key = ?", (name, key)
+        ).fetchone()
+        return None if row is None else row[0]
 
-def every(connection: sqlite3.Connection, name: str) -> list[tuple[str, str]]:
-    """Key and JSON of all, in the order of insertion."""
-    return connection.execute(
-        "select key, value from shelf where name = ? order by row", (name,)
-    ).fetchall()
+    def every(self, name: str) -> list[tuple[str, str]]:
+        """Key and JSON of all."""
+        return self.moment.connection.execute(
+            "select key, value from shelf where name = ? order by row", (name,)
+        ).fetchall()
 
+    def keys(self, name: str) -> list[str]:
+        """The keys of all."""
+        rows = self.moment.connection.execute(
+            "select key from shelf where name = ? order by row", (name,)
+        )
+        return [key for (key,) in rows]
 
-def keys(connection: sqlite3.Connection, name: str) -> list[str]:
-    """The keys of all, in the order of insertion."""
-    rows = connection.execute("select key from shelf where name = ? order by row", (name,))
-    return [key for (key,) in rows]
+    def count(self, name: str) -> int:
+        """How many values there are."""
+        number: int = self.moment.connection.execute(
+            "select count(*) from shelf where name = ?", (name,)
+        ).fetchone()[0]
+        return number
 
+    # Writing
 
-def count(connection: sqlite3.Connection, name: str) -> int:
-    """How many values there are."""
-    number: int = connection.execute(
-        "select count(*) from shelf where name = ?", (name,)
-    ).fetchone()[0]
-    return number
+    def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
+        """Write values. One that replaces another keeps its place in the order."""
+        rows = [(name, key, value) for key, value in values]
+        self.moment.connection.executemany(_PUT, rows)
 
-
-def put(writing: Writing, name: str, values: Iterable[tuple[str, str]]) -> None:
-    """Write values. One that replaces another keeps its place in the order."""
-    writing.connection.executemany(_PUT, [(name, key, value) for key, value in values])
-
-
-def discard(writing: Writing, name: str, keys: Iterable[str]) -> int:
-    """Delete what is under these keys; how many there were."""
-    return writing.connection.execute(
-        "delete from shelf where name = ? and key in (select value from json_each(?))",
-        (name, json.dumps(list(keys))),
-    ).rowcount
+    def discard(self, name: str, keys: Iterable[str]) -> int:
+        """Delete what is under these keys; how many there were."""
+        return self.moment.connection.execute(
+            "delete from shelf where name = ? and key in (select value from json_each(?))",
+            (name, json.dumps(list(keys))),
+        ).rowcount

@@ -135,7 +135,7 @@ class MemoryAccess:
             with_ids=self.with_ids,
         )
         if hits:
-            turn = store.log_recall(hits, turn=turn, reinforce=self.reinforce)
+            turn = store.plumbing.log_recall(hits, turn=turn, reinforce=self.reinforce)
         return turn, hits
 
     def vector(self, query: str) -> list[float] | None:

@@ -76,7 +76,7 @@ def names_of(run: UUID | str | BaseMessage) -> list[str]:
 def named_too(store: Store, turn: str, also: str) -> bool:
     """Give the turn another name. False if the store has no such turn, or the name is taken."""
     try:
-        store.name_turn(turn, also)
+        store.plumbing.name_turn(turn, also)
     except (UnknownTurnError, ParameterError):
         return False
     return True

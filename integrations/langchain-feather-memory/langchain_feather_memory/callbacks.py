@@ -213,7 +213,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
             if not hits:
                 return
             # Whoever recalled them has counted that already, under a turn of its own.
-            store.log_recall(hits, turn=tree.turn, reinforce=False)
+            store.plumbing.log_recall(hits, turn=tree.turn, reinforce=False)
         with self._lock:
             if store not in tree.stores:
                 tree.stores.append(store)

@@ -151,7 +151,7 @@ class MemoryFeedback:
         event = None if feedback_id is None else str(feedback_id)
         signals = [signal for act in acts for signal in _done(store, turn, act, memory_ids, event)]
         if comment is not None:
-            store.shelf(COMMENTS).update({signal.event_id: comment for signal in signals})
+            store.plumbing.shelf(COMMENTS).update({signal.event_id: comment for signal in signals})
         return signals
 
     def _do(

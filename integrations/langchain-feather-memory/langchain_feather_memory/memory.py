@@ -107,7 +107,7 @@ class FeatherMemory(BaseMemory):
             for role, said in sides
             if said.strip()
         ]
-        vectors = self._bound.embed_documents([record["text"] for record in records])
+        vectors = self._bound.plumbing.embed_documents([record["text"] for record in records])
         if vectors is not None:
             give_vectors(records, vectors)
         with self._bound.transaction():

@@ -217,7 +217,7 @@ class FeatherRetriever(BaseRetriever):
             hits = list(store.context_chain(query, k, hops, limit=limit, **asked))
         else:
             hits = store.search(query, k, **asked)
-        store.log_recall(hits, turn=turn, reinforce=self.reinforce)
+        store.plumbing.log_recall(hits, turn=turn, reinforce=self.reinforce)
         if self.with_scores:
             documents = [to_scored_document(hit, turn=turn) for hit in hits]
         else:

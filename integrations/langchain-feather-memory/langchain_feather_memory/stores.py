@@ -327,7 +327,7 @@ def _without_embedder(store: Store) -> Store:
     Raises:
         ParameterError: It would embed the JSON of every item.
     """
-    if store.query_embedder is not None:
+    if store.plumbing.query_embedder is not None:
         raise ParameterError(
             "a FeatherStore embeds by its index=; give it a pool of its own, without an embedder"
         )

@@ -19,7 +19,7 @@ def turn(store: Store) -> str:
     store.add("Deploys are on Tuesday", id="deploys")
     store.add("Lunch is at noon", id="lunch")
     store.recall("Deploys", k=1, turn="run", reinforce=False)
-    store.name_turn("run", "message")
+    store.plumbing.name_turn("run", "message")
     return "run"
 
 
@@ -168,7 +168,7 @@ def test_a_feedback_id_of_another_run_is_refused(store, feedback, turn, said):
 def test_a_comment_is_kept_beside_its_signals(store, turn, feedback):
     (signal,) = feedback.record(turn, "thumbs", score=0, comment="It is Friday now")
 
-    assert dict(store.shelf("feedback.comments")) == {signal.event_id: "It is Friday now"}
+    assert dict(store.plumbing.shelf("feedback.comments")) == {signal.event_id: "It is Friday now"}
 
 
 def test_what_is_unknown_is_a_typed_error(store, feedback):

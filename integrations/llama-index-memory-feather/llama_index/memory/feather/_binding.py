@@ -47,7 +47,7 @@ class Bound:
             store = self.store()
             self._model = _model_for(store)
             # No model is a finding of this moment: vectors or a setting may come later.
-            self._is_resolved = self._model is not None or store.query_embedder is not None
+            self._is_resolved = self._model is not None or store.plumbing.query_embedder is not None
         return self._model
 
     async def amodel(self) -> BaseEmbedding | None:
@@ -80,7 +80,7 @@ class Bound:
 
 
 def _model_for(store: Store) -> BaseEmbedding | None:
-    if store.query_embedder is not None:
+    if store.plumbing.query_embedder is not None:
         return None
     # `Settings.embed_model` would make OpenAI's where the application has set none.
     model = Settings._embed_model  # noqa: SLF001

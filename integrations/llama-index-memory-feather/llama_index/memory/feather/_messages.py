@@ -100,7 +100,7 @@ def at_once(store: Store, vectors: object) -> AbstractContextManager[None]:
 
     None, where the store embeds by itself: others would have to wait until it has.
     """
-    is_embedding = vectors is None and store.query_embedder is not None
+    is_embedding = vectors is None and store.plumbing.query_embedder is not None
     return nullcontext() if is_embedding else store.transaction()
 
 

@@ -87,7 +87,7 @@ class StoreSource:
     def rest(self) -> None:
         """Have the store give back its memory and files until the next call; a pool does so."""
         if isinstance(self.opened, Store):
-            self.opened.rest()
+            self.opened.plumbing.rest()
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # what it names is one, however often it is named

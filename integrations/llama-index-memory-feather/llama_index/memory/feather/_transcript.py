@@ -41,7 +41,7 @@ class Transcript:
     def __init__(self, store: Store, session: str) -> None:
         if not session:
             raise ParameterError("a conversation's id must not be empty")
-        self._shelf: Shelf = store.shelf(f"{_PREFIX}{session}")
+        self._shelf: Shelf = store.plumbing.shelf(f"{_PREFIX}{session}")
 
     def entries(self, status: MessageStatus | None = None) -> list[Entry]:
         """Those of a status, or all."""
@@ -108,7 +108,9 @@ class Transcript:
 
 def sessions(store: Store) -> list[str]:
     """The conversations that have messages, sorted."""
-    return [name.removeprefix(_PREFIX) for name in store.shelves() if name.startswith(_PREFIX)]
+    return [
+        name.removeprefix(_PREFIX) for name in store.plumbing.shelves() if name.startswith(_PREFIX)
+    ]
 
 
 def dumped(message: ChatMessage) -> str:

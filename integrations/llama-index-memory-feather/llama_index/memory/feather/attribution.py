@@ -130,7 +130,7 @@ class FeatherAttributionHandler(BaseEventHandler):
             own = self._store.get_many(scores)
             if own:
                 hits = [Hit(memory=m, score=Score(value=scores[m.id])) for m in own]
-                self._store.log_recall(hits, turn=turn, reinforce=False)
+                self._store.plumbing.log_recall(hits, turn=turn, reinforce=False)
         except FeatherError as error:  # nobody waits for this thread: a closed store, a full disk
             _log.warning("what turn %r was shown could not be logged: %s", turn, error)
 
@@ -148,15 +148,15 @@ def log_retrieved(store: Store, hits: Iterable[Hit], *, reinforce: bool) -> None
     turn = current_turn()
     if turn is not None and _is_watched(store):
         turn = retrieved_only(turn)
-    store.log_recall(hits, turn=turn, reinforce=reinforce)
+    store.plumbing.log_recall(hits, turn=turn, reinforce=reinforce)
 
 
 def log_shown(store: Store, hits: Sequence[Hit], *, turn: str, reinforce: bool) -> None:
     """Log under a turn what was put before a model."""
     if _is_watched(store):  # counted where a retriever counts, so that both together count once
-        store.log_recall(hits, turn=retrieved_only(turn), reinforce=reinforce)
+        store.plumbing.log_recall(hits, turn=retrieved_only(turn), reinforce=reinforce)
         reinforce = False
-    store.log_recall(hits, turn=turn, reinforce=reinforce)
+    store.plumbing.log_recall(hits, turn=turn, reinforce=reinforce)
 
 
 def _is_watched(store: Store) -> bool:

@@ -132,7 +132,7 @@ class MemoryFeedback:
             raise ParameterError(f"the answer was not made of {strangers[0]!r}")
         if own:  # there may be no turn at all, or one in which somebody else showed them
             hits = [Hit(memory=memory, score=Score(value=1.0)) for memory in meant]
-            self._store.log_recall(hits, turn=turn, reinforce=False)
+            self._store.plumbing.log_recall(hits, turn=turn, reinforce=False)
         if memory_ids is None and copied_text is None and own:
             memory_ids = own
         vectors = None if correction is None else self._bound.vectors([correction])

@@ -124,7 +124,7 @@ class FeatherKVStore(BaseKVStore):
         return await asyncio.to_thread(self.delete, key, collection)
 
     def _shelf(self, collection: str) -> Shelf:
-        return self._source.store().shelf(f"{_PREFIX}{collection}")
+        return self._source.store().plumbing.shelf(f"{_PREFIX}{collection}")
 
 
 def drop_documents(store: Store, ids: Iterable[str] | None = None) -> None:
@@ -134,10 +134,13 @@ def drop_documents(store: Store, ids: Iterable[str] | None = None) -> None:
     knows its hash and takes it for unchanged. Their text goes as well; what a document store has
     of the nodes it keeps itself, it takes care of itself.
     """
-    for name in store.shelves():
+    for name in store.plumbing.shelves():
         if not name.startswith(_PREFIX) or not name.endswith(_HASHES):
             continue
-        seen, texts = store.shelf(name), store.shelf(f"{name.removesuffix(_HASHES)}/data")
+        seen, texts = (
+            store.plumbing.shelf(name),
+            store.plumbing.shelf(f"{name.removesuffix(_HASHES)}/data"),
+        )
         gone = list(seen) if ids is None else list(ids)
         seen.discard(gone)
         texts.discard(gone)

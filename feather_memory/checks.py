@@ -1,0 +1,205 @@
+"""What callers give, checked once at the door: the value as it is kept, or a refusal."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import blake2b
+from numbers import Real
+from typing import Any, Final
+
+import numpy as np
+
+from feather_memory.config import (
+    MAX_DIMENSION,
+    MAX_ID_LENGTH,
+    MAX_METADATA_BYTES,
+    MAX_TEXT_BYTES,
+)
+from feather_memory.errors import InvalidMetadataError, InvalidVectorError, ParameterError
+from feather_memory.types import Seconds, Vector, When
+
+DECIMALS: Final = 6
+"""Times are kept to the microsecond, as datetimes are."""
+
+FIRST: Final[Seconds] = -62_135_596_800.0
+"""0001-01-01 UTC, the first moment a datetime can name."""
+
+LAST: Final[Seconds] = math.nextafter(253_402_300_800.0, 0.0)
+"""The last float before the year 10000."""
+
+
+def label(value: object, name: str) -> str:
+    """A short non-empty string, such as an id or a key."""
+    if not isinstance(value, str):
+        raise ParameterError(f"{name} must be a string, got {value!r}")
+    if not value or len(value) > MAX_ID_LENGTH:
+        raise ParameterError(f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}")
+    if "\0" in value:
+        raise ParameterError(f"{name} must not hold a NUL character, got {value!r:.80}")
+    return unicode_text(value, name)
+
+
+def labels(values: object, name: str) -> list[str]:
+    """Several of them; one string alone is refused, for it would be read letter by letter."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
+    return [label(value, name) for value in values]
+
+
+def unicode_text(value: str, name: str) -> str:
+    """A text without half a surrogate pair, which UTF-8 cannot keep."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ParameterError(f"{name} is not valid Unicode: {value!r:.80}") from error
+    return value
+
+
+def text(value: object, name: str) -> str:
+    """A text that says something, of at most 16 MiB."""
+    if not isinstance(value, str):
+        raise ParameterError(f"{name} must be a string, got {value!r:.80}")
+    if not value.strip():
+        raise ParameterError(f"{name} must say something, got {value!r:.80}")
+    unicode_text(value, name)
+    if len(value) > MAX_TEXT_BYTES // 4 and (size := len(value.encode())) > MAX_TEXT_BYTES:
+        raise ParameterError(f"{name} may have {MAX_TEXT_BYTES:,} bytes, got {size:,}")
+    return value
+
+
+def metadata(value: object, name: str) -> str:
+    """A dict as JSON that reads back as the very same, of at most 1 MiB; None is an empty one."""
+    if value is None:
+        return "{}"
+    if not isinstance(value, dict):
+        raise InvalidMetadataError(f"{name} must be a dict, got {value!r:.80}")
+    kept = exact_json(value, name)
+    if len(kept) > MAX_METADATA_BYTES:
+        raise InvalidMetadataError(
+            f"{name} may have {MAX_METADATA_BYTES:,} bytes as JSON, got {len(kept):,}"
+        )
+    return kept
+
+
+def exact_json(value: object, name: str) -> str:
+    """The value as JSON that reads back as the very same.
+
+    Raises:
+        InvalidMetadataError: There is none.
+    """
+    try:
+        kept = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        kept.encode()
+        same = json.loads(kept) == value
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidMetadataError(f"{name} cannot be kept as JSON: {error}") from error
+    if not same:
+        raise InvalidMetadataError(
+            f"{name} would come back changed from JSON (keys must be strings, no tuples): "
+            f"{value!r:.80}"
+        )
+    return kept
+
+
+def number(value: object, name: str, least: float, most: float = math.inf) -> float:
+    """A number in [least, most]; a bool is none."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number or not least <= value <= most:  # type: ignore[operator]  # NaN fails, too
+        raise ParameterError(f"{name} must be a number in [{least:g}, {most:g}], got {value!r}")
+    return float(value)  # type: ignore[arg-type]  # it is Real
+
+
+def unit_interval(value: object, name: str) -> float:
+    """A number in [0, 1]."""
+    return number(value, name, 0.0, 1.0)
+
+
+def share(value: object, name: str) -> float:
+    """A number in (0, 1], such as an edge's weight or a signal's strength."""
+    if (checked := unit_interval(value, name)) == 0:
+        raise ParameterError(f"{name} must be above 0, got {value!r}")
+    return checked
+
+
+def whole(value: object, name: str, least: int) -> int:
+    """A whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ParameterError(f"{name} must be a whole number ≥ {least}, got {value!r}")
+    return int(value)
+
+
+def seconds(moment: When, name: str) -> Seconds:
+    """The moment as Unix seconds, to the microsecond.
+
+    Args:
+        moment: A timezone-aware datetime, or Unix seconds.
+        name: Of the argument, for the message.
+
+    Raises:
+        ParameterError: a naive datetime, NaN, infinity, a moment outside the years 1 to 9999,
+            or something else.
+
+    >>> seconds(datetime(2026, 1, 1, tzinfo=UTC), "as_of")
+    1767225600.0
+    """
+    value: Any = moment
+    if isinstance(moment, datetime):
+        if moment.utcoffset() is None:
+            raise ParameterError(f"{name} must say its timezone, got the naive {moment!r}")
+        value = min(moment.timestamp(), LAST)  # datetime.max has no float of its own
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    if not is_number:
+        raise ParameterError(f"{name} must be an aware datetime or Unix seconds, got {moment!r}")
+    # NaN fails every comparison. Compared before float(), which whole numbers may overflow.
+    if not FIRST <= value <= LAST:
+        raise ParameterError(f"{name} must lie in the years 1 to 9999, got {moment!r}")
+    return min(round(float(value), DECIMALS), LAST)
+
+
+when: Callable[[Seconds], datetime] = partial(datetime.fromtimestamp, tz=UTC)
+"""The moment as a timezone-aware datetime in UTC."""
+
+
+def vector(value: object, name: str = "vector") -> Vector:
+    """One vector as a contiguous float32 copy, shape (dim,).
+
+    Raises:
+        InvalidVectorError: It is empty, has another number of axes than one, or holds NaN or inf.
+    """
+    try:
+        given = np.asarray(value)
+        if given.dtype.kind not in "fiu":
+            raise InvalidVectorError(f"{name} must hold numbers, got {given.dtype} values")
+        with np.errstate(over="ignore"):
+            copied = np.array(given, np.float32, order="C", copy=True)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, InvalidVectorError):
+            raise
+        raise InvalidVectorError(f"{name} must be numbers, got {value!r:.80}") from error
+    if copied.ndim != 1 or not 1 <= copied.size <= MAX_DIMENSION:
+        raise InvalidVectorError(
+            f"{name} must have shape (dim,) with dim from 1 to {MAX_DIMENSION}, got {copied.shape}"
+        )
+    if not np.isfinite(copied).all():
+        at = int(np.flatnonzero(~np.isfinite(copied))[0])
+        raise InvalidVectorError(f"{name} must be finite in float32, got {given[at]} at {at}")
+    return copied
+
+
+def stable_id(*said: str | int | None, size: int = 12) -> str:
+    """The id of what is always the same: equal parts, in their order, make an equal id.
+
+    Args:
+        said: What it is made of. None is a part of its own, and so is "".
+        size: Bytes of the digest; the id has twice as many hexadecimal digits.
+    """
+    digest = blake2b(digest_size=size)
+    for part in said:
+        said_as = "" if part is None else str(part)
+        head = "-" if part is None else len(said_as)
+        digest.update(f"{head}:{said_as}".encode(errors="surrogatepass"))
+    return digest.hexdigest()

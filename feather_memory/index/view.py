@@ -1,0 +1,93 @@
+"""All memories of a store at one generation, as arrays that never change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from feather_memory.filters.language import Path
+from feather_memory.filters.masks import Codes
+from feather_memory.index.approximate import Approximation
+from feather_memory.index.matrix import Matrix
+from feather_memory.model.fields import NUMBERS
+from feather_memory.model.scoring import stretch
+from feather_memory.types import Numbers, Positions, Vector
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What knows memories by their position: shared by the Views that come of one beginning."""
+
+    codes: dict[Path, Codes] = field(default_factory=dict)
+    """The fields that filters have asked for."""
+    approximation: Approximation = field(default_factory=Approximation)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Arrays of length n, in order of the memories' rows.
+
+    Later writes make another View, which shares what they left alone.
+    """
+
+    generation: int
+    rows: npt.NDArray[np.int64]
+    columns: Mapping[str, Numbers]
+    """The numbers of each memory by field, in double precision; NaN stands for none."""
+    until: Numbers
+    """The first of valid_to and expires_at, inf if open, −inf for a row that is gone."""
+    stretched: Vector
+    importance: Vector
+    """In single precision, for ranking."""
+    matrix: Matrix | None
+    """None while no memory has a vector."""
+    lineage: Lineage
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def positions(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Positions:
+        """Where these rows stand; those the View does not have are left out."""
+        wanted = np.asarray(rows, np.int64)
+        if not len(self.rows):
+            return np.empty(0, np.intp)
+        found = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
+        return np.asarray(found[self.rows[found] == wanted], np.intp)
+
+
+def derived(columns: Mapping[str, Numbers]) -> tuple[Numbers, Vector, Vector]:
+    """`until`, `stretched` and `importance` of a View, from its columns."""
+    until = np.fmin(columns["valid_to"], columns["expires_at"])
+    until[np.isnan(until)] = np.inf
+    stretched = stretch(columns["recalls"]).astype(np.float32)
+    return until, stretched, columns["importance"].astype(np.float32)
+
+
+def view_of(
+    generation: int,
+    rows: npt.NDArray[np.int64],
+    columns: Mapping[str, Numbers],
+    matrix: Matrix | None,
+    approximation: Approximation,
+) -> View:
+    """A View of live memories, from what a mapped file holds."""
+    until, stretched, importance = derived(columns)
+    return View(
+        generation=generation,
+        rows=rows,
+        columns=dict(columns),
+        until=until,
+        stretched=stretched,
+        importance=importance,
+        matrix=matrix,
+        lineage=Lineage(approximation=approximation),
+    )
+
+
+def no_view() -> View:
+    """The View of a store that holds nothing."""
+    nothing = dict.fromkeys(NUMBERS, np.empty(0))
+    return view_of(0, np.empty(0, np.int64), nothing, None, Approximation())

@@ -1,0 +1,171 @@
+"""The fields of a memory, each declared once: whatever writes, reads or filters them looks here.
+
+A Record is a memory as it is kept: times are seconds, metadata is JSON, the vector bytes. What
+each field is besides its type stands beside it, as a `Field`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from feather_memory import checks
+from feather_memory.checks import label, seconds, unit_interval, when
+from feather_memory.model.memory import Memory
+from feather_memory.types import Seconds
+
+Kind = Literal["text", "real", "time", "integer", "json", "vector"]
+Check = Callable[[Any, str], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """What a field of a Record is, besides its type."""
+
+    kind: Kind
+    given: str | None = None
+    """As what a caller says it; None where it is not the caller's to say."""
+    check: Check | None = None
+    """(value, name) → the value as it is kept. It raises a ParameterError for any other."""
+    is_content: bool = False
+    """Whether a search reads it: where it changes, the memory gets a new row."""
+    is_filtered: bool = True
+    """Whether a filter may name it as a field of the memory itself."""
+
+
+def _kept(
+    kind: Kind,
+    *,
+    given: str | None = None,
+    check: Check | None = None,
+    default: Any = dataclasses.MISSING,
+    is_content: bool = False,
+    is_filtered: bool = True,
+) -> Any:
+    declared = Field(
+        kind=kind, given=given, check=check, is_content=is_content, is_filtered=is_filtered
+    )
+    return dataclasses.field(default=default, metadata={"field": declared})
+
+
+def _or_none(check: Check) -> Check:
+    return lambda value, name: None if value is None else check(value, name)
+
+
+def _label(given: str) -> Any:
+    return _kept("text", given=given, check=_or_none(label), default=None, is_content=True)
+
+
+def _bytes(value: Any, name: str) -> bytes:
+    return checks.vector(value, name).astype("<f4", copy=False).tobytes()
+
+
+@dataclass(slots=True, kw_only=True)
+class Record:
+    """A memory as it is kept, or is about to be."""
+
+    id: str = _kept("text")
+    text: str = _kept("text", given="text", check=checks.text, is_content=True)
+    metadata: str = _kept("json", given="metadata", check=checks.metadata, default="{}",
+                          is_content=True, is_filtered=False)  # fmt: skip
+    key: str | None = _label("key")
+    session: str | None = _label("session")
+    actor: str | None = _label("actor")
+    role: str | None = _label("role")
+    prior: float = _kept("real", given="importance", check=_or_none(unit_interval),
+                         is_filtered=False)  # fmt: skip
+    """Importance as the caller gave it."""
+    importance: float = _kept("real")
+    """The prior folded with the signals."""
+    recalls: int = _kept("integer", default=0)
+    created_at: Seconds = _kept("time")
+    updated_at: Seconds = _kept("time")
+    valid_from: Seconds = _kept("time", given="valid_from", check=_or_none(seconds))
+    stated_to: Seconds | None = _kept("time", given="valid_to", check=_or_none(seconds),
+                                      default=None, is_filtered=False)  # fmt: skip
+    """The end of validity as the caller gave it."""
+    valid_to: Seconds | None = _kept("time", default=None)
+    """The earliest of `stated_to` and the supersessions."""
+    expires_at: Seconds | None = _kept("time", given="expires_at", check=_or_none(seconds),
+                                       default=None)  # fmt: skip
+    vector: bytes | None = _kept("vector", given="vector", check=_or_none(_bytes), default=None,
+                                 is_content=True, is_filtered=False)  # fmt: skip
+    """Little-endian float32, as given."""
+    row: int = dataclasses.field(default=0, compare=False)
+    """Which row it has; given by the truth."""
+
+
+FIELDS: Final[Mapping[str, Field]] = {
+    each.name: each.metadata["field"]
+    for each in dataclasses.fields(Record)
+    if "field" in each.metadata
+}
+"""Every kept field, by its name."""
+
+GIVEN: Final[Mapping[str, str]] = {
+    field.given: name for name, field in FIELDS.items() if field.given is not None
+}
+"""What a caller may say of a memory, besides its id, and the field it is kept in."""
+
+FILTERED: Final = tuple(name for name, field in FIELDS.items() if field.is_filtered)
+"""The fields of the memory itself that a filter may name."""
+
+NUMBERS: Final = tuple(
+    name for name in FILTERED if FIELDS[name].kind in {"time", "real", "integer"}
+)
+"""Those of them that are numbers: what the arrays of a View hold of each memory."""
+
+CONTENT: Final = tuple(name for name, field in FIELDS.items() if field.is_content)
+"""What a search reads of a memory."""
+
+
+def content_of(record: Record) -> tuple[object, ...]:
+    """What a search reads of it: whatever changes here gives it a new row."""
+    return tuple(getattr(record, name) for name in CONTENT)
+
+
+def filtered_of(record: Record) -> dict[str, Any]:
+    """The record as filters read it."""
+    said = {name: getattr(record, name) for name in FILTERED}
+    return {**said, "metadata": json.loads(record.metadata)}
+
+
+_DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
+    "time": when,
+    "json": json.loads,
+    "vector": lambda blob: np.frombuffer(blob, np.dtype("<f4")),
+}
+_SHOWN: Final = tuple(
+    (each.name, _DECODED.get(FIELDS[each.name].kind))
+    for each in dataclasses.fields(Memory)
+    if each.name in FIELDS
+)
+
+
+def memories_of(
+    records: Iterable[Record],
+    supersedes: Mapping[str, tuple[str, ...]],
+    superseded_by: Mapping[str, tuple[str, ...]],
+) -> list[Memory]:
+    """The records as callers see them.
+
+    Args:
+        records: In any order, which is kept.
+        supersedes: By id, what each replaced.
+        superseded_by: By id, what replaced it.
+    """
+    made = []
+    for record in records:
+        said: dict[str, Any] = {}
+        for name, decode in _SHOWN:
+            value = getattr(record, name)
+            if value is not None:
+                said[name] = value if decode is None else decode(value)
+        new, old = supersedes.get(record.id, ()), superseded_by.get(record.id, ())
+        made.append(Memory(**said, supersedes=new, superseded_by=old))
+    return made

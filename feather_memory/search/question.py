@@ -1,0 +1,50 @@
+"""A checked query: what is asked, of which memories, and how it is ranked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+from feather_memory.checks import label
+from feather_memory.filters.language import F, Filter
+from feather_memory.filters.parse import parse
+from feather_memory.model.scoring import Scoring
+from feather_memory.types import Seconds, Vector, VectorLike, When
+
+
+class SearchOptions(TypedDict, total=False):
+    """What may be said of a search besides its text and k; `Store.search` says what each is."""
+
+    vector: VectorLike | None
+    where: Filter | Mapping[str, Any] | None
+    session: str | None
+    as_of: When | None
+    known_at: When | None
+    scoring: Scoring | None
+    now: When | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a search is asked, checked and embedded."""
+
+    text: str | None
+    vector: Vector | None
+    """Unit length, shape (dim,)."""
+    scoring: Scoring
+    now: Seconds
+    as_of: Seconds
+    known_at: Seconds | None = None
+    where: Filter | None = None
+    dense_weight: float = 1.0
+    """Share of the similarity in the relevance: all of it where no text is asked."""
+
+
+def condition(where: Filter | Mapping[str, Any] | None, session: str | None) -> Filter | None:
+    """The one filter of a search that may name a session, too."""
+    stated = parse(where)
+    if session is None:
+        return stated
+    only = F("session") == label(session, "session")
+    return only if stated is None else stated & only

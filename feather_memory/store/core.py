@@ -1,0 +1,31 @@
+"""What the parts of one open store share, and nobody outside sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from feather_memory.index.columns import Columns
+from feather_memory.truth.contract import Truth
+from feather_memory.write.embedding import Embedding
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """One store: where its memories are, what is derived of them, what makes vectors."""
+
+    truth: Truth
+    columns: Columns
+    embedding: Embedding
+
+    @classmethod
+    def over(cls, truth: Truth, embedding: Embedding) -> Self:
+        """That of a truth which is open already."""
+        return cls(truth, Columns(truth.path), embedding)
+
+
+class Part:
+    """One part of a store: its verbs about one noun. A Store joins them all."""
+
+    def __init__(self, core: Core) -> None:
+        self._core = core

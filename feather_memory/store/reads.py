@@ -1,0 +1,148 @@
+"""The part of a store that says what it holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from feather_memory.checks import label, labels, whole
+from feather_memory.errors import StoreAccessError, UnknownMemoryError
+from feather_memory.filters.language import Filter
+from feather_memory.filters.parse import parse
+from feather_memory.index import beside
+from feather_memory.model.memory import Edge, Memory, Signal, StoreStats
+from feather_memory.search.searcher import Searcher
+from feather_memory.store.core import Part
+from feather_memory.truth.contract import ReadTransaction
+
+
+class Reads(Part):
+    """What a store holds, read one by one; and its file."""
+
+    def __len__(self) -> int:
+        """How many memories there are, current or not."""
+        with self._core.truth.reading() as moment:
+            return moment.memories.count()
+
+    @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._core.truth.path
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose file this is."""
+        return self._core.truth.tenant
+
+    def get(self, id: str) -> Memory:  # noqa: A002  the field's name
+        """The memory with that id, current or not.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        found = self.get_many([id])
+        if not found:
+            raise UnknownMemoryError(id)
+        return found[0]
+
+    def get_many(self, ids: Iterable[str]) -> list[Memory]:
+        """The memories with those ids, in their order; those that do not exist are left out."""
+        wanted = labels(ids, "ids")
+        with self._core.truth.reading() as moment:
+            found = moment.memories.by_ids(wanted)
+            return moment.memories.shown([found[id_] for id_ in wanted if id_ in found])
+
+    def iterate(self, where: Filter | Mapping[str, Any] | None = None) -> Iterator[Memory]:
+        """Every memory that a filter lets through, current or not, in the order of writing."""
+        condition, row = parse(where), -1
+        while True:
+            with self._core.truth.reading() as moment:
+                records = moment.memories.page(after=row, where=condition)
+                found = moment.memories.shown(records)
+            yield from found
+            if not records:
+                return
+            row = records[-1].row
+
+    def latest(
+        self, k: int = 5, *, where: Filter | Mapping[str, Any] | None = None
+    ) -> list[Memory]:
+        """The k memories written last that a filter lets through, current or not, latest first.
+
+        What has new content was written anew; a link, a signal or another end is no content.
+
+        Raises:
+            ParameterError: `k` is below 1.
+        """
+        count, condition = whole(k, "k", 1), parse(where)
+        with self._core.truth.reading() as moment:
+            return moment.memories.shown(moment.memories.latest(count, condition))
+
+    def history(self, id: str) -> list[Memory]:  # noqa: A002  the field's name
+        """What a fact was over time: all that the memory replaced or was replaced by.
+
+        Ordered by `valid_from`, then by when it was recorded; the last is the latest.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._core.truth.reading() as moment:
+            _require(moment, id)
+            found = moment.memories.by_ids(moment.edges.chain(id))
+            chain = moment.memories.shown(list(found.values()))
+        return sorted(chain, key=lambda memory: (memory.valid_from, memory.created_at, memory.id))
+
+    def edges(self, id: str) -> list[Edge]:  # noqa: A002  the field's name
+        """Every edge that starts or ends at a memory.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._core.truth.reading() as moment:
+            _require(moment, id)
+            return moment.edges.touching([id])
+
+    def signals(self, id: str) -> list[Signal]:  # noqa: A002  the field's name
+        """Every signal about a memory, oldest first.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._core.truth.reading() as moment:
+            _require(moment, id)
+            return moment.engagement.signals_of([id])[id]
+
+    def stats(self) -> StoreStats:
+        """Counts and sizes."""
+        truth, columns = self._core.truth, self._core.columns
+        with Searcher.over(truth, columns) as searcher:
+            counts, view = searcher.transaction.audit.counts(truth.now()), searcher.view
+        return StoreStats(
+            path=str(self.path),
+            dimension=None if view.matrix is None else view.matrix.dim,
+            generation=view.generation,
+            file_bytes=beside.file_bytes(self.path),
+            derived_bytes=beside.derived_bytes(self.path),
+            index="exact" if view.lineage.approximation.index is None else "hnsw",
+            **counts,
+        )
+
+    def backup(self, path: str | os.PathLike[str]) -> None:
+        """Copy the store as it is now to a new file, while others go on using it.
+
+        Raises:
+            StoreAccessError: There is a file at `path` already, or it cannot be written.
+        """
+        target = Path(path)
+        if target.exists():
+            raise StoreAccessError(f"{str(target)!r} exists; a backup never overwrites")
+        if not target.parent.is_dir():
+            raise StoreAccessError(f"cannot write {str(target)!r}: no such folder")
+        self._core.truth.backup(target)
+
+
+def _require(moment: ReadTransaction, id_: str) -> None:
+    if moment.memories.find(label(id_, "id")) is None:
+        raise UnknownMemoryError(id_)

@@ -1,0 +1,68 @@
+"""The part of a store that logs what a model was shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from feather_memory.checks import label
+from feather_memory.errors import ParameterError, UnknownTurnError
+from feather_memory.model.hits import Hit
+from feather_memory.model.memory import Memory
+from feather_memory.store.core import Part
+
+
+class Recalls(Part):
+    """The recall log: which memories each turn was shown, under which names."""
+
+    def log_recall(
+        self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
+    ) -> str:
+        """Record that a model was shown these Hits, however they were found; the turn's name.
+
+        Args:
+            hits: Best first. What has been forgotten since is left out.
+            turn: As in `recall`, as is `reinforce`.
+            reinforce: Count the recall, once a turn.
+        """
+        name = os.urandom(8).hex() if turn is None else label(turn, "turn")
+        shown = [(hit.memory.id, hit.score.value) for hit in hits]
+        with self._core.truth.writing() as transaction:
+            present = transaction.memories.rows_of([id_ for id_, _ in shown])
+            shown = [pair for pair in shown if pair[0] in present]
+            fresh = transaction.engagement.log(name, transaction.now, shown)
+            if reinforce:
+                transaction.memories.count_recall(fresh)
+        return name
+
+    def shown(self, turn: str) -> list[Memory]:
+        """The memories that a turn was shown, best first, but for those forgotten since.
+
+        Raises:
+            UnknownTurnError: Nothing was recalled under that turn.
+        """
+        with self._core.truth.reading() as moment:
+            logged = moment.engagement.recalled(label(turn, "turn"))
+            if logged is None:
+                raise UnknownTurnError(turn)
+            ids = logged[1]
+            found = moment.memories.by_ids(ids)
+            return moment.memories.shown([found[id_] for id_ in ids if id_ in found])
+
+    def name_turn(self, turn: str, also: str) -> None:
+        """Give a turn another name, such as its message's id: feedback finds it by either.
+
+        Args:
+            turn: Of a recall.
+            also: The further name. A name that it has already is no change.
+
+        Raises:
+            UnknownTurnError: Nothing was recalled under `turn`.
+            ParameterError: `also` names another turn.
+        """
+        label(turn, "turn"), label(also, "also")
+        with self._core.truth.writing() as transaction:
+            if transaction.engagement.turn(turn) is None:
+                raise UnknownTurnError(turn)
+            if not transaction.engagement.rename(turn, also):
+                raise ParameterError(f"{also!r} names another turn than {turn!r}")

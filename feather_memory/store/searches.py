@@ -1,0 +1,187 @@
+"""The part of a store that finds memories, says why, and logs what a model was shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Unpack
+
+from feather_memory.checks import label, labels, seconds, whole
+from feather_memory.errors import ParameterError
+from feather_memory.filters.language import Filter
+from feather_memory.model.hits import ContextChain, Hits, Verdict
+from feather_memory.model.memory import Memory
+from feather_memory.model.scoring import Scoring
+from feather_memory.search.question import Question, SearchOptions, condition
+from feather_memory.search.searcher import Searcher
+from feather_memory.store.core import Part
+from feather_memory.store.recalls import Recalls
+from feather_memory.types import VectorLike, When
+
+_DEFAULT = Scoring()
+_SIMILARITY = Scoring(time_weight=0, importance_weight=0, dense_weight=1)
+
+
+class Searches(Part):
+    """Search by meaning, words and links, at any moment. Only `recall` writes: its log."""
+
+    def search(
+        self,
+        text: str | None = None,
+        k: int = 5,
+        *,
+        vector: VectorLike | None = None,
+        where: Filter | Mapping[str, Any] | None = None,
+        session: str | None = None,
+        as_of: When | None = None,
+        known_at: When | None = None,
+        scoring: Scoring | None = None,
+        now: When | None = None,
+    ) -> Hits:
+        """The k best of all memories that may be returned, by the formula of docs/scoring.md.
+
+        Writes nothing. Fewer than k only if fewer may be returned.
+
+        Args:
+            text: What to look for. Embedded, too, if there is an embedder and no `vector`,
+                unless the scoring gives similarity no weight.
+            k: At least 1.
+            vector: What to look for, shape (dim,).
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then? Now unless given.
+            known_at: Only what was recorded by then.
+            scoring: How relevance, age and importance weigh.
+            now: From when ages count; the clock's time unless given.
+
+        Raises:
+            ParameterError: An argument outside its range, or neither text nor vector.
+            DimensionError: The vector's length is not this store's.
+        """
+        count = whole(k, "k", 1)
+        question = self._question(
+            text, vector=vector, where=where, session=session, as_of=as_of,
+            known_at=known_at, scoring=scoring, now=now,
+        )  # fmt: skip
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            return searcher.search(question, count)
+
+    def nearest(
+        self, vector: VectorLike, k: int = 5, *, where: Filter | Mapping[str, Any] | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        now: When | None = None,
+    ) -> list[tuple[Memory, float]]:  # fmt: skip
+        """The k memories nearest to a vector, with their cosine in [−1, 1]; nothing else counts.
+
+        A memory without a vector counts as 0. The arguments are those of `search`.
+        """
+        count = whole(k, "k", 1)
+        question = self._question(
+            None, vector=vector, where=where, session=session, as_of=as_of, known_at=known_at,
+            now=now, scoring=_SIMILARITY,
+        )  # fmt: skip
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            return searcher.nearest(question, count)
+
+    def context_chain(
+        self,
+        text: str | None = None,
+        k: int = 5,
+        hops: int = 2,
+        *,
+        types: Iterable[str] | None = None,
+        limit: int = 50,
+        time_weight: float | None = None,
+        **asked: Unpack[SearchOptions],
+    ) -> ContextChain:
+        """The k best memories and what is linked to them within `hops` steps.
+
+        A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
+        if that is better. Filters and currency hold for every memory reached.
+
+        Args:
+            text: As in `search`, as are `k` and the further arguments.
+            k: How many memories the query itself finds, at least 1.
+            hops: How far to walk, at least 0.
+            types: Only over edges of these types.
+            limit: How many memories there may be in all, at least 1.
+            time_weight: Instead of the scoring's.
+            asked: Further arguments of `search`.
+        """
+        asked["scoring"] = _scoring(asked.get("scoring"), time_weight)
+        question = self._question(text, **asked)
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            return searcher.context_chain(
+                question,
+                whole(k, "k", 1),
+                hops=whole(hops, "hops", 0),
+                types=None if types is None else frozenset(labels(types, "types")),
+                limit=whole(limit, "limit", 1),
+            )
+
+    def recall(
+        self,
+        text: str | None = None,
+        k: int = 5,
+        *,
+        turn: str | None = None,
+        reinforce: bool = True,
+        **asked: Unpack[SearchOptions],
+    ) -> Hits:
+        """A search whose answers are shown to a model: it is logged, so that feedback finds them.
+
+        Args:
+            text: As in `search`, as are `k` and the further arguments.
+            k: At least 1.
+            turn: The run or message this belongs to; drawn if not given, see `Hits.turn`.
+            reinforce: Count the recall, once a turn, so that decay is slower.
+            asked: Further arguments of `search`.
+        """
+        hits = self.search(text, k, **asked)
+        log = Recalls(self._core)
+        return Hits(hits, turn=log.log_recall(hits, turn=turn, reinforce=reinforce))
+
+    def why_not(
+        self, text: str | None, id: str, k: int = 5, **asked: Unpack[SearchOptions]
+    ) -> Verdict:
+        """Why a search of the same arguments does not return a memory: a gate, or its rank."""
+        question = self._question(text, **asked)
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            return searcher.why_not(question, label(id, "id"), whole(k, "k", 1))
+
+    def _question(
+        self,
+        text: str | None,
+        *,
+        vector: VectorLike | None = None,
+        where: Filter | Mapping[str, Any] | None = None,
+        session: str | None = None,
+        as_of: When | None = None,
+        known_at: When | None = None,
+        scoring: Scoring | None = None,
+        now: When | None = None,
+    ) -> Question:
+        if text is None and vector is None:
+            raise ParameterError("a search needs a text, a vector, or both")
+        if text is not None and not isinstance(text, str):
+            raise ParameterError(f"text must be a string, got {text!r:.80}")
+        ranked = _scoring(scoring)
+        query = self._core.embedding.query(text if ranked.dense_weight > 0 else None, vector)
+        dense_weight = ranked.dense_weight if query is not None else 0.0
+        moment = self._core.truth.now() if now is None else seconds(now, "now")
+        return Question(
+            text=text,
+            vector=query,
+            scoring=ranked,
+            now=moment,
+            as_of=moment if as_of is None else seconds(as_of, "as_of"),
+            known_at=None if known_at is None else seconds(known_at, "known_at"),
+            where=condition(where, session) if where is not None or session is not None else None,
+            dense_weight=1.0 if text is None else dense_weight,
+        )
+
+
+def _scoring(given: Scoring | None, time_weight: float | None = None) -> Scoring:
+    if given is not None and not isinstance(given, Scoring):
+        raise ParameterError(f"scoring must be a Scoring, got {given!r}")
+    scoring = given or _DEFAULT
+    return scoring if time_weight is None else scoring.replace(time_weight=time_weight)

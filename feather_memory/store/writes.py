@@ -1,0 +1,279 @@
+"""The part of a store that remembers, corrects, links and forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Final, Unpack
+
+from feather_memory.checks import label, labels, share
+from feather_memory.errors import ParameterError, UnknownMemoryError
+from feather_memory.filters.language import Filter
+from feather_memory.filters.parse import parse
+from feather_memory.index import beside
+from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
+from feather_memory.progress import Progress
+from feather_memory.store.core import Part
+from feather_memory.types import VectorLike, When
+from feather_memory.write import memories as write
+from feather_memory.write.draft import Draft, MemoryFields
+
+
+class Keep:
+    """The type of `KEEP`."""
+
+    def __repr__(self) -> str:
+        return "KEEP"
+
+
+KEEP: Final = Keep()
+"""An argument of `update` that is not given; None clears the field."""
+
+
+class Writes(Part):
+    """Memories and edges are written here, each verb in one transaction."""
+
+    def add(
+        self,
+        text: str,
+        *,
+        id: str | None = None,  # noqa: A002  the field's name
+        vector: VectorLike | None = None,
+        importance: float | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        key: str | None = None,
+        session: str | None = None,
+        actor: str | None = None,
+        role: str | None = None,
+        valid_from: When | None = None,
+        valid_to: When | None = None,
+        expires_at: When | None = None,
+    ) -> Memory:
+        """Remember a text. When this returns, it is on disk.
+
+        An id that exists gets this text, vector and metadata; its history stays, and the same
+        content again is no change. An occupied `key` is taken over: what held it is superseded.
+
+        Args:
+            text: Not blank.
+            id: Given by the caller; else one that sorts by time.
+            vector: Shape (dim,); else the embedder makes it, if there is one.
+            importance: In [0, 1]; 0.4 unless given.
+            metadata: What JSON can hold exactly.
+            key: The slot this is the current value of, such as "python.version".
+            session: The conversation it is from.
+            actor: Who said it.
+            role: As what: "user", "assistant" …
+            valid_from: Since when it is true; now unless given.
+            valid_to: Until when it was true.
+            expires_at: From when it is no longer returned.
+
+        Raises:
+            ParameterError: Any of these outside its range. Nothing was written.
+            DimensionError: The vector's length is not this store's.
+        """
+        given = {
+            "id": id,
+            "vector": vector,
+            "importance": importance,
+            "metadata": metadata,
+            "key": key,
+            "session": session,
+            "actor": actor,
+            "role": role,
+            "valid_from": valid_from,
+            "valid_to": valid_to,
+            "expires_at": expires_at,
+        }
+        return self.add_many([{"text": text, **given}])[0]
+
+    def add_many(
+        self, records: Iterable[Mapping[str, Any]], *, progress: Progress = False
+    ) -> list[Memory]:
+        """Remember many texts in one transaction: all of them, or none.
+
+        Args:
+            records: Dicts of the arguments of `add`.
+            progress: True for a bar in the terminal or notebook, or a function that is told
+                (done, total) while texts are embedded.
+        """
+        drafts = self._embedded([Draft.of_new(record) for record in records], progress=progress)
+        with self._core.truth.writing() as transaction:
+            written = write.put_many(transaction, drafts, transaction.now)
+            last = {record.id: record for record in written}
+            shown = transaction.memories.shown(list(last.values()))
+        by_id = {memory.id: memory for memory in shown}
+        return [by_id[record.id] for record in written]
+
+    def update(
+        self,
+        id: str,  # noqa: A002  the field's name
+        *,
+        text: Any = KEEP,
+        vector: Any = KEEP,
+        importance: Any = KEEP,
+        metadata: Any = KEEP,
+        key: Any = KEEP,
+        session: Any = KEEP,
+        actor: Any = KEEP,
+        role: Any = KEEP,
+        valid_from: Any = KEEP,
+        valid_to: Any = KEEP,
+        expires_at: Any = KEEP,
+    ) -> Memory:
+        """Correct a memory's record, leaving no past. For a fact that changed: `supersede`.
+
+        What is not given stays; None clears a field. The arguments are those of `add`.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        given = {
+            "text": text, "vector": vector, "importance": importance, "metadata": metadata,
+            "key": key, "session": session, "actor": actor, "role": role,
+            "valid_from": valid_from, "valid_to": valid_to, "expires_at": expires_at,
+        }  # fmt: skip
+        said = {name: value for name, value in given.items() if value is not KEEP}
+        draft = Draft.checked({"id": id, **said})
+        (draft,) = self._embedded([draft])
+        with self._core.truth.writing() as transaction:
+            old = transaction.memories.find(id)
+            if old is None:
+                raise UnknownMemoryError(id)
+            record = write.rewrite(transaction, draft, old, transaction.now)
+            return transaction.memories.shown([record])[0]
+
+    def supersede(self, old_id: str, text: str, **fields: Unpack[MemoryFields]) -> Memory:
+        """Replace a fact by a newer one: the new memory, the edge and the end of the old, at once.
+
+        The new memory takes over the old one's slot. The old one is no longer returned as
+        current from the new one's `valid_from` on.
+
+        Args:
+            old_id: Of the memory that is no longer true.
+            text: What is true now.
+            fields: Further arguments of `add`.
+
+        Raises:
+            UnknownMemoryError: `old_id` does not exist.
+            SupersedeCycleError: `id` is given, and the old memory replaced that one.
+        """
+        (draft,) = self._embedded([Draft.of_new({"text": text, **fields})])
+        old = label(old_id, "old_id")
+        with self._core.truth.writing() as transaction:
+            record = write.replace_fact(transaction, old, draft, transaction.now)
+            return transaction.memories.shown([record])[0]
+
+    def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
+        """Undo supersessions of a memory, by `new_id` or all, as if they had never been.
+
+        Raises:
+            UnknownMemoryError: `old_id` does not exist.
+            ParameterError: It is not superseded, or not by `new_id`.
+        """
+        with self._core.truth.writing() as transaction:
+            new = None if new_id is None else label(new_id, "new_id")
+            write.unsupersede(transaction, label(old_id, "old_id"), new)
+
+    def forget(
+        self,
+        ids: str | Iterable[str] | None = None,
+        *,
+        where: Filter | Mapping[str, Any] | None = None,
+        dry_run: bool = False,
+    ) -> Forgotten:
+        """Remove memories for good: when this returns, their bytes are in none of the files.
+
+        What a forgotten memory had superseded stays superseded.
+
+        Args:
+            ids: Of the memories.
+            where: Which of them, or of all if no ids are given.
+            dry_run: Only say what would go.
+
+        Raises:
+            ParameterError: Neither ids nor a filter is given.
+            UnknownMemoryError: An id that does not exist. Nothing was removed.
+            BusyStoreError: The memories are gone, but a reader in another process still keeps
+                the log alive that holds their bytes.
+        """
+        if ids is None and where is None:
+            raise ParameterError("forget needs ids or a filter; it never removes everything")
+        named = None if ids is None else labels([ids] if isinstance(ids, str) else ids, "ids")
+        condition = parse(where)
+        if dry_run:
+            with self._core.truth.reading() as moment:
+                return write.doomed(moment, named, condition, is_dry_run=True)[1]
+        with self._core.truth.writing() as transaction:
+            records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
+            if records:
+                write.forget(transaction, records)
+        if forgotten.ids:
+            beside.discard(self._core.truth.path)
+            self._core.truth.erase()
+        return forgotten
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Makes the writes of its block one: all of them are committed at its end, or none.
+
+        A write that fails inside and is caught has written nothing; the others stay. Reads inside
+        see what was there before. Other writers wait until the end, so embed before it. It holds
+        for this store and this thread.
+
+        >>> import tempfile, pathlib
+        >>> from feather_memory import Store
+        >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "alice.feather") as store:
+        ...     with store.transaction():
+        ...         question = store.add("Which day do we deploy?")
+        ...         answer = store.add("On Fridays")
+        ...         _ = store.link(question.id, answer.id, EdgeType.NEXT)
+        """
+        with self._core.truth.writing():
+            yield
+
+    # Links
+
+    def link(
+        self,
+        source: str,
+        target: str,
+        type: str = EdgeType.RELATED_TO,  # noqa: A002
+        weight: float = 1.0,
+    ) -> Edge:
+        """Link two memories: *source* type *target*. Linking again gives the edge a new weight.
+
+        Args:
+            source: Id of the memory it starts from.
+            target: Id of the memory it ends at.
+            type: An EdgeType, or a word of the caller's own.
+            weight: In (0, 1].
+
+        Raises:
+            UnknownMemoryError: Either does not exist.
+            SupersedeCycleError: A `supersedes` edge that would close a circle.
+        """
+        name, strength = label(type, "type"), share(weight, "weight")
+        label(source, "source"), label(target, "target")
+        if source == target:
+            raise ParameterError(f"an edge joins two memories, got {source!r} twice")
+        with self._core.truth.writing() as transaction:
+            return write.link(transaction, source, target, name, strength, transaction.now)
+
+    def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
+        """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""
+        with self._core.truth.writing() as transaction:
+            ends = label(source, "source"), label(target, "target")
+            return write.unlink(transaction, *ends, label(type, "type"))
+
+    def _embedded(self, drafts: list[Draft], *, progress: Progress = False) -> list[Draft]:
+        """The drafts with vectors; what is stored already under an id is not embedded again."""
+        embedding = self._core.embedding
+        if embedding.documents is None:
+            return drafts
+        known: dict[tuple[str | None, str], bytes] = {}
+        if named := [draft.id for draft in drafts if draft.id is not None]:
+            with self._core.truth.reading() as moment:
+                found = moment.memories.by_ids(named).values()
+            known = {(r.id, r.text): r.vector for r in found if r.vector is not None}
+        return embedding.complete(drafts, known, progress)

@@ -1,0 +1,391 @@
+"""What a truth is: where a store's memories really are, and all that it is asked to do.
+
+A Truth is opened, rested, woken by its next use, and closed. `reading()` gives one moment of it,
+`writing()` a transaction that is committed whole or not at all. Both speak in verbs, grouped by
+noun; what a connection is, only the truth knows. Whatever is derived stands outside and asks for
+`changes` since the generation it is at. `feather_memory.testing.TruthContract` is this page as
+tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from feather_memory.filters.language import Filter
+from feather_memory.model.fields import Record
+from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
+from feather_memory.types import Seconds
+
+Durability = Literal["process", "full"]
+"""What a returned write survives: the death of the process, or the loss of power, too."""
+
+
+class DamagedRowError(ValueError):
+    """A row holds what was never written; whoever knows the file's name says so to the caller."""
+
+
+@dataclass(slots=True)
+class State:
+    """What a truth says of itself, as of one moment."""
+
+    store_id: str
+    """Drawn at birth."""
+    tenant: str | None
+    dimension: int | None
+    """Of every vector; None until the first."""
+    generation: int
+    """Writes committed so far."""
+    next_row: int
+    """Rows are numbered upwards, and no number is used again."""
+    snapshot: str | None
+    """The mark of the mapped file that belongs to this history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to the memories since a generation."""
+
+    appended: list[tuple[Any, ...]]
+    """(row, the numbers of `fields.NUMBERS`, the vector's bytes), by row."""
+    touched: list[tuple[Any, ...]]
+    """Known rows with new numbers: the same, without the vector."""
+    gone: list[int]
+    """Rows that nothing has any more."""
+
+
+class Memories(Protocol):
+    """Memories, past and current. The words that they are found by are kept with them."""
+
+    def find(self, memory_id: str) -> Record | None:
+        """The one with that id."""
+
+    def by_ids(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Those that exist, by id."""
+
+    def by_rows(self, rows: Sequence[int]) -> list[Record]:
+        """Those in these rows, which exist, in the order asked for."""
+
+    def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
+        """The rows of those that exist, by id."""
+
+    def rows_of_keys(self, keys: Iterable[str]) -> dict[int, str]:
+        """The slots of those, past ones too, that have one of these, by row."""
+
+    def rows_known(self, *, as_of: Seconds, known_at: Seconds) -> list[int]:
+        """Rows of those that we knew at `known_at` to hold at `as_of`, ascending."""
+
+    def rows_holding(self, text: str) -> list[int]:
+        """Rows of all with this text, and perhaps of some others with its words."""
+
+    def matching(self, query: str) -> list[tuple[int, float]]:
+        """(row, BM25) of each that shares a word with the query; higher is better."""
+
+    def page(self, *, after: int, where: Filter | None) -> list[Record]:
+        """Some hundreds that a filter lets through, from the row after `after` on; none at the end."""
+
+    def stream(self, where: Filter | None = None) -> Iterator[Record]:
+        """All that a filter lets through, oldest row first, as they are needed."""
+
+    def latest(self, count: int, where: Filter | None) -> list[Record]:
+        """The `count` written last that a filter lets through, latest first."""
+
+    def count(self) -> int:
+        """How many there are."""
+
+    def holders(self, record: Record) -> list[tuple[str, Seconds]]:
+        """(id, valid_from) of the others that hold the record's key while it is valid."""
+
+    def shown(self, records: Collection[Record]) -> list[Memory]:
+        """The records as callers see them, with what they replaced and what replaced them."""
+
+    def changes(self, *, since: int, next_row: int) -> Changes:
+        """What a reader must learn that has all rows below `next_row` as of generation `since`."""
+
+    def values_of(self, name: str, *, from_row: int) -> list[tuple[int, Any]]:
+        """(row, value) of one field, `metadata` as JSON, of all from a row on."""
+
+
+class WritableMemories(Memories, Protocol):
+    """Memories, within a write transaction."""
+
+    def insert(self, records: Sequence[Record]) -> None:
+        """Add records whose ids are new, giving each its row.
+
+        Raises:
+            DimensionError: A vector is of another length than the first that was ever written.
+        """
+
+    def replace(self, old: Record, new: Record) -> None:
+        """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
+
+    def set_importance(self, importance: Mapping[str, float]) -> None:
+        """Write folded importances, by id."""
+
+    def count_recall(self, ids: Iterable[str]) -> None:
+        """Count one more turn in which each was shown."""
+
+    def delete(self, records: Sequence[Record]) -> None:
+        """Remove them, and all that hangs on them."""
+
+
+class Edges(Protocol):
+    """Edges, and the supersessions that stand behind the edges of that type."""
+
+    def find(self, source: str, target: str, type_: str) -> Edge | None:
+        """The edge, if it is there."""
+
+    def touching(self, ids: Collection[str]) -> list[Edge]:
+        """Every edge that starts or ends at one of the memories, ordered by its ends."""
+
+    def count(self, ids: Collection[str]) -> int:
+        """How many those are."""
+
+    def chain(self, memory_id: str) -> list[str]:
+        """Ids of all that it replaced or was replaced by, through any number of steps."""
+
+    def replaces(self, memory_id: str, sought: str) -> bool:
+        """Whether it is, or through any number of steps replaced, the one sought."""
+
+    def is_superseded(self, memory_id: str) -> bool:
+        """Whether anything has replaced it, be that forgotten since."""
+
+    def end_of(self, memory_id: str) -> Seconds | None:
+        """The earliest of its stated end and its supersessions."""
+
+    def closings(self, memory_id: str) -> list[tuple[Seconds, Seconds]]:
+        """(recorded_at, holds_from) of every supersession of it."""
+
+
+class WritableEdges(Edges, Protocol):
+    """Edges, within a write transaction."""
+
+    def put(self, source: str, target: str, type_: str, weight: float, now: Seconds) -> Edge:
+        """Add an edge, or give the one that is there a new weight."""
+
+    def remove(self, source: str, target: str, type_: str) -> bool:
+        """Remove an edge. False if there was none."""
+
+    def supersede(self, new: str, old: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
+        """Record that `new` replaces `old` from a moment on, and close `old`."""
+
+    def unsupersede(self, old: str, new: str | None) -> bool:
+        """Undo supersessions of `old`, by `new` or all, as if they had never been. False if none."""
+
+    def move_supersessions(self, new: str, holds_from: Seconds) -> None:
+        """What replaced others is true from another moment: so is their end."""
+
+    def refresh_end(self, memory_id: str) -> None:
+        """Write until when it was true, from what is recorded."""
+
+
+class Engagement(Protocol):
+    """The recall log, and the signals that answer it."""
+
+    def turn(self, name: str) -> str | None:
+        """The first name of the turn that has this name; None if there is no such turn."""
+
+    def recalled(self, turn: str) -> tuple[str, list[str]] | None:
+        """The turn's first name, and ids of what it was shown, best first; None for no turn."""
+
+    def signal(self, event_id: str) -> Signal | None:
+        """The signal of that event."""
+
+    def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
+        """Every signal about the memories, by id, oldest first."""
+
+    def signals_of_event(self, event: str) -> list[Signal]:
+        """The signals that one event left about several memories, as `event:memory`."""
+
+    def signals_of_turn(self, turn: str, kind: SignalKind) -> list[Signal]:
+        """Every signal of a kind that answers a turn, by its first name."""
+
+    def count(self, ids: Collection[str]) -> tuple[int, int]:
+        """How many signals, and how many entries of the recall log, are about the memories."""
+
+
+class WritableEngagement(Engagement, Protocol):
+    """Recall log and signals, within a write transaction."""
+
+    def log(self, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
+        """Record what a turn was shown, (id, score) best first; the ids new to that turn.
+
+        The log is bounded: the oldest turns are dropped.
+        """
+
+    def rename(self, turn: str, also: str) -> bool:
+        """Give a turn a further name. False, and nothing, if it is another turn's."""
+
+    def append(self, signals: Iterable[Signal]) -> list[Signal]:
+        """Log signals; those that are new. One whose event is in the log already is left out."""
+
+    def retract(self, event_id: str, at: Seconds) -> bool:
+        """Log that an event is taken back. False if it was already."""
+
+
+class Shelves(Protocol):
+    """What adapters keep beside the memories: JSON by shelf and key, in the order of insertion."""
+
+    def names(self) -> list[str]:
+        """The shelves that hold anything, sorted."""
+
+    def find(self, name: str, key: str) -> str | None:
+        """The JSON under a key."""
+
+    def every(self, name: str) -> list[tuple[str, str]]:
+        """Key and JSON of all."""
+
+    def keys(self, name: str) -> list[str]:
+        """The keys of all."""
+
+    def count(self, name: str) -> int:
+        """How many values there are."""
+
+
+class WritableShelves(Shelves, Protocol):
+    """Shelves, within a write transaction."""
+
+    def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
+        """Write values. One that replaces another keeps its place in the order."""
+
+    def discard(self, name: str, keys: Iterable[str]) -> int:
+        """Delete what is under these keys; how many there were."""
+
+
+class Audit(Protocol):
+    """Questions to the whole truth."""
+
+    def structure(self) -> list[str]:
+        """What is wrong with how it is stored. Where anything is, nothing else can be asked."""
+
+    def records(self) -> Iterator[tuple[Record, bool]]:
+        """Every memory, and whether it is what was written."""
+
+    def relations(self) -> list[str]:
+        """What contradicts each other: edges and supersessions, memories and their words."""
+
+    def counts(self, now: Seconds) -> dict[str, int]:
+        """Memories, current, superseded, edges, signals, recalls, sessions."""
+
+
+class WritableAudit(Audit, Protocol):
+    """The same, within a write transaction."""
+
+    def rebuild_words(self) -> None:
+        """Derive anew what memories are found by."""
+
+
+class ReadTransaction(Protocol):
+    """One moment of a truth, whatever others write meanwhile."""
+
+    state: State
+    """What it says of itself. To be read only."""
+
+    @property
+    def memories(self) -> Memories:
+        """Its memories."""
+
+    @property
+    def edges(self) -> Edges:
+        """Its edges."""
+
+    @property
+    def engagement(self) -> Engagement:
+        """Its recall log and signals."""
+
+    @property
+    def shelves(self) -> Shelves:
+        """Its shelves."""
+
+    @property
+    def audit(self) -> Audit:
+        """What an audit asks."""
+
+    def refresh(self) -> None:
+        """Move to the present. A write transaction is there already."""
+
+
+class WriteTransaction(ReadTransaction, Protocol):
+    """Everything in it is committed, or nothing is. Others wait for it."""
+
+    now: Seconds
+    """When what it writes is recorded."""
+
+    @property
+    def memories(self) -> WritableMemories:
+        """Its memories."""
+
+    @property
+    def edges(self) -> WritableEdges:
+        """Its edges."""
+
+    @property
+    def engagement(self) -> WritableEngagement:
+        """Its recall log and signals."""
+
+    @property
+    def shelves(self) -> WritableShelves:
+        """Its shelves."""
+
+    @property
+    def audit(self) -> WritableAudit:
+        """What an audit asks, and mends."""
+
+    def own_snapshot(self, mark: str | None) -> None:
+        """Say which mapped file belongs to this history; None for none."""
+
+
+class Truth(Protocol):
+    """Where one store's memories really are. Safe to share between threads, and after a fork."""
+
+    @property
+    def path(self) -> Path:
+        """The file, beside which what is derived may lie."""
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose it is."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has closed it. One that rests is open."""
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether its next use will have to wake it."""
+
+    def now(self) -> Seconds:
+        """What time it is, by the clock it was opened with."""
+
+    def dimension(self) -> int | None:
+        """The length of its vectors; None while it has none."""
+
+    def is_in_place(self) -> bool:
+        """Whether it is still there, and the one that was opened."""
+
+    def reading(self) -> AbstractContextManager[ReadTransaction]:
+        """One moment of it, to be read."""
+
+    def writing(self) -> AbstractContextManager[WriteTransaction]:
+        """A transaction, committed if its block succeeds and rolled back on anything else.
+
+        Within another of the same thread it is a part of that one: all of it or nothing.
+
+        Raises:
+            BusyStoreError: Another writer held it too long.
+        """
+
+    def erase(self) -> None:
+        """See that what was deleted is nowhere any more. Within a transaction, after its commit."""
+
+    def backup(self, target: Path) -> None:
+        """Copy it as it is at one moment, whole or not at all, while others use it."""
+
+    def rest(self) -> None:
+        """Give back what it holds open; its next use takes that again."""
+
+    def close(self) -> None:
+        """Close it for good. Safe to call twice."""

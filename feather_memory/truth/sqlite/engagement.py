@@ -1,0 +1,170 @@
+"""The recall log, which memories each turn was shown, and the signals that answer it.
+
+The log is bounded and keeps no query. A turn has the name it was first logged under, and may be
+given others. Signals are only ever added; what was taken back is noted beside them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from feather_memory.checks import when
+from feather_memory.config import RECALL_TURNS
+from feather_memory.model.memory import Signal, SignalKind
+from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.types import Seconds
+
+_NAMED = """
+    select row, name from turn where name = :name
+    union all
+    select turn.row, turn.name from turn join turn_name on turn.row = turn_name.turn
+    where turn_name.name = :name
+"""
+_LOG_TURN = """
+    insert into turn (name, at) values (?, ?)
+    on conflict (name) do update set at = excluded.at returning row
+"""
+_APPEND = """
+    insert or ignore into signal (event_id, memory_id, kind, at, strength, turn)
+    values (?, ?, ?, ?, ?, ?)
+"""
+_SIGNALS = """
+    select signal.event_id, memory_id, kind, signal.at, strength, turn,
+           retraction.event_id is not null
+    from signal left join retraction using (event_id)
+"""
+# Above `event:` and below `event;`, for the index; an event `a:b` is none of `a`.
+_OF_EVENT = f"""
+    {_SIGNALS} where signal.event_id > :head and signal.event_id < :beyond
+    and signal.event_id = :head || memory_id order by signal.event_id
+"""
+_ABOUT = "memory_id in (select value from json_each(:ids))"
+_OF_MEMORIES = f"{_SIGNALS} where {_ABOUT} order by signal.at, signal.event_id"
+_COUNTS = f"""
+    select (select count(*) from signal where {_ABOUT}), (select count(*) from shown where {_ABOUT})
+"""
+
+
+def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
+    event_id, memory_id, kind, at, strength, turn, retracted = row
+    return Signal(
+        event_id=event_id,
+        memory_id=memory_id,
+        kind=SignalKind(kind),
+        at=when(at),
+        strength=strength,
+        turn=turn,
+        retracted=bool(retracted),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteEngagement:
+    """The tables of turns, of what they were shown, and of signals."""
+
+    moment: Moment
+
+    def turn(self, name: str) -> str | None:
+        """The first name of the turn that has this name; None if there is no such turn."""
+        found = self._named(name)
+        return None if found is None else found[1]
+
+    def recalled(self, turn: str) -> tuple[str, list[str]] | None:
+        """The turn's first name, and ids of what it was shown, best first; None for no turn."""
+        known = self._named(turn)
+        if known is None:
+            return None
+        rows = self.moment.connection.execute(
+            "select memory_id from shown where turn = ? order by rank", (known[0],)
+        )
+        return known[1], [memory_id for (memory_id,) in rows]
+
+    def signal(self, event_id: str) -> Signal | None:
+        """The signal of that event."""
+        row = self.moment.connection.execute(
+            f"{_SIGNALS} where signal.event_id = ?", (event_id,)
+        ).fetchone()
+        return None if row is None else _signal(row)
+
+    def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
+        """Every signal about the memories, by id, oldest first."""
+        found: dict[str, list[Signal]] = {id_: [] for id_ in ids}
+        for row in self.moment.connection.execute(_OF_MEMORIES, {"ids": json.dumps(list(ids))}):
+            signal = _signal(row)
+            found[signal.memory_id].append(signal)
+        return found
+
+    def signals_of_event(self, event: str) -> list[Signal]:
+        """The signals that one event left about several memories, as `event:memory`."""
+        asked = {"head": f"{event}:", "beyond": f"{event};"}
+        return [_signal(row) for row in self.moment.connection.execute(_OF_EVENT, asked)]
+
+    def signals_of_turn(self, turn: str, kind: SignalKind) -> list[Signal]:
+        """Every signal of a kind that answers a turn, by its first name."""
+        rows = self.moment.connection.execute(
+            f"{_SIGNALS} where turn = ? and kind = ? order by signal.event_id", (turn, kind)
+        )
+        return [_signal(row) for row in rows]
+
+    def count(self, ids: Collection[str]) -> tuple[int, int]:
+        """How many signals, and how many entries of the recall log, are about the memories."""
+        asked = {"ids": json.dumps(list(ids))}
+        signals, entries = self.moment.connection.execute(_COUNTS, asked).fetchone()
+        return signals, entries
+
+    # Writing
+
+    def log(self, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
+        """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
+        connection, known = self.moment.connection, self._named(turn)
+        first = turn if known is None else known[1]
+        (row,) = connection.execute(_LOG_TURN, (first, at)).fetchone()
+        (rank,) = connection.execute("select count(*) from shown where turn = ?", (row,)).fetchone()
+        fresh: list[str] = []
+        for memory_id, score in shown:
+            cursor = connection.execute(
+                "insert or ignore into shown (turn, memory_id, rank, score) values (?, ?, ?, ?)",
+                (row, memory_id, rank + len(fresh), score),
+            )
+            if cursor.rowcount:
+                fresh.append(memory_id)
+        connection.execute(
+            "delete from turn where row <= (select max(row) from turn) - ?", (RECALL_TURNS,)
+        )
+        return fresh
+
+    def rename(self, turn: str, also: str) -> bool:
+        """Give a turn a further name. False, and nothing, if it is another turn's."""
+        known, other = self._named(turn), self._named(also)
+        if known is None or other is not None:
+            return known == other
+        self.moment.connection.execute(
+            "insert into turn_name (name, turn) values (?, ?)", (also, known[0])
+        )
+        return True
+
+    def append(self, signals: Iterable[Signal]) -> list[Signal]:
+        """Log signals; those that are new. One whose event is in the log already is left out."""
+        connection, fresh = self.moment.connection, []
+        for signal in signals:
+            said = (signal.event_id, signal.memory_id, signal.kind, signal.at.timestamp(),
+                    signal.strength, signal.turn)  # fmt: skip
+            if connection.execute(_APPEND, said).rowcount:
+                fresh.append(signal)
+        return fresh
+
+    def retract(self, event_id: str, at: Seconds) -> bool:
+        """Log that an event is taken back. False if it was already."""
+        cursor = self.moment.connection.execute(
+            "insert or ignore into retraction (event_id, at) values (?, ?)", (event_id, at)
+        )
+        return cursor.rowcount > 0
+
+    def _named(self, name: str) -> tuple[int, str] | None:
+        """Row and first name of the turn that has this name."""
+        found: tuple[int, str] | None = self.moment.connection.execute(
+            _NAMED, {"name": name}
+        ).fetchone()
+        return found

@@ -1,0 +1,171 @@
+"""The truth in one SQLite file: opened, rested, woken by its next use, closed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing, nullcontext
+from pathlib import Path
+
+from feather_memory.errors import (
+    BusyStoreError,
+    CorruptStoreError,
+    FeatherError,
+    StoreAccessError,
+    WrongTenantError,
+)
+from feather_memory.truth.atomic import newborn
+from feather_memory.truth.contract import DamagedRowError, Durability, State
+from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite.faults import translated
+from feather_memory.truth.sqlite.transactions import Connections, Lease, read_state
+from feather_memory.types import Clock
+
+
+class SqliteTruth(Connections):
+    """One open file. Safe to share between threads, and after a fork."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durability: Durability = "process",
+        tenant: str | None = None,
+        clock: Clock,
+        lease: Lease = nullcontext,
+    ) -> None:
+        """The file at `path`, which is made if there is none.
+
+        Args:
+            path: Its folder must exist.
+            durability: What a returned write survives.
+            tenant: Whose it must be; a new one is marked as theirs.
+            clock: Tells Unix seconds.
+            lease: Held while the file is in use.
+
+        Raises:
+            StoreAccessError: A directory, or a place that cannot be read or written.
+            CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
+            NewerFormatError: Written by a later release. It is left as it is.
+            WrongTenantError: It belongs to another tenant.
+        """
+        synchronous = "full" if durability == "full" else "normal"
+        super().__init__(path, synchronous=synchronous, clock=clock, lease=lease)
+        self._expected = tenant
+        self._state: State
+        self._birth: os.stat_result
+        self._wake()
+
+    @property
+    def tenant(self) -> str | None:
+        """Whose file it is."""
+        return self._state.tenant
+
+    def _wake(self) -> None:
+        """Make the file if there is none, and see that it is whole, ours, and the tenant's."""
+        path, tenant = self.path, self._expected
+        try:
+            if path.is_dir():
+                raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
+            if not path.parent.is_dir():
+                raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
+            if not path.exists():
+                schema.create(path, tenant)
+            schema.inspect(path)
+            with self._moment() as connection:
+                is_current = schema.format_within(connection, path) == schema.FORMAT
+                self._state = read_state(connection)
+            if not is_current and tenant in {None, self._state.tenant}:
+                self._upgrade()
+            self._birth = path.stat()
+        except sqlite3.Error as error:
+            raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
+        except OSError as error:
+            if isinstance(error, FeatherError):
+                raise
+            raise StoreAccessError(f"cannot create {str(path)!r}: {error}") from error
+        if tenant is not None and self._state.tenant != tenant:
+            self.release()
+            raise WrongTenantError(str(path), expected=tenant, found=self._state.tenant or "nobody")
+
+    def is_in_place(self) -> bool:
+        """Whether the file at the path is still the one that was opened."""
+        try:
+            return os.path.samestat(self.path.stat(), self._birth)
+        except FileNotFoundError:
+            return False
+
+    def _upgrade(self) -> None:
+        with self._gate:
+            connection = self._connect()
+            try:
+                schema.upgrade(connection)
+            finally:
+                connection.close()
+
+    def dimension(self) -> int | None:
+        """The length of this store's vectors; None while it has none."""
+        if self._state.dimension is None:  # once fixed it never changes
+            with self.reading() as transaction:
+                self._state = transaction.state
+        return self._state.dimension
+
+    def backup(self, target: Path) -> None:
+        """Copy the file as it is at one moment, whole or not at all, while others use it."""
+        with self._lease():
+            self._require_open()
+            with self._moment() as connection:
+                _copy(connection, target)
+
+    def rest(self) -> None:
+        """Close every connection that is not in use; the next use opens the file again."""
+        if os.getpid() != self._pid:
+            self._after_fork()
+        with self._lock:
+            self._refuse_amid_transaction()
+            self.is_resting = True
+            self.release()
+
+    def close(self) -> None:
+        """Close every connection. Safe to call twice."""
+        if os.getpid() != self._pid:
+            self._after_fork()
+        with self._lock, self._gate:
+            self._refuse_amid_transaction()
+            self.is_open = False
+            self.release()
+
+    def _refuse_amid_transaction(self) -> None:
+        if self._current is not None:  # this very thread's
+            raise BusyStoreError(f"{str(self.path)!r} is amid a transaction of this thread")
+
+
+def tenant_in(path: Path) -> str | None:
+    """Whose file it says it is; None for one without a tenant.
+
+    Raises:
+        StoreAccessError: It cannot be read.
+        CorruptStoreError: It is damaged, or not one of ours.
+        NewerFormatError: A later release wrote it.
+    """
+    schema.inspect(path)
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return read_state(connection).tenant
+    except (sqlite3.Error, UnicodeDecodeError, DamagedRowError) as error:
+        raise CorruptStoreError(str(path), str(error)) from error
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    try:
+        with (
+            newborn(target) as beside,
+            closing(sqlite3.connect(beside, isolation_level=None)) as copy,
+        ):
+            connection.backup(copy)
+            copy.execute("pragma journal_mode = wal")
+    except sqlite3.Error as error:
+        raise translated(error, target) or error from error
+    except OSError as error:
+        raise StoreAccessError(f"cannot write {str(target)!r}: {error}") from error

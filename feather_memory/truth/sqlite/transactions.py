@@ -1,0 +1,381 @@
+"""Connections to one file, and the only places where transactions begin and end.
+
+`fork` and SQLite are kept apart here, too: a child gets only the thread that forked. Were another
+thread inside SQLite at that moment, the child would inherit its locks, held for ever; were it
+between two halves of a change, the halves. So a fork waits until no thread is inside, and nobody
+enters while it happens.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Protocol
+
+from feather_memory.checks import seconds
+from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
+from feather_memory.errors import (
+    BusyStoreError,
+    ClosedStoreError,
+    CorruptStoreError,
+)
+from feather_memory.filters.values import SQL_FUNCTIONS
+from feather_memory.truth.contract import DamagedRowError, State
+from feather_memory.truth.sqlite.audit import SqliteAudit
+from feather_memory.truth.sqlite.edges import SqliteEdges
+from feather_memory.truth.sqlite.engagement import SqliteEngagement
+from feather_memory.truth.sqlite.faults import translated
+from feather_memory.truth.sqlite.memories import SqliteMemories
+from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.sqlite.shelves import SqliteShelves
+from feather_memory.types import Clock, Seconds
+
+Lease = Callable[[], AbstractContextManager[object]]
+
+_ADVANCE = "update state set generation = ?, next_row = ?"
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """What the file says of itself, as this connection's transaction sees it.
+
+    Raises:
+        DamagedRowError: It says nothing.
+    """
+    row = connection.execute(
+        "select store_id, tenant, dimension, generation, next_row, snapshot from state"
+    ).fetchone()
+    if row is None:
+        raise DamagedRowError("the file says nothing of itself")
+    return State(*row)
+
+
+class SqliteTransaction:
+    """One moment of the file; as a write, what is committed whole or not at all."""
+
+    __slots__ = ("_moment", "audit", "edges", "engagement", "memories", "now", "shelves", "state")
+
+    def __init__(self, connection: sqlite3.Connection, write_at: Seconds | None = None) -> None:
+        self.state = state = read_state(connection)
+        self.now = write_at or 0.0
+        moment = Moment(connection, state, 0 if write_at is None else state.generation + 1)
+        self._moment = moment
+        self.memories = SqliteMemories(moment)
+        self.edges = SqliteEdges(moment)
+        self.engagement = SqliteEngagement(moment)
+        self.shelves = SqliteShelves(moment)
+        self.audit = SqliteAudit(moment)
+
+    def refresh(self) -> None:
+        """Move to the present. A write transaction is there already."""
+        moment = self._moment
+        if not moment.generation:
+            moment.connection.rollback()
+            moment.connection.execute("begin")
+            self.state = moment.state = read_state(moment.connection)
+
+    def own_snapshot(self, mark: str | None) -> None:
+        """Say which mapped file belongs to this history; None for none."""
+        self._moment.connection.execute("update state set snapshot = ?", (mark,))
+
+    def commit(self) -> None:
+        """Count the write, and commit it."""
+        moment = self._moment
+        moment.connection.execute(_ADVANCE, (moment.generation, moment.state.next_row))
+        moment.connection.execute("commit")
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of a write: all of it or nothing, whatever becomes of the whole."""
+        connection, dimension = self._moment.connection, self.state.dimension
+        connection.execute("savepoint part")
+        try:
+            yield
+        except BaseException:
+            self.state.dimension = dimension  # row numbers are not given back: a gap harms nobody
+            connection.execute("rollback to part")
+            raise
+        finally:
+            connection.execute("release part")
+
+
+class Releasable(Protocol):
+    """What must not be carried into a child."""
+
+    def release(self) -> None:
+        """Let go of it; it is taken again when it is needed."""
+
+
+class ForkGate:
+    """Counts the threads inside; a fork closes it for a moment."""
+
+    def __init__(self) -> None:
+        self._watched: weakref.WeakSet[Releasable] = weakref.WeakSet()
+        self._reset()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(
+                before=self._close, after_in_parent=self._open, after_in_child=self._reset
+            )
+
+    def watch(self, held: Releasable) -> None:
+        """Have it released before a fork."""
+        self._watched.add(held)
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition(threading.Lock())
+        self._inside = 0
+        self._is_closed = False
+        self._mine = threading.local()
+
+    def __enter__(self) -> None:
+        depth = getattr(self._mine, "depth", 0)
+        if not depth:  # else it is counted already
+            with self._changed:
+                while self._is_closed:
+                    self._changed.wait()
+                self._inside += 1
+        self._mine.depth = depth + 1
+
+    def __exit__(self, *_: object) -> None:
+        self._mine.depth -= 1
+        if self._mine.depth:
+            return
+        with self._changed:
+            self._inside -= 1
+            if self._is_closed:
+                self._changed.notify_all()
+
+    def _close(self) -> None:
+        own = 1 if getattr(self._mine, "depth", 0) else 0
+        with self._changed:
+            while self._is_closed:  # another thread is about to fork, too
+                self._changed.wait()
+            self._is_closed = True
+            # Whoever is inside for longer waits for another process; the fork goes on.
+            is_empty = self._changed.wait_for(lambda: self._inside <= own, timeout=BUSY_SECONDS)
+        if is_empty:
+            for held in list(self._watched):
+                held.release()
+
+    def _open(self) -> None:
+        with self._changed:
+            self._is_closed = False
+            self._changed.notify_all()
+
+
+_gates: list[ForkGate] = []
+
+
+def gate() -> ForkGate:
+    """The process's one gate, made when the first file is opened."""
+    if not _gates:
+        _gates.append(ForkGate())
+    return _gates[0]
+
+
+class Connections:
+    """A writer's connection, and a few readers' that are taken and put back.
+
+    Every use of them runs within a `lease`, so that whoever owns the file knows when it is in use.
+    """
+
+    def __init__(self, path: Path, *, synchronous: str, clock: Clock, lease: Lease) -> None:
+        self.path = path.absolute()  # whoever changes the working directory later
+        self._synchronous = synchronous
+        self._clock = clock
+        self._lease = lease
+        self._gate = gate()
+        self._gate.watch(self)
+        self._forget_connections()
+
+    def _wake(self) -> None:
+        """See that the file is whole and ours; called before its first use, and after a rest."""
+
+    def now(self) -> Seconds:
+        """What time it is, by the clock it was opened with."""
+        return seconds(self._clock(), "clock()")
+
+    def _forget_connections(self) -> None:
+        self._readers: list[sqlite3.Connection] = []
+        self._writer: sqlite3.Connection | None = None
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._current: SqliteTransaction | None = None
+        self._owes_erasure = False
+        self.is_open = True
+        self.is_resting = False
+
+    def release(self) -> None:
+        """Close the connections, which are opened again when they are needed.
+
+        Called before a fork, when no thread is inside: SQLite's state must not be inherited, for
+        a child would believe that it holds its parent's locks.
+        """
+        self._close_readers()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _after_fork(self) -> None:
+        # Empty, unless a thread stayed inside too long. Then they are dropped without closing
+        # them: to close one here could delete the log that the parent still writes.
+        self._abandoned = (self._readers, self._writer)
+        was = self.is_open, self.is_resting
+        self._forget_connections()
+        self.is_open, self.is_resting = was
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self.path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        for pragma in (
+            "foreign_keys = on",
+            f"synchronous = {self._synchronous}",
+            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+            "secure_delete = on",  # what is replaced or forgotten is overwritten with zeros
+            "temp_store = memory",  # nothing is written outside the store's own files
+        ):
+            connection.execute(f"pragma {pragma}")
+        for name, function in SQL_FUNCTIONS.items():
+            connection.create_function(name, 2, function, deterministic=True)
+        return connection
+
+    def _require_open(self) -> None:
+        if os.getpid() != self._pid:
+            self._after_fork()
+        if not self.is_open:
+            raise ClosedStoreError(str(self.path))
+        if self.is_resting:
+            with self._lock:
+                if self.is_resting and self.is_open:
+                    self._wake()  # the file may be another than before the rest
+                    self.is_resting = False
+
+    @contextmanager
+    def reading(self) -> Iterator[SqliteTransaction]:
+        """One moment of the file, until the block ends."""
+        with self._lease():
+            self._require_open()
+            with self._moment() as connection:
+                yield SqliteTransaction(connection)
+
+    @contextmanager
+    def _moment(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with self._gate:
+                connection = self._take()
+                try:
+                    connection.execute("begin")
+                    yield connection
+                finally:
+                    connection.rollback()
+                    self._put_back(connection)
+        except sqlite3.Error as error:
+            if (known := translated(error, self.path)) is None:
+                raise
+            raise known from error
+        except (UnicodeDecodeError, json.JSONDecodeError, DamagedRowError) as error:
+            raise CorruptStoreError(str(self.path), f"damaged content: {error}") from error
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._readers.pop()
+        except IndexError:  # asking first would race with another thread
+            return self._connect()
+
+    def _put_back(self, connection: sqlite3.Connection) -> None:
+        if self._keeps_readers() and len(self._readers) < IDLE_READERS:
+            self._readers.append(connection)
+            if not self._keeps_readers():  # closed since a moment ago
+                self._close_readers()
+        else:
+            connection.close()
+
+    def _keeps_readers(self) -> bool:
+        return self.is_open and not self.is_resting
+
+    def _close_readers(self) -> None:
+        with suppress(IndexError):  # another thread may have taken the last
+            while True:
+                self._readers.pop().close()
+
+    @contextmanager
+    def writing(self) -> Iterator[SqliteTransaction]:
+        """A transaction that commits if its body succeeds, and rolls back on anything else."""
+        with self._lease():
+            self._require_open()
+            with self._lock, self._gate:
+                self._require_open()
+                try:
+                    outer = self._current  # this very thread's: no other has the lock
+                    if outer is None:
+                        with self._whole() as transaction:
+                            yield transaction
+                    else:
+                        outer.now = self.now()
+                        with outer.part():
+                            yield outer
+                except sqlite3.Error as error:
+                    if (known := translated(error, self.path)) is None:
+                        raise
+                    raise known from error
+                if self._current is None and self._owes_erasure:
+                    self.erase()
+
+    @contextmanager
+    def _whole(self) -> Iterator[SqliteTransaction]:
+        connection = self._write_connection()
+        connection.execute("begin immediate")
+        try:
+            self._current = SqliteTransaction(connection, self.now())
+            yield self._current
+            self._current.commit()
+        except BaseException:
+            self._owes_erasure = False
+            connection.rollback()
+            raise
+        finally:
+            self._current = None
+
+    def _write_connection(self) -> sqlite3.Connection:
+        if self._writer is None:
+            self._writer = self._connect()
+        return self._writer
+
+    def erase(self) -> None:
+        """Rewrite the file without what was deleted, and cut its log to nothing.
+
+        Deleted entries are overwritten at once, but SQLite also leaves copies in the gaps of
+        pages it has split or merged; only a rewrite is sure to leave them behind.
+
+        Within a transaction it waits for the commit.
+
+        Raises:
+            BusyStoreError: Somebody still reads an older moment of the file.
+        """
+        try:
+            with self._lease(), self._lock, self._gate:
+                self._require_open()
+                self._owes_erasure = self._current is not None
+                if self._owes_erasure:
+                    return
+                connection = self._write_connection()
+                connection.execute("vacuum")
+                busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
+        except sqlite3.Error as error:
+            raise translated(error, self.path) or error from error
+        if busy:
+            raise BusyStoreError(
+                f"a reader of {str(self.path)!r} keeps its log alive: what was forgotten is "
+                "gone from the store, and from the log when that reader finishes"
+            )
