@@ -7,14 +7,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from feather_memory import writing as write
-from feather_memory.db import memories, recalls, signals
+from feather_memory.db import edges, memories, recalls, signals
 from feather_memory.drafts import Draft
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
-from feather_memory.model import Signal, SignalKind, when
+from feather_memory.model import EdgeType, Signal, SignalKind, when
 from feather_memory.signals import copied_from, fold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from feather_memory.db.database import Writing
     from feather_memory.db.memories import Record
@@ -155,8 +155,9 @@ def correct(
 ) -> list[Signal]:
     """Lower the memory that was wrong, and put the corrected text in its place. Once an event.
 
-    The text is about the same thing, so whatever found the memory by its metadata, session or
-    actor finds the correction, and what forgets the one so forgets the other.
+    It supersedes what stands in the memory's place by now, so that never two current facts do.
+    Where that says the text already, nothing is written but the signal; where the memory itself
+    does, nothing at all.
 
     Raises:
         ParameterError: The correction could be about several memories: nothing is guessed.
@@ -170,14 +171,66 @@ def correct(
     event_id = f"{event}:{memory_id}"
     if (known := signals.find(writing.connection, event_id)) is not None:
         return [known]
-    signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
-    write.replace_fact(writing, memory_id, _about_the_same(writing, memory_id, draft), at)
-    return [signal]
-
-
-def _about_the_same(writing: Writing, memory_id: str, draft: Draft) -> Draft:
     wrong = memories.find(writing.connection, memory_id)
     if wrong is None:
         raise UnknownMemoryError(memory_id)
-    kept = {"metadata": wrong.metadata, "session": wrong.session, "actor": wrong.actor}
+    ids = edges.standing(writing.connection, memory_id, at)
+    found = memories.by_ids(writing.connection, ids)
+    standing = [found[id_] for id_ in ids]
+    said = [record for record in standing if record.text == draft.fields["text"]]
+    if wrong in said:
+        return []
+    signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
+    new = said[0].id if said else _replaced(writing, wrong, standing, draft, at)
+    for old in ids:
+        if old != new:
+            write.supersede(writing, new, old, at)
+    return [signal]
+
+
+def _replaced(
+    writing: Writing, wrong: Record, standing: Sequence[Record], draft: Draft, at: Seconds
+) -> str:
+    """The id of the corrected text, written in the place of what stands, with all its links.
+
+    What was to replace that later on replaces the correction instead.
+    """
+    ids = [record.id for record in standing]
+    later = edges.successors(writing.connection, ids, at)
+    about = _about_the_same(draft, [*standing, wrong], at)
+    new = write.replace_fact(writing, ids[0], about, at).id
+    _carry_edges(writing, {wrong.id, *ids}, new, at)
+    for successor in later:
+        write.supersede(writing, successor, new, at)
+    return new
+
+
+def _about_the_same(draft: Draft, said: Sequence[Record], at: Seconds) -> Draft:
+    """The correction with what does not depend on who says it, from the first that has it.
+
+    It is about the same thing, so whatever found the memory by its metadata, session or actor
+    finds the correction, and what forgets the one, or lets it expire, so does the other.
+    """
+    kept: dict[str, object] = {
+        "metadata": next((r.metadata for r in said if r.metadata != "{}"), "{}"),
+        "session": next((r.session for r in said if r.session is not None), None),
+        "actor": next((r.actor for r in said if r.actor is not None), None),
+        "importance": said[0].prior,
+    }
+    expires_at = said[0].expires_at
+    if expires_at is not None and expires_at > at:
+        kept["expires_at"] = expires_at
     return Draft(draft.id, {**draft.fields, **kept})
+
+
+def _carry_edges(writing: Writing, olds: Collection[str], new: str, at: Seconds) -> None:
+    """Link the new memory as the old ones are, but for what they replaced. The heavier weighs."""
+    weights: dict[tuple[str, str, str], float] = {}
+    for edge in edges.touching(writing.connection, olds):
+        source = new if edge.source in olds else edge.source
+        target = new if edge.target in olds else edge.target
+        link = (source, target, edge.type)
+        if edge.type != EdgeType.SUPERSEDES and source != target:
+            weights[link] = max(edge.weight, weights.get(link, 0.0))
+    for link, weight in weights.items():
+        edges.put(writing, *link, weight, at)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from feather_memory.model import Memory, Signal, SignalKind
     from feather_memory.store import Store
+    from feather_memory.types import VectorLike
 
 _MOMENT = ("as_of", "known_at", "now")
 _Found = TypeVar("_Found", Hits, ContextChain)
@@ -123,11 +124,10 @@ class ContextLayers:
         Raises:
             ParameterError: There is no such layer.
         """
-        for layer in self.layers:
-            if layer.name == name:
-                return layer.store
-        names = ", ".join(layer.name for layer in self.layers)
-        raise ParameterError(f"no layer {name!r}; there are {names}")
+        stores = {layer.name: layer.store for layer in self.layers}
+        if name not in stores:
+            raise ParameterError(f"no layer {name!r}; there are {', '.join(stores)}")
+        return stores[name]
 
     def search(self, text: str | None = None, k: int = 5, **asked: Any) -> Hits:
         """The k best of all layers.
@@ -179,10 +179,8 @@ class ContextLayers:
         farther -= {hit.memory.text for hit in hits}
         if not farther:
             return False
-        narrowed: dict[str, Any] = {
-            name: asked.get(name) for name in (*_MOMENT, "where", "session")
-        }
-        return bool(self.layers[at].store.held(texts=farther, **narrowed)[1])
+        given: dict[str, Any] = {n: asked.get(n) for n in (*_MOMENT, "where", "session")}
+        return bool(self.layers[at].store.held(texts=farther, **given)[1])
 
     def recall(
         self,
@@ -238,6 +236,7 @@ class ContextLayers:
         memory_ids: Sequence[str] | None = None,
         copied_text: str | None = None,
         correction: str | None = None,
+        vector: VectorLike | None = None,
         event_id: str | None = None,
     ) -> list[Signal]:
         """Log what somebody did with what a turn was shown, in every layer that showed it any.
@@ -250,6 +249,7 @@ class ContextLayers:
             memory_ids: Only these of the memories shown.
             copied_text: Only those that hold it.
             correction: What is true instead of the one memory meant, in that memory's layer.
+            vector: Of the correction; embedded by the layer's store unless given.
             event_id: The same event again changes nothing.
 
         Raises:
@@ -265,18 +265,18 @@ class ContextLayers:
                 "about: say with memory_ids which one, or correct it through its layer's store"
             )
         is_narrowed = memory_ids is not None or copied_text is not None
+        instead: dict[str, Any] = {"correction": correction, "vector": vector}
         logged: list[Signal] = []
         for layer in shown:
-            ids = [id_ for name, id_ in meant if name == layer.name]
-            if ids:
+            if ids := [id_ for name, id_ in meant if name == layer.name]:
                 logged += layer.store.feedback(
                     turn,
                     named,
                     memory_ids=ids if is_narrowed else None,
                     copied_text=copied_text,
-                    correction=correction,
                     event_id=event_id,
                     strength=len(ids) / len(meant),
+                    **instead,
                 )
         return logged
 
