@@ -70,12 +70,18 @@ def retract_all(writing: Writing, turn: str, kind: SignalKind, at: Seconds) -> l
     return [retract(writing, signal.event_id, at) for signal in known if not signal.retracted]
 
 
-def event_of(writing: Writing, said: Iterable[str | None]) -> str:
-    """The event that the same words always are, until it is taken back; then the next such."""
+def event_of(writing: Writing, said: Iterable[str | None], *, is_undone: bool = False) -> str:
+    """The event that the same words always are, until it is taken back; then the next such.
+
+    Args:
+        writing: Where it is looked for.
+        said: The words.
+        is_undone: Whether nothing is left of what they did, though nobody took it back.
+    """
     digest = blake2b(json.dumps(list(said)).encode(), digest_size=12).hexdigest()
     nth = 0
     while known := signals.of_event(writing.connection, f"{digest}.{nth}"):
-        if not all(signal.retracted for signal in known):
+        if not is_undone and not all(signal.retracted for signal in known):
             break
         nth += 1
     return f"{digest}.{nth}"
@@ -174,18 +180,28 @@ def correct(
     wrong = memories.find(writing.connection, memory_id)
     if wrong is None:
         raise UnknownMemoryError(memory_id)
-    ids = edges.standing(writing.connection, memory_id, at)
-    found = memories.by_ids(writing.connection, ids)
-    standing = [found[id_] for id_ in ids]
+    standing = _standing(writing, memory_id, at)
     said = [record for record in standing if record.text == draft.fields["text"]]
     if wrong in said:
         return []
     signal = add(writing, memory_id, SignalKind.CORRECTED, event_id=event_id, at=at, turn=turn)
     new = said[0].id if said else _replaced(writing, wrong, standing, draft, at)
-    for old in ids:
-        if old != new:
-            write.supersede(writing, new, old, at)
+    for old in standing:
+        if old.id != new:
+            write.supersede(writing, new, old.id, at)
     return [signal]
+
+
+def is_said(writing: Writing, meant: Iterable[str], draft: Draft, at: Seconds) -> bool:
+    """Whether what stands in the place of one of the memories says what the draft says."""
+    text = draft.fields["text"]
+    return any(record.text == text for id_ in meant for record in _standing(writing, id_, at))
+
+
+def _standing(writing: Writing, memory_id: str, at: Seconds) -> list[Record]:
+    ids = edges.standing(writing.connection, memory_id, at)
+    found = memories.by_ids(writing.connection, ids)
+    return [found[id_] for id_ in ids if id_ in found]
 
 
 def _replaced(

@@ -377,6 +377,27 @@ def test_a_correction_that_is_current_already_is_not_written_again(shown):
     assert importance(shown, "car", new) == [0.2, 0.4]
 
 
+def test_the_last_word_holds_also_where_it_was_said_before(shown, clock):
+    for text in ("Alice cycles", "Alice walks", "Alice cycles", "Alice cycles"):
+        clock.advance(days=1)
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction=text)
+
+    assert [memory.text for memory in shown.history("car")][1:] == [
+        "Alice cycles", "Alice walks", "Alice cycles",
+    ]  # fmt: skip
+    found = texts_found(shown, "Alice cycles walks")
+    assert ("Alice walks" in found, found.count("Alice cycles")) == (False, 1)
+    assert importance(shown, "car") == [0.2]
+
+
+def test_a_correction_of_a_named_event_that_comes_late_changes_nothing(shown):
+    for event, text in (("e1", "Alice cycles"), ("e2", "Alice walks"), ("e1", "Alice cycles")):
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction=text, event_id=event)
+
+    found = texts_found(shown, "Alice cycles walks")
+    assert ("Alice walks" in found, "Alice cycles" in found) == (True, False)
+
+
 def test_a_correction_that_one_of_two_heads_says_leaves_that_one(shown):
     shown.supersede("car", "Alice drives a bicycle", id="bike")
     shown.supersede("car", "Alice drives a tram", id="tram")

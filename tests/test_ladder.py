@@ -29,6 +29,7 @@ LADDER = [
     "engagement",
     "store",
     "reports layers seats pool",
+    "agent",
     "testing",
     "demo",
     "cli",
