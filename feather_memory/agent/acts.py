@@ -261,7 +261,7 @@ def _holding(opened: Opened, memory_id: str) -> list[Store]:
 
 
 def _saying(store: Store, memory_id: str, text: str) -> list[Memory]:
-    """The memory of a fact's history that says the text, the current one first; none if none does."""
+    """The memory in a fact's history that says the text, best the current one; none if none."""
     said = [memory for memory in store.history(memory_id) if memory.text == text]
     return ([memory for memory in said if not memory.superseded_by] or said)[-1:]
 
