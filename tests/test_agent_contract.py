@@ -82,6 +82,63 @@ class TestTinyDoor(AdapterContract):
         return TinyDoor(**place)
 
 
+class Bad(TinyDoor):
+    """Guesses a tenant, takes layers' first store alone, forgets opposites, duplicates a fact."""
+
+    def __init__(self, *, pool=None, tenant="alice", layers=None, **place):
+        store = None if layers is None else layers.layers[0].store
+        if pool is not None:
+            super().__init__(pool=pool, tenant=tenant, **place)
+        else:
+            super().__init__(**({"store": store} if store else {}), **place)
+
+    def act(self, name, turn, *, memory_ids=None, text=None):
+        kind = KINDS.get(name) or SignalKind(name)
+        self._opened().writes.feedback(turn, kind, memory_ids=memory_ids)
+
+    def correct(self, memory_id, text):
+        self._opened().writes.supersede(memory_id, text)
+
+    def remember(self, user, assistant, **_):
+        self._opened().writes.add_many([{"text": text} for text in (user, assistant)])
+
+
+class TestTheContractNotices:
+    """Negative controls: a promise that is broken fails its test."""
+
+    contract = type("OfBad", (AdapterContract,), {"open": lambda _, **place: Bad(**place)})()
+
+    @pytest.fixture
+    def store(self, pool):
+        store = pool.get("alice")
+        store.add("Two people approve deploys", id="approval")
+        store.add("Deploys are on Monday", id="deploys", metadata={"team": "web"}, session="s1")
+        return store
+
+    def test_a_guessed_tenant(self, pool):
+        with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+            self.contract.test_of_a_pool_no_tenant_is_guessed(pool)
+
+    @pytest.mark.parametrize(
+        ("promise", "given"),
+        [
+            ("a_verdict_takes_its_opposite_back", {}),
+            ("two_corrections_leave_one_current_fact", {"ways": ("correct", "correct")}),
+            ("a_correction_keeps_what_is_not_about_the_text", {"way": "correct"}),
+            ("the_same_correction_again_is_no_change", {"way": "correct"}),
+            ("a_turn_that_is_run_again_is_remembered_once", {}),
+            ("what_is_said_is_linked_in_its_order", {}),
+        ],
+    )
+    def test_a_broken_promise(self, store, promise, given):
+        with pytest.raises(AssertionError):
+            getattr(self.contract, f"test_{promise}")(store, Bad(store=store), **given)
+
+    def test_layers_that_are_ignored(self, store, pool):
+        with pytest.raises(AssertionError):
+            self.contract.test_layers_are_read_together_or_refused(store, pool)
+
+
 class Mute(AgentDoor):
     """A door that can only be asked, and makes no prompt."""
 

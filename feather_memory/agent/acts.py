@@ -7,6 +7,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from feather_memory.agent.conversation import same_id
 from feather_memory.agent.turns import TURN, answer_of, named_too, shown_too
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters import F
@@ -204,9 +205,11 @@ def _given(
     feedback = opened.reads.feedback
     if event is None:
         return feedback(turn, kind, **asked)
-    nth = 0
+    stem, nth = f"{event}.{kind}", 0
+    if (text := asked.get("correction")) is not None:  # one that was edited is another event
+        stem += f".{same_id(text)}"
     while True:  # an event that was taken back never counts again: the same feedback is the next
-        signals = feedback(turn, kind, event_id=f"{event}.{kind}.{nth}", **asked)
+        signals = feedback(turn, kind, event_id=f"{stem}.{nth}", **asked)
         if any(not named_too(opened, signal.turn or turn, turn) for signal in signals[:1]):
             raise ParameterError(f"feedback {event!r} is about another run than {turn!r}")
         if not signals or not all(signal.retracted for signal in signals):
