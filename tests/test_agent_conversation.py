@@ -169,6 +169,15 @@ def test_what_is_said_is_linked_to_what_was_said_before(store):
     assert latest_known(store, ["nobody"]) is None
 
 
+def test_after_something_that_was_forgotten_it_is_remembered_all_the_same(store):
+    (gone,) = say(store, user("one")).ids
+    store.forget(gone)
+
+    say(store, user("two"), assistant("three"), after=gone)
+
+    assert order(store) == {("two", "three")}
+
+
 def test_a_history_that_is_shown_again_is_linked_once_and_goes_on(store):
     history = [user("one"), assistant("two")]
     say(store, *history, now=False)

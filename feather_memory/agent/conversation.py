@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, cast, get_args
 
 from feather_memory.agent.turns import TURN
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters import F
 from feather_memory.model import EdgeType
 
@@ -135,7 +136,8 @@ class Remembering:
             written = store.add_many(records)
             for earlier, later in pairwise([after, *(i for i in self.ids if i is not None)]):
                 if earlier is not None and later is not None and later in new and earlier != later:
-                    store.link(earlier, later, EdgeType.NEXT)
+                    with suppress(UnknownMemoryError):  # forgotten since: it leads nowhere
+                        store.link(earlier, later, EdgeType.NEXT)
         return written
 
 
