@@ -49,7 +49,8 @@ from feather_memory.model.memory import (
 from feather_memory.model.scoring import Scoring
 from feather_memory.store.shelf import Shelf
 from feather_memory.store.store import Store
-from feather_memory.tenants.layers import ContextLayers, Layer
+from feather_memory.tenants.layer import Layer
+from feather_memory.tenants.layers import ContextLayers
 from feather_memory.tenants.pool import TenantPool
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 

@@ -10,19 +10,16 @@ import math
 import re
 import textwrap
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import Any
 
 from feather_memory.errors import MissingExtraError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+Node = tuple[str, str, int, float]  # id, text, hop, score
+Link = tuple[str, str, str, float]  # source, target, type, weight
+Point = tuple[float, float]
 
-    import networkx as nx
-
-    Node = tuple[str, str, int, float]  # id, text, hop, score
-    Link = tuple[str, str, str, float]  # source, target, type, weight
-    Point = tuple[float, float]
 
 # Middle tones, which stand out from white and from black.
 _COLOURS = {
@@ -110,8 +107,8 @@ def graph(nodes: Iterable[Node], edges: Iterable[Link]) -> str:
     )
 
 
-def to_networkx(nodes: Iterable[Node], edges: Iterable[Link]) -> nx.MultiDiGraph:
-    """The same as a graph: a node has `text`, `score` and `hop`; an edge its type and `weight`.
+def to_networkx(nodes: Iterable[Node], edges: Iterable[Link]) -> Any:
+    """The same as a `networkx.MultiDiGraph`: a node has `text`, `score` and `hop`; an edge its type and `weight`.
 
     Raises:
         MissingExtraError: networkx is not installed.

@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from feather_memory import EngagementSignals, F, SignalKind, Store, compute_importance
-from feather_memory.config import RECALL_TURNS
+from feather_memory.config import DAY, RECALL_TURNS
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.testing import FrozenClock
 
@@ -33,6 +33,10 @@ def shown(store):
 
 def importance(store, *ids):
     return [store.get(id_).importance for id_ in ids]
+
+
+def texts_found(store, query):
+    return [hit.memory.text for hit in store.search(query, k=99)]
 
 
 @pytest.mark.parametrize(("kind", "effect"), EFFECTS.items())
@@ -281,6 +285,156 @@ def test_a_correction_takes_over_the_slot(store):
     store.feedback("t", "corrected", correction="Zed")
     (current,) = store.search("editor", k=9)
     assert (current.memory.text, current.memory.key) == ("Zed", "editor")
+
+
+def test_a_correction_keeps_what_does_not_depend_on_who_says_it(store, clock):
+    week = clock() + 7 * DAY
+    store.add(
+        "Alice drives a car", id="car", role="assistant", importance=0.9, expires_at=week,
+        key="way", metadata={"channel": "chat"}, session="s", actor="alice",
+    )  # fmt: skip
+    store.recall("car", turn="t1")
+
+    store.feedback("t1", "corrected", correction="Alice drives a bicycle")
+
+    (new,) = (store.get(id_) for id_ in store.get("car").superseded_by)
+    assert (new.metadata, new.session, new.actor) == ({"channel": "chat"}, "s", "alice")
+    assert (new.key, new.importance, new.expires_at.timestamp()) == ("way", 0.9, week)
+    assert new.role is None
+
+
+def test_the_correction_of_what_has_expired_does_not_expire_with_it(store, clock):
+    store.add("Alice drives a car", id="car", expires_at=clock() + DAY)
+    store.recall("car", turn="t1")
+    clock.advance(days=2)
+
+    store.feedback("t1", "corrected", correction="Alice drives a bicycle")
+
+    assert texts_found(store, "Alice") == ["Alice drives a bicycle"]
+
+
+def test_a_correction_keeps_the_links_of_what_it_corrects(shown):
+    shown.link("tea", "car", "supports", 0.5)
+    shown.link("car", "cat", "part_of", 0.25)
+    shown.supersede("run", "Alice swims", id="swim")
+    shown.link("swim", "car", "next")
+
+    shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice drives a bicycle")
+
+    (new,) = shown.get("car").superseded_by
+    links = {(e.source, e.target, e.type, e.weight) for e in shown.edges(new)}
+    assert links == {
+        (new, "car", "supersedes", 1.0), ("tea", new, "supports", 0.5),
+        (new, "cat", "part_of", 0.25), ("swim", new, "next", 1.0),
+    }  # fmt: skip
+
+
+def test_two_corrections_of_one_memory_leave_one_current_fact(shown, clock):
+    shown.recall("Alice", k=10, turn="t2")
+    for turn, text in (("t1", "Alice drives a bicycle"), ("t2", "Alice drives a tram")):
+        clock.advance(days=1)
+        shown.feedback(turn, "corrected", memory_ids=["car"], correction=text)
+
+    assert importance(shown, "car") == [0.2]
+    assert [memory.text for memory in shown.history("car")][1:] == [
+        "Alice drives a bicycle", "Alice drives a tram",
+    ]  # fmt: skip
+    drives = [text for text in texts_found(shown, "Alice drives") if "drives" in text]
+    assert drives == ["Alice drives a tram"]
+
+
+def test_a_correction_of_what_was_replaced_meanwhile_supersedes_what_is_current(shown):
+    """Also where it has two heads; what it keeps is of the current, else of what was wrong."""
+    shown.update("car", metadata={"topic": "traffic"}, session="s1")
+    shown.supersede("car", "Alice drives a bicycle", id="bike", session="s2")
+    shown.supersede("car", "Alice drives a tram", id="tram")
+    shown.link("car", "cat", "supports", 0.25)
+    shown.link("bike", "cat", "supports", 0.75)
+    shown.link("bike", "car", "references")
+
+    shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice drives nothing")
+
+    ((new,), (same,)) = (shown.get(id_).superseded_by for id_ in ("bike", "tram"))
+    assert new == same
+    assert (shown.get(new).session, shown.get(new).metadata) == ("s2", {"topic": "traffic"})
+    assert [(e.target, e.weight) for e in shown.edges(new) if e.type != "supersedes"] == [
+        ("cat", 0.75)
+    ]
+    drives = [text for text in texts_found(shown, "Alice drives") if "drives" in text]
+    assert drives == ["Alice drives nothing"]
+
+
+def test_a_correction_that_is_current_already_is_not_written_again(shown):
+    shown.recall("Alice", k=10, turn="t2")
+    shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice cycles")
+    (new,) = shown.get("car").superseded_by
+    shown.recall("Alice cycles", k=1, turn="t3")
+    before = shown.stats().memories
+
+    shown.feedback("t2", "corrected", memory_ids=["car"], correction="Alice cycles")
+    nothing = shown.feedback("t3", "corrected", memory_ids=[new], correction="Alice cycles")
+
+    assert nothing == []
+    assert shown.stats().memories == before
+    assert importance(shown, "car", new) == [0.2, 0.4]
+
+
+def test_the_last_word_holds_also_where_it_was_said_before(shown, clock):
+    for text in ("Alice cycles", "Alice walks", "Alice cycles", "Alice cycles"):
+        clock.advance(days=1)
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction=text)
+
+    assert [memory.text for memory in shown.history("car")][1:] == [
+        "Alice cycles", "Alice walks", "Alice cycles",
+    ]  # fmt: skip
+    found = texts_found(shown, "Alice cycles walks")
+    assert ("Alice walks" in found, found.count("Alice cycles")) == (False, 1)
+    assert importance(shown, "car") == [0.2]
+
+
+def test_a_correction_of_a_named_event_that_comes_late_changes_nothing(shown):
+    for event, text in (("e1", "Alice cycles"), ("e2", "Alice walks"), ("e1", "Alice cycles")):
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction=text, event_id=event)
+
+    found = texts_found(shown, "Alice cycles walks")
+    assert ("Alice walks" in found, "Alice cycles" in found) == (True, False)
+
+
+def test_a_correction_that_one_of_two_heads_says_leaves_that_one(shown):
+    shown.supersede("car", "Alice drives a bicycle", id="bike")
+    shown.supersede("car", "Alice drives a tram", id="tram")
+
+    shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice drives a tram")
+
+    assert shown.get("bike").superseded_by == ("tram",)
+    assert shown.get("tram").superseded_by == ()
+
+
+def test_what_is_to_replace_a_fact_later_replaces_its_correction_then(shown, clock):
+    shown.supersede("car", "Alice drives a tram", id="tram", valid_from=clock() + 9 * DAY)
+
+    shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice drives a bicycle")
+    now = [text for text in texts_found(shown, "Alice drives") if "drives" in text]
+    clock.advance(days=10)
+    later = [text for text in texts_found(shown, "Alice drives") if "drives" in text]
+
+    assert (now, later) == (["Alice drives a bicycle"], ["Alice drives a tram"])
+
+
+def test_what_was_replaced_by_something_forgotten_can_be_corrected(shown):
+    shown.supersede("car", "Alice drives a tram", id="tram")
+    shown.forget("tram")
+
+    shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice drives a bicycle")
+
+    drives = [text for text in texts_found(shown, "Alice drives") if "drives" in text]
+    assert drives == ["Alice drives a bicycle"]
+
+
+def test_the_correction_of_what_was_forgotten_is_refused(shown):
+    shown.forget("car")
+    with pytest.raises(ParameterError, match="'car'"):
+        shown.feedback("t1", "corrected", memory_ids=["car"], correction="Alice cycles")
 
 
 def test_a_correction_that_could_mean_several_is_refused(shown):

@@ -237,6 +237,17 @@ def test_a_correction_that_could_mean_several_memories_is_refused(layers, shown)
     assert len(layers["user"]) == 2
 
 
+def test_a_correction_may_bring_its_vector(layers, shown):
+    vector = [1.0] + [0.0] * 31
+
+    layers.feedback(shown, "corrected", correction="on tuesdays", memory_ids=["t1"], vector=vector)
+
+    (new,) = layers["team"].get("t1").superseded_by
+    assert layers["team"].get(new).vector.tolist() == vector
+    with pytest.raises(ParameterError, match="correction"):
+        layers.feedback(shown, "liked", vector=vector)
+
+
 def test_a_turn_is_unknown_only_if_no_layer_logged_it(layers):
     layers["shared"].add("deploys on fridays")
     layers["shared"].recall("deploys", turn="of one layer")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 import types
 from pathlib import Path
 
 import pytest
 
 import feather_memory
-from feather_memory import errors
+from feather_memory import agent, errors
 
 EXPOSED = {
     name
@@ -63,3 +65,22 @@ def test_every_public_verb_of_a_store_says_what_it_does():
 
 def test_the_package_is_marked_as_typed():
     assert (Path(feather_memory.__file__).parent / "py.typed").exists()
+
+
+def test_what_adapters_import_is_listed_and_says_what_it_is():
+    exposed = {
+        name
+        for name, value in vars(agent).items()
+        if not name.startswith("_") and not isinstance(value, types.ModuleType)
+    }
+    assert set(agent.__all__) == exposed
+    for name in agent.__all__:
+        value = getattr(agent, name)
+        if inspect.isfunction(value) or (inspect.isclass(value) and "feather" in value.__module__):
+            assert inspect.getdoc(value), name
+
+
+def test_the_room_of_adapters_is_imported_by_adapters_alone():
+    code = "import sys, feather_memory; assert 'feather_memory.agent' not in sys.modules"
+
+    subprocess.run([sys.executable, "-c", code], check=True)

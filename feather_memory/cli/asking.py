@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -18,10 +18,8 @@ from feather_memory.cli.options import (
 )
 from feather_memory.cli.places import Place, existing
 from feather_memory.model.memory import Memory
-
-if TYPE_CHECKING:
-    from feather_memory.store.store import Store
-    from feather_memory.types import Embedder
+from feather_memory.store.store import Store
+from feather_memory.types import Embedder
 
 _TIME = "ISO 8601, Unix seconds or milliseconds; read as UTC if it names no zone."
 

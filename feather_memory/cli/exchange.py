@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -18,15 +19,10 @@ from feather_memory.cli.options import EmbedderOption, embedder_named, plain, ta
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.importers import chatlog
+from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
 from feather_memory.tenants.pool import TenantPool
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from typing import IO
-
-    from feather_memory.model.memory import Memory
-    from feather_memory.types import Embedder
+from feather_memory.types import Embedder
 
 OPEN_STORES = 16
 """Stores kept open at once; chat exports come conversation by conversation."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from feather_memory.errors import (
     DimensionError,
@@ -14,12 +14,7 @@ from feather_memory.errors import (
 )
 from feather_memory.importers.chatlog import Entry, Refused
 from feather_memory.model.names import checked
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from feather_memory.store.store import Store
-
+from feather_memory.store.store import Store
 
 BATCH = 500
 """Lines in one transaction."""

@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import unicodedata
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,12 +19,7 @@ from rich.text import Text
 from feather_memory.errors import FeatherError, FilterError, ParameterError
 from feather_memory.importers.chatlog import parse_time
 from feather_memory.testing import HashEmbedder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from feather_memory.types import Embedder, Seconds
+from feather_memory.types import Embedder, Seconds
 
 EmbedderOption = Annotated[
     str | None,

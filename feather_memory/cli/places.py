@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -14,11 +15,7 @@ from typer.core import TyperCommand
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.model.names import file_name
 from feather_memory.store.store import Store
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from feather_memory.types import Embedder
+from feather_memory.types import Embedder
 
 _INSTEAD = "-"  # stands where STORE would, so that the arguments after it keep their places
 

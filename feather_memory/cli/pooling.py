@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,11 +17,7 @@ from feather_memory.config import WARM_WORKERS
 from feather_memory.index import beside
 from feather_memory.progress import teller
 from feather_memory.tenants.pool import TenantPool
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from feather_memory.tenants.reports import Warmed
+from feather_memory.tenants.reports import Warmed
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 

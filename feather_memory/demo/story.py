@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
 from feather_memory.config import DAY
-from feather_memory.model.memory import SignalKind
+from feather_memory.model.hits import ContextChain, Hit
+from feather_memory.model.memory import Memory, SignalKind
 from feather_memory.store.store import Store
 from feather_memory.testing import FrozenClock, HashEmbedder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
-    from rich.console import Console
-
-    from feather_memory.model.hits import ContextChain, Hit
-    from feather_memory.model.memory import Memory
 
 PYTHON = "Which Python version does Larkspur run on?"
 DEPLOY = "On which day do we deploy?"

@@ -17,15 +17,11 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
-from feather_memory.filters.language import And, Filter, Leaf, Not, Or
+from feather_memory.filters.language import And, Filter, Leaf, Not, Or, Path
 from feather_memory.model.fields import FIELDS, FILTERED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-
-    from feather_memory.filters.language import Path
 
 _KINDS: Final = {
     name: "real" if FIELDS[name].kind == "time" else FIELDS[name].kind for name in FILTERED

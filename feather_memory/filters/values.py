@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import math
 import operator as op
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from feather_memory.errors import FilterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MAX_DEPTH: Final = 12
 """Levels of `&`, `|`, `~` inside each other, and of lists inside lists. Chains of one operator are

@@ -10,19 +10,16 @@ import csv
 import json
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+from typing import IO, Annotated, Any, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, ValidationError
 
 from feather_memory.config import MAX_ID_LENGTH, MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from feather_memory.types import Seconds
+from feather_memory.types import Seconds
 
 MARK = "feather_memory"
 """The key that tells a line of `feather-memory export` from a line of somebody else's."""

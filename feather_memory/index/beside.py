@@ -49,7 +49,7 @@ def load(path: Path, state: State) -> View:
 
 @contextmanager
 def or_discarded(path: Path) -> Iterator[None]:
-    """If the derived files cannot be written, there are none: the truth is complete without them."""
+    """If the derived files cannot be written there are none: the truth is complete without."""
     try:
         yield
     except OSError as error:  # a full disk, say

@@ -14,22 +14,19 @@ import struct
 import sys
 import threading
 import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from feather_memory.errors import DimensionError, MissingExtraError
 from feather_memory.index import mapped
 from feather_memory.index.matrix import unit
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from io import BufferedReader
-    from types import ModuleType
-
-    from feather_memory.types import Positions, Vector
+from feather_memory.types import Positions, Vector
 
 _LAYOUT = 1
 _LINKS = 16  # M: links a vector; 12 to 48 are usual, 16 gives recall 0.99 at 100k × 768

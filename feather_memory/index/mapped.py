@@ -17,23 +17,19 @@ import logging
 import os
 import struct
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory.errors import DimensionError, ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from io import BufferedReader
-
-    import numpy.typing as npt
-
-    from feather_memory.types import Vector
+from feather_memory.types import Vector
 
 _MAGIC = b"FTHRVEC1"
 _LAYOUT = 1

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory.config import SCAN_FLOATS
 from feather_memory.errors import DimensionError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    import numpy.typing as npt
-
-    from feather_memory.types import Numbers, Positions, Vector
+from feather_memory.types import Numbers, Positions, Vector
 
 _CHUNK_NUMBERS = 1 << 16  # of float64 at once when rows are widened: half a MB, stays in the cache
 _GATHER_NUMBERS = 1 << 18  # of float32 at once when rows are gathered: one MB

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-if TYPE_CHECKING:
-    from feather_memory.types import Positions, Vector
+from feather_memory.types import Positions, Vector
 
 _BLOCK = 64
 _UNIT_ROUNDOFF = 2.0**-24  # of float32

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from feather_memory.model.memory import Edge, Memory
+from feather_memory.model.memory import Edge, Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

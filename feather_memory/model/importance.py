@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
 from numbers import Integral, Real
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from feather_memory.errors import ParameterError
-from feather_memory.model.memory import SignalKind
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from feather_memory.model.memory import Signal
+from feather_memory.model.memory import Signal, SignalKind
 
 Name = TypeVar("Name")
 

@@ -61,7 +61,7 @@ class Searcher:
         return mask
 
     def held_keys(self, question: Question, keys: Collection[str]) -> set[str]:
-        """Those of the slots that a memory holds at the question's moment; its filter is not read."""
+        """Those of the slots that a memory holds at the question's moment, whatever its filter."""
         if not keys:
             return set()
         holders = self.transaction.memories.rows_of_keys(keys)
@@ -85,9 +85,9 @@ class Searcher:
         Raises:
             DimensionError: The question's vector is of another length than the store's.
         """
-        if question.vector is not None and self.view.matrix is not None:
-            if len(question.vector) != self.view.matrix.dim:
-                raise DimensionError(self.view.matrix.dim, len(question.vector))
+        asked, matrix = question.vector, self.view.matrix
+        if asked is not None and matrix is not None and len(asked) != matrix.dim:
+            raise DimensionError(matrix.dim, len(asked))
         eligible, shares = self.eligible(question), None
         if question.text is not None:
             matched = self.transaction.memories.matching(question.text)

@@ -79,14 +79,16 @@ class Feedback(Part):
         """Log what somebody did with what a turn was shown; the credit is shared among it.
 
         Without an `event_id` the same feedback on the same turn is the same event: to like an
-        answer twice is to like it once, until `unfeedback` takes it back.
+        answer twice is to like it once, until `unfeedback` takes it back; to correct it twice is
+        to correct it once, until something else was said of it.
 
         Args:
             turn: Of a recall, perhaps in another process, by any of its names.
             kind: As in `signal`.
             memory_ids: Only these of the memories shown.
             copied_text: Only those that hold it.
-            correction: What is true instead: the one memory meant is lowered and superseded.
+            correction: What is true instead: the one memory meant is lowered, and what is current
+                of it superseded. The correction keeps its metadata, session, actor and links.
             vector: Of the correction; embedded by the store unless given.
             event_id: The same event again changes nothing, also after it was taken back.
             strength: In (0, 1]: the credit there is to share.

@@ -141,7 +141,11 @@ class Searches(Part):
         return Hits(hits, turn=log.log_recall(hits, turn=turn, reinforce=reinforce))
 
     def why_not(
-        self, text: str | None, id: str, k: int = 5, **asked: Unpack[SearchOptions]
+        self,
+        text: str | None,
+        id: str,  # noqa: A002  the field's name
+        k: int = 5,
+        **asked: Unpack[SearchOptions],
     ) -> Verdict:
         """Why a search of the same arguments does not return a memory: a gate, or its rank."""
         question = self._question(text, **asked)

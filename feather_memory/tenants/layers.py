@@ -11,10 +11,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar, Unpack
 
-from feather_memory.checks import label, labels, number, unit_interval, whole
+from feather_memory.checks import label, labels, whole
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
@@ -23,40 +23,12 @@ from feather_memory.model.scoring import Scoring
 from feather_memory.search.question import SearchOptions
 from feather_memory.store.feedback import signal_kind
 from feather_memory.store.store import Store
+from feather_memory.tenants.layer import SHARED, TEAM, USER, Layer
+from feather_memory.types import VectorLike
 
 _MOMENT = ("as_of", "known_at", "now")
 _Found = TypeVar("_Found", Hits, ContextChain)
 _MORE = 4  # how many times as many hits are fetched where too few were left
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """A store at a fixed place in the reading order: the heavier, the nearer.
-
-    Raises:
-        ParameterError: A value outside its range.
-    """
-
-    name: str
-    store: Store
-    weight: float = 1.0
-    """Above 0: what the layer's scores are multiplied by."""
-    time_weight: float = 0.1
-    """In [0, 1], as in Scoring."""
-    hops: int = 2
-    """How far `context_chain` walks in this layer, at least 0."""
-
-    def __post_init__(self) -> None:
-        label(self.name, "name")
-        unit_interval(self.time_weight, "time_weight")
-        whole(self.hops, "hops", 0)
-        if not 0 < number(self.weight, "weight", 0) < float("inf"):
-            raise ParameterError(f"a layer's weight must be above 0, got {self.weight!r}")
-
-
-USER = {"weight": 1.0, "time_weight": 0.35, "hops": 2}
-TEAM = {"weight": 0.9, "time_weight": 0.25, "hops": 2}
-SHARED = {"weight": 0.8, "time_weight": 0.1, "hops": 1}
 
 
 class ContextLayers:
@@ -118,11 +90,10 @@ class ContextLayers:
         Raises:
             ParameterError: There is no such layer.
         """
-        for layer in self.layers:
-            if layer.name == name:
-                return layer.store
-        names = ", ".join(layer.name for layer in self.layers)
-        raise ParameterError(f"no layer {name!r}; there are {names}")
+        stores = {layer.name: layer.store for layer in self.layers}
+        if name not in stores:
+            raise ParameterError(f"no layer {name!r}; there are {', '.join(stores)}")
+        return stores[name]
 
     def search(self, text: str | None = None, k: int = 5, **asked: Unpack[SearchOptions]) -> Hits:
         """The k best of all layers.
@@ -176,10 +147,8 @@ class ContextLayers:
         farther -= {hit.memory.text for hit in hits}
         if not farther:
             return False
-        narrowed: dict[str, Any] = {
-            name: asked.get(name) for name in (*_MOMENT, "where", "session")
-        }
-        return bool(self.layers[at].store.plumbing.held(texts=farther, **narrowed)[1])
+        given: dict[str, Any] = {n: asked.get(n) for n in (*_MOMENT, "where", "session")}
+        return bool(self.layers[at].store.plumbing.held(texts=farther, **given)[1])
 
     def recall(
         self,
@@ -235,6 +204,7 @@ class ContextLayers:
         memory_ids: Sequence[str] | None = None,
         copied_text: str | None = None,
         correction: str | None = None,
+        vector: VectorLike | None = None,
         event_id: str | None = None,
     ) -> list[Signal]:
         """Log what somebody did with what a turn was shown, in every layer that showed it any.
@@ -247,6 +217,7 @@ class ContextLayers:
             memory_ids: Only these of the memories shown.
             copied_text: Only those that hold it.
             correction: What is true instead of the one memory meant, in that memory's layer.
+            vector: Of the correction; embedded by the layer's store unless given.
             event_id: The same event again changes nothing.
 
         Raises:
@@ -262,18 +233,18 @@ class ContextLayers:
                 "about: say with memory_ids which one, or correct it through its layer's store"
             )
         is_narrowed = memory_ids is not None or copied_text is not None
+        instead: dict[str, Any] = {"correction": correction, "vector": vector}
         logged: list[Signal] = []
         for layer in shown:
-            ids = [id_ for name, id_ in meant if name == layer.name]
-            if ids:
+            if ids := [id_ for name, id_ in meant if name == layer.name]:
                 logged += layer.store.feedback(
                     turn,
                     named,
                     memory_ids=ids if is_narrowed else None,
                     copied_text=copied_text,
-                    correction=correction,
                     event_id=event_id,
                     strength=len(ids) / len(meant),
+                    **instead,
                 )
         return logged
 

@@ -12,11 +12,12 @@ import threading
 import time
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from feather_memory.checks import whole
 from feather_memory.config import WARM_WORKERS
@@ -31,20 +32,15 @@ from feather_memory.errors import (
 )
 from feather_memory.index import beside
 from feather_memory.model.names import SUFFIX, checked, file_name, is_digest, tenant_of
-from feather_memory.progress import teller
+from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
+from feather_memory.truth.contract import Durability
 from feather_memory.truth.sqlite.file import SqliteTruth, tenant_in
+from feather_memory.types import Clock, Embedder, Seconds
 from feather_memory.write.embedding import Embedding
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from feather_memory.progress import Progress
-    from feather_memory.truth.contract import Durability
-    from feather_memory.types import Clock, Embedder, Seconds
 
 
 class TenantPool:

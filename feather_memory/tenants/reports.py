@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from feather_memory import display
-
-if TYPE_CHECKING:
-    from feather_memory.errors import FeatherError
+from feather_memory.errors import FeatherError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

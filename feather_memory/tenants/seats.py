@@ -6,17 +6,13 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from feather_memory.config import BUSY_SECONDS, HANDLE_SHARE, STORE_HANDLES
 from feather_memory.errors import FeatherError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from feather_memory.store.store import Store
-    from feather_memory.types import Seconds
+from feather_memory.store.store import Store
+from feather_memory.types import Seconds
 
 _log = logging.getLogger("feather_memory")
 _PAUSE = 0.002  # seconds between two looks at whether a store is still in use

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from feather_memory.checks import seconds as to_seconds
 from feather_memory.config import DAY
-
-if TYPE_CHECKING:
-    from feather_memory.types import Seconds, When
+from feather_memory.types import Seconds, When
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 """Where a FrozenClock starts unless told otherwise."""

@@ -5,19 +5,15 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import chain
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from feather_memory.config import MAX_DIMENSION
 from feather_memory.errors import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from feather_memory.types import Numbers, Vector
+from feather_memory.types import Numbers, Vector
 
 # Whole numbers, so that every sum is exact and vectors are the same on every machine.
 WORD_WEIGHT = 4

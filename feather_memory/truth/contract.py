@@ -85,7 +85,7 @@ class Memories(Protocol):
         """(row, BM25) of each that shares a word with the query; higher is better."""
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
-        """Some hundreds that a filter lets through, from the row after `after` on; none at the end."""
+        """Some hundreds that a filter lets through, from the row after `after` on."""
 
     def stream(self, where: Filter | None = None) -> Iterator[Record]:
         """All that a filter lets through, oldest row first, as they are needed."""
@@ -147,6 +147,15 @@ class Edges(Protocol):
     def chain(self, memory_id: str) -> list[str]:
         """Ids of all that it replaced or was replaced by, through any number of steps."""
 
+    def standing(self, memory_id: str, now: Seconds) -> list[str]:
+        """Ids of what stands in its place at a moment: itself, or what has replaced it.
+
+        Where all that replaced it was forgotten, it is the memory itself, though it does not hold.
+        """
+
+    def successors(self, ids: Collection[str], now: Seconds) -> list[str]:
+        """Ids of what will replace the memories, but does not yet."""
+
     def replaces(self, memory_id: str, sought: str) -> bool:
         """Whether it is, or through any number of steps replaced, the one sought."""
 
@@ -173,7 +182,7 @@ class WritableEdges(Edges, Protocol):
         """Record that `new` replaces `old` from a moment on, and close `old`."""
 
     def unsupersede(self, old: str, new: str | None) -> bool:
-        """Undo supersessions of `old`, by `new` or all, as if they had never been. False if none."""
+        """Undo supersessions of `old`, by `new` or all, as if they had never been. False: none."""
 
     def move_supersessions(self, new: str, holds_from: Seconds) -> None:
         """What replaced others is true from another moment: so is their end."""

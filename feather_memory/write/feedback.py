@@ -12,7 +12,7 @@ from feather_memory.model.importance import copied_from, fold
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write import memories as write
+from feather_memory.write.correction import is_said, replace, standing
 from feather_memory.write.draft import Draft
 
 
@@ -87,42 +87,69 @@ def answer(transaction: WriteTransaction, said: Answer) -> list[Signal]:
             f"turn {said.turn!r} was shown {len(meant)} memories: say with memory_ids which one "
             "the correction is about"
         )
-    event, known = _event(transaction, turn, said)
+    event, known = _event(transaction, turn, meant, said)
     if known:
         place = {id_: at for at, id_ in enumerate(meant)}
         return sorted(known, key=lambda signal: place.get(signal.memory_id, len(meant)))
+    records = transaction.memories.by_ids(meant)
+    if said.correction is not None:
+        return _corrected(transaction, records[meant[0]], said.correction, event, turn)
     signals = [
         Signal(
             event_id=f"{event}:{memory_id}",
             memory_id=memory_id,
             kind=said.kind,
             at=when(transaction.now),
-            strength=1.0 if said.correction is not None else said.strength / len(meant),
+            strength=said.strength / len(meant),
             turn=turn,
         )
         for memory_id in meant
     ]
-    records = transaction.memories.by_ids(meant)
     transaction.engagement.append(signals)
     _fold(transaction, records)
-    if said.correction is not None:
-        _correct(transaction, records[meant[0]], said.correction)
     return signals
 
 
-def _event(transaction: WriteTransaction, turn: str, said: Answer) -> tuple[str, list[Signal]]:
+def _corrected(
+    transaction: WriteTransaction, wrong: Record, correction: Draft, event: str, turn: str
+) -> list[Signal]:
+    """Lower the memory that was wrong, and put the corrected text in the place of what stands.
+
+    Where that says the text already, nothing is written but the signal; where the memory itself
+    does, nothing at all.
+    """
+    stands = standing(transaction, wrong.id)
+    if any(record.id == wrong.id and record.text == correction.fields["text"] for record in stands):
+        return []
+    signal = Signal(
+        event_id=f"{event}:{wrong.id}",
+        memory_id=wrong.id,
+        kind=SignalKind.CORRECTED,
+        at=when(transaction.now),
+        turn=turn,
+    )
+    add(transaction, signal)
+    replace(transaction, wrong, stands, correction)
+    return [signal]
+
+
+def _event(
+    transaction: WriteTransaction, turn: str, meant: Sequence[str], said: Answer
+) -> tuple[str, list[Signal]]:
     """Which event it is, and the signals of it that are logged already.
 
-    Where it was not named, the same words are always the same event, until it is taken back;
-    then they are the next such.
+    Where it was not named, the same words are always the same event, until it is taken back, or
+    nothing is left of what it did; then they are the next such.
     """
     if said.event_id is not None:
         return said.event_id, transaction.engagement.signals_of_event(said.event_id)
-    text = None if said.correction is None else said.correction.fields["text"]
+    correction = said.correction
+    text = None if correction is None else correction.fields["text"]
     digest = stable_id(turn, said.kind, *(said.memory_ids or ()), said.copied_text, text)
+    is_undone = correction is not None and not is_said(transaction, meant, correction)
     nth = 0
     while known := transaction.engagement.signals_of_event(f"{digest}.{nth}"):
-        if not all(signal.retracted for signal in known):
+        if not is_undone and not all(signal.retracted for signal in known):
             break
         nth += 1
     return f"{digest}.{nth}", known
@@ -152,13 +179,3 @@ def _fold(transaction: WriteTransaction, records: Mapping[str, Record]) -> None:
     folded = {id_: fold(records[id_].prior, events) for id_, events in signals.items()}
     changed = {id_: new for id_, new in folded.items() if new != records[id_].importance}
     transaction.memories.set_importance(changed)
-
-
-def _correct(transaction: WriteTransaction, wrong: Record, correction: Draft) -> None:
-    """Put the corrected text in the place of the memory that was wrong.
-
-    The text is about the same thing, so whatever found the memory by its metadata, session or
-    actor finds the correction, and what forgets the one so forgets the other.
-    """
-    about = correction.saying(metadata=wrong.metadata, session=wrong.session, actor=wrong.actor)
-    write.replace_fact(transaction, wrong.id, about, transaction.now)

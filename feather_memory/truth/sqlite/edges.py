@@ -45,6 +45,23 @@ _DESCENDANTS = """
     select 1 from older where id = :sought
 """
 _SET_END = "update memory set valid_to = ?, changed = ? where id = ?"
+_STANDING = """
+    with recursive newer (id) as (
+        select :id
+        union
+        select new_id from supersession join newer on old_id = newer.id
+        where holds_from <= :now and new_id is not null  -- null: it was forgotten
+    )
+    select id from newer
+    where id not in (select old_id from supersession where holds_from <= :now)
+    order by id
+"""
+_SUCCESSORS = """
+    select distinct new_id from supersession
+    where old_id in (select value from json_each(:ids)) and holds_from > :now
+        and new_id is not null
+    order by new_id
+"""
 _END = """
     select min(moment) from (
         select stated_to as moment from memory where id = :id
@@ -87,6 +104,19 @@ class SqliteEdges:
     def chain(self, memory_id: str) -> list[str]:
         """Ids of all that it replaced or was replaced by, through any number of steps."""
         return [id_ for (id_,) in self.moment.connection.execute(_CHAIN, {"id": memory_id})]
+
+    def standing(self, memory_id: str, now: Seconds) -> list[str]:
+        """Ids of what stands in its place at a moment: itself, or what has replaced it.
+
+        Where all that replaced it was forgotten, it is the memory itself, though it does not hold.
+        """
+        rows = self.moment.connection.execute(_STANDING, {"id": memory_id, "now": now})
+        return [id_ for (id_,) in rows] or [memory_id]
+
+    def successors(self, ids: Collection[str], now: Seconds) -> list[str]:
+        """Ids of what will replace the memories, but does not yet."""
+        asked = {"ids": json.dumps(list(ids)), "now": now}
+        return [id_ for (id_,) in self.moment.connection.execute(_SUCCESSORS, asked)]
 
     def replaces(self, memory_id: str, sought: str) -> bool:
         """Whether it is, or through any number of steps replaced, the one sought."""

@@ -1,0 +1,262 @@
+"""A conversation into memories: what of it is worth remembering, once, in its order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any, Final, Literal, cast, get_args
+
+from feather_memory.agent.turns import TURN
+from feather_memory.errors import ParameterError, UnknownMemoryError
+from feather_memory.filters.language import F, Filter
+from feather_memory.model.memory import EdgeType, Memory
+from feather_memory.store.store import Store
+from feather_memory.types import VectorLike
+
+Role = Literal["user", "assistant"]
+
+Save = Literal["turns", "user", "none"]
+"""What is remembered of a conversation: both sides, what the user said, or nothing."""
+
+MESSAGE: Final = "message_id"
+"""Under which key of its metadata a memory says which message it was."""
+
+EXCHANGE: Final = "conversation_turn"
+"""Under which key of their metadata both sides of an exchange have the same mark."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """One message of a conversation, as far as a memory is concerned."""
+
+    role: Role
+    text: str
+    """Its words alone; blank where it has none."""
+    message_id: str | None = None
+    """What a retry knows it by; without one, its words are what it is known by."""
+    actor: str | None = None
+    """Who said it."""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether there is nothing in it to remember."""
+        return not self.text.strip()
+
+
+def checked_save(save: str) -> Save:
+    """What is to be remembered, if it is one of the three.
+
+    Raises:
+        ParameterError: It is not.
+    """
+    if save not in get_args(Save):
+        raise ParameterError(f"save must be one of {get_args(Save)}, got {save!r}")
+    return cast("Save", save)
+
+
+def worth(said: Iterable[Said], save: Save = "turns") -> list[Said]:
+    """What of a conversation is to be remembered, in its order."""
+    roles = {"turns": get_args(Role), "user": ("user",), "none": ()}[save]
+    return [each for each in said if each.role in roles and not each.is_blank]
+
+
+def same_id(*parts: str | None) -> str:
+    """The id of what is always the same memory: a step that is run twice remembers it once."""
+    digest = blake2b(digest_size=12)
+    for part in parts:
+        digest.update(b"-" if part is None else f"{len(part)}:{part}".encode())
+    return digest.hexdigest()
+
+
+def id_of(said: Said, session: str | None, nth: int = 0) -> str:
+    """The id under which it is remembered: by its message and words, else by its side and words.
+
+    Args:
+        said: Where it has a message's id, another message of the same words is another memory.
+        session: The conversation.
+        nth: How often these words have been superseded since; only without a message's id.
+    """
+    if said.message_id is not None:
+        return same_id(session, said.message_id, said.text)
+    digest = blake2b(json.dumps([session, said.role, said.text, nth]).encode(), digest_size=16)
+    return f"said-{digest.hexdigest()}"
+
+
+def ids_of(said: Iterable[Said], session: str | None) -> list[str]:
+    """Under which ids they are remembered, if they are, in their order."""
+    return [id_of(each, session) for each in said if not each.is_blank]
+
+
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """What of some messages is to be remembered, and what is already."""
+
+    ids: tuple[str | None, ...]
+    """Of the memories that the messages are, by message; None for a blank one."""
+    records: tuple[dict[str, Any], ...]
+    """Of the memories that are new, in order."""
+
+    @property
+    def texts(self) -> list[str]:
+        """What is new, to be embedded."""
+        return [record["text"] for record in self.records]
+
+    def write(
+        self,
+        store: Store,
+        vectors: Sequence[VectorLike] | None = None,
+        *,
+        after: str | None = None,
+    ) -> list[Memory]:
+        """Remember what is new, linked in the order of the conversation, at once or not at all.
+
+        Inside a transaction of the caller's, give `embedded(store, texts)` as the vectors: else
+        others wait for the embedder.
+
+        Args:
+            store: Of the tenant.
+            vectors: Of `texts`; without them the store embeds, or goes by words.
+            after: Id of the memory before the first.
+        """
+        if not self.records:
+            return []
+        made = embedded(store, self.texts) if vectors is None else vectors
+        records = with_vectors(self.records, made)
+        new = {record["id"] for record in records}
+        with store.transaction():
+            written = store.add_many(records)
+            for earlier, later in pairwise([after, *(i for i in self.ids if i is not None)]):
+                if earlier is not None and later is not None and later in new and earlier != later:
+                    with suppress(UnknownMemoryError):  # forgotten since: it leads nowhere
+                        store.link(earlier, later, EdgeType.NEXT)
+        return written
+
+
+def remembering(
+    store: Store,
+    said: Sequence[Said],
+    *,
+    session: str | None,
+    turn: str | None = None,
+    are_said_now: bool,
+) -> Remembering:
+    """What of the messages is to be remembered. Those that are already are left as they are.
+
+    Args:
+        store: Of the tenant.
+        said: In their order; blank ones are passed over.
+        session: The conversation.
+        turn: In which they are said, if that is known: a correction of it retires the answer.
+        are_said_now: Then words that were superseded, and come without a message's id, are a new
+            memory. A history that is only shown again says nothing anew.
+    """
+    ids = [None if each.is_blank else id_of(each, session) for each in said]
+    known = {memory.id: memory for memory in store.get_many(i for i in ids if i is not None)}
+    records: dict[str, dict[str, Any]] = {}
+    for place, each in enumerate(said):
+        id_, nth = ids[place], 0
+        if id_ is None:
+            continue
+        may_be_new = are_said_now and each.message_id is None
+        while may_be_new and id_ in known and known[id_].superseded_by:
+            nth += 1
+            id_ = ids[place] = id_of(each, session, nth)
+            known.update((memory.id, memory) for memory in store.get_many([id_]))
+        if id_ not in known:
+            records[id_] = {"id": id_, **_record(each, session, turn)}
+    return Remembering(tuple(ids), tuple(records.values()))
+
+
+def exchanged(
+    store: Store,
+    said: Sequence[Said],
+    *,
+    session: str,
+    mark: str,
+    vectors: Sequence[VectorLike] | None = None,
+) -> list[Memory]:
+    """Remember both sides of one exchange, each anew, after the last exchange of the session.
+
+    For interfaces that say what was exchanged and nothing by which a retry could be told.
+
+    Args:
+        store: Of the tenant. It embeds, before the write begins, unless vectors are given.
+        said: In order; what is blank is left out.
+        session: The conversation.
+        mark: What this exchange is known by, unlike any other.
+        vectors: One for each that is not blank.
+    """
+    records = [_record(each, session, None, {EXCHANGE: mark}) for each in worth(said)]
+    if not records:
+        return []
+    texts = [record["text"] for record in records]
+    ready = with_vectors(records, embedded(store, texts) if vectors is None else vectors)
+    with store.transaction():
+        before = last_exchanges(store, session, 1)[-1:]
+        written = store.add_many(ready)
+        for earlier, later in pairwise([*before, *written]):
+            store.link(earlier.id, later.id, EdgeType.NEXT)
+    return written
+
+
+def exchanges_of(session: str) -> Filter:
+    """What was remembered of the session by `exchanged`."""
+    return (F("session") == session) & F(EXCHANGE).exists()
+
+
+def last_exchanges(store: Store, session: str, count: int) -> list[Memory]:
+    """What was said in the session's last exchanges, oldest first, also what was superseded."""
+    said = store.latest(2 * count, where=exchanges_of(session)) if count else []
+    marks = list(dict.fromkeys(memory.metadata[EXCHANGE] for memory in said))[:count]
+    return [memory for memory in reversed(said) if memory.metadata[EXCHANGE] in marks]
+
+
+def latest_known(store: Store, ids: Iterable[str]) -> str | None:
+    """The first of the ids, given latest first, that is remembered: what new words come after."""
+    return next((memory.id for memory in store.get_many(ids)), None)
+
+
+def embedded(store: Store, texts: Sequence[str]) -> Sequence[VectorLike] | None:
+    """The vectors that the store makes of texts; None where it goes by words, or has none to make.
+
+    To be called before a transaction: others would have to wait until it has.
+    """
+    return store.plumbing.embed_documents(texts) if texts else None
+
+
+def with_vectors(
+    records: Sequence[dict[str, Any]], vectors: Sequence[VectorLike] | None
+) -> list[dict[str, Any]]:
+    """Copies of the records, each with its vector.
+
+    Raises:
+        ParameterError: There are more vectors than records, or fewer.
+    """
+    if vectors is None:
+        return list(records)
+    if len(vectors) != len(records):
+        raise ParameterError(f"the embedding made {len(vectors)} vectors of {len(records)} texts")
+    return [{**record, "vector": row} for record, row in zip(records, vectors, strict=True)]
+
+
+def _record(
+    said: Said, session: str | None, turn: str | None, marks: dict[str, str] | None = None
+) -> dict[str, Any]:
+    return {
+        "text": said.text,
+        "role": said.role,
+        "session": session,
+        "actor": said.actor,
+        "metadata": dict(_marks(said, turn), **(marks or {})),
+    }
+
+
+def _marks(said: Said, turn: str | None) -> Iterator[tuple[str, str]]:
+    if said.message_id is not None:
+        yield MESSAGE, said.message_id
+    if turn is not None:
+        yield TURN, turn

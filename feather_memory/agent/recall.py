@@ -1,0 +1,221 @@
+"""From a question to what a model is shown: found, fitted, and logged as exactly that."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
+
+from feather_memory.agent.prompt import UNLIMITED, Budget, fenced, fitting
+from feather_memory.agent.source import Opened, Reader, logged
+from feather_memory.checks import whole
+from feather_memory.errors import ParameterError
+from feather_memory.filters.language import F, Filter
+from feather_memory.filters.parse import parse
+from feather_memory.model.hits import Hit
+from feather_memory.model.scoring import Scoring
+from feather_memory.types import VectorLike, When
+
+Log = Callable[[Reader, Sequence[Hit], str | None, bool], str]
+"""Logs what was shown under a turn, counted or not; the turn's name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecallOptions:
+    """How an adapter asks: its own settings, which a call may narrow.
+
+    Raises:
+        ParameterError: A number outside its range, or edge types where nothing is walked.
+        FilterError: A filter that means nothing.
+    """
+
+    k: int = 5
+    """How many memories the question itself finds."""
+    hops: int = 0
+    """How far to walk from those along the edges."""
+    types: Sequence[str] | None = None
+    """Only over edges of these types."""
+    limit: int = 50
+    """How many memories there may be in all, where `hops` is above 0."""
+    scoring: Scoring | None = None
+    """How relevance, age and importance weigh; the store's default unless given."""
+    where: Filter | Mapping[str, Any] | None = None
+    """Only memories this filter lets through."""
+    session: str | None = None
+    """Only memories of this session."""
+    as_of: When | None = None
+    """What was true then? Now unless given."""
+    min_relevance: float | None = None
+    """In [0, 1): only what is more relevant than this, or linked to such. 0 is relevant at all."""
+    reinforce: bool = True
+    """Whether being recalled slows a memory's decay, once a turn."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("k", 1), ("hops", 0), ("limit", 1)):
+            whole(getattr(self, name), name, least)
+        if self.types is not None and not self.hops:
+            raise ParameterError("edge types say where to walk, and hops=0 walks nowhere")
+        if self.min_relevance is not None and not 0 <= self.min_relevance < 1:
+            raise ParameterError(f"min_relevance must be in [0, 1), got {self.min_relevance!r}")
+        parse(self.where)
+
+    def for_call(
+        self, *, where: Filter | Mapping[str, Any] | None = None, **said: Any
+    ) -> RecallOptions:
+        """The same with what one call says; where that is None, the adapter's own holds.
+
+        Args:
+            where: Narrows the adapter's own filter.
+            said: Further fields of the class.
+        """
+        changed = {name: value for name, value in said.items() if value is not None}
+        return replace(self, **changed, where=both(self.where, where))
+
+
+class RecallEvent(TypedDict):
+    """What callbacks are told of a recall. It carries no text."""
+
+    turn: str | None
+    ids: list[str]
+    scores: list[float]
+    tenant: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recalled:
+    """What was shown for one question."""
+
+    turn: str | None
+    """Under which it was logged; without a name where nothing was logged and none was given."""
+    hits: tuple[Hit, ...]
+    """Best first."""
+    tenant: str | None
+    prompt: str = ""
+    """The memories as a model is told them; "" for none, and where nobody asked for it."""
+
+    @property
+    def event(self) -> RecallEvent:
+        """What callbacks are told of it."""
+        return {
+            "turn": self.turn,
+            "ids": [hit.memory.id for hit in self.hits],
+            "scores": [hit.score.value for hit in self.hits],
+            "tenant": self.tenant,
+        }
+
+
+def found(
+    reader: Reader,
+    text: str | None,
+    options: RecallOptions,
+    *,
+    vector: VectorLike | None = None,
+    beyond: Filter | None = None,
+) -> list[Hit]:
+    """The best memories, and with `hops` what is linked to them. Nothing is logged.
+
+    Args:
+        reader: A store, or layers.
+        text: What is asked.
+        options: How.
+        vector: The question's; without one the store embeds, or goes by words.
+        beyond: Only what this lets through, too; see `unseen`.
+    """
+    asked: dict[str, Any] = {
+        "vector": vector,
+        "where": both(options.where, beyond),
+        "session": options.session,
+        "as_of": options.as_of,
+        "scoring": options.scoring,
+    }
+    if options.hops:
+        asked |= {"types": options.types, "limit": options.limit}
+        hits = list(reader.context_chain(text, options.k, options.hops, **asked))
+    else:
+        hits = list(reader.search(text, options.k, **asked))
+    least = options.min_relevance
+    return hits if least is None else [h for h in hits if h.hop or h.score.relevance > least]
+
+
+def recalled(
+    opened: Opened,
+    text: str | None,
+    options: RecallOptions,
+    *,
+    vector: VectorLike | None = None,
+    beyond: Filter | None = None,
+    turn: str | None = None,
+    log: Log = logged,
+) -> Recalled:
+    """All that is found, logged: what a retriever returns.
+
+    A turn that was shown nothing is logged, too: feedback on it is about nothing.
+
+    Args:
+        opened: What is read.
+        text: As in `found`, as are the next three.
+        options: How.
+        vector: The question's.
+        beyond: Only what this lets through, too.
+        turn: What it is logged and, once, counted under; drawn if not given.
+        log: Instead of the store's own logging.
+    """
+    hits = found(opened.reads, text, options, vector=vector, beyond=beyond)
+    name = log(opened.reads, hits, turn, options.reinforce)
+    return Recalled(turn=name, hits=tuple(hits), tenant=opened.tenant)
+
+
+def told(
+    opened: Opened,
+    text: str,
+    options: RecallOptions,
+    budget: Budget = UNLIMITED,
+    *,
+    with_ids: bool = False,
+    vector: VectorLike | None = None,
+    beyond: Filter | None = None,
+    turn: str | None = None,
+    log: Log = logged,
+) -> Recalled:
+    """What is found and fits, as text that goes before a model. That, and only that, is logged.
+
+    Args:
+        opened: What is read.
+        text: As in `found`. A blank one asks nothing.
+        options: How.
+        budget: How long the text may be; memories are left out whole, the best are kept.
+        with_ids: Whether the model is told ids, with which it can correct memories.
+        vector: As in `found`, as is the next.
+        beyond: Only what this lets through, too.
+        turn: As in `recalled`; nothing is logged under it where nothing is told.
+        log: Instead of the store's own logging.
+    """
+    hits: list[Hit] = []
+    if text.strip():
+        every = found(opened.reads, text, options, vector=vector, beyond=beyond)
+        hits = fitting(every, budget, with_ids=with_ids)
+    if not hits:
+        return Recalled(turn=turn, hits=(), tenant=opened.tenant)
+    prompt = fenced((hit.memory for hit in hits), with_ids=with_ids)
+    name = log(opened.reads, hits, turn, options.reinforce)
+    return Recalled(turn=name, hits=tuple(hits), tenant=opened.tenant, prompt=prompt)
+
+
+def unseen(ids: Iterable[str] = (), texts: Iterable[str] = ()) -> Filter | None:
+    """Neither the memories with those ids, nor those that only say one of the texts.
+
+    What the model sees anyway is no answer to it. None where it sees nothing.
+    """
+    seen_ids, seen_texts = list(ids), list(texts)
+    others = ~F("id").is_in(seen_ids) if seen_ids else None
+    return both(others, ~F("text").is_in(seen_texts) if seen_texts else None)
+
+
+def both(
+    one: Filter | Mapping[str, Any] | None, other: Filter | Mapping[str, Any] | None
+) -> Filter | None:
+    """What both let through; None lets everything through."""
+    first, second = parse(one), parse(other)
+    if first is None or second is None:
+        return second if first is None else first
+    return first & second

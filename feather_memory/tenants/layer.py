@@ -1,0 +1,40 @@
+"""A store at a fixed place in the reading order, and the places that have names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from feather_memory.checks import label, number, unit_interval, whole
+from feather_memory.errors import ParameterError
+from feather_memory.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """A store at a fixed place in the reading order: the heavier, the nearer.
+
+    Raises:
+        ParameterError: A value outside its range.
+    """
+
+    name: str
+    store: Store
+    weight: float = 1.0
+    """Above 0: what the layer's scores are multiplied by."""
+    time_weight: float = 0.1
+    """In [0, 1], as in Scoring."""
+    hops: int = 2
+    """How far `context_chain` walks in this layer, at least 0."""
+
+    def __post_init__(self) -> None:
+        label(self.name, "name")
+        unit_interval(self.time_weight, "time_weight")
+        whole(self.hops, "hops", 0)
+        if not 0 < number(self.weight, "weight", 0) < float("inf"):
+            raise ParameterError(f"a layer's weight must be above 0, got {self.weight!r}")
+
+
+USER: Final = {"weight": 1.0, "time_weight": 0.35, "hops": 2}
+TEAM: Final = {"weight": 0.9, "time_weight": 0.25, "hops": 2}
+SHARED: Final = {"weight": 0.8, "time_weight": 0.1, "hops": 1}
