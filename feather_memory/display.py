@@ -108,7 +108,9 @@ def graph(nodes: Iterable[Node], edges: Iterable[Link]) -> str:
 
 
 def to_networkx(nodes: Iterable[Node], edges: Iterable[Link]) -> Any:
-    """The same as a `networkx.MultiDiGraph`: a node has `text`, `score` and `hop`; an edge its type and `weight`.
+    """The same as a `networkx.MultiDiGraph`.
+
+    A node has `text`, `score` and `hop`; an edge its type and `weight`.
 
     Raises:
         MissingExtraError: networkx is not installed.

@@ -15,8 +15,7 @@ from feather_memory.index import mapped
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix
-from feather_memory.index.view import View, no_view, view_of
-from feather_memory.model.fields import NUMBERS
+from feather_memory.index.view import View
 from feather_memory.truth.contract import State
 from feather_memory.types import Positions, Seconds, Vector
 
@@ -34,17 +33,17 @@ def hnsw_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.hnsw")
 
 
-def load(path: Path, state: State) -> View:
-    """What the mapped file holds if it belongs to this history; else nothing."""
-    if state.snapshot is None:
-        return no_view()
-    found = mapped.read(vectors_path(path), store_id=state.snapshot)
+def read(path: Path, state: State) -> mapped.Snapshot | None:
+    """What the mapped file holds if it belongs to this history."""
+    found = mapped.read(vectors_path(path), store_id=state.snapshot or "")
     if found is None or found.generation > state.generation or found.dim != state.dimension:
-        return no_view()
-    rows, matrix = found.columns["rows"], Matrix(found.dim, base=found.vectors)
-    near = Approximation.load(hnsw_path(path), mark=state.snapshot, matrix=matrix, n=len(rows))
-    columns = {name: found.columns[name] for name in NUMBERS}
-    return view_of(found.generation, rows, columns, matrix, near)
+        return None
+    return found
+
+
+def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
+    """The saved approximate index of the mapped file's n rows, if there is one; else an empty."""
+    return Approximation.load(hnsw_path(path), mark=state.snapshot or "", matrix=matrix, n=n)
 
 
 @contextmanager

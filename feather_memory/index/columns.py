@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -18,10 +19,11 @@ from feather_memory.filters.masks import Codes, mask_of
 from feather_memory.filters.values import MISSING
 from feather_memory.index import beside
 from feather_memory.index.matrix import Matrix
-from feather_memory.index.view import Lineage, View, derived
+from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import NUMBERS
+from feather_memory.model.scoring import stretch
 from feather_memory.truth.contract import DamagedRowError, ReadTransaction, State, Truth
-from feather_memory.types import Mask, Positions
+from feather_memory.types import Mask, Numbers, Positions, Vector
 
 _SOME = 64
 
@@ -96,7 +98,7 @@ class Columns:
             with self._lock:
                 view = self._view
                 if view is None:
-                    view = self._start(beside.load(self._path, state))
+                    view = self._start(_loaded(self._path, state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
                 if view.generation == state.generation:
@@ -117,8 +119,9 @@ class Columns:
         except BaseException:
             self.unload()  # half an advance must not be built upon
             raise
-        if view.matrix is not None:
-            view.lineage.approximation.follow(view.matrix, len(view))
+        matrix, n = view.matrix, len(view.rows)
+        if matrix is not None and n * matrix.dim >= config.HNSW_FLOATS:
+            view.lineage.approximation.follow(matrix, n)
         return view
 
     def _advance(self, transaction: ReadTransaction, view: View, state: State) -> View:
@@ -160,7 +163,7 @@ class Columns:
         columns = dict(zip(NUMBERS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].append(values)
-        until, stretched, importance = derived(columns)
+        until, stretched, importance = _derived(columns)
         self._until.append(until)
         self._stretched.append(stretched)
         self._importance.append(importance)
@@ -172,7 +175,7 @@ class Columns:
         columns = dict(zip(NUMBERS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].changed(at, values)
-        until, stretched, importance = derived(columns)
+        until, stretched, importance = _derived(columns)
         self._until.changed(at, until)
         self._stretched.changed(at, stretched)
         self._importance.changed(at, importance)
@@ -248,3 +251,43 @@ def _value(name: str, kept: Any, path: Path) -> Any:
     if name == "metadata":
         return value_at({"metadata": json.loads(kept)}, path)
     return MISSING if kept is None else kept
+
+
+def _loaded(path: FilePath, state: State) -> View:
+    """The View of the mapped file if it belongs to this history; else that of an empty store."""
+    found = None if state.snapshot is None else beside.read(path, state)
+    if found is None:
+        nothing = dict.fromkeys(NUMBERS, np.empty(0))
+        return _view(0, np.empty(0, np.int64), nothing, None, Lineage())
+    rows, matrix = found.columns["rows"], Matrix(found.dim, base=found.vectors)
+    numbers = {name: found.columns[name] for name in NUMBERS}
+    near = beside.read_approximation(path, state, matrix, len(rows))
+    return _view(found.generation, rows, numbers, matrix, Lineage(approximation=near))
+
+
+def _view(
+    generation: int,
+    rows: npt.NDArray[np.int64],
+    numbers: Mapping[str, Numbers],
+    matrix: Matrix | None,
+    lineage: Lineage,
+) -> View:
+    until, stretched, importance = _derived(numbers)
+    return View(
+        generation=generation,
+        rows=rows,
+        columns=dict(numbers),
+        until=until,
+        stretched=stretched,
+        importance=importance,
+        matrix=matrix,
+        lineage=lineage,
+    )
+
+
+def _derived(columns: Mapping[str, Numbers]) -> tuple[Numbers, Vector, Vector]:
+    """`until`, `stretched` and `importance` of a View, from its columns."""
+    until = np.fmin(columns["valid_to"], columns["expires_at"])
+    until[np.isnan(until)] = np.inf
+    stretched = stretch(columns["recalls"]).astype(np.float32)
+    return until, stretched, columns["importance"].astype(np.float32)

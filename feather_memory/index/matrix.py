@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from feather_memory.config import SCAN_FLOATS
 from feather_memory.errors import DimensionError
+from feather_memory.index.topk import slack_for
 from feather_memory.types import Numbers, Positions, Vector
 
 _CHUNK_NUMBERS = 1 << 16  # of float64 at once when rows are widened: half a MB, stays in the cache
@@ -61,6 +62,8 @@ class Matrix:
         rows = np.empty((0, dim), np.float32) if base is None else np.asarray(base)
         _check_dim(rows, dim)
         self.dim = dim
+        self.slack = slack_for(dim)
+        """How far two of its cosines may be off against each other; see `slack_for`."""
         self._blocks = (rows, np.empty((capacity, dim), np.float32))  # replaced, never changed
         self._count = len(rows)
 

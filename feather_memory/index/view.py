@@ -12,8 +12,6 @@ from feather_memory.filters.language import Path
 from feather_memory.filters.masks import Codes
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.matrix import Matrix
-from feather_memory.model.fields import NUMBERS
-from feather_memory.model.scoring import stretch
 from feather_memory.types import Numbers, Positions, Vector
 
 
@@ -56,38 +54,3 @@ class View:
             return np.empty(0, np.intp)
         found = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
         return np.asarray(found[self.rows[found] == wanted], np.intp)
-
-
-def derived(columns: Mapping[str, Numbers]) -> tuple[Numbers, Vector, Vector]:
-    """`until`, `stretched` and `importance` of a View, from its columns."""
-    until = np.fmin(columns["valid_to"], columns["expires_at"])
-    until[np.isnan(until)] = np.inf
-    stretched = stretch(columns["recalls"]).astype(np.float32)
-    return until, stretched, columns["importance"].astype(np.float32)
-
-
-def view_of(
-    generation: int,
-    rows: npt.NDArray[np.int64],
-    columns: Mapping[str, Numbers],
-    matrix: Matrix | None,
-    approximation: Approximation,
-) -> View:
-    """A View of live memories, from what a mapped file holds."""
-    until, stretched, importance = derived(columns)
-    return View(
-        generation=generation,
-        rows=rows,
-        columns=dict(columns),
-        until=until,
-        stretched=stretched,
-        importance=importance,
-        matrix=matrix,
-        lineage=Lineage(approximation=approximation),
-    )
-
-
-def no_view() -> View:
-    """The View of a store that holds nothing."""
-    nothing = dict.fromkeys(NUMBERS, np.empty(0))
-    return view_of(0, np.empty(0, np.int64), nothing, None, Approximation())

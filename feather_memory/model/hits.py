@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,10 +84,6 @@ class Hits(list[Hit]):
 
     turn: str | None = None
     """Under which turn a recall was logged; None for a search."""
-
-    def __init__(self, hits: Iterable[Hit] = (), *, turn: str | None = None) -> None:
-        super().__init__(hits)
-        self.turn = turn
 
     def _repr_html_(self) -> str:
         from feather_memory import display  # only where something is drawn

@@ -15,10 +15,11 @@ from feather_memory.index.view import View
 from feather_memory.model import scoring as formula
 from feather_memory.model.hits import Score
 from feather_memory.search.question import Question
-from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
+from feather_memory.types import Mask, Numbers, Positions, Vector
 
 _Number = TypeVar("_Number", np.float32, np.float64)
 
+_WORDS_SLACK = slack_for(1)  # where no vectors are compared
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
 _RIVALS = 0.05  # share of all memories up to which looking at them beats a scan
 
@@ -31,10 +32,28 @@ class Ranking:
     question: Question
     eligible: Mask
     """Shape (n,)."""
-    lexical: Numbers | None
+    matched: list[tuple[int, float]] | None = None
+    """(row, BM25) of what shares a word with the question, in any order; None for no text."""
+    lexical: Numbers | None = field(init=False)
     """BM25 ÷ the best BM25 among the eligible, shape (n,); None if no text is asked."""
     _pool: Positions | None = field(default=None, init=False)
     """The eligible, where they are few; None where all are scanned."""
+
+    def __post_init__(self) -> None:
+        self.lexical = None if self.matched is None else self._shares(self.matched)
+
+    def _shares(self, matched: list[tuple[int, float]]) -> Numbers:
+        """BM25 ÷ the best BM25 among the eligible, in [0, 1]; 0 where no word is shared."""
+        shares, known = np.zeros(len(self.view.rows)), self.view.rows
+        if not matched or not len(known):
+            return shares
+        rows, values = np.array(matched).T
+        at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
+        is_known = known[at] == rows
+        shares[at[is_known]] = np.maximum(values[is_known], 0.0)
+        shares[~self.eligible] = 0.0
+        best = shares.max(initial=0.0)
+        return shares / best if best > 0 else shares
 
     def best(self, k: int) -> list[tuple[int, Score]]:
         """The k best, best first, with their scores in double precision.
@@ -52,7 +71,7 @@ class Ranking:
         if self._pool is None and allowed < len(self.view.rows):
             values[~self.eligible] = -np.inf
         matrix = self.view.matrix
-        near = contenders(values, k, slack_for(1 if matrix is None else matrix.dim))
+        near = contenders(values, k, _WORDS_SLACK if matrix is None else matrix.slack)
         if self._pool is not None:
             near = self._pool[near]
         return self._ordered(near, k)
@@ -68,7 +87,7 @@ class Ranking:
         if not best or best[-1][1] > 0 or query is None or matrix is None:
             return best
         at = np.flatnonzero(self.eligible)
-        near = at[contenders(matrix.similarities_at(query, at), k, slack_for(matrix.dim))]
+        near = at[contenders(matrix.similarities_at(query, at), k, matrix.slack)]
         exact = matrix.exact_at(query.astype(np.float64), near)
         order = np.lexsort((-near, -exact))[:k]
         return [(int(near[rank]), float(exact[rank])) for rank in order]
@@ -98,7 +117,7 @@ class Ranking:
             if len(positions) < k:
                 continue
             seen = np.sort(self._quick_scores(positions))
-            least = seen[-k] - slack_for(matrix.dim)
+            least = seen[-k] - matrix.slack
             possible = formula.ceiling(
                 min(1.0, max(0.0, floor)), *self._known(None), asked.scoring, asked.dense_weight
             )
@@ -111,7 +130,7 @@ class Ranking:
 
     def _best_of(self, positions: Positions, k: int) -> Positions:
         matrix = self.view.matrix
-        slack = slack_for(1 if matrix is None else matrix.dim)
+        slack = _WORDS_SLACK if matrix is None else matrix.slack
         return positions[contenders(self._quick_scores(positions), k, slack)]
 
     def _quick_scores(self, positions: Positions) -> Vector:
@@ -195,31 +214,6 @@ class Ranking:
             time_weight=asked.scoring.time_weight,
             importance_weight=asked.scoring.importance_weight,
         )
-
-
-def lexical_shares(view: View, eligible: Mask, matched: list[tuple[int, float]]) -> Numbers:
-    """BM25 ÷ the best BM25 among the eligible, in [0, 1]; 0 where no word is shared.
-
-    Args:
-        view: All memories.
-        eligible: Which of them may be returned, shape (n,).
-        matched: (row, BM25), in any order.
-    """
-    shares = np.zeros(len(view.rows))
-    if not matched:
-        return shares
-    rows, values = np.array(matched).T
-    order = np.argsort(rows)
-    at = view.positions(rows[order].astype(np.int64))
-    shares[at] = np.maximum(values[order], 0.0)
-    shares[~eligible] = 0.0
-    best = shares.max(initial=0.0)
-    return shares / best if best > 0 else shares
-
-
-def eligible_now(view: View, as_of: Seconds) -> Mask:
-    """Which memories are current at a moment, by all that is recorded. Shape (n,)."""
-    return (view.columns["valid_from"] <= as_of) & (as_of < view.until)
 
 
 def _at(values: npt.NDArray[_Number], pool: Positions | None) -> npt.NDArray[_Number]:

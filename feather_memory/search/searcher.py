@@ -18,7 +18,7 @@ from feather_memory.model.memory import Edge, Memory
 from feather_memory.model.validity import Closing, Lifetime, gate
 from feather_memory.model.walk import walk
 from feather_memory.search.question import Question
-from feather_memory.search.ranking import Ranking, eligible_now, lexical_shares
+from feather_memory.search.ranking import Ranking
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask
 
@@ -49,7 +49,8 @@ class Searcher:
     def eligible(self, question: Question) -> Mask:
         """Which memories may be returned: current for the question, and let through its filter."""
         if question.known_at is None:
-            mask = eligible_now(self.view, question.as_of)
+            as_of, view = question.as_of, self.view
+            mask = (view.columns["valid_from"] <= as_of) & (as_of < view.until)
         else:
             rows = self.transaction.memories.rows_known(
                 as_of=question.as_of, known_at=question.known_at
@@ -88,11 +89,10 @@ class Searcher:
         asked, matrix = question.vector, self.view.matrix
         if asked is not None and matrix is not None and len(asked) != matrix.dim:
             raise DimensionError(matrix.dim, len(asked))
-        eligible, shares = self.eligible(question), None
+        matched = None
         if question.text is not None:
             matched = self.transaction.memories.matching(question.text)
-            shares = lexical_shares(self.view, eligible, matched)
-        return Ranking(self.view, question, eligible, shares)
+        return Ranking(self.view, question, self.eligible(question), matched)
 
     def search(self, question: Question, k: int) -> Hits:
         """The k best, best first."""

@@ -137,8 +137,8 @@ class Searches(Part):
             asked: Further arguments of `search`.
         """
         hits = self.search(text, k, **asked)
-        log = Recalls(self._core)
-        return Hits(hits, turn=log.log_recall(hits, turn=turn, reinforce=reinforce))
+        hits.turn = Recalls(self._core).log_recall(hits, turn=turn, reinforce=reinforce)
+        return hits
 
     def why_not(
         self,

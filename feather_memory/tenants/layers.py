@@ -169,7 +169,8 @@ class ContextLayers:
             asked: Further arguments of `search`.
         """
         hits = self.search(text, k, **asked)
-        return Hits(hits, turn=self.log_recall(hits, turn=turn, reinforce=reinforce))
+        hits.turn = self.log_recall(hits, turn=turn, reinforce=reinforce)
+        return hits
 
     def log_recall(
         self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
