@@ -25,6 +25,8 @@ Each has two parents: ours, and the builtin that a stranger would catch::
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "BusyStoreError",
     "ClosedStoreError",
@@ -49,7 +51,17 @@ __all__ = [
 
 
 class FeatherError(Exception):
-    """Whatever Feather Memory raises on purpose."""
+    """Whatever Feather Memory raises on purpose. A schema has its message."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # only where a schema is built
+
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.str_schema(),
+            python_schema=core_schema.is_instance_schema(cls),
+            serialization=core_schema.to_string_ser_schema(when_used="json"),
+        )
 
 
 class ParameterError(FeatherError, ValueError):

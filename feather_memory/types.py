@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-Vector: TypeAlias = npt.NDArray[np.float32]
+
+class AsNumbers:
+    """What a schema makes of an array: a list of numbers. Pydantic asks for it, if anybody does."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema as schema  # only where a schema is built
+
+        numbers = schema.list_schema(schema.float_schema())
+        array = schema.no_info_after_validator_function(_single_precision, numbers)
+        return schema.json_or_python_schema(
+            json_schema=array,
+            python_schema=schema.union_schema([schema.is_instance_schema(np.ndarray), array]),
+            serialization=schema.plain_serializer_function_ser_schema(
+                np.ndarray.tolist, return_schema=numbers, when_used="json"
+            ),
+        )
+
+
+def _single_precision(numbers: list[float]) -> npt.NDArray[np.float32]:
+    return np.array(numbers, np.float32)
+
+
+Vector: TypeAlias = Annotated[npt.NDArray[np.float32], AsNumbers()]
 """Single precision. Shape (dim,) for one memory, (n, dim) for many."""
 
 Numbers: TypeAlias = npt.NDArray[np.float64]
@@ -33,5 +55,5 @@ Clock: TypeAlias = Callable[[], Seconds]
 Embedder: TypeAlias = Callable[[list[str]], Any]
 """Texts to vectors: anything numpy can read as shape (len(texts), dim)."""
 
-VectorLike: TypeAlias = Sequence[float] | npt.NDArray[Any]
+VectorLike: TypeAlias = Sequence[float] | Annotated[npt.NDArray[Any], AsNumbers()]
 """One vector as callers give it."""

@@ -80,6 +80,17 @@ class Filter(ABC):
 
     __slots__ = ()
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """A Filter as it is; out of JSON the mapping that `parse_filter` reads."""
+        from pydantic_core import core_schema  # only where a schema is built
+
+        return core_schema.json_or_python_schema(
+            json_schema=core_schema.dict_schema(core_schema.str_schema()),
+            python_schema=core_schema.is_instance_schema(Filter),
+            serialization=core_schema.to_string_ser_schema(when_used="json"),
+        )
+
     @abstractmethod
     def matches(self, record: Mapping[str, Any]) -> bool:
         """Whether it holds for the record.

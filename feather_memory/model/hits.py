@@ -85,6 +85,12 @@ class Hits(list[Hit]):
     turn: str | None = None
     """Under which turn a recall was logged; None for a search."""
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # only where a schema is built
+
+        return core_schema.no_info_after_validator_function(cls, handler(list[Hit]))
+
     def _repr_html_(self) -> str:
         from feather_memory import display  # only where something is drawn
 

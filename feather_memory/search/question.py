@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import Any, TypeAlias, TypedDict
 
 from feather_memory.checks import label
 from feather_memory.filters.language import F, Filter
@@ -12,12 +12,15 @@ from feather_memory.filters.parse import parse
 from feather_memory.model.scoring import Scoring
 from feather_memory.types import Seconds, Vector, VectorLike, When
 
+Where: TypeAlias = Filter | Mapping[str, Any]
+"""Which memories: a filter made with `F`, or a mapping that means one."""
+
 
 class SearchOptions(TypedDict, total=False):
     """What may be said of a search besides its text and k; `Store.search` says what each is."""
 
     vector: VectorLike | None
-    where: Filter | Mapping[str, Any] | None
+    where: Where | None
     session: str | None
     as_of: When | None
     known_at: When | None
@@ -41,7 +44,7 @@ class Question:
     """Share of the similarity in the relevance: all of it where no text is asked."""
 
 
-def condition(where: Filter | Mapping[str, Any] | None, session: str | None) -> Filter | None:
+def condition(where: Where | None, session: str | None) -> Filter | None:
     """The one filter of a search that may name a session, too."""
     stated = parse(where)
     if session is None:

@@ -5,13 +5,11 @@ They are reached as `store.plumbing`, and as stable as the rest.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable
 
 from feather_memory.checks import label, seconds
-from feather_memory.filters.language import Filter
 from feather_memory.model.scoring import Scoring
-from feather_memory.search.question import Question, condition
+from feather_memory.search.question import Question, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.recalls import Recalls
 from feather_memory.store.shelf import Shelf
@@ -60,7 +58,7 @@ class Plumbing(Recalls):
         keys: Collection[str] = (),
         texts: Collection[str] = (),
         *,
-        where: Filter | Mapping[str, Any] | None = None,
+        where: Where | None = None,
         session: str | None = None,
         as_of: When | None = None,
         known_at: When | None = None,

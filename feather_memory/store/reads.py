@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from feather_memory.checks import label, labels, whole
 from feather_memory.errors import StoreAccessError, UnknownMemoryError
-from feather_memory.filters.language import Filter
 from feather_memory.filters.parse import parse
 from feather_memory.index import beside
 from feather_memory.model.memory import Edge, Memory, Signal, StoreStats
+from feather_memory.search.question import Where
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Part
 from feather_memory.truth.contract import ReadTransaction
@@ -54,7 +53,7 @@ class Reads(Part):
             found = moment.memories.by_ids(wanted)
             return moment.memories.shown([found[id_] for id_ in wanted if id_ in found])
 
-    def iterate(self, where: Filter | Mapping[str, Any] | None = None) -> Iterator[Memory]:
+    def iterate(self, where: Where | None = None) -> Iterator[Memory]:
         """Every memory that a filter lets through, current or not, in the order of writing."""
         condition, row = parse(where), -1
         while True:
@@ -66,9 +65,7 @@ class Reads(Part):
                 return
             row = records[-1].row
 
-    def latest(
-        self, k: int = 5, *, where: Filter | Mapping[str, Any] | None = None
-    ) -> list[Memory]:
+    def latest(self, k: int = 5, *, where: Where | None = None) -> list[Memory]:
         """The k memories written last that a filter lets through, current or not, latest first.
 
         What has new content was written anew; a link, a signal or another end is no content.

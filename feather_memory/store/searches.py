@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Unpack
+from collections.abc import Iterable
 
 from feather_memory.checks import label, labels, seconds, whole
 from feather_memory.errors import ParameterError
-from feather_memory.filters.language import Filter
 from feather_memory.model.hits import ContextChain, Hits, Verdict
 from feather_memory.model.memory import Memory
 from feather_memory.model.scoring import Scoring
-from feather_memory.search.question import Question, SearchOptions, condition
+from feather_memory.search.question import Question, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Part
 from feather_memory.store.recalls import Recalls
@@ -30,7 +28,7 @@ class Searches(Part):
         k: int = 5,
         *,
         vector: VectorLike | None = None,
-        where: Filter | Mapping[str, Any] | None = None,
+        where: Where | None = None,
         session: str | None = None,
         as_of: When | None = None,
         known_at: When | None = None,
@@ -66,7 +64,7 @@ class Searches(Part):
             return searcher.search(question, count)
 
     def nearest(
-        self, vector: VectorLike, k: int = 5, *, where: Filter | Mapping[str, Any] | None = None,
+        self, vector: VectorLike, k: int = 5, *, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
         now: When | None = None,
     ) -> list[tuple[Memory, float]]:  # fmt: skip
@@ -83,16 +81,12 @@ class Searches(Part):
             return searcher.nearest(question, count)
 
     def context_chain(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        hops: int = 2,
-        *,
-        types: Iterable[str] | None = None,
-        limit: int = 50,
-        time_weight: float | None = None,
-        **asked: Unpack[SearchOptions],
-    ) -> ContextChain:
+        self, text: str | None = None, k: int = 5, hops: int = 2, *,
+        types: Iterable[str] | None = None, limit: int = 50, time_weight: float | None = None,
+        vector: VectorLike | None = None, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None,
+    ) -> ContextChain:  # fmt: skip
         """The k best memories and what is linked to them within `hops` steps.
 
         A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
@@ -105,10 +99,18 @@ class Searches(Part):
             types: Only over edges of these types.
             limit: How many memories there may be in all, at least 1.
             time_weight: Instead of the scoring's.
-            asked: Further arguments of `search`.
+            vector: As in `search`, as are the rest.
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then?
+            known_at: Only what was recorded by then.
+            scoring: How relevance, age and importance weigh.
+            now: From when ages count.
         """
-        asked["scoring"] = _scoring(asked.get("scoring"), time_weight)
-        question = self._question(text, **asked)
+        question = self._question(
+            text, vector=vector, where=where, session=session, as_of=as_of,
+            known_at=known_at, scoring=_scoring(scoring, time_weight), now=now,
+        )  # fmt: skip
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             return searcher.context_chain(
                 question,
@@ -119,14 +121,12 @@ class Searches(Part):
             )
 
     def recall(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        *,
-        turn: str | None = None,
-        reinforce: bool = True,
-        **asked: Unpack[SearchOptions],
-    ) -> Hits:
+        self, text: str | None = None, k: int = 5, *,
+        turn: str | None = None, reinforce: bool = True,
+        vector: VectorLike | None = None, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None,
+    ) -> Hits:  # fmt: skip
         """A search whose answers are shown to a model: it is logged, so that feedback finds them.
 
         Args:
@@ -134,21 +134,32 @@ class Searches(Part):
             k: At least 1.
             turn: The run or message this belongs to; drawn if not given, see `Hits.turn`.
             reinforce: Count the recall, once a turn, so that decay is slower.
-            asked: Further arguments of `search`.
+            vector: As in `search`, as are the rest.
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then?
+            known_at: Only what was recorded by then.
+            scoring: How relevance, age and importance weigh.
+            now: From when ages count.
         """
-        hits = self.search(text, k, **asked)
+        hits = self.search(
+            text, k, vector=vector, where=where, session=session, as_of=as_of,
+            known_at=known_at, scoring=scoring, now=now,
+        )  # fmt: skip
         hits.turn = Recalls(self._core).log_recall(hits, turn=turn, reinforce=reinforce)
         return hits
 
     def why_not(
-        self,
-        text: str | None,
-        id: str,  # noqa: A002  the field's name
-        k: int = 5,
-        **asked: Unpack[SearchOptions],
-    ) -> Verdict:
+        self, text: str | None, id: str, k: int = 5, *,  # noqa: A002  the field's name
+        vector: VectorLike | None = None, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None,
+    ) -> Verdict:  # fmt: skip
         """Why a search of the same arguments does not return a memory: a gate, or its rank."""
-        question = self._question(text, **asked)
+        question = self._question(
+            text, vector=vector, where=where, session=session, as_of=as_of,
+            known_at=known_at, scoring=scoring, now=now,
+        )  # fmt: skip
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             return searcher.why_not(question, label(id, "id"), whole(k, "k", 1))
 
@@ -157,7 +168,7 @@ class Searches(Part):
         text: str | None,
         *,
         vector: VectorLike | None = None,
-        where: Filter | Mapping[str, Any] | None = None,
+        where: Where | None = None,
         session: str | None = None,
         as_of: When | None = None,
         known_at: When | None = None,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Unpack
+from typing import Any, Final
 
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
-from feather_memory.filters.language import Filter
 from feather_memory.filters.parse import parse
 from feather_memory.index import beside
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
 from feather_memory.progress import Progress
+from feather_memory.search.question import Where
 from feather_memory.store.core import Part
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
-from feather_memory.write.draft import Draft, MemoryFields
+from feather_memory.write.draft import Draft
 
 
 class Keep:
@@ -143,22 +143,44 @@ class Writes(Part):
             record = write.rewrite(transaction, draft, old, transaction.now)
             return transaction.memories.shown([record])[0]
 
-    def supersede(self, old_id: str, text: str, **fields: Unpack[MemoryFields]) -> Memory:
+    def supersede(
+        self, old_id: str, text: str, *,
+        id: str | None = None, vector: VectorLike | None = None,  # noqa: A002  the field's name
+        importance: float | None = None, metadata: Mapping[str, Any] | None = None,
+        key: str | None = None, session: str | None = None, actor: str | None = None,
+        role: str | None = None, valid_from: When | None = None, valid_to: When | None = None,
+        expires_at: When | None = None,
+    ) -> Memory:  # fmt: skip
         """Replace a fact by a newer one: the new memory, the edge and the end of the old, at once.
 
         The new memory takes over the old one's slot. The old one is no longer returned as
-        current from the new one's `valid_from` on.
+        current from the new one's `valid_from` on. The other arguments are those of `add`.
 
         Args:
             old_id: Of the memory that is no longer true.
             text: What is true now.
-            fields: Further arguments of `add`.
+            id: Of the new memory, as are the rest.
+            vector: Shape (dim,).
+            importance: In [0, 1].
+            metadata: What JSON can hold exactly.
+            key: The slot, where it is another than the old one's.
+            session: The conversation it is from.
+            actor: Who said it.
+            role: As what.
+            valid_from: Since when it is true.
+            valid_to: Until when it was true.
+            expires_at: From when it is no longer returned.
 
         Raises:
             UnknownMemoryError: `old_id` does not exist.
             SupersedeCycleError: `id` is given, and the old memory replaced that one.
         """
-        (draft,) = self._embedded([Draft.of_new({"text": text, **fields})])
+        said = {
+            "id": id, "text": text, "vector": vector, "importance": importance,
+            "metadata": metadata, "key": key, "session": session, "actor": actor, "role": role,
+            "valid_from": valid_from, "valid_to": valid_to, "expires_at": expires_at,
+        }  # fmt: skip
+        (draft,) = self._embedded([Draft.of_new(said)])
         old = label(old_id, "old_id")
         with self._core.truth.writing() as transaction:
             record = write.replace_fact(transaction, old, draft, transaction.now)
@@ -179,7 +201,7 @@ class Writes(Part):
         self,
         ids: str | Iterable[str] | None = None,
         *,
-        where: Filter | Mapping[str, Any] | None = None,
+        where: Where | None = None,
         dry_run: bool = False,
     ) -> Forgotten:
         """Remove memories for good: when this returns, their bytes are in none of the files.

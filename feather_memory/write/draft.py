@@ -7,13 +7,13 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from feather_memory.checks import label
 from feather_memory.errors import ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
-from feather_memory.types import Seconds, VectorLike, When
+from feather_memory.types import Seconds
 
 # From the digits of base32hex to Crockford's, which leave out i, l, o and u.
 _CROCKFORD: Final = bytes.maketrans(
@@ -30,22 +30,6 @@ class Keep:
 
 KEEP: Final = Keep()
 """An argument of `update` that is not given; None clears the field."""
-
-
-class MemoryFields(TypedDict, total=False):
-    """What may be said of a memory besides its text; `Store.add` says what each is."""
-
-    id: str | None
-    vector: VectorLike | None
-    importance: float | None
-    metadata: Mapping[str, Any] | None
-    key: str | None
-    session: str | None
-    actor: str | None
-    role: str | None
-    valid_from: When | None
-    valid_to: When | None
-    expires_at: When | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from langchain.tools import ToolRuntime  # noqa: TC002  LangChain reads the annotations
+from langchain.tools import ToolRuntime
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.tools import StructuredTool, ToolException
 from pydantic import BaseModel, Field

@@ -8,7 +8,7 @@ from llama_index.memory.feather._messages import fenced
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
-from feather_memory import Scoring  # noqa: TC001  pydantic reads the annotations
+from feather_memory import Scoring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

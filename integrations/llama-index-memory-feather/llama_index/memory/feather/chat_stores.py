@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path  # noqa: TC003  pydantic reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from llama_index.core.base.llms.types import ChatMessage  # noqa: TC002  likewise
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 from llama_index.memory.feather._stores import StoreSource
 from llama_index.memory.feather._transcript import Transcript, sessions
