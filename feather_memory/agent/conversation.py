@@ -155,7 +155,7 @@ def remembering(
             memory. A history that is only shown again says nothing anew.
     """
     ids = [None if each.is_blank else id_of(each, session) for each in said]
-    known = {memory.id: memory for memory in store.get_many(i for i in ids if i is not None)}
+    known = {each.id: each for each in store.get_many([i for i in ids if i is not None])}
     records: dict[str, dict[str, Any]] = {}
     for place, each in enumerate(said):
         id_, nth = ids[place], 0

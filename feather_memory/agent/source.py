@@ -153,7 +153,7 @@ class Source:
         given: Any = everything[name]
         if name == "path":
             given = (opener or shared_store)(given, tenant)
-        _check_kind(adapter, name, given)
+        _check_kind(adapter, name, given, takes)
         source = cls(adapter, given, tenant, name == "path" and opener is not None)
         source._check_tenant()
         return source
@@ -258,11 +258,11 @@ def named_in(context: object, key: str) -> str | None:
     return str(found)
 
 
-def _check_kind(adapter: str, name: str, given: object) -> None:
+def _check_kind(adapter: str, name: str, given: object, takes: Sequence[str]) -> None:
     wanted = KINDS[name]
     if isinstance(given, wanted):
         return
-    kinds = (kind for kind, class_ in KINDS.items() if kind != "path" and isinstance(given, class_))
+    kinds = (kind for kind in takes if kind != "path" and isinstance(given, KINDS[kind]))
     hint = next((f"; that is given by {kind}=" for kind in kinds), "")
     raise ParameterError(
         f"the {name}= of a {adapter} is a {wanted.__name__}, got {given!r:.80}{hint}"

@@ -83,7 +83,7 @@ async def test_an_agent_knows_in_a_second_session_what_it_was_told_in_the_first(
     system, question = llm.told[-1]
 
     assert system.content == "Be brief"
-    assert '- user: "I drink green tea"' in question.blocks[0].text
+    assert 'role="user">I drink green tea</memory>' in question.blocks[0].text
     assert question.blocks[1].text == "What tea do I drink?"
     assert "green tea" not in words(llm.told[0][:1])
 
@@ -183,7 +183,7 @@ async def test_a_workflow_of_agents_shares_the_memory_also_through_its_context(a
     context = Context.from_dict(workflow, json.loads(json.dumps(context.to_dict())))
     await workflow.run(user_msg="And is it green tea?", ctx=context)
 
-    assert '- user: "I drink green tea"' in words(llm.told[-1])
+    assert 'role="user">I drink green tea</memory>' in words(llm.told[-1])
     assert [m.content for m in memory.get_all()][::2] == [
         "What tea do I drink?",
         "And is it green tea?",
@@ -227,7 +227,7 @@ async def test_a_block_in_llama_index_s_memory_serves_an_agent(alice):
 
     await FunctionAgent(llm=llm).run("Which tea do I drink?", memory=memory)
 
-    assert '- "The user drinks green tea"' in words(llm.told[-1])
+    assert '">The user drinks green tea</memory>' in words(llm.told[-1])
     assert [m.text for m in alice.iterate()][1:] == ["Which tea do I drink?", "As you say."]
     await memory.sql_store._async_engine.dispose()
 
@@ -256,7 +256,7 @@ class TestChatEngines:
 
         await engine.achat("What tea do I drink?")
 
-        assert '- user: "I drink green tea"' in words(llm.last_chat_messages)
+        assert 'role="user">I drink green tea</memory>' in words(llm.last_chat_messages)
 
     @pytest.mark.parametrize("kind", [ContextChatEngine, CondensePlusContextChatEngine])
     async def test_a_chat_engine_with_a_retriever_uses_both(self, tmp_path, alice, llm, kind):

@@ -22,8 +22,6 @@ from llama_index.core.schema import (
 )
 from llama_index.memory.feather._convert import (
     RESERVED,
-    DocumentEmbedder,
-    QueryEmbedder,
     to_node,
     to_node_with_score,
     to_record,
@@ -218,17 +216,3 @@ def test_metadata_under_the_reserved_key_that_is_no_nodes_stays_where_it_is(stor
     store.add("x", id="m", metadata={RESERVED: {"kind": "from a later release"}})
 
     assert to_node(store.get("m")).metadata == {RESERVED: {"kind": "from a later release"}}
-
-
-def test_an_embedding_model_embeds_for_a_store(tmp_path, embed_model):
-    with Store.open(
-        tmp_path / "e.feather",
-        embedder=DocumentEmbedder(embed_model),
-        query_embedder=QueryEmbedder(embed_model),
-    ) as store:
-        store.add("Alice likes tea")
-        (hit,) = store.search("Alice likes tea")
-
-        assert embed_model.calls == ["texts", "query"]
-        assert hit.score.similarity == pytest.approx(1)
-        assert store.check() == []

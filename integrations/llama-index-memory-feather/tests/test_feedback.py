@@ -34,7 +34,13 @@ from llama_index.memory.feather import (
     feather_turn,
 )
 
-from feather_memory import MissingEmbedderError, ParameterError, Store, UnknownTurnError
+from feather_memory import (
+    ContextLayers,
+    MissingEmbedderError,
+    ParameterError,
+    Store,
+    UnknownTurnError,
+)
 
 
 @pytest.fixture
@@ -387,6 +393,32 @@ class TestAttribution:
 
             assert (watched, both.get(tea.id).recalls) == (1, 2)
             assert both.check() == []
+
+    @pytest.mark.parametrize("is_for_all", [True, False])
+    def test_of_layers_it_tells_what_was_shown_where_it_listens_for_all(
+        self, store, tea, tmp_path, is_for_all
+    ):
+        """Where it does not, whatever was retrieved counts as shown: no layer loses its credit."""
+        with Store.open(tmp_path / "team.feather") as team:
+            team.add("Bob drinks black coffee", id="coffee")
+            layers = ContextLayers(user=store, team=team)
+            retriever = FeatherRetriever(layers=layers)
+            best = retriever.retrieve("green tea")[0].score
+            cut = SimilarityPostprocessor(similarity_cutoff=best - 1e-6)
+            engine = RetrieverQueryEngine.from_args(
+                retriever, llm=MockLLM(), node_postprocessors=[cut]
+            )
+            given = {"layers": layers} if is_for_all else {"store": store}
+            handler = FeatherAttributionHandler(**given).install()
+            try:
+                with feather_turn("t"):
+                    engine.query("green tea")
+            finally:
+                handler.uninstall()
+
+            liked = ids(MemoryFeedback(layers=layers).like("t"))
+            assert liked == (["tea"] if is_for_all else ["tea", "coffee"])
+            assert team.check() == []
 
     def test_installing_twice_is_once_and_uninstalling_leaves_nothing(self, store):
         handler = FeatherAttributionHandler(store)

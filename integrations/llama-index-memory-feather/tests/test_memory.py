@@ -7,6 +7,7 @@ from llama_index.core.llms import ChatMessage
 from llama_index.memory.feather import FeatherMemory, feather_turn
 
 from feather_memory import EdgeType, ParameterError
+from feather_memory.agent import NOTE
 
 from .conftest import HashEmbedding
 from .conversation import assistant, texts, user
@@ -28,7 +29,7 @@ async def test_another_conversation_knows_what_was_said_in_this_one(session):
     (message,) = await both(tuesday)
 
     told, asked = message.blocks
-    assert '- user: "I drink green tea"' in told.text
+    assert 'role="user">I drink green tea</memory>' in told.text
     assert asked.text == "What tea do I drink?"
     assert texts(tuesday.get_all()) == texts(await tuesday.aget_all()) == ["What tea do I drink?"]
 
@@ -174,8 +175,8 @@ async def test_what_was_told_is_not_taken_for_what_was_said(session, alice):
     memory.set(told)
     await memory.aput_messages([assistant("Tea"), *told])
 
-    assert "Remembered from before" in told[0].content
-    assert all("Remembered" not in (m.content or "") for m in memory.get_all())
+    assert NOTE in told[0].content
+    assert all("memories" not in (m.content or "") for m in memory.get_all())
     assert alice.stats().memories == 3
 
 
@@ -266,9 +267,9 @@ class TestLimits:
     def test_memories_are_left_out_whole(self, session, alice):
         for n in range(9):
             alice.add(f"Secret number {n} " + "x" * 40)
-        told = session("a", similarity_top_k=9, max_chars=300).get(input="secret number")
+        told = session("a", similarity_top_k=9, max_chars=500).get(input="secret number")
 
-        assert len(told[0].content) <= 300
+        assert 300 < len(told[0].content) <= 500
         assert told[0].content.endswith("</memories>")
 
 
@@ -300,6 +301,20 @@ class TestTurns:
         (tea,) = alice.iterate()
         for turn in ("t-sync", "t-async"):
             assert [s.memory_id for s in alice.feedback(turn, "liked")] == [tea.id]
+
+    def test_what_is_put_is_of_the_turn_and_what_is_set_is_of_none_that_is_known(
+        self, session, alice
+    ):
+        with feather_turn("t"):
+            session("monday").put(user("I drink green tea"))
+            session("tuesday").set([user("I drink coffee")])
+        session("wednesday").put(user("I drink milk"))
+
+        assert {m.text: dict(m.metadata) for m in alice.iterate()} == {
+            "I drink green tea": {"turn": "t"},
+            "I drink coffee": {},
+            "I drink milk": {},
+        }
 
     def test_reinforcement_can_be_switched_off(self, session, alice):
         session("monday").put(user("I drink green tea"))

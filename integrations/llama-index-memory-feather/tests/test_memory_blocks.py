@@ -45,7 +45,7 @@ async def test_a_short_conversation_is_remembered_without_waiting_for_an_overflo
     await tuesday.aput(user("What tea do I drink?"))
     messages = await tuesday.aget()
 
-    assert '- user: "I drink green tea"' in messages[0].content
+    assert 'role="user">I drink green tea</memory>' in messages[0].content
     assert [m.session for m in store.iterate()] == ["monday", "tuesday"]
 
 
@@ -122,8 +122,8 @@ async def test_memories_are_left_out_whole_to_keep_within_the_limits(store):
     for n in range(9):
         store.add(f"Secret number {n} " + "x" * 40)
     whole = FeatherMemoryBlock(store=store, similarity_top_k=9)
-    short = FeatherMemoryBlock(store=store, similarity_top_k=9, max_chars=300)
-    few = FeatherMemoryBlock(store=store, similarity_top_k=9, max_tokens=30)
+    short = FeatherMemoryBlock(store=store, similarity_top_k=9, max_chars=500)
+    few = FeatherMemoryBlock(store=store, similarity_top_k=9, max_tokens=50)
     none = FeatherMemoryBlock(store=store, max_chars=20)
     question = [user("secret number")]
 
@@ -131,11 +131,11 @@ async def test_memories_are_left_out_whole_to_keep_within_the_limits(store):
     cut = await short.aget(question)
     counted = await few.aget(question)
 
-    assert len(cut) <= 300
+    assert len(cut) <= 500
     told = cut.split("\n")
     assert 3 < len(told) < len(lines)
     assert told == [*lines[: len(told) - 1], lines[-1]]
-    assert len(counted.split()) <= 30
+    assert len(counted.split()) <= 50
     assert counted.split("\n")[-1] == lines[-1]
     assert await none.aget(question) == ""
 
@@ -200,7 +200,7 @@ async def test_reading_thrice_in_one_turn_reinforces_once(block, store):
 async def test_what_did_not_fit_is_not_logged_as_shown(store):
     for n in range(9):
         store.add(f"Secret number {n} " + "x" * 40)
-    block = FeatherMemoryBlock(store=store, similarity_top_k=9, max_chars=300)
+    block = FeatherMemoryBlock(store=store, similarity_top_k=9, max_chars=500)
 
     with feather_turn() as turn:
         told = await block.aget([user("secret number")])

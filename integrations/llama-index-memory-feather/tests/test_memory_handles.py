@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ from llama_index.memory.feather import FeatherMemory
 from pydantic import ValidationError
 
 from feather_memory import (
+    ContextLayers,
     MissingEmbedderError,
     ParameterError,
     Scoring,
@@ -123,6 +125,57 @@ class TestHandle:
             assert store.check() == []
 
 
+class TestLayers:
+    """What others know is told, too; the conversation is in the nearest."""
+
+    @pytest.fixture
+    def layers(self, alice, store):
+        store.add("The team drinks green tea on Fridays")
+        return ContextLayers(user=alice, team=store)
+
+    def test_it_reads_them_together_and_writes_to_the_nearest(self, layers, alice, store):
+        memory = FeatherMemory.from_defaults(layers=layers, session_id="s")
+        memory.put(user("I drink milk"))
+
+        (told,) = FeatherMemory.from_defaults(layers=layers, session_id="t").get(
+            input="who will drink what?"
+        )
+
+        assert "green tea" in told.content
+        assert "milk" in told.content
+        assert (memory.tenant, len(alice), len(store)) == ("alice", 1, 1)
+        assert (alice.check(), store.check()) == ([], [])
+
+    def test_a_copy_reads_them_while_they_are_open_here(self, layers):
+        memory = FeatherMemory.from_defaults(layers=layers, session_id="s")
+
+        again = FeatherMemory.from_json(memory.to_json())
+
+        assert again == memory
+        assert "green tea" in again.get(input="who drinks tea?")[0].content
+
+    def test_without_them_it_is_refused_rather_than_read_alone(self, layers, alice):
+        alone = FeatherMemory.from_defaults(store=alice, session_id="s")
+        data = FeatherMemory.from_defaults(layers=layers, session_id="s").to_dict()
+        del layers
+        gc.collect()
+
+        assert alone.get(input="who drinks tea?") == []
+        elsewhere = {**data, "path": f"{data['path']}-elsewhere"}
+        with pytest.raises(ParameterError, match="layers"):
+            FeatherMemory.from_dict(elsewhere).get(input="who drinks tea?")
+        with pytest.raises(ValidationError, match="layers"):
+            FeatherMemory(directory="d", is_layered=True, tenant="alice", session_id="s")
+
+    def test_another_tenant_s_are_refused(self, layers, store):
+        with pytest.raises(WrongTenantError):
+            FeatherMemory.from_defaults(layers=layers, tenant="bob")
+        with pytest.raises(ParameterError, match="tenant"):
+            FeatherMemory.from_defaults(layers=ContextLayers(user=store))
+        with pytest.raises(ParameterError, match="one of"):
+            FeatherMemory.from_defaults(layers=layers, store=store, tenant="alice")
+
+
 class TestWithoutAModel:
     """After a restart there is the model that the application has set, or none."""
 
@@ -210,7 +263,7 @@ def test_a_handle_means_the_same_in_another_process(tmp_path):
 
     first, told = done.stdout.split("\n", 1)
     assert json.loads(first) == []
-    assert '- user: "I drink green tea"' in told
+    assert 'role="user">I drink green tea</memory>' in told
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")

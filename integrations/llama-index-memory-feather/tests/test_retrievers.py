@@ -10,11 +10,13 @@ from llama_index.core import QueryBundle, Settings
 from llama_index.core.llms import MockLLM
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import QueryFusionRetriever
+from llama_index.core.schema import MetadataMode
 from llama_index.core.tools import RetrieverTool
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.memory.feather import FeatherRetriever, feather_turn
 
 from feather_memory import (
+    ContextLayers,
     EdgeType,
     F,
     MissingEmbedderError,
@@ -26,6 +28,7 @@ from feather_memory import (
 )
 
 from .conftest import HashEmbedding
+from .conversation import user
 from .heartbeat import LONGEST_GAP, longest_gap
 
 FACTS = (
@@ -198,6 +201,31 @@ def test_what_is_retrieved_is_logged_and_counted_once_a_turn(retriever, filled):
     assert [signal.memory_id for signal in signals] == ids(first)
 
 
+def test_a_turn_that_found_nothing_is_a_turn_all_the_same(store):
+    """Feedback on its answer is about nothing, and no error."""
+    with feather_turn() as turn:
+        FeatherRetriever(store=store).retrieve("deploys")
+
+    assert store.feedback(turn, "liked") == []
+
+
+async def test_layers_are_read_together_with_their_filters(store, tmp_path):
+    store.add("Deploys are on Tuesday", id="own", metadata={"n": "own"})
+    with Store.open(tmp_path / "team.feather") as team:
+        team.add("Deploys of the team are reviewed", id="team", metadata={"n": 1})
+        layers = ContextLayers(user=store, team=team)
+
+        def found(**asked: Any) -> set[str]:
+            return set(ids(FeatherRetriever(layers=layers, **asked).retrieve("deploys")))
+
+        assert found() == {"own", "team"}
+        assert found(filters=F("n") == 1) == {"team"}
+        matched = {"key": "n", "value": "x", "operator": "text_match"}
+        with pytest.raises(TypeError, match="text is to be matched"):
+            found(filters=MetadataFilters.from_dicts([matched]))
+        assert team.check() == []
+
+
 def test_reinforcement_can_be_switched_off(filled, embed_model):
     retriever = FeatherRetriever(store=filled, embed_model=embed_model, reinforce=False)
 
@@ -215,6 +243,17 @@ def test_nothing_of_ours_is_in_a_node(retriever, filled):
 
     assert node.metadata == {"n": 0}
     assert again.hash == before
+
+
+def test_the_turn_in_which_something_was_said_reaches_no_model(alice, session):
+    with feather_turn("message-17"):
+        session("monday").put(user("I drink green tea"))
+
+    (node,) = FeatherRetriever(store=alice, embed_model=HashEmbedding()).retrieve("green tea")
+
+    assert node.metadata == {"turn": "message-17"}
+    for mode in (MetadataMode.LLM, MetadataMode.EMBED):
+        assert node.get_content(mode) == "I drink green tea"
 
 
 async def test_nothing_is_found_for_nothing(retriever, embed_model):

@@ -4,7 +4,7 @@ import pytest
 from llama_index.core.tools import FunctionTool
 from llama_index.memory.feather import MemoryFeedback, feather_tools, feather_turn
 
-from feather_memory import ParameterError, UnknownMemoryError
+from feather_memory import ParameterError, TenantPool, UnknownMemoryError
 
 from .conftest import HashEmbedding
 from .heartbeat import LONGEST_GAP, longest_gap
@@ -57,6 +57,29 @@ async def test_a_correction_is_found_by_what_the_memory_was_found_by(tools, stor
 
     (newest,) = store.search("", where={"topic": "drinks"})
     assert newest.memory.text == "Alice drinks matcha"
+
+
+def test_a_correction_stays_in_its_conversation_and_lowers_what_was_wrong(tools, store):
+    old = store.add("Bob drinks green tea", session="monday", actor="bob")
+
+    with feather_turn("t"):
+        for _ in range(2):
+            tools["correct"].call(memory_id=old.id, text="Bob drinks oolong")
+
+    (new,) = store.search("Bob")
+    assert (new.memory.session, new.memory.actor) == ("monday", "bob")
+    assert store.get(old.id).importance < old.importance
+    assert [(s.kind, s.turn) for s in store.signals(old.id)] == [("corrected", "t")]
+
+
+def test_tools_of_a_pool_are_those_of_one_tenant(tmp_path):
+    with TenantPool(tmp_path / "pool") as pool:
+        (remember,) = feather_tools(pool=pool, tenant="alice", names=["remember"])
+        remember.call(text="Alice drinks green tea")
+
+        assert [m.text for m in pool.get("alice").iterate()] == ["Alice drinks green tea"]
+        with pytest.raises(ParameterError, match="tenant"):
+            feather_tools(pool=pool)
 
 
 def test_what_was_recalled_takes_feedback_by_turn_or_by_the_tool_s_output(tools, store):

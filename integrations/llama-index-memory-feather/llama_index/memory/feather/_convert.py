@@ -8,8 +8,9 @@ metadata stays what filters see, and a node comes back without anything of ours 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from llama_index.core.schema import (
     BaseNode,
@@ -24,14 +25,8 @@ from llama_index.core.schema import (
     TextNode,
 )
 
-from feather_memory import F, InvalidMetadataError, ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-
-    from feather_memory import Hit, Memory
+from feather_memory import F, Hit, InvalidMetadataError, Memory, ParameterError
+from feather_memory.agent import EXCHANGE, MESSAGE, TURN
 
 RESERVED: Final = "llama_index"
 """The key of a Memory's metadata under which a node's other fields are kept."""
@@ -48,30 +43,13 @@ _KINDS: Final[dict[str, type[BaseNode]]] = {
     kind.class_name(): kind
     for kind in (TextNode, ImageNode, IndexNode, Node, Document, ImageDocument)
 }
+_MARKS: Final = (TURN, MESSAGE, EXCHANGE)
+"""What is noted of something said that is no part of it: kept out of prompts and embeddings."""
 _RESOURCES: Final = ("text_resource", "image_resource", "audio_resource", "video_resource")
 _ELSEWHERE: Final = frozenset({"id_", "embedding", "metadata", "text", "class_name"})
 
 # A memory has to say something, a node need not. It has no words that a search could find.
 _BLANK: Final = "∅"
-
-
-class DocumentEmbedder:
-    """A store's embedder made of a LlamaIndex embedding model."""
-
-    def __init__(self, embed_model: BaseEmbedding) -> None:
-        self._embed_model = embed_model
-
-    def __call__(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text."""
-        return self._embed_model.get_text_embedding_batch(texts)
-
-
-class QueryEmbedder(DocumentEmbedder):
-    """Likewise for queries, which some models embed differently."""
-
-    def __call__(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text."""
-        return [self._embed_model.get_query_embedding(text) for text in texts]
 
 
 def to_record(node: BaseNode) -> dict[str, Any]:
@@ -112,7 +90,8 @@ def to_node(memory: Memory, *, with_embedding: bool = False) -> BaseNode:
     if isinstance(kept, dict) and kept.get("kind") in _KINDS:
         del metadata[RESERVED]
     else:
-        kept = {}
+        marks = [name for name in _MARKS if name in metadata]
+        kept = {f"excluded_{use}_metadata_keys": marks for use in ("llm", "embed") if marks}
     kind = _KINDS[kept.get("kind", TextNode.class_name())]
     fields = {**_restored(kept, metadata), "id_": memory.id, "metadata": metadata}
     is_blank = memory.text == _BLANK and "blank" in kept

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from llama_index.core.schema import NodeRelationship
+from llama_index.core.schema import BaseNode, NodeRelationship
 
-from feather_memory import EdgeType, UnknownMemoryError
+from feather_memory import EdgeType, Store, UnknownMemoryError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from llama_index.core.schema import BaseNode
-
-    from feather_memory import Store
-
-    Link = tuple[str, str, str]
+Link = tuple[str, str, str]
+"""From which node, to which, and as what."""
 
 
 def write_linked(

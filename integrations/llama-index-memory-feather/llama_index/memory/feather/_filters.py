@@ -8,8 +8,9 @@ numbers and texts compare as unequal instead of failing.
 from __future__ import annotations
 
 import operator as op
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from llama_index.core.vector_stores.types import (
     FilterCondition,
@@ -20,9 +21,6 @@ from llama_index.core.vector_stores.types import (
 from llama_index.memory.feather._convert import REF_DOC_ID
 
 from feather_memory import F, Filter, FilterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 _NEVER: Final = F("id").is_in([])
 _IDENTITY: Final = frozenset({"ref_doc_id", "doc_id", "document_id"})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from typing import Final
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.utils import get_tokenizer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _TOKENS_OF_OTHERS: Final = 256
 """What an image or a sound is taken to weigh; LlamaIndex's own estimate."""

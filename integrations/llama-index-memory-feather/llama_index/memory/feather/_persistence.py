@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from feather_memory import ParameterError, StoreAccessError
-
-if TYPE_CHECKING:
-    from feather_memory import Store
+from feather_memory import ParameterError, Store, StoreAccessError
 
 _SUFFIX = ".feather"  # LlamaIndex reads every file that is called JSON as JSON
 _COMPANIONS = frozenset({"-wal", "-shm", "-journal", ".vectors", ".hnsw", ".hnsw.json"})

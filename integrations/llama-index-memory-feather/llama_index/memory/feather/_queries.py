@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
-from llama_index.core.indices.query.embedding_utils import get_top_k_mmr_embeddings
+import numpy as np
 from llama_index.core.vector_stores.types import (
     MetadataFilters,
     VectorStoreQuery,
@@ -14,14 +15,11 @@ from llama_index.core.vector_stores.types import (
 from llama_index.memory.feather._convert import to_node
 from llama_index.memory.feather._filters import text_expected
 
-from feather_memory import F, ParameterError, Scoring
+from feather_memory import F, Filter, Memory, ParameterError, Scoring, Store
+from feather_memory.agent import diverse_by_direction, vectors_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from feather_memory import Filter, Memory, Store
-
-    Found = list[tuple[Memory, float]]
+Found = list[tuple[Memory, float]]
+"""Memories with their similarities, best first."""
 
 WORDS_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=0)
 NEWEST_FIRST: Final = Scoring(time_weight=1, importance_weight=0, dense_weight=0)
@@ -62,15 +60,18 @@ def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
     return [hit.memory for hit in hits]
 
 
-def refuse_unless_text(store: Store, filters: MetadataFilters | None) -> None:
+def refuse_unless_text(stores: Iterable[Store], filters: MetadataFilters | None) -> None:
     """Nothing, where all that is to be matched as text is text or missing.
 
     Raises:
         TypeError: Something is not.
     """
     mismatched = text_expected(filters)
-    for memory in current(store, 1, mismatched) if mismatched is not None else ():
-        raise TypeError(f"text is to be matched, and memory {memory.id!r} has something else there")
+    for store in stores if mismatched is not None else ():
+        for memory in current(store, 1, mismatched):
+            raise TypeError(
+                f"text is to be matched, and memory {memory.id!r} has something else there"
+            )
 
 
 def reject(unknown: set[str] | Mapping[str, Any], method: str) -> None:
@@ -100,16 +101,13 @@ def _diverse(
     """Maximal marginal relevance among the nearest; the score is the cosine, not the objective."""
     vector, k = _embedding(query), query.similarity_top_k
     near = store.nearest(vector, _prefetch(k, asked), where=where)
-    placed = [at for at, (memory, _) in enumerate(near) if _has_direction(memory)]
-    _, chosen = get_top_k_mmr_embeddings(
-        vector,
-        [_vector_of(near[at][0]) for at in placed],
-        similarity_top_k=k,
-        embedding_ids=placed,
-        mmr_threshold=_threshold(query, asked),
+    chosen = diverse_by_direction(
+        np.asarray(vector),
+        vectors_of([memory for memory, _ in near], len(vector)),
+        k,
+        relevance_share=_threshold(query, asked),
     )
-    left = [at for at in range(len(near)) if at not in set(placed)]
-    return [near[at] for at in [*chosen, *left][:k]]
+    return [near[at] for at in chosen]
 
 
 def _by_words(
@@ -184,13 +182,3 @@ def _prefetch(k: int, asked: Mapping[str, Any]) -> int:
     if not count >= 1:
         raise ParameterError(f"MMR has to choose among at least 1, got {count!r}")
     return max(k, int(count))
-
-
-def _has_direction(memory: Memory) -> bool:
-    return memory.vector is not None and bool(memory.vector.any())
-
-
-def _vector_of(memory: Memory) -> list[float]:
-    assert memory.vector is not None  # noqa: S101  it has a direction; for mypy
-    listed: list[float] = memory.vector.tolist()
-    return listed

@@ -5,18 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 
-from feather_memory import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from feather_memory import Shelf, Store
+from feather_memory import ParameterError, Shelf, Store
 
 _PREFIX: Final = "llama_index.chat:"
 
@@ -54,8 +50,12 @@ class Transcript:
 
     def last_memory_id(self) -> str | None:
         """The last memory that a message of the conversation became."""
-        kept = (self._shelf.get(key) for key in reversed(list(self._shelf)))
-        return next((each["memory"] for each in kept if each and each.get("memory")), None)
+        for key in reversed(list(iter(self._shelf))):  # a list of the shelf asks for its length
+            kept = self._shelf.get(key)
+            if kept and kept.get("memory"):
+                found: str = kept["memory"]
+                return found
+        return None
 
     def append(
         self,

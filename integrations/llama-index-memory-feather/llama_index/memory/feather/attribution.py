@@ -5,27 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent
 from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent
+from llama_index.core.schema import NodeWithScore
 from llama_index.memory.feather.turns import current_turn, turn_in
 from pydantic import PrivateAttr
 from typing_extensions import override
 
-from feather_memory import FeatherError, Hit, Score
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Self
-
-    from llama_index.core.instrumentation.events import BaseEvent
-    from llama_index.core.schema import NodeWithScore
-
-    from feather_memory import Store
+from feather_memory import ContextLayers, FeatherError, Hit, Store
+from feather_memory.agent import Opened, Reader, Source, logged, shown_too
 
 _log = logging.getLogger("feather_memory")
 
@@ -52,17 +47,21 @@ class FeatherAttributionHandler(BaseEventHandler):
 
     Args:
         store: An open store, of the tenant whose turns these are.
+        layers: Instead, open stores that are read together.
     """
 
-    _store: Store = PrivateAttr()
+    _opened: Opened = PrivateAttr()
     _writer: ThreadPoolExecutor | None = PrivateAttr(default=None)
     _writer_pid: int = PrivateAttr(default=0)
     _pending: set[Future[None]] = PrivateAttr(default_factory=set)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store | None = None, *, layers: ContextLayers | None = None) -> None:
         super().__init__()
-        self._store = store
+        source = Source.chosen(
+            "FeatherAttributionHandler", store=store, layers=layers, takes=("store", "layers")
+        )
+        self._opened = source.opened()
 
     @classmethod
     @override
@@ -105,32 +104,30 @@ class FeatherAttributionHandler(BaseEventHandler):
             return
         # The same node objects are changed later by whoever fuses or reranks: copied at once.
         if isinstance(event, RetrievalEndEvent):
-            self._note(retrieved_only(turn), _scores(event.nodes))
+            self._note(retrieved_only(turn), _ids(event.nodes))
         elif isinstance(event, SynthesizeEndEvent):
-            self._note(turn, _scores(event.response.source_nodes))
+            self._note(turn, _ids(event.response.source_nodes))
 
-    def concerns(self, store: Store) -> bool:
-        """Whether it listens for the store's file."""
-        return self._store.path == store.path
+    def concerns(self, reader: Reader) -> bool:
+        """Whether it listens for every file that is read."""
+        own = {store.path for store in self._opened.stores.values()}
+        return all(store.path in own for store in Opened.of(reader).stores.values())
 
-    def _note(self, turn: str, scores: Mapping[str, float]) -> None:
-        if not scores:
+    def _note(self, turn: str, ids: Sequence[str]) -> None:
+        if not ids:
             return
         with self._lock:
             if self._writer is None or self._writer_pid != os.getpid():  # a fork has no threads
                 self._writer = ThreadPoolExecutor(1, thread_name_prefix="feather-attribution")
                 self._writer_pid = os.getpid()
                 self._pending.clear()
-            future = self._writer.submit(self._write, turn, scores)
+            future = self._writer.submit(self._write, turn, ids)
             self._pending.add(future)
         future.add_done_callback(self._pending.discard)
 
-    def _write(self, turn: str, scores: Mapping[str, float]) -> None:
+    def _write(self, turn: str, ids: Sequence[str]) -> None:
         try:
-            own = self._store.get_many(scores)
-            if own:
-                hits = [Hit(memory=m, score=Score(value=scores[m.id])) for m in own]
-                self._store.plumbing.log_recall(hits, turn=turn, reinforce=False)
+            shown_too(self._opened, ids, turn)
         except FeatherError as error:  # nobody waits for this thread: a closed store, a full disk
             _log.warning("what turn %r was shown could not be logged: %s", turn, error)
 
@@ -140,35 +137,35 @@ def retrieved_only(turn: str) -> str:
     return f"{turn}/retrieved"
 
 
-def log_retrieved(store: Store, hits: Iterable[Hit], *, reinforce: bool) -> None:
-    """Log under the current turn what a retriever returned.
+def log_retrieved(reader: Reader, hits: Sequence[Hit], turn: str | None, reinforce: bool) -> str:  # noqa: FBT001  a `Log`
+    """Log under a turn what a retriever returned.
 
     It counts as shown, unless somebody listens for what really is.
     """
-    turn = current_turn()
-    if turn is not None and _is_watched(store):
+    if turn is not None and _is_watched(reader):
         turn = retrieved_only(turn)
-    store.plumbing.log_recall(hits, turn=turn, reinforce=reinforce)
+    return logged(reader, hits, turn, reinforce)
 
 
-def log_shown(store: Store, hits: Sequence[Hit], *, turn: str, reinforce: bool) -> None:
+def log_shown(reader: Reader, hits: Sequence[Hit], turn: str | None, reinforce: bool) -> str:  # noqa: FBT001  a `Log`
     """Log under a turn what was put before a model."""
-    if _is_watched(store):  # counted where a retriever counts, so that both together count once
-        store.plumbing.log_recall(hits, turn=retrieved_only(turn), reinforce=reinforce)
+    if turn is not None and _is_watched(reader):
+        # Counted where a retriever counts, so that both together count once.
+        logged(reader, hits, retrieved_only(turn), reinforce)
         reinforce = False
-    store.plumbing.log_recall(hits, turn=turn, reinforce=reinforce)
+    return logged(reader, hits, turn, reinforce)
 
 
-def _is_watched(store: Store) -> bool:
-    return any(handler.concerns(store) for handler in _installed)
-
-
-def settle(store: Store) -> None:
-    """Wait until all is written that was heard about the store in this process."""
+def settle(reader: Reader) -> None:
+    """Wait until all is written that was heard about the stores in this process."""
     for handler in _installed:
-        if handler.concerns(store):
+        if handler.concerns(reader):
             handler.flush()
 
 
-def _scores(nodes: Iterable[NodeWithScore]) -> dict[str, float]:
-    return {each.node.node_id: each.score or 0.0 for each in nodes}
+def _is_watched(reader: Reader) -> bool:
+    return any(handler.concerns(reader) for handler in _installed)
+
+
+def _ids(nodes: Iterable[NodeWithScore]) -> list[str]:
+    return [each.node.node_id for each in nodes]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._transcript import Transcript, sessions
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
-if TYPE_CHECKING:
-    from feather_memory import Store, TenantPool
+from feather_memory import Store, TenantPool
+from feather_memory.agent import Source
 
 
 class FeatherChatStore(AsyncDBChatStore):
@@ -36,7 +36,7 @@ class FeatherChatStore(AsyncDBChatStore):
     """Where the file is."""
     tenant: str | None = None
     """Whose file it is."""
-    _source: StoreSource = PrivateAttr()
+    _source: Source = PrivateAttr()
 
     def __init__(
         self,
@@ -46,8 +46,8 @@ class FeatherChatStore(AsyncDBChatStore):
         pool: TenantPool | None = None,
         tenant: str | None = None,
     ) -> None:
-        source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
-        fields: dict[str, Any] = {"path": source.path, "tenant": source.tenant}
+        source = one_store("FeatherChatStore", store=store, path=path, pool=pool, tenant=tenant)
+        fields: dict[str, Any] = {"path": source.path, "tenant": source.owner}
         super().__init__(**fields)
         self._source = source
 
@@ -144,7 +144,7 @@ class FeatherChatStore(AsyncDBChatStore):
     @override
     async def get_keys(self) -> list[str]:
         """The conversations that have messages, sorted."""
-        return await asyncio.to_thread(lambda: sessions(self._source.store()))
+        return await asyncio.to_thread(lambda: sessions(self._source.opened().writes))
 
     def _of(self, key: str) -> Transcript:
-        return Transcript(self._source.store(), key)
+        return Transcript(self._source.opened().writes, key)

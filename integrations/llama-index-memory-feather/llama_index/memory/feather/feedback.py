@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode, NodeWithScore
-from llama_index.memory.feather._binding import Bound
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._source import Bound
 from llama_index.memory.feather.attribution import retrieved_only, settle
 from llama_index.memory.feather.turns import current_turn
 
-from feather_memory import Hit, ParameterError, Score, SignalKind, UnknownTurnError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-
-    from feather_memory import Memory, Signal, Store
+from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
+from feather_memory.agent import (
+    Act,
+    Opened,
+    Source,
+    answer_of,
+    done,
+    known_turn,
+    shown_too,
+    take_back,
+)
 
 
 class MemoryFeedback:
@@ -45,19 +48,33 @@ class MemoryFeedback:
 
     Args:
         store: An open store, of the tenant whose answer it was.
+        path: Instead, the file to open.
+        pool: Instead, the open pool of a service with many tenants.
+        layers: Instead, open stores that were read together.
+        tenant: Whose answer; needed with `pool`, checked with the others.
         embed_model: Embeds corrections. Else the store's own embedder does, or the model set in
             `Settings`.
     """
 
-    def __init__(self, store: Store, *, embed_model: BaseEmbedding | None = None) -> None:
-        self._store = store
-        source = StoreSource.chosen(path=None, store=store, pool=None, tenant=None)
+    def __init__(
+        self,
+        store: Store | None = None,
+        *,
+        path: str | os.PathLike[str] | None = None,
+        pool: TenantPool | None = None,
+        layers: ContextLayers | None = None,
+        tenant: str | None = None,
+        embed_model: BaseEmbedding | None = None,
+    ) -> None:
+        source = Source.chosen(
+            "MemoryFeedback", store=store, path=path, pool=pool, layers=layers, tenant=tenant
+        )
         self._bound = Bound(source, embed_model)
 
     def like(
         self, about: Any, *, turn: str | None = None, memory_ids: Sequence[str] | None = None
     ) -> list[Signal]:
-        """The answer was good.
+        """The answer was good. It takes a dislike of the same memories back, as that takes a like.
 
         Args:
             about: A turn's id, a response, nodes, or a node's id.
@@ -68,19 +85,19 @@ class MemoryFeedback:
             UnknownTurnError: Nothing was recalled in that turn, or it is too long ago.
             ParameterError: What is named was not made of this store's memories.
         """
-        return self._log(about, SignalKind.LIKED, turn, memory_ids)
+        return self._done(about, Act(kind=SignalKind.LIKED), turn, memory_ids)
 
     def dislike(
         self, about: Any, *, turn: str | None = None, memory_ids: Sequence[str] | None = None
     ) -> list[Signal]:
         """The answer was bad. As in `like`."""
-        return self._log(about, SignalKind.DISLIKED, turn, memory_ids)
+        return self._done(about, Act(kind=SignalKind.DISLIKED), turn, memory_ids)
 
     def saved(
         self, about: Any, *, turn: str | None = None, memory_ids: Sequence[str] | None = None
     ) -> list[Signal]:
         """The answer was kept. As in `like`."""
-        return self._log(about, SignalKind.SAVED, turn, memory_ids)
+        return self._done(about, Act(kind=SignalKind.SAVED), turn, memory_ids)
 
     def copied(
         self,
@@ -91,7 +108,8 @@ class MemoryFeedback:
         memory_ids: Sequence[str] | None = None,
     ) -> list[Signal]:
         """The answer was copied; with `text`, the credit goes to the memories that hold it."""
-        return self._log(about, SignalKind.COPIED, turn, memory_ids, copied_text=text)
+        act = Act(kind=SignalKind.COPIED, copied_text=text)
+        return self._done(about, act, turn, memory_ids)
 
     def corrected(
         self,
@@ -103,76 +121,61 @@ class MemoryFeedback:
     ) -> list[Signal]:
         """The answer was wrong: the one memory meant is lowered, and superseded by `text`.
 
+        So is the answer itself, where a `FeatherMemory` remembered it in that turn.
+
         Raises:
             ParameterError: It was made of several memories, and `memory_ids` does not say which.
         """
-        return self._log(about, SignalKind.CORRECTED, turn, memory_ids, correction=text)
+        act = Act(kind=SignalKind.CORRECTED, correction=text)
+        return self._done(about, act, turn, memory_ids)
 
     def take_back(
         self, about: Any, kind: SignalKind | str, *, turn: str | None = None
     ) -> list[Signal]:
         """Undo feedback of a kind. The text of a correction stays; `unsupersede` undoes that."""
-        turn, _ = self._meant(about, turn)
-        return _logged(turn, lambda name: self._store.unfeedback(name, kind))
+        opened = self._bound.opened()
+        name, _ = _meant(opened, about, turn)
+        return take_back(opened, name, kind)
 
-    def _log(
-        self,
-        about: Any,
-        kind: SignalKind,
-        turn: str | None,
-        memory_ids: Sequence[str] | None,
-        *,
-        copied_text: str | None = None,
-        correction: str | None = None,
+    def _done(
+        self, about: Any, act: Act, turn: str | None, memory_ids: Sequence[str] | None
     ) -> list[Signal]:
-        turn, meant = self._meant(about, turn)
-        own = [memory.id for memory in meant]
+        opened = self._bound.opened()
+        name, own = _meant(opened, about, turn)
         strangers = sorted(set(memory_ids or ()) - set(own)) if own else []
         if strangers:
             raise ParameterError(f"the answer was not made of {strangers[0]!r}")
-        if own:  # there may be no turn at all, or one in which somebody else showed them
-            hits = [Hit(memory=memory, score=Score(value=1.0)) for memory in meant]
-            self._store.plumbing.log_recall(hits, turn=turn, reinforce=False)
-        if memory_ids is None and copied_text is None and own:
+        vectors = None if act.correction is None else self._bound.vectors([act.correction])
+        shown_too(opened, own, name)  # there may be no turn at all, or somebody else showed them
+        if memory_ids is None and act.copied_text is None and own:
             memory_ids = own
-        vectors = None if correction is None else self._bound.vectors([correction])
-        return _logged(
-            turn,
-            lambda name: self._store.feedback(
-                name,
-                kind,
-                memory_ids=memory_ids,
-                copied_text=copied_text,
-                correction=correction,
-                vector=vectors[0] if vectors else None,
-            ),
-        )
+        vector = vectors[0] if vectors else None
+        return done(opened, name, act, memory_ids=memory_ids, vector=vector)
 
-    def _meant(self, about: Any, turn: str | None) -> tuple[str, list[Memory]]:
-        """The turn, and the memories that are named; none where all of the turn is meant."""
-        settle(self._store)
-        named = current_turn() if turn is None else turn
-        if isinstance(about, str):
-            found = self._store.get_many([about])
-            return (named or _alone(found, "") if found else about), found
-        found = self._store.get_many(dict.fromkeys(_node_ids(about)))
+
+def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, list[str]]:
+    """The turn, and ids of the memories that are named; none where all of the turn is meant."""
+    settle(opened.reads)
+    named = current_turn() if turn is None else turn
+    if isinstance(about, str):
+        found = _held(opened, [about])
+        name = (named or answer_of(found)) if found else about
+    else:
+        found = _held(opened, _node_ids(about))
         if not found and (named is None or isinstance(about, NodeWithScore | BaseNode | list)):
             raise ParameterError(
                 f"nothing in the {type(about).__name__} is of this store; inside feather_turn(), "
                 "or with turn=, an answer's turn says what it was made of"
             )
-        return named or _alone(found, _said(about)), found
+        name = named or answer_of(found, _said(about))
+    return known_turn(opened, [name, retrieved_only(name)]), found
 
 
-def _logged(turn: str, answer: Callable[[str], list[Signal]]) -> list[Signal]:
-    """The answer about what the turn was shown; if nothing is known of that, what it retrieved."""
-    try:
-        return answer(turn)
-    except UnknownTurnError as unknown:
-        try:
-            return answer(retrieved_only(turn))
-        except UnknownTurnError:
-            raise unknown from None
+def _held(opened: Opened, ids: Iterable[str]) -> list[str]:
+    """Those of the ids that memories have, once each."""
+    asked = list(dict.fromkeys(ids))
+    held = {m.id for store in opened.stores.values() for m in store.get_many(asked)}
+    return [id_ for id_ in asked if id_ in held]
 
 
 def _node_ids(about: Any) -> Iterator[str]:
@@ -195,9 +198,3 @@ def _said(about: Any) -> str:
     """The words of an answer, so that another answer from the same memories is another turn."""
     response = getattr(about, "response", None)
     return "" if response is None else str(response)
-
-
-def _alone(memories: Sequence[Memory], said: str) -> str:
-    """The name of the turn that an answer outside of any turn is by itself."""
-    parts = [*(memory.id for memory in memories), said]
-    return f"answer-{blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()}"

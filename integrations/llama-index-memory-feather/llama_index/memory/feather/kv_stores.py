@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Final
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
 
 from llama_index.core.storage.kvstore.types import (
     DEFAULT_BATCH_SIZE,
     DEFAULT_COLLECTION,
     BaseKVStore,
 )
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._source import one_store
+from llama_index.memory.feather._twins import in_a_thread
 from typing_extensions import override
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Sequence
-
-    from feather_memory import Shelf, Store, TenantPool
+from feather_memory import Shelf, Store, TenantPool
 
 _PREFIX: Final = "llama_index/"
 _HASHES: Final = "/metadata"
@@ -54,23 +52,18 @@ class FeatherKVStore(BaseKVStore):
         store: Store | None = None,
         pool: TenantPool | None = None,
     ) -> None:
-        self._source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
+        self._source = one_store("FeatherKVStore", store=store, path=path, pool=pool, tenant=tenant)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the file anew."""
-        return type(self), (self._source.path, self._source.tenant)
+        return type(self), (self._source.path, self._source.owner)
 
     @override
     def put(self, key: str, val: dict[str, Any], collection: str = DEFAULT_COLLECTION) -> None:
         """Write one value."""
         self._shelf(collection)[key] = val
 
-    @override
-    async def aput(
-        self, key: str, val: dict[str, Any], collection: str = DEFAULT_COLLECTION
-    ) -> None:
-        """As `put`, in a thread."""
-        await asyncio.to_thread(self.put, key, val, collection)
+    aput = in_a_thread(put)
 
     @override
     def put_all(
@@ -82,15 +75,7 @@ class FeatherKVStore(BaseKVStore):
         """Write many values in one transaction, whatever the size of a batch."""
         self._shelf(collection).update(kv_pairs)
 
-    @override
-    async def aput_all(
-        self,
-        kv_pairs: Sequence[tuple[str, dict[str, Any]]],
-        collection: str = DEFAULT_COLLECTION,
-        batch_size: int = DEFAULT_BATCH_SIZE,
-    ) -> None:
-        """As `put_all`, in a thread."""
-        await asyncio.to_thread(self.put_all, list(kv_pairs), collection, batch_size)
+    aput_all = in_a_thread(put_all)
 
     @override
     def get(self, key: str, collection: str = DEFAULT_COLLECTION) -> dict[str, Any] | None:
@@ -98,33 +83,24 @@ class FeatherKVStore(BaseKVStore):
         value: dict[str, Any] | None = self._shelf(collection).get(key)
         return value
 
-    @override
-    async def aget(self, key: str, collection: str = DEFAULT_COLLECTION) -> dict[str, Any] | None:
-        """As `get`, in a thread."""
-        return await asyncio.to_thread(self.get, key, collection)
+    aget = in_a_thread(get)
 
     @override
     def get_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, dict[str, Any]]:
         """Every value by its key, in the order of insertion."""
         return dict(self._shelf(collection).items())
 
-    @override
-    async def aget_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, dict[str, Any]]:
-        """As `get_all`, in a thread."""
-        return await asyncio.to_thread(self.get_all, collection)
+    aget_all = in_a_thread(get_all)
 
     @override
     def delete(self, key: str, collection: str = DEFAULT_COLLECTION) -> bool:
         """Erase a value; whether there was one."""
         return self._shelf(collection).discard([key]) > 0
 
-    @override
-    async def adelete(self, key: str, collection: str = DEFAULT_COLLECTION) -> bool:
-        """As `delete`, in a thread."""
-        return await asyncio.to_thread(self.delete, key, collection)
+    adelete = in_a_thread(delete)
 
     def _shelf(self, collection: str) -> Shelf:
-        return self._source.store().plumbing.shelf(f"{_PREFIX}{collection}")
+        return self._source.opened().writes.plumbing.shelf(f"{_PREFIX}{collection}")
 
 
 def drop_documents(store: Store, ids: Iterable[str] | None = None) -> None:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Literal
+import os
+from collections.abc import Sequence
+from typing import Any, Literal
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock
-from llama_index.memory.feather._binding import Bound
-from llama_index.memory.feather._messages import (
-    Remembering,
-    at_once,
-    question,
-    remembering,
-    texts_of,
-    turn_of,
-    without_last,
-)
-from llama_index.memory.feather._recalling import Telling
-from llama_index.memory.feather._stores import StoreSource
-from llama_index.memory.feather.turns import current_turn, note_said
+from llama_index.memory.feather._conversation import Question, said_in, unfenced
+from llama_index.memory.feather._prompt import Telling, tokens_of
+from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather.turns import note_said
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
-from feather_memory import F, ParameterError
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Sequence
-
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.base.llms.types import ChatMessage
-
-    from feather_memory import Filter, Store, TenantPool
+from feather_memory import ContextLayers, ParameterError, Store, TenantPool
+from feather_memory.agent import Remembering, Said, Source, remembering, without_last
 
 
 class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
@@ -49,6 +36,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         store: An open store. The caller closes it.
         path: Instead, the file to open, which is made if there is none.
         pool: Instead, the open pool of a service with many tenants.
+        layers: Instead, open stores that are read together; what is said goes to the nearest.
         tenant: Whose memory; needed with `pool`, checked with the others.
         embed_model: Embeds messages. Else the store's own embedder does, or the model set in
             `Settings`.
@@ -74,11 +62,14 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         store: Store | None = None,
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
+        layers: ContextLayers | None = None,
         tenant: str | None = None,
         embed_model: BaseEmbedding | None = None,
         **fields: Any,
     ) -> None:
-        source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
+        source = Source.chosen(
+            "FeatherMemoryBlock", store=store, path=path, pool=pool, layers=layers, tenant=tenant
+        )
         super().__init__(**fields)
         self._bound = Bound(source, embed_model)
 
@@ -91,11 +82,11 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     ) -> None:
         """Remember messages; those that are remembered already, once. They are not changed."""
         if not from_short_term_memory or self.accept_short_term_memory:
-            await self._remembered(messages, session_id)
+            await self._remember(self._said(messages), session_id)
 
     @override
     async def _aput(self, messages: list[ChatMessage]) -> None:
-        await self._remembered(messages, None)
+        await self._remember(self._said(messages), None)
 
     @override
     async def _aget(
@@ -107,15 +98,15 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         """What is remembered that bears on the user's last message; "" for nothing."""
         if self.recall_from == "session" and session_id is None:
             raise ParameterError("a block that recalls from its session needs the session_id")
-        given = list(messages or ())
-        query = question(given)
-        if query is None:
+        said = self._said(messages or ())
+        question = Question.of(said, session_id)
+        if question.text is None:
             return ""
-        await self._remembered(given, session_id)
-        turn = current_turn() or turn_of(session_id, given, query)
-        vector = await self._bound.aquery_vector([query])
+        await self._remember(said, session_id)
+        vector = await self._bound.aquery_vector([question.text])
+        only = session_id if self.recall_from == "session" else None
         return await asyncio.to_thread(
-            self._recalled, query, vector, turn, self._beyond(given), session_id
+            lambda: self.tell(self._bound.opened(), question, vector, session=only)
         )
 
     @override
@@ -123,37 +114,22 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         """The content without its last memories, as many as have those tokens; None for nothing."""
         if not isinstance(content, str) or not content:  # LlamaIndex asks for [] to be truncated
             return None
-        return without_last(content, tokens_to_truncate)
+        return without_last(content, tokens_to_truncate, tokens_of)
 
-    async def _remembered(self, messages: Sequence[ChatMessage], session: str | None) -> None:
-        copies = list(messages)
-        if not texts_of(copies):
+    def _said(self, messages: Sequence[ChatMessage]) -> list[Said]:
+        return said_in(map(unfenced, messages), self.actor)
+
+    async def _remember(self, said: Sequence[Said], session: str | None) -> None:
+        if all(each.is_blank for each in said):
             return
-        new = await asyncio.to_thread(self._new, copies, session)
+        new = await asyncio.to_thread(self._new, said, session)
         note_said(new.ids)
         if new.records:
             vectors = await self._bound.avectors(new.texts)
-            await asyncio.to_thread(self._write, new, vectors)
+            await asyncio.to_thread(lambda: new.write(self._bound.opened().writes, vectors))
 
-    def _new(self, messages: Sequence[ChatMessage], session: str | None) -> Remembering:
-        # A history is shown again and again: what was superseded since is not said again by that.
-        return remembering(
-            self._bound.store(), messages, session=session, actor=self.actor, are_said_now=False
-        )
-
-    def _write(self, new: Remembering, vectors: list[list[float]] | None) -> None:
-        store = self._bound.store()
-        with at_once(store, vectors):
-            new.write(store, vectors)
-
-    def _recalled(
-        self, query: str, vector: list[float] | None, turn: str, where: Filter, session: str | None
-    ) -> str:
-        only = session if self.recall_from == "session" else None
-        store = self._bound.store()
-        return self.tell(store, query, vector, turn=turn, where=where, session=only)
-
-    @staticmethod
-    def _beyond(messages: Sequence[ChatMessage]) -> Filter:
-        """Memories that say something else than the messages, which the model is shown anyway."""
-        return ~F("text").is_in(texts_of(messages))
+    def _new(self, said: Sequence[Said], session: str | None) -> Remembering:
+        # A history is shown again and again: what was superseded since is not said again by that,
+        # and in which turn any of it was said is not known.
+        store = self._bound.opened().writes
+        return remembering(store, said, session=session, are_said_now=False)

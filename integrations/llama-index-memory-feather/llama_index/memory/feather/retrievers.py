@@ -3,33 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.retrievers import BaseRetriever
+from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
-from llama_index.memory.feather._binding import Bound
 from llama_index.memory.feather._convert import to_node_with_score
-from llama_index.memory.feather._filters import all_of, to_filter
+from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import refuse_unless_text
-from llama_index.memory.feather._recalling import found
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._source import Bound
 from llama_index.memory.feather.attribution import log_retrieved
-from llama_index.memory.feather.turns import said_now
+from llama_index.memory.feather.turns import current_turn, said_now
 from typing_extensions import override
 
-from feather_memory import F, ParameterError, parse_filter
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
-
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.callbacks import CallbackManager
-    from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
-
-    from feather_memory import Filter, Scoring, Store, TenantPool
+from feather_memory import (
+    ContextLayers,
+    Filter,
+    ParameterError,
+    Scoring,
+    Store,
+    TenantPool,
+    parse_filter,
+)
+from feather_memory.agent import RecallOptions, Source, recalled, unseen
 
 dispatcher = get_dispatcher(__name__)
 
@@ -56,6 +58,7 @@ class FeatherRetriever(BaseRetriever):
         store: An open store. The caller closes it.
         path: Instead, the file to open, which is made if there is none.
         pool: Instead, the open pool of a service with many tenants.
+        layers: Instead, open stores that are read together.
         tenant: Whose memory; needed with `pool`, checked with the others.
         embed_model: Embeds the queries. Else the store's own embedder does, or the model set in
             `Settings`; a query that brings its embedding needs none.
@@ -80,6 +83,7 @@ class FeatherRetriever(BaseRetriever):
         store: Store | None = None,
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
+        layers: ContextLayers | None = None,
         tenant: str | None = None,
         embed_model: BaseEmbedding | None = None,
         similarity_top_k: int = 5,
@@ -102,22 +106,22 @@ class FeatherRetriever(BaseRetriever):
             objects=objects,
             verbose=verbose,
         )
-        source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
+        source = Source.chosen(
+            "FeatherRetriever", store=store, path=path, pool=pool, layers=layers, tenant=tenant
+        )
         self._bound = Bound(source, embed_model)
         self._matched = filters if isinstance(filters, MetadataFilters) else None
-        self._filter = _condition(filters)
-        self._top_k = _at_least(similarity_top_k, "similarity_top_k", 1)
-        self._asked: dict[str, Any] = {
-            "hops": _at_least(hops, "hops", 0),
-            "types": edge_types,
-            "limit": _at_least(limit, "limit", 1),
-            "scoring": scoring,
-            "as_of": as_of,
-            "session": session,
-        }
-        if edge_types is not None and not hops:
-            raise ParameterError("edge_types say where to walk, and hops=0 walks nowhere")
-        self._reinforce = reinforce
+        self._options = RecallOptions(
+            k=similarity_top_k,
+            hops=hops,
+            types=edge_types,
+            limit=limit,
+            scoring=scoring,
+            where=_condition(filters),
+            session=session,
+            as_of=as_of,
+            reinforce=reinforce,
+        )
 
     @override
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
@@ -141,16 +145,19 @@ class FeatherRetriever(BaseRetriever):
         return await asyncio.to_thread(self._recalled, query, vector)
 
     def _recalled(self, query: str | None, vector: list[float] | None) -> list[NodeWithScore]:
-        store = self._bound.store()
-        refuse_unless_text(store, self._matched)
-        hits = found(store, query, self._top_k, vector=vector, where=self._where(), **self._asked)
-        log_retrieved(store, hits, reinforce=self._reinforce)
-        return [to_node_with_score(hit) for hit in hits]
-
-    def _where(self) -> Filter | None:
-        """The filter, without what is being said in this turn: a question answers no question."""
-        said = said_now()
-        return all_of(self._filter, ~F("id").is_in(said) if said else None)
+        opened = self._bound.opened()
+        if self._matched is not None:
+            refuse_unless_text(opened.stores.values(), self._matched)
+        found = recalled(
+            opened,
+            query,
+            self._options,
+            vector=vector,
+            beyond=unseen(said_now()),  # a question answers no question
+            turn=current_turn(),
+            log=log_retrieved,
+        )
+        return [to_node_with_score(hit) for hit in found.hits]
 
 
 def _condition(filters: MetadataFilters | Filter | Mapping[str, Any] | None) -> Filter | None:
@@ -166,9 +173,3 @@ def _query(bundle: QueryBundle) -> str | None:
 
 def _phrasings(bundle: QueryBundle, query: str | None) -> list[str]:
     return list(bundle.custom_embedding_strs or ()) or [query or ""]
-
-
-def _at_least(number: int, name: str, least: int) -> int:
-    if isinstance(number, bool) or not isinstance(number, int) or number < least:
-        raise ParameterError(f"{name} must be a whole number of at least {least}, got {number!r}")
-    return number

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, get_args
 
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.schema import NodeWithScore
 from llama_index.core.tools import FunctionTool
-from llama_index.memory.feather._binding import Bound
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._source import Bound, Vectors
 from llama_index.memory.feather.retrievers import FeatherRetriever
+from llama_index.memory.feather.turns import current_turn
 from pydantic import BaseModel, Field
 
-from feather_memory import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.schema import NodeWithScore
-
-    from feather_memory import Memory, Store
+from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
+from feather_memory.agent import Source, correct
 
 ToolName = Literal["recall", "remember", "correct"]
 
@@ -50,8 +47,12 @@ class CorrectInput(BaseModel):
 
 
 def feather_tools(
-    store: Store,
+    store: Store | None = None,
     *,
+    path: str | os.PathLike[str] | None = None,
+    pool: TenantPool | None = None,
+    layers: ContextLayers | None = None,
+    tenant: str | None = None,
     names: Sequence[ToolName] = ("recall", "remember", "correct"),
     similarity_top_k: int = 5,
     session: str | None = None,
@@ -61,10 +62,15 @@ def feather_tools(
     """Tools that work on one tenant's memory, and can reach no other.
 
     `recall` asks the store what the model asks, word for word; what it finds is logged under
-    `current_turn()`, and is the tool's `raw_output` as nodes, so that feedback finds it.
+    `current_turn()`, and is the tool's `raw_output` as nodes, so that feedback finds it. `correct`
+    means what a user's correction means: see `MemoryFeedback.corrected`.
 
     Args:
-        store: An open store. The caller closes it.
+        store: As in `FeatherRetriever`, as are the next four.
+        path: Instead, the file to open.
+        pool: Instead, the open pool of a service with many tenants.
+        layers: Instead, open stores that are read together; the nearest remembers.
+        tenant: Whose memory; needed with `pool`.
         names: Which tools, in which order.
         similarity_top_k: How many memories a recall finds, at least 1.
         session: Which conversation is noted with what is remembered.
@@ -74,26 +80,23 @@ def feather_tools(
     unknown = [name for name in names if name not in get_args(ToolName)]
     if unknown or isinstance(names, str):
         raise ParameterError(f"the tools are {', '.join(get_args(ToolName))}, got {names!r}")
-    made = _Tools(store, similarity_top_k, session, actor, embed_model)
+    source = Source.chosen(
+        "feather_tools", store=store, path=path, pool=pool, layers=layers, tenant=tenant
+    )
+    retriever = FeatherRetriever(
+        **source.arguments, similarity_top_k=similarity_top_k, embed_model=embed_model
+    )
+    made = _Tools(Bound(source, embed_model), retriever, {"session": session, "actor": actor})
     return [getattr(made, name)() for name in names]
 
 
 class _Tools:
     def __init__(
-        self,
-        store: Store,
-        top_k: int,
-        session: str | None,
-        actor: str | None,
-        embed_model: BaseEmbedding | None,
+        self, bound: Bound, retriever: FeatherRetriever, context: dict[str, str | None]
     ) -> None:
-        source = StoreSource.chosen(path=None, store=store, pool=None, tenant=None)
-        self._bound = Bound(source, embed_model)
-        self._store = store
-        self._retriever = FeatherRetriever(
-            store=store, similarity_top_k=top_k, embed_model=embed_model
-        )
-        self._context: dict[str, Any] = {"session": session, "actor": actor}
+        self._bound = bound
+        self._retriever = retriever
+        self._context: dict[str, Any] = context
 
     def recall(self) -> FunctionTool:
         def recall(query: str) -> list[NodeWithScore]:
@@ -113,16 +116,14 @@ class _Tools:
 
     def remember(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str) -> str:
-            return _noted(self._store.add(text, vector=vector, **self._context))
+            return _noted(self._bound.opened().writes.add(text, vector=vector, **self._context))
 
         return self._writing("remember", RememberInput, write)
 
     def correct(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, memory_id: str) -> str:
-            wrong = self._store.get(memory_id)  # what filters find it by holds for the new text
-            new = self._store.supersede(
-                memory_id, text, vector=vector, metadata=dict(wrong.metadata), **self._context
-            )
+            opened, turn = self._bound.opened(), current_turn()
+            new = correct(opened, memory_id, text, turn=turn, vector=vector)
             return f"{_noted(new)}; it replaces {memory_id}"
 
         return self._writing("correct", CorrectInput, write)
@@ -148,7 +149,7 @@ class _Tools:
         )
 
 
-def _first(vectors: list[list[float]] | None) -> list[float] | None:
+def _first(vectors: Vectors) -> list[float] | None:
     return vectors[0] if vectors else None
 
 

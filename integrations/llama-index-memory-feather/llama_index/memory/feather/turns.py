@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 from uuid import uuid4
 
 from llama_index.core.instrumentation.dispatcher import (  # type: ignore[attr-defined]
@@ -13,10 +14,6 @@ from llama_index.core.instrumentation.dispatcher import (  # type: ignore[attr-d
 )
 
 from feather_memory import ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from typing import Any
 
 TURN_TAG: Final = "feather.turn_id"
 RUN_TAG: Final = "llamaindex.run_id"

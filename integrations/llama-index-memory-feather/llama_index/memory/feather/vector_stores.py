@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from llama_index.core import StorageContext, VectorStoreIndex
+from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr
+from llama_index.core.schema import BaseNode
 from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
 from llama_index.core.vector_stores.types import (
     DEFAULT_PERSIST_DIR,
@@ -22,20 +25,13 @@ from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_re
 from llama_index.memory.feather._edges import write_linked
 from llama_index.memory.feather._filters import all_of, to_filter
 from llama_index.memory.feather._queries import answer, current, refuse_unless_text, reject
-from llama_index.memory.feather._stores import StoreSource
+from llama_index.memory.feather._source import one_store
+from llama_index.memory.feather._twins import in_a_thread
 from llama_index.memory.feather.kv_stores import FeatherKVStore, drop_documents
 from typing_extensions import override
 
-from feather_memory import F, Filter
-
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Iterable, Sequence
-
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-    from llama_index.core.schema import BaseNode
-
-    from feather_memory import Store, TenantPool
+from feather_memory import F, Filter, Store, TenantPool
+from feather_memory.agent import Source
 
 _PARENTLESS: Final = "None"
 """What LlamaIndex's stores file nodes under that are from no document."""
@@ -78,7 +74,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
     flat_metadata: Literal[False] = False
     path: str
     tenant: str | None = None
-    _source: StoreSource = PrivateAttr()
+    _source: Source = PrivateAttr()
 
     def __init__(
         self,
@@ -89,8 +85,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
         pool: TenantPool | None = None,
         **fixed: Any,
     ) -> None:
-        source = StoreSource.chosen(path=path, store=store, pool=pool, tenant=tenant)
-        super().__init__(**{**fixed, "path": source.path, "tenant": source.tenant})
+        source = one_store("FeatherVectorStore", store=store, path=path, pool=pool, tenant=tenant)
+        super().__init__(**{**fixed, "path": source.path, "tenant": source.owner})
         self._source = source
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -107,7 +103,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
     @override
     def client(self) -> Store:
         """The tenant's store, for what LlamaIndex has no word for: edges, signals, history."""
-        return self._source.store()
+        return self._source.opened().writes
 
     def close(self) -> None:
         """Give back the store's memory and files. The next call takes them again."""
@@ -133,10 +129,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             write_linked(self.client, listed, records)
         return [record["id"] for record in records]
 
-    @override
-    async def async_add(self, nodes: Iterable[BaseNode], **kwargs: Any) -> list[str]:
-        """As `add`, in a thread."""
-        return await asyncio.to_thread(self.add, list(nodes), **kwargs)
+    async_add = in_a_thread(add)
 
     @override
     def delete(self, ref_doc_id: str | None, **delete_kwargs: Any) -> None:
@@ -154,10 +147,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             forgotten = store.forget(where=_from_documents([ref_doc_id]) | unsplit)
             drop_documents(store, [ref_doc_id, *forgotten.ids])
 
-    @override
-    async def adelete(self, ref_doc_id: str | None, **delete_kwargs: Any) -> None:
-        """As `delete`, in a thread."""
-        await asyncio.to_thread(self.delete, ref_doc_id, **delete_kwargs)
+    adelete = in_a_thread(delete)
 
     @override
     def delete_nodes(
@@ -178,16 +168,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
         if where is not None:
             self.client.forget(where=where)
 
-    @override
-    async def adelete_nodes(
-        self,
-        node_ids: Sequence[str] | None = None,
-        filters: MetadataFilters | None = None,
-        **delete_kwargs: Any,
-    ) -> None:
-        """As `delete_nodes`, in a thread."""
-        ids = None if node_ids is None else list(node_ids)
-        await asyncio.to_thread(self.delete_nodes, ids, filters, **delete_kwargs)
+    adelete_nodes = in_a_thread(delete_nodes)
 
     @override
     def clear(self) -> None:
@@ -197,10 +178,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             store.forget(where=_EVERYTHING)
             drop_documents(store)
 
-    @override
-    async def aclear(self) -> None:
-        """As `clear`, in a thread."""
-        await asyncio.to_thread(self.clear)
+    aclear = in_a_thread(clear)
 
     # Reading
 
@@ -227,15 +205,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             ordered = [by_id[id_] for id_ in node_ids if id_ in by_id]
         return [to_node(memory, with_embedding=True) for memory in ordered]
 
-    @override
-    async def aget_nodes(
-        self,
-        node_ids: Sequence[str] | None = None,
-        filters: MetadataFilters | None = None,
-    ) -> list[BaseNode]:
-        """As `get_nodes`, in a thread."""
-        ids = None if node_ids is None else list(node_ids)
-        return await asyncio.to_thread(self.get_nodes, ids, filters)
+    aget_nodes = in_a_thread(get_nodes)
 
     @override
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
@@ -263,15 +233,12 @@ class FeatherVectorStore(BasePydanticVectorStore):
         )
         return answer(self.client, query, where, kwargs)
 
-    @override
-    async def aquery(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
-        """As `query`, in a thread."""
-        return await asyncio.to_thread(self.query, query, **kwargs)
+    aquery = in_a_thread(query)
 
     def _where(
         self, filters: MetadataFilters | None, node_ids: Sequence[str] | None
     ) -> Filter | None:
-        refuse_unless_text(self.client, filters)
+        refuse_unless_text([self.client], filters)
         return all_of(
             to_filter(filters), None if node_ids is None else F("id").is_in(list(node_ids))
         )
@@ -284,7 +251,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
         Args:
             others: Further arguments of `StorageContext.from_defaults`.
         """
-        documents = KVDocumentStore(FeatherKVStore(**self._source.given))
+        documents = KVDocumentStore(FeatherKVStore(**self._source.arguments))
         return StorageContext.from_defaults(vector_store=self, docstore=documents, **others)
 
     def as_index(self, embed_model: BaseEmbedding, **others: Any) -> VectorStoreIndex:

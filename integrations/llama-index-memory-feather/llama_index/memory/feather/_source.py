@@ -1,0 +1,184 @@
+"""Whose memories an adapter works on, and what makes vectors of its texts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+from weakref import WeakValueDictionary
+
+from llama_index.core import Settings
+from llama_index.core.base.embeddings.base import BaseEmbedding
+
+from feather_memory import (
+    ClosedStoreError,
+    ContextLayers,
+    MissingEmbedderError,
+    ParameterError,
+    Store,
+    TenantPool,
+)
+from feather_memory.agent import Opened, Source
+
+Vectors = list[list[float]] | None
+"""One a text; None where the store embeds by itself, or goes by words alone."""
+
+
+def one_store(adapter: str, **place: Any) -> Source:
+    """The source of what is kept in one file: of layers each would have its own.
+
+    Args:
+        adapter: What was given it.
+        place: As in `Source.chosen`: one of store, path, and pool with tenant.
+    """
+    return Source.chosen(adapter, takes=("store", "path", "pool"), **place).bound()
+
+
+class Bound:
+    """One tenant's memories with an embedding model. No model is ever made up.
+
+    Texts are embedded by the model that was given, else by the store's own embedder, else by the
+    model that the application has set in `Settings`. Where there is none, the store goes by words.
+
+    Raises:
+        ParameterError: The source is a pool, and no tenant in it is named.
+    """
+
+    def __init__(self, source: Source, embed_model: BaseEmbedding | None = None) -> None:
+        self._source = source.bound()
+        # A pool may have another store of the tenant at each call; what else there is stays.
+        self._opened = None if isinstance(source.given, TenantPool) else source.opened()
+        self._model = embed_model
+        self._is_resolved = embed_model is not None
+
+    def opened(self) -> Opened:
+        """What a call reads and writes."""
+        return self._opened or self._source.opened()
+
+    def model(self) -> BaseEmbedding | None:
+        """What embeds; None where the store does, or where there are only words.
+
+        Raises:
+            MissingEmbedderError: A store holds vectors, and nothing can make more of them.
+        """
+        if not self._is_resolved:
+            stores = self.opened().stores.values()
+            is_embedding = any(each.plumbing.query_embedder is not None for each in stores)
+            self._model = None if is_embedding else _application_s(stores)
+            # No model is a finding of this moment: vectors or a setting may come later.
+            self._is_resolved = is_embedding or self._model is not None
+        return self._model
+
+    async def amodel(self) -> BaseEmbedding | None:
+        """As `model`. It leaves the loop until there is one, for the file may have to open."""
+        return self._model if self._is_resolved else await asyncio.to_thread(self.model)
+
+    def query_vector(self, texts: Sequence[str]) -> list[float] | None:
+        """The vector of a query that may be put in several ways."""
+        model = self.model()
+        return None if model is None else model.get_agg_embedding_from_queries(list(texts))
+
+    async def aquery_vector(self, texts: Sequence[str]) -> list[float] | None:
+        """As `query_vector`, without holding up the loop."""
+        model = await self.amodel()
+        return None if model is None else await model.aget_agg_embedding_from_queries(list(texts))
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """The vectors of texts that are to be remembered."""
+        model = self.model()
+        if model is None or not texts:
+            return None
+        return model.get_text_embedding_batch(list(texts))
+
+    async def avectors(self, texts: Sequence[str]) -> Vectors:
+        """As `vectors`, without holding up the loop."""
+        model = await self.amodel()
+        if model is None or not texts:
+            return None
+        return await model.aget_text_embedding_batch(list(texts))
+
+
+def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
+    # `Settings.embed_model` would make OpenAI's where the application has set none.
+    model = Settings._embed_model  # noqa: SLF001
+    for store in stores if model is None else ():
+        if store.stats().dimension is not None:
+            raise MissingEmbedderError(
+                f"{str(store.path)!r} holds vectors, and there is nothing to embed with: give "
+                "embed_model=, or set Settings.embed_model, before this is used"
+            )
+    return model
+
+
+# What this process has for a handle that is plain data, by kind and real path. What is open is
+# its owner's to keep alive; models are shared objects, and a handle that comes back from a
+# workflow's context has nobody else to keep its own.
+_open: WeakValueDictionary[tuple[str, str], Store | TenantPool | ContextLayers] = (
+    WeakValueDictionary()
+)
+_models: dict[str, BaseEmbedding] = {}
+
+
+def offer(place: str, embed_model: BaseEmbedding | None, **given: Any) -> None:
+    """Let handles of this file or directory use these, as long as there are; the latest wins.
+
+    Args:
+        place: Where the file or directory is.
+        embed_model: What embeds for it.
+        given: What is open there, as `store`, `pool` or `layers`; None for nothing.
+    """
+    key = os.path.realpath(place)
+    _open.update({(kind, key): each for kind, each in given.items() if each is not None})
+    if embed_model is not None:
+        _models[key] = embed_model
+
+
+def bound_to(*, path: str | None, directory: str | None, tenant: str, is_layered: bool) -> Bound:
+    """What a handle's file means here: what is open already, else a store that is opened.
+
+    Args:
+        path: The file; or None,
+        directory: where the tenant's file is in this directory.
+        tenant: Whose file it must be.
+        is_layered: Whether the file is the nearest of layers, which are read together.
+
+    Raises:
+        WrongTenantError: It is another tenant's.
+        ParameterError: Nobody in this process has such layers.
+    """
+    model = _models.get(os.path.realpath(path or directory or ""))
+    place = _in_directory(directory, tenant) if path is None else _at(path, is_layered=is_layered)
+    return Bound(Source.chosen("FeatherMemory", tenant=tenant, **place), model)
+
+
+def _in_directory(directory: str | None, tenant: str) -> dict[str, Any]:
+    folder = directory or ""
+    pool = _open.get(("pool", os.path.realpath(folder)))
+    if isinstance(pool, TenantPool) and _answers(pool, tenant):
+        return {"pool": pool}
+    with TenantPool(folder) as names:
+        return _at(str(names.path_of(tenant)), is_layered=False)
+
+
+def _at(path: str, *, is_layered: bool) -> dict[str, Any]:
+    key = os.path.realpath(path)
+    if is_layered:
+        layers = _open.get(("layers", key))
+        if layers is None:
+            raise ParameterError(
+                f"a FeatherMemory reads {path!r} with other layers, which are not open here: give "
+                "FeatherMemory.from_defaults(layers=) them first"
+            )
+        return {"layers": layers}
+    store = _open.get(("store", key))
+    is_open = isinstance(store, Store) and store.plumbing.is_open
+    return {"store": store} if is_open else {"path": path}
+
+
+def _answers(pool: TenantPool, tenant: str) -> bool:
+    try:
+        pool.get(tenant)
+    except ClosedStoreError:
+        return False
+    return True
