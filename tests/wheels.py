@@ -20,10 +20,9 @@ def faults(wheel: Path) -> list[str]:
     held = zipfile.ZipFile(wheel).namelist()
     wanted = [f"{info}licenses/LICENSE", f"{package}__init__.py", f"{package}py.typed"]
     strangers = [each for each in held if not each.startswith((package, info))]
-    shared = [each for each in held if each in {"llama_index/__init__.py"}]
     return [
         *(f"{wheel.name}: there is no {each}" for each in wanted if each not in held),
-        *(f"{wheel.name}: {each} is not its own" for each in (*strangers, *shared)),
+        *(f"{wheel.name}: {each} is not its own" for each in strangers),
     ]
 
 

@@ -159,7 +159,7 @@ def score(
         dense_weight: d in effect: 1 for a vector alone, 0 for text alone.
 
     Returns:
-        Scores in [0, 1], shape (n,), which `Score.weighed` multiplies by a layer's weight. The arguments are not changed.
+        Scores in [0, 1], shape (n,). The arguments are not changed.
     """
     w, g = scoring.time_weight, scoring.importance_weight
     mixed = (1 - w) * relevance(similarity, lexical, dense_weight) + w * recency  # (n,)
