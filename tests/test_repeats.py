@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from importlib import import_module
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PLACES = ("feather_memory", "integrations/*/langchain_feather_memory", "integrations/*/llama_index")
+PACKAGES = ("feather_memory", "langchain_feather_memory", "llama_index.memory.feather")
 MOST = 12
 
 
 def production() -> dict[Path, str]:
-    files = {
-        path for place in PLACES for folder in ROOT.glob(place) for path in folder.rglob("*.py")
-    }
-    return {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in sorted(files)}
+    """The text of every file of ours, of the core and of both adapters."""
+    texts = {}
+    for package in PACKAGES:
+        folder = Path(import_module(package).__file__).parent
+        for path in sorted(folder.rglob("*.py")):
+            texts[Path(package) / path.relative_to(folder)] = path.read_text(encoding="utf-8")
+    return texts
 
 
 def said(text: str) -> list[tuple[int, str]]:
