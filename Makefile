@@ -67,11 +67,8 @@ test-wheels:  ## build the three wheels, look into them, and run their tests aga
 		--find-links "$$folder/wheels" 'feather-memory[all]' 'langchain-feather-memory[all]' \
 		llama-index-memory-feather --group dev; \
 	mkdir "$$folder/there"; \
-	cp -r pyproject.toml README.md CHANGELOG.md Makefile docs notebooks benchmarks tests "$$folder/there"; \
-	for project in langchain-feather-memory llama-index-memory-feather; do \
-		mkdir -p "$$folder/there/integrations/$$project"; \
-		cp -r integrations/$$project/tests integrations/$$project/README.md \
-			"$$folder/there/integrations/$$project"; done; \
+	git ls-files | grep -v '^feather_memory/\|^integrations/[^/]*/lang\|^integrations/[^/]*/llama_index/' \
+		| tar -c -T - | tar -x -C "$$folder/there"; \
 	cd "$$folder/there"; \
 	for tests in tests integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
 		"$$folder/env/bin/python" -m pytest -q -m "not long" -p no:cacheprovider $$tests; done

@@ -37,6 +37,9 @@ def test_a_file_that_says_nothing_of_itself_is_refused(tmp_path):
     truth = SqliteTruth(tmp_path / "alice.feather", clock=lambda: NOW)
     with truth.writing() as transaction:
         transaction._moment.connection.execute("delete from state")
-    with pytest.raises(CorruptStoreError, match="says nothing of itself"), truth.reading():
-        pass
+    with (
+        pytest.raises(CorruptStoreError, match="says nothing of itself"),
+        truth.reading() as moment,
+    ):
+        _ = moment.state
     truth.close()
