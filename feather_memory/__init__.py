@@ -102,3 +102,12 @@ __all__ = [
     "compute_importance",
     "parse_filter",
 ]
+
+
+def __getattr__(name: str) -> str:
+    """`__version__`, looked up when it is asked for: the import is not to pay for it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("feather-memory")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

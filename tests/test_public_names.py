@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import inspect
 import subprocess
 import sys
@@ -55,6 +56,48 @@ def test_every_public_class_and_function_says_what_it_is(name):
     value = getattr(feather_memory, name)
     if inspect.isclass(value) or inspect.isfunction(value):
         assert inspect.getdoc(value), name
+
+
+VERBS = """
+    add add_many backup check close context_chain edges feedback forget get get_many history
+    iterate latest link nearest open path recall search signal signals stats supersede tenant
+    transaction unfeedback unlink unsignal unsupersede update why_not
+""".split()  # noqa: SIM905  a list of words reads as text
+
+
+def test_a_store_has_these_names_and_no_others(tmp_path):
+    """At most 36. What adapters need stands behind one more, `plumbing`."""
+    assert [name for name in dir(feather_memory.Store) if not name.startswith("_")] == VERBS
+    with feather_memory.Store.open(tmp_path / "a.feather") as store:
+        named = {name for name in dir(store) if not name.startswith("_")}
+        assert named == {*VERBS, "plumbing"}
+        assert len(named) <= 36
+
+
+def test_a_store_that_is_called_says_how_it_is_opened():
+    with pytest.raises(TypeError, match=r"Store\.open\('a\.feather', …\)"):
+        feather_memory.Store("a.feather")
+    with pytest.raises(TypeError, match=r"Store\.open\('a\.feather', …\)"):
+        feather_memory.Store("a.feather", embedder=len)
+    with pytest.raises(TypeError, match=r"Store\.open\(path, …\)"):
+        feather_memory.Store()
+
+
+def test_no_public_verb_takes_whatever_it_is_given():
+    """Options are spelled, or those of a typed dict."""
+    for kind in (feather_memory.Store, feather_memory.TenantPool, feather_memory.ContextLayers):
+        for name, verb in inspect.getmembers(kind, inspect.isroutine):
+            if name.startswith("_"):
+                continue
+            for parameter in inspect.signature(verb).parameters.values():
+                if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                    assert "Unpack[" in parameter.annotation, f"{kind.__name__}.{name}"
+
+
+def test_the_version_is_that_of_the_distribution():
+    assert feather_memory.__version__ == importlib.metadata.version("feather-memory")
+    with pytest.raises(AttributeError, match="no attribute 'versions'"):
+        _ = feather_memory.versions
 
 
 def test_every_public_verb_of_a_store_says_what_it_does():

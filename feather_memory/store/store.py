@@ -36,9 +36,10 @@ class Store(Writes, Searches, Feedback, Reads):
     ["Alice's favourite editor is Helix"]
     """
 
-    def __init__(self, core: Core) -> None:
-        if not isinstance(core, Core):
-            raise TypeError(f"a store is opened by Store.open({core!r})")
+    def __init__(self, core: Core | None = None, **named: object) -> None:
+        if not isinstance(core, Core) or named:
+            given = "path" if core is None else repr(core)
+            raise TypeError(f"a store is opened, not made: Store.open({given}, …)")
         super().__init__(core)
         self.plumbing = Plumbing(core)
         """What adapters are made of; an application seldom needs it."""
