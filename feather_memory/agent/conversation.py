@@ -114,9 +114,6 @@ class Remembering:
     ) -> list[Memory]:
         """Remember what is new, linked in the order of the conversation, at once or not at all.
 
-        Inside a transaction of the caller's, give `embedded(store, texts)` as the vectors: else
-        others wait for the embedder.
-
         Args:
             store: Of the tenant.
             vectors: Of `texts`; without them the store embeds, or goes by words.
@@ -125,14 +122,28 @@ class Remembering:
         if not self.records:
             return []
         made = embedded(store, self.texts) if vectors is None else vectors
-        records = with_vectors(self.records, made)
-        new = {record["id"] for record in records}
         with store.transaction():
-            written = store.add_many(records)
-            for earlier, later in pairwise([after, *(i for i in self.ids if i is not None)]):
-                if earlier is not None and later is not None and later in new and earlier != later:
-                    with suppress(UnknownMemoryError):  # forgotten since: it leads nowhere
-                        store.link(earlier, later, EdgeType.NEXT)
+            return self.put(store, made, after=after)
+
+    def put(
+        self, store: Store, vectors: Sequence[VectorLike] | None, *, after: str | None = None
+    ) -> list[Memory]:
+        """As `write`, inside a transaction of the caller's.
+
+        Args:
+            store: Of the tenant.
+            vectors: Of `texts`, such as `embedded` makes before the transaction: else others
+                wait for the embedder. None where the store has none.
+            after: Id of the memory before the first.
+        """
+        if not self.records:
+            return []
+        written = store.add_many(with_vectors(self.records, vectors))
+        new = {record["id"] for record in self.records}
+        for earlier, later in pairwise([after, *(i for i in self.ids if i is not None)]):
+            if earlier is not None and later is not None and later in new and earlier != later:
+                with suppress(UnknownMemoryError):  # forgotten since: it leads nowhere
+                    store.link(earlier, later, EdgeType.NEXT)
         return written
 
 

@@ -296,10 +296,9 @@ class FeatherMemory(Telling, BaseMemory):
     def _add(self, change: _Change, vectors: Vectors) -> None:
         note_said(change.memory_ids)
         transcript = Transcript(change.store, self.session_id)
-        # What the store embeds by itself, too, before others have to wait.
         made = embedded(change.store, change.new.texts) if vectors is None else vectors
         with change.store.transaction():
-            change.new.write(change.store, made, after=transcript.last_memory_id())
+            change.new.put(change.store, made, after=transcript.last_memory_id())
             transcript.append(change.messages, memory_ids=change.memory_ids)
 
     def _replacement(self, messages: Sequence[ChatMessage]) -> _Change:
