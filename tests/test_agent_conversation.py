@@ -14,6 +14,7 @@ from feather_memory import ParameterError, Store
 from feather_memory.agent import (
     Said,
     checked_save,
+    embedded,
     exchanged,
     exchanges_of,
     id_of,
@@ -215,6 +216,16 @@ def test_vectors_may_be_brought_one_for_each_new_text(tmp_path):
         assert store.check() == []
 
 
+def test_what_is_put_falls_with_the_caller_s_transaction(store):
+    new = remembering(store, [user("one"), user("two")], session="s", are_said_now=True)
+    with pytest.raises(RuntimeError), store.transaction():
+        new.put(store, embedded(store, new.texts))
+        raise RuntimeError
+
+    assert remembered(store) == []
+    assert remembering(store, [], session="s", are_said_now=True).put(store, None) == []
+
+
 def test_without_an_embedder_it_goes_by_words(tmp_path):
     with Store.open(tmp_path / "bare.feather") as store:
         say(store, user("one"))
@@ -225,7 +236,7 @@ def test_without_an_embedder_it_goes_by_words(tmp_path):
         assert store.check() == []
 
 
-@pytest.mark.parametrize("way", ["said", "exchanged"])
+@pytest.mark.parametrize("way", ["said", "put", "exchanged"])
 def test_the_embedder_is_done_before_the_write_begins(tmp_path, way):
     """Whoever else writes to the file would have to wait for it."""
     path = tmp_path / "slow.feather"
@@ -238,6 +249,12 @@ def test_the_embedder_is_done_before_the_write_begins(tmp_path, way):
         with Store.open(path, embedder=embedder) as store:
             if way == "said":
                 say(store, user("one"), assistant("first"))
+            elif way == "put":
+                said = [user("one"), assistant("first")]
+                new = remembering(store, said, session="s", are_said_now=True)
+                made = embedded(store, new.texts)
+                with store.transaction():
+                    new.put(store, made)
             else:
                 exchanged(store, [user("one"), assistant("first")], session="s", mark="m")
 

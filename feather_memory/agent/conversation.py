@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, Literal, cast, get_args
@@ -99,11 +99,11 @@ class Remembering:
     """Of the memories that the messages are, by message; None for a blank one."""
     records: tuple[dict[str, Any], ...]
     """Of the memories that are new, in order."""
+    texts: list[str] = field(init=False)
+    """What is new, to be embedded."""
 
-    @property
-    def texts(self) -> list[str]:
-        """What is new, to be embedded."""
-        return [record["text"] for record in self.records]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "texts", [record["text"] for record in self.records])
 
     def write(
         self,

@@ -1,17 +1,34 @@
-"""Messages of a conversation as what is said and asked in it."""
+"""The messages of a conversation: what is said and asked in them, and how a file keeps them."""
 
 from __future__ import annotations
 
+import json
+import os
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, Self
+from functools import cached_property
+from typing import Any, Final, Self
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
-from llama_index.memory.feather.turns import current_turn
+from llama_index.core.storage.chat_store.base_db import MessageStatus
+from llama_index.memory.feather._source import Vectors
+from llama_index.memory.feather.turns import current_turn, note_said
 
-from feather_memory import Filter
-from feather_memory.agent import Role, Said, is_fenced, turn_of, unseen
+from feather_memory import Filter, ParameterError, Shelf, Store
+from feather_memory.agent import (
+    NOTE,
+    Remembering,
+    Role,
+    Said,
+    embedded,
+    is_fenced,
+    remembering,
+    turn_of,
+    unseen,
+)
 
+_PREFIX: Final = "llama_index.chat:"
 _SIDES: Final[dict[MessageRole, Role]] = {
     MessageRole.USER: "user",
     MessageRole.ASSISTANT: "assistant",
@@ -20,7 +37,7 @@ _SIDES: Final[dict[MessageRole, Role]] = {
 
 def unfenced(message: ChatMessage) -> ChatMessage:
     """The message without what a memory had put into it: what was said."""
-    kept = [b for b in message.blocks if not (isinstance(b, TextBlock) and is_fenced(b.text))]
+    kept = [block for block in message.blocks if not _is_ours(block)]
     is_whole = len(kept) == len(message.blocks)
     return message if is_whole else message.model_copy(update={"blocks": kept})
 
@@ -64,3 +81,185 @@ class Question:
 
 def _words(message: ChatMessage) -> str:
     return "\n".join(b.text for b in message.blocks if isinstance(b, TextBlock)).strip()
+
+
+def _is_ours(block: object) -> bool:
+    return isinstance(block, TextBlock) and NOTE in block.text and is_fenced(block.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message as it is kept."""
+
+    key: str
+    message: ChatMessage
+    status: MessageStatus
+    memory_id: str | None
+    """The memory that it became, if it did."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """The messages of a conversation, in their order, some of them archived.
+
+    Every change is one transaction. Two processes may write to one conversation at once.
+    """
+
+    store: Store
+    session: str
+    """Its id, which must not be empty."""
+
+    @cached_property
+    def _shelf(self) -> Shelf:
+        if not self.session:
+            raise ParameterError("a conversation's id must not be empty")
+        return self.store.plumbing.shelf(f"{_PREFIX}{self.session}")
+
+    def entries(self, status: MessageStatus | None = None) -> list[Entry]:
+        """Those of a status, or all."""
+        return [
+            Entry(key, ChatMessage.model_validate(kept["message"]), found, kept.get("memory"))
+            for key, kept in self._shelf.items()
+            # What was replaced stays as null until it is erased.
+            if kept is not None and (found := MessageStatus(kept["status"])) == (status or found)
+        ]
+
+    def last_memory_id(self) -> str | None:
+        """The last memory that a message of the conversation became."""
+        for key in reversed(list(iter(self._shelf))):  # a list of the shelf asks for its length
+            kept = self._shelf.get(key)
+            if kept and kept.get("memory"):
+                found: str = kept["memory"]
+                return found
+        return None
+
+    def addition(self, messages: Sequence[ChatMessage], actor: str | None) -> Change:
+        """What changes when the messages are said now: copies of them, unfenced."""
+        kept = [unfenced(message).model_copy(deep=True) for message in messages]
+        turn = current_turn()
+        new = self._new(kept, actor, turn)
+        if turn is not None:
+            note_said(turn, new.ids)
+        return Change(self, kept, new, new.ids)
+
+    def replacement(self, messages: Sequence[ChatMessage], actor: str | None) -> Change:
+        """Likewise, when they are all there is. In which turns they were said is not known."""
+        kept = [unfenced(message).model_copy(deep=True) for message in messages]
+        known = {dumped(entry.message): entry.memory_id for entry in self.entries()}
+        new = self._new([m for m in kept if dumped(m) not in known], actor, None)
+        fresh = iter(new.ids)
+        ids = [known[text] if (text := dumped(m)) in known else next(fresh) for m in kept]
+        return Change(self, kept, new, ids)
+
+    def _new(
+        self, messages: Sequence[ChatMessage], actor: str | None, turn: str | None
+    ) -> Remembering:
+        said = said_in(messages, actor)
+        return remembering(self.store, said, session=self.session, turn=turn, are_said_now=True)
+
+    def append(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        memory_ids: Sequence[str | None] | None = None,
+        status: MessageStatus = MessageStatus.ACTIVE,
+    ) -> None:
+        """Put messages at the end."""
+        if messages:
+            self._shelf.update(_fresh(messages, memory_ids, status))
+
+    def replace(
+        self,
+        messages: Sequence[ChatMessage],
+        *,
+        memory_ids: Sequence[str | None] | None = None,
+        status: MessageStatus = MessageStatus.ACTIVE,
+    ) -> None:
+        """Put messages in the place of all there are. The same again changes nothing."""
+        now = self.entries()
+        same = [
+            (each.status, dumped(each.message)) == (status, dumped(message))
+            for each, message in zip(now, messages, strict=False)
+        ]
+        if all(same) and len(now) <= len(messages):
+            rest = None if memory_ids is None else memory_ids[len(now) :]
+            self.append(messages[len(now) :], memory_ids=rest, status=status)
+            return
+        gone = [each.key for each in now]
+        # In one transaction; what is erased afterwards is nothing any more.
+        self._shelf.update({**dict.fromkeys(gone), **_fresh(messages, memory_ids, status)})
+        self._shelf.discard(gone)
+
+    def archive(self, number: int) -> list[ChatMessage]:
+        """Archive the oldest active messages; which they were."""
+        oldest = self.entries(MessageStatus.ACTIVE)[: max(number, 0)]
+        if oldest:
+            self._shelf.update(
+                {e.key: _kept(e.message, e.memory_id, MessageStatus.ARCHIVED) for e in oldest}
+            )
+        return [each.message for each in oldest]
+
+    def erase(self, entries: Sequence[Entry]) -> list[ChatMessage]:
+        """Erase messages for good; which they were."""
+        if entries:
+            self._shelf.discard(each.key for each in entries)
+        return [each.message for each in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Messages to be kept, what of them is to be remembered, and which memories they are."""
+
+    transcript: Transcript
+    messages: list[ChatMessage]
+    new: Remembering
+    memory_ids: Sequence[str | None]
+
+    def append(self, vectors: Vectors) -> None:
+        """Put the messages at the end, and remember what is new: at once, or not at all.
+
+        Args:
+            vectors: Of `new.texts`; without them the store embeds, or goes by words.
+        """
+        store = self.transcript.store
+        made = embedded(store, self.new.texts) if vectors is None else vectors
+        with store.transaction():
+            self.new.put(store, made, after=self.transcript.last_memory_id())
+            self.transcript.append(self.messages, memory_ids=self.memory_ids)
+
+    def replace(self, vectors: Vectors) -> None:
+        """Remember what is new, then put the messages in the place of all there are."""
+        after = self.transcript.last_memory_id()
+        self.new.write(self.transcript.store, vectors, after=after)
+        self.transcript.replace(self.messages, memory_ids=self.memory_ids)
+
+
+def sessions(store: Store) -> list[str]:
+    """The conversations that have messages, sorted."""
+    return [
+        name.removeprefix(_PREFIX) for name in store.plumbing.shelves() if name.startswith(_PREFIX)
+    ]
+
+
+def dumped(message: ChatMessage) -> str:
+    """The message as text, the same for equal messages."""
+    return json.dumps(message.model_dump(mode="json"), sort_keys=True)
+
+
+def _fresh(
+    messages: Sequence[ChatMessage],
+    memory_ids: Sequence[str | None] | None,
+    status: MessageStatus,
+) -> dict[str, Any]:
+    """The messages under keys of their own, which sort by the time of writing."""
+    prefix = f"{time.time_ns():020}-{os.urandom(4).hex()}"
+    ids = [None] * len(messages) if memory_ids is None else memory_ids
+    return {
+        f"{prefix}-{number:06}": _kept(message, memory_id, status)
+        for number, (message, memory_id) in enumerate(zip(messages, ids, strict=True))
+    }
+
+
+def _kept(message: ChatMessage, memory_id: str | None, status: MessageStatus) -> dict[str, Any]:
+    kept = {"status": status.value, "message": message.model_dump(mode="json")}
+    return kept if memory_id is None else {**kept, "memory": memory_id}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+from llama_index.memory.feather._conversation import Transcript, sessions
 from llama_index.memory.feather._source import one_store
-from llama_index.memory.feather._transcript import Transcript, sessions
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
 from feather_memory import Store, TenantPool
 from feather_memory.agent import Source
+
+_Answer = TypeVar("_Answer")
 
 
 class FeatherChatStore(AsyncDBChatStore):
@@ -65,14 +68,10 @@ class FeatherChatStore(AsyncDBChatStore):
         offset: int | None = None,
     ) -> list[ChatMessage]:
         """A conversation's messages of a status, or all for None, oldest first."""
-
-        def read() -> list[ChatMessage]:
-            start = offset or 0
-            stop = None if limit is None else start + limit
-            entries = self._of(key).entries(status)[start:stop]
-            return [each.message for each in entries]
-
-        return await asyncio.to_thread(read)
+        start = offset or 0
+        stop = None if limit is None else start + limit
+        entries = await self._in(key, lambda kept: kept.entries(status))
+        return [each.message for each in entries[start:stop]]
 
     @override
     async def count_messages(
@@ -94,7 +93,7 @@ class FeatherChatStore(AsyncDBChatStore):
     ) -> None:
         """Put messages at the end, all of them or none."""
         copies = list(messages)
-        await asyncio.to_thread(lambda: self._of(key).append(copies, status=status))
+        await self._in(key, lambda kept: kept.append(copies, status=status))
 
     @override
     async def set_messages(
@@ -102,49 +101,36 @@ class FeatherChatStore(AsyncDBChatStore):
     ) -> None:
         """Put messages in the place of all there are, archived ones too, at once."""
         copies = list(messages)
-        await asyncio.to_thread(lambda: self._of(key).replace(copies, status=status))
+        await self._in(key, lambda kept: kept.replace(copies, status=status))
 
     @override
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
         """Erase the message at a place, counted from 0 among all; None if there is none."""
-
-        def erase() -> ChatMessage | None:
-            transcript = self._of(key)
-            entries = transcript.entries()
-            erased = transcript.erase(entries[idx : idx + 1]) if idx >= 0 else []
-            return erased[0] if erased else None
-
-        return await asyncio.to_thread(erase)
+        meant = slice(idx, idx + 1) if idx >= 0 else slice(0)
+        erased = await self._in(key, lambda kept: kept.erase(kept.entries()[meant]))
+        return erased[0] if erased else None
 
     @override
     async def delete_messages(self, key: str, status: MessageStatus | None = None) -> None:
         """Erase a conversation's messages of a status, or all."""
-
-        def erase() -> None:
-            transcript = self._of(key)
-            transcript.erase(transcript.entries(status))
-
-        await asyncio.to_thread(erase)
+        await self._in(key, lambda kept: kept.erase(kept.entries(status)))
 
     @override
     async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Erase the oldest active messages; which they were."""
-
-        def erase() -> list[ChatMessage]:
-            transcript = self._of(key)
-            return transcript.erase(transcript.entries(MessageStatus.ACTIVE)[: max(n, 0)])
-
-        return await asyncio.to_thread(erase)
+        active, oldest = MessageStatus.ACTIVE, slice(max(n, 0))
+        return await self._in(key, lambda kept: kept.erase(kept.entries(active)[oldest]))
 
     @override
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Archive the oldest active messages; which they were."""
-        return await asyncio.to_thread(lambda: self._of(key).archive(n))
+        return await self._in(key, lambda kept: kept.archive(n))
 
     @override
     async def get_keys(self) -> list[str]:
         """The conversations that have messages, sorted."""
         return await asyncio.to_thread(lambda: sessions(self._source.opened().writes))
 
-    def _of(self, key: str) -> Transcript:
-        return Transcript(self._source.opened().writes, key)
+    async def _in(self, key: str, work: Callable[[Transcript], _Answer]) -> _Answer:
+        """What the work in a conversation gives, done in a thread: the file may have to open."""
+        return await asyncio.to_thread(lambda: work(Transcript(self._source.opened().writes, key)))

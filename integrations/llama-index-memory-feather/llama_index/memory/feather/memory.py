@@ -12,17 +12,15 @@ from uuid import uuid4
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.memory import BaseMemory
-from llama_index.memory.feather._conversation import Question, said_in, unfenced
+from llama_index.memory.feather._conversation import Question, Transcript, said_in, unfenced
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Telling
-from llama_index.memory.feather._source import Bound, Vectors, bound_to, offer
-from llama_index.memory.feather._transcript import Transcript, dumped
-from llama_index.memory.feather.turns import current_turn, note_said
+from llama_index.memory.feather._source import Bound, bound_to, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
-from feather_memory.agent import Remembering, Source, embedded, remembering
+from feather_memory.agent import Source
 
 
 class FeatherMemory(Telling, BaseMemory):
@@ -211,15 +209,16 @@ class FeatherMemory(Telling, BaseMemory):
     @override
     def put_messages(self, messages: list[ChatMessage]) -> None:
         """Keep messages, and remember them. They are not changed."""
-        added = self._added(messages)
-        self._add(added, self._bind().vectors(added.new.texts))
+        change = self._transcript().addition(messages, self.actor)
+        change.append(self._bind().vectors(change.new.texts))
 
     @override
     async def aput_messages(self, messages: list[ChatMessage]) -> None:
         """As `put_messages`, without holding up the loop."""
-        added = await asyncio.to_thread(self._added, list(messages))
-        vectors = await self._bind().avectors(added.new.texts)
-        await asyncio.to_thread(self._add, added, vectors)
+        given = list(messages)
+        change = await asyncio.to_thread(lambda: self._transcript().addition(given, self.actor))
+        vectors = await self._bind().avectors(change.new.texts)
+        await asyncio.to_thread(change.append, vectors)
 
     @override
     def set(self, messages: list[ChatMessage]) -> None:
@@ -227,15 +226,16 @@ class FeatherMemory(Telling, BaseMemory):
 
         The same again changes nothing. What the others said stays remembered.
         """
-        added = self._replacement(messages)
-        self._replace(added, self._bind().vectors(added.new.texts))
+        change = self._transcript().replacement(messages, self.actor)
+        change.replace(self._bind().vectors(change.new.texts))
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
         """As `set`, without holding up the loop."""
-        added = await asyncio.to_thread(self._replacement, list(messages))
-        vectors = await self._bind().avectors(added.new.texts)
-        await asyncio.to_thread(self._replace, added, vectors)
+        given = list(messages)
+        change = await asyncio.to_thread(lambda: self._transcript().replacement(given, self.actor))
+        vectors = await self._bind().avectors(change.new.texts)
+        await asyncio.to_thread(change.replace, vectors)
 
     @override
     def reset(self) -> None:
@@ -287,39 +287,6 @@ class FeatherMemory(Telling, BaseMemory):
         text = self.tell(self._bind().opened(), prompt.question, vector)
         return _inserted(prompt.messages, text, self.insert_method) if text else prompt.messages
 
-    def _added(self, messages: Sequence[ChatMessage]) -> _Change:
-        kept = [unfenced(message).model_copy(deep=True) for message in messages]
-        store = self._bind().opened().writes
-        new = self._new(store, kept, current_turn())
-        return _Change(store, kept, new, list(new.ids))
-
-    def _add(self, change: _Change, vectors: Vectors) -> None:
-        note_said(change.memory_ids)
-        transcript = Transcript(change.store, self.session_id)
-        made = embedded(change.store, change.new.texts) if vectors is None else vectors
-        with change.store.transaction():
-            change.new.put(change.store, made, after=transcript.last_memory_id())
-            transcript.append(change.messages, memory_ids=change.memory_ids)
-
-    def _replacement(self, messages: Sequence[ChatMessage]) -> _Change:
-        kept = [unfenced(message).model_copy(deep=True) for message in messages]
-        store = self._bind().opened().writes
-        entries = Transcript(store, self.session_id).entries()
-        known = {dumped(entry.message): entry.memory_id for entry in entries}
-        new = self._new(store, [m for m in kept if dumped(m) not in known], None)
-        fresh = iter(new.ids)
-        ids = [known[text] if (text := dumped(m)) in known else next(fresh) for m in kept]
-        return _Change(store, kept, new, ids)
-
-    def _replace(self, change: _Change, vectors: Vectors) -> None:
-        transcript = Transcript(change.store, self.session_id)
-        change.new.write(change.store, vectors, after=transcript.last_memory_id())
-        transcript.replace(change.messages, memory_ids=change.memory_ids)
-
-    def _new(self, store: Store, messages: Sequence[ChatMessage], turn: str | None) -> Remembering:
-        said = said_in(messages, self.actor)
-        return remembering(store, said, session=self.session_id, turn=turn, are_said_now=True)
-
 
 @dataclass(frozen=True, slots=True)
 class _Prompt:
@@ -327,16 +294,6 @@ class _Prompt:
 
     messages: list[ChatMessage]
     question: Question
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """Messages to be kept, what is new in them, and which memories they are."""
-
-    store: Store
-    messages: list[ChatMessage]
-    new: Remembering
-    memory_ids: list[str | None]
 
 
 def _refuse(unknown: dict[str, Any]) -> None:

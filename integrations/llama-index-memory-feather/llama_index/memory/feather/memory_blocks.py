@@ -13,7 +13,7 @@ from llama_index.core.memory import BaseMemoryBlock
 from llama_index.memory.feather._conversation import Question, said_in, unfenced
 from llama_index.memory.feather._prompt import Telling, tokens_of
 from llama_index.memory.feather._source import Bound
-from llama_index.memory.feather.turns import note_said
+from llama_index.memory.feather.turns import current_turn, note_said
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
@@ -123,7 +123,8 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         if all(each.is_blank for each in said):
             return
         new = await asyncio.to_thread(self._new, said, session)
-        note_said(new.ids)
+        if (turn := current_turn()) is not None:
+            note_said(turn, new.ids)
         if new.records:
             vectors = await self._bound.avectors(new.texts)
             await asyncio.to_thread(lambda: new.write(self._bound.opened().writes, vectors))

@@ -57,13 +57,11 @@ def turn_in(tags: Mapping[str, Any]) -> str | None:
     return None if turn is None else str(turn)
 
 
-def note_said(memory_ids: Iterable[str | None]) -> None:
-    """Note that these memories are what is being said in the current turn."""
-    turn = current_turn()
-    if turn is not None:
-        _said[turn] = said_now() | {id_ for id_ in memory_ids if id_ is not None}
-        while len(_said) > _TURNS_UNDER_WAY:
-            _said.popitem(last=False)
+def note_said(turn: str, memory_ids: Iterable[str | None]) -> None:
+    """Note that these memories are what is being said in a turn."""
+    _said[turn] = _said.get(turn, frozenset()) | {id_ for id_ in memory_ids if id_ is not None}
+    while len(_said) > _TURNS_UNDER_WAY:
+        _said.popitem(last=False)
 
 
 def said_now() -> frozenset[str]:
