@@ -218,10 +218,14 @@ def test_vectors_may_be_brought_one_for_each_new_text(tmp_path):
 
 def test_what_is_put_falls_with_the_caller_s_transaction(store):
     new = remembering(store, [user("one"), user("two")], session="s", are_said_now=True)
-    with pytest.raises(RuntimeError), store.transaction():
-        new.put(store, embedded(store, new.texts))
-        raise RuntimeError
 
+    def fail():
+        with store.transaction():
+            new.put(store, embedded(store, new.texts))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert remembered(store) == []
     assert remembering(store, [], session="s", are_said_now=True).put(store, None) == []
 
