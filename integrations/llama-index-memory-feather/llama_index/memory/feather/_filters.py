@@ -61,12 +61,6 @@ def text_expected(filters: MetadataFilters | None) -> Filter | None:
     return reduce(op.or_, (_on(each.key, _is_no_text) for each in asked))
 
 
-def all_of(*conditions: Filter | None) -> Filter | None:
-    """Where all of them hold that are any; None if none is."""
-    given = [condition for condition in conditions if condition is not None]
-    return reduce(op.and_, given) if given else None
-
-
 def _leaves(filters: MetadataFilters | None) -> Iterator[MetadataFilter]:
     for each in filters.filters if filters is not None else ():
         if isinstance(each, MetadataFilters):

@@ -23,7 +23,7 @@ from llama_index.core.vector_stores.types import (
 from llama_index.memory.feather import _persistence
 from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_record
 from llama_index.memory.feather._edges import write_linked
-from llama_index.memory.feather._filters import all_of, to_filter
+from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import answer, current, refuse_unless_text, reject
 from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._twins import in_a_thread
@@ -31,7 +31,7 @@ from llama_index.memory.feather.kv_stores import FeatherKVStore, drop_documents
 from typing_extensions import override
 
 from feather_memory import F, Filter, Store, TenantPool
-from feather_memory.agent import Source
+from feather_memory.agent import Source, both
 
 _PARENTLESS: Final = "None"
 """What LlamaIndex's stores file nodes under that are from no document."""
@@ -227,7 +227,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             TypeError: An unknown argument; or text is to be matched where a node has none.
             ParameterError: What the mode needs is missing, or out of its range.
         """
-        where = all_of(
+        where = both(
             self._where(query.filters, query.node_ids or None),
             _from_documents(query.doc_ids) if query.doc_ids else None,
         )
@@ -239,9 +239,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
         self, filters: MetadataFilters | None, node_ids: Sequence[str] | None
     ) -> Filter | None:
         refuse_unless_text([self.client], filters)
-        return all_of(
-            to_filter(filters), None if node_ids is None else F("id").is_in(list(node_ids))
-        )
+        return both(to_filter(filters), None if node_ids is None else F("id").is_in(list(node_ids)))
 
     # With an index
 
