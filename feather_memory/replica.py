@@ -11,7 +11,7 @@ import numpy as np
 
 from feather_memory.approximate import Approximation
 from feather_memory.db import memories, schema
-from feather_memory.filter_values import MISSING
+from feather_memory.filter_values import MISSING, is_number
 from feather_memory.filters import BUILT_INS, And, Leaf, Not, Or, value_at
 from feather_memory.index import Matrix
 from feather_memory.scoring import stretch
@@ -31,6 +31,7 @@ COLUMNS = (
 """What a View holds of each memory, in double precision; NaN stands for none."""
 
 _SOME = 64
+_WHOLE = 2**53  # up to here every integer is a float; beyond, numpy rounds a bound or refuses it
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +268,8 @@ def view_of(
 
 def _number_mask(values: Numbers, leaf: Leaf) -> Mask:
     """The leaf over a column of numbers: the few distinct answers are asked of the leaf itself."""
-    if leaf.operator in {"<", "<=", ">", ">="} and isinstance(leaf.operand, float | int):
+    is_float = is_number(leaf.operand) and abs(leaf.operand) <= _WHOLE
+    if leaf.operator in {"<", "<=", ">", ">="} and is_float:
         compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
         return np.asarray(compare[leaf.operator](values, leaf.operand), np.bool_)
     distinct, codes = np.unique(values, return_inverse=True)
