@@ -163,6 +163,27 @@ def test_a_filter_lets_the_same_through_in_all_its_forms(world):
 # What chance may pass over
 
 
+@pytest.mark.parametrize("field", [*((name,) for name in COLUMNS), ("metadata", "n")], ids=".".join)
+def test_every_comparison_of_a_field_is_answered_alike(store, clock, field):
+    store.add("Tea", id="bare")
+    clock.advance(seconds=1)
+    store.add(
+        "coffee", id="Full", importance=0.5, key="K", session="k1", actor="true", role="1",
+        valid_to=NOW + DAY, expires_at=NOW + DAY / 2, metadata={"n": ["Tea", 1, None]},
+    )  # fmt: skip
+    store.recall("coffee", 1, turn="t")
+    store.add_many(
+        {"text": "x", "metadata": {"n": value}} for value in ({"n": 1}, None, True, 1, "Tea", [])
+    )
+
+    for operand in [*ALIKE, "", "k", "TE", "tea", "e", 0.4, 0.5, NOW, NOW + DAY]:
+        for sign in signs_for(operand):
+            choices = [operand, "bare", 1] if sign in {"in", "nin"} else operand
+            assert_forms_agree(store, (sign, field, choices))
+        either = [("==", field, operand), ("not", ("exists", ("metadata", "n"), None))]
+        assert_forms_agree(store, ("or", either))
+
+
 def test_a_bound_itself_is_within_at_least_and_at_most(store, clock):
     store.add("tea", id="a", importance=0.5, metadata={"n": 2}, valid_to=NOW + DAY)
     store.recall("tea", turn="t1")
