@@ -7,11 +7,16 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from feather_memory import Store, config
 from feather_memory.testing import FrozenClock, HashEmbedder
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `oracle`, which is no test and no fixture
+
+# How fast a shared machine is fails no property.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 def constants():

@@ -196,7 +196,7 @@ def test_what_a_turn_was_shown_can_be_looked_up_but_for_what_was_forgotten(shown
 NUMBERS = count(1)  # a turn's name is used once
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.lists(st.sampled_from(["tea", "run", "car", "cat", "bob"]), unique=True)))
 def test_what_a_turn_is_shown_later_comes_after_what_it_was_shown_before(shown, recalls):
     """Each memory once, where it was shown first; and counted once."""

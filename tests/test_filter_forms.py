@@ -152,7 +152,7 @@ def filled(world):
         assert store.check() == []
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(worlds())
 def test_a_filter_lets_the_same_through_in_all_its_forms(world):
     with filled(world) as store:
@@ -350,7 +350,7 @@ def is_caught(store, question, form, alter):
 def test_a_form_that_lies_about_one_comparison_is_caught():
     liars = set(product(FORMS, LIES))
 
-    @settings(max_examples=1_000, deadline=None, derandomize=True, phases=[Phase.generate])
+    @settings(max_examples=1_000, derandomize=True, phases=[Phase.generate])
     @given(worlds())
     def look(world):
         if not liars:

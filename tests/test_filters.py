@@ -83,7 +83,7 @@ def record_of(metadata=None, **fields):
 both = records.flatmap(lambda record: st.tuples(st.just(record), questions(record)))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(both)
 def test_matches_and_sql_and_a_naive_oracle_agree(pair):
     record, question = pair
@@ -95,7 +95,7 @@ def test_matches_and_sql_and_a_naive_oracle_agree(pair):
     assert sql_answers(where, record) == {int(expected)}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(floats, st.sampled_from(["<", "<=", ">", ">="]))
 @example(8.41e21, "<")
 def test_floats_one_step_apart_are_told_apart_in_sql(number, sign):
@@ -109,7 +109,6 @@ def test_floats_one_step_apart_are_told_apart_in_sql(number, sign):
         assert sql_answers(with_f(question), record_of(metadata)) == {int(expected)}
 
 
-@settings(deadline=None)
 @given(both)
 def test_a_filter_and_its_complement_never_agree(pair):
     record, question = pair
@@ -120,7 +119,6 @@ def test_a_filter_and_its_complement_never_agree(pair):
     assert sql_answers(~where, record) == {1 - int(where.matches(record))}
 
 
-@settings(deadline=None)
 @given(
     records.flatmap(lambda record: st.tuples(st.just(record), questions(record), questions(record)))
 )
@@ -132,13 +130,11 @@ def test_de_morgans_laws_hold(triple):
     assert sql_answers(~(f & g), record) == sql_answers(~f | ~g, record)
 
 
-@settings(deadline=None)
 @given(both.filter(lambda pair: can_be_dotted(pair[1])))
 def test_the_mapping_form_means_the_same_as_f(pair):
     assert parse(as_mapping(pair[1])) == with_f(pair[1])
 
 
-@settings(deadline=None)
 @given(both)
 def test_a_repr_evaluates_to_an_equal_filter(pair):
     where = with_f(pair[1])
@@ -149,7 +145,6 @@ def test_a_repr_evaluates_to_an_equal_filter(pair):
     assert len({again, where}) == 1
 
 
-@settings(deadline=None)
 @given(both)
 def test_a_leaf_answers_from_the_value_alone(pair):
     """An engine may evaluate it once for each distinct value of a column."""
