@@ -23,6 +23,7 @@ _SAME_TEXT = "select row from memory where text = ?"
 _PROBED, _PROBES = 300, 8  # characters and words of a text that are looked up
 _IS_AMONG = "select 1 from lexical where lexical match ? and rowid = ?"
 _SIZES = "select id, sz from lexical_docsize"
+_SOME = 30  # pieces of a text asked for at once
 _NO_WORDS = b"\0"  # the size, a variable-length integer, of a text without words
 _MATCH = "select rowid, -bm25(lexical) from lexical where lexical match ?"
 
@@ -104,23 +105,23 @@ def rebuild(writing: Writing, rows: Iterable[tuple[int, str]]) -> None:
 
 
 def faults(connection: sqlite3.Connection, rows: Iterable[tuple[int, str]]) -> list[int]:
-    """Rows that the index lacks, or does not find by any of their own first words."""
+    """Rows that the index lacks, or does not find by any of their own words."""
     indexed = dict(connection.execute(_SIZES).fetchall())
-    missing = []
-    for row, text in rows:
-        if row in indexed and (indexed[row] == _NO_WORDS or (asked := _own_words(text)) is None):
-            continue
-        if row not in indexed or not connection.execute(_IS_AMONG, (asked, row)).fetchone():
-            missing.append(row)
-    return missing
+    return [
+        row
+        for row, text in rows
+        if row not in indexed
+        or (indexed[row] != _NO_WORDS and not _is_found(connection, row, terms(text)))
+    ]
 
 
-def _own_words(text: str) -> str | None:
-    """What finds the text by its beginning; None where that is one word without an end.
+def _is_found(connection: sqlite3.Connection, row: int, indexed: str) -> bool:
+    """Whether the row is found by what was indexed under it, as far as it has usual words.
 
     The index itself takes the pieces apart: it and Python differ in what a letter is.
     """
-    pieces = terms(text[:_PROBED]).replace("\0", " ").split()
-    if len(text) > _PROBED:
-        del pieces[-1:]  # it may be cut short
-    return " OR ".join(f'"{piece.replace(chr(34), chr(34) * 2)}"' for piece in pieces) or None
+    pieces = [piece for piece in indexed.replace("\0", " ").split() if len(piece) <= _PROBED]
+    quoted = ['"' + piece.replace('"', '""') + '"' for piece in pieces]
+    some = (" OR ".join(quoted[at : at + _SOME]) for at in range(0, len(quoted), _SOME))
+    found = (connection.execute(_IS_AMONG, (asked, row)).fetchone() for asked in some)
+    return not quoted or any(found)
