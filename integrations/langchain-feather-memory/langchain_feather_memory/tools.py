@@ -79,37 +79,17 @@ def tools_over(access: MemoryAccess, middleware: str | None) -> list[BaseTool]:
 
 
 def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
-    def found(
-        query: str, vector: list[float] | None, runtime: ToolRuntime[Any, Any]
-    ) -> tuple[str, dict[str, Any], RecallEvent]:
-        opened = access.opened(runtime.config, runtime.context)
-        if not query.strip():
-            raise ToolException("the query is blank")
-        said = said_in(runtime.state.get("messages") or [])
-        recalled = access.told(
-            opened,
-            [query],
-            vector,
-            turn=_turn(runtime, middleware),
-            seen=ids_of(said, thread_of(runtime.config)),
-        )
-        memories = [
-            {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value}
-            for hit in recalled.hits
-        ]
-        artifact = {"turn": recalled.turn, "tenant": recalled.tenant, "memories": memories}
-        content = recalled.prompt or "Nothing is remembered about that."
-        return content, artifact, recalled.event
-
     def search(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
-        content, artifact, event = found(query, access.vector(query), runtime)
+        content, artifact, event = _found(access, middleware, runtime, query, access.vector(query))
         if event["ids"]:
             dispatch_custom_event(RECALLED, event)
         return content, artifact
 
     async def asearch(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
         vector = await access.avector(query)
-        content, artifact, event = await asyncio.to_thread(found, query, vector, runtime)
+        content, artifact, event = await asyncio.to_thread(
+            _found, access, middleware, runtime, query, vector
+        )
         if event["ids"]:
             await adispatch_custom_event(RECALLED, event)
         return content, artifact
@@ -122,6 +102,34 @@ def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
         "Look up what is remembered about something from earlier conversations. Returns memories "
         "with their ids.",
     )
+
+
+def _found(
+    access: MemoryAccess,
+    middleware: str | None,
+    runtime: ToolRuntime[Any, Any],
+    query: str,
+    vector: list[float] | None,
+) -> tuple[str, dict[str, Any], RecallEvent]:
+    """What the model is told, its artifact, and the event of the recall."""
+    opened = access.opened(runtime.config, runtime.context)
+    if not query.strip():
+        raise ToolException("the query is blank")
+    said = said_in(runtime.state.get("messages") or [])
+    recalled = access.told(
+        opened,
+        [query],
+        vector,
+        turn=_turn(runtime, middleware),
+        seen=ids_of(said, thread_of(runtime.config)),
+    )
+    memories = [
+        {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value}
+        for hit in recalled.hits
+    ]
+    artifact = {"turn": recalled.turn, "tenant": recalled.tenant, "memories": memories}
+    content = recalled.prompt or "Nothing is remembered about that."
+    return content, artifact, recalled.event
 
 
 def _writing_tool(
