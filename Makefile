@@ -8,7 +8,7 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench test-long test-lowest clean
+.PHONY: help demo test check bench test-long test-lowest test-wheels clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,8 @@ check: $(STAMP)  ## lint, format and types
 	$(BIN)/mypy integrations/langchain-feather-memory/langchain_feather_memory
 	MYPYPATH=integrations/llama-index-memory-feather $(BIN)/mypy \
 		--namespace-packages --explicit-package-bases -p llama_index.memory.feather
+	$(BIN)/mypy tests/typing
+	$(BIN)/basedpyright
 
 bench: $(STAMP)  ## print the speeds that the design promises
 	@set -e; for script in benchmarks/*.py; do \
@@ -52,6 +54,24 @@ endef
 test-lowest:  ## the adapters' tests with the lowest versions that are declared
 	$(call test_with_lowest,integrations/langchain-feather-memory,[all],-W error::DeprecationWarning)
 	$(call test_with_lowest,integrations/llama-index-memory-feather)
+
+# As users get them: built, installed in an environment of their own, and tested from a folder in
+# which there is no source.
+test-wheels:  ## build the three wheels, look into them, and run their tests against them
+	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder/env"; "$$folder/env/bin/python" -m pip install --quiet uv; \
+	for project in . integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
+		"$$folder/env/bin/uv" build --quiet --wheel --out-dir "$$folder/wheels" $$project; done; \
+	"$$folder/env/bin/python" tests/wheels.py "$$folder/wheels"; \
+	"$$folder/env/bin/uv" pip install --quiet --python "$$folder/env/bin/python" \
+		--find-links "$$folder/wheels" 'feather-memory[all]' 'langchain-feather-memory[all]' \
+		llama-index-memory-feather --group dev; \
+	mkdir "$$folder/there"; \
+	git ls-files | grep -v '^feather_memory/\|^integrations/[^/]*/lang\|^integrations/[^/]*/llama_index/' \
+		| tar -c -T - | tar -x -C "$$folder/there"; \
+	cd "$$folder/there"; \
+	for tests in tests integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
+		"$$folder/env/bin/python" -m pytest -q -m "not long" -p no:cacheprovider $$tests; done
 
 clean:  ## remove .venv and whatever the tools left behind
 	rm -rf .venv build dist htmlcov .coverage .coverage.* \

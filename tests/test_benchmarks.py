@@ -147,3 +147,30 @@ def test_synthetic_vectors_are_as_close_to_each_other_as_real_embeddings():
     np.fill_diagonal(cosine, np.nan)
     assert np.nanmean(cosine) == pytest.approx(0.19, abs=0.08)
     assert np.nanmean(np.nanmax(cosine, axis=1)) == pytest.approx(0.68, abs=0.1)
+
+
+# Two thirds, at most, of what each walked before the core had rooms.
+MOST = {
+    "add": (10, 9),
+    "search after a write": (13, 20),
+    "feedback": (8, 12),
+    "LangChain's retriever": (17, 34),
+    "LlamaIndex's put": (16, 60),
+}
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_a_call_is_easy_to_follow_through_the_files(tmp_path, name):
+    walks = load("walks")
+
+    files, returns = walks.counted(walks.walked(walks.calls(tmp_path)[name]))
+
+    assert files <= MOST[name][0]
+    assert returns <= MOST[name][1]
+
+
+def test_a_walk_counts_what_it_goes_into_again(tmp_path):
+    walks = load("walks")
+
+    assert walks.counted(["a", "b", "a", "c", "a"]) == (3, 2)
+    assert len(walks.walked(lambda: Path(tmp_path).exists())) == 0

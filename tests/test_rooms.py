@@ -11,7 +11,7 @@ import pytest
 import feather_memory
 
 ROOT = Path(feather_memory.__file__).parent
-ARCHITECTURE = ROOT.parent / "docs" / "architecture.md"
+ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 # From the ground up. A file imports from its own room and from the floors below it, be it when it
 # runs, inside a function, or for type checking alone.

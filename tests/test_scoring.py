@@ -38,24 +38,24 @@ def columns(rows, dtype):
     return [np.array(column, dtype) for column in zip(*rows, strict=True)]
 
 
-def slow_score(row, scoring, d, layer=1.0):
+def slow_score(row, scoring, d):
     """The formula of DESIGN.md, one memory at a time."""
     s, l, age, recalls, importance = row  # noqa: E741 - the letters of the formula
     w, g = scoring.time_weight, scoring.importance_weight
     rho = 2 ** (-age / (scoring.half_life * (1 + math.log(1 + recalls))))
-    return ((1 - w) * (d * s + (1 - d) * l) + w * rho) * ((1 - g) + g * importance) * layer
+    return ((1 - w) * (d * s + (1 - d) * l) + w * rho) * ((1 - g) + g * importance)
 
 
-@given(rows=memories, scoring=scorings, d=shares, layer=st.sampled_from([0.8, 0.9, 1.0]))
-def test_scores_are_the_formula(rows, scoring, d, layer):
+@given(rows=memories, scoring=scorings, d=shares)
+def test_scores_are_the_formula(rows, scoring, d):
     s, l, age, recalls, importance = columns(rows, np.float64)  # noqa: E741
     recency = retention(age, recalls, half_life=scoring.half_life)
 
-    values = score(s, l, recency, importance, scoring, dense_weight=d, layer_weight=layer)
+    values = score(s, l, recency, importance, scoring, dense_weight=d)
 
     assert values.dtype == np.float64
-    assert values == pytest.approx([slow_score(row, scoring, d, layer) for row in rows], abs=1e-12)
-    assert np.all((values >= 0) & (values <= layer))
+    assert values == pytest.approx([slow_score(row, scoring, d) for row in rows], abs=1e-12)
+    assert np.all((values >= 0) & (values <= 1))
 
 
 @given(rows=memories, scoring=scorings, d=shares)
@@ -115,7 +115,7 @@ def test_the_parts_of_a_score_recompute_it():
     scoring = Scoring(time_weight=0.3, importance_weight=0.5)
     one = [np.array([x]) for x in (0.7, 0.2, 0.4, 0.9)]
 
-    (value,) = score(*one, scoring, dense_weight=0.6, layer_weight=0.8)
+    (value,) = score(*one, scoring, dense_weight=0.6)
 
     shown = Score(
         value=value,
@@ -126,9 +126,9 @@ def test_the_parts_of_a_score_recompute_it():
         dense_weight=0.6,
         time_weight=0.3,
         importance_weight=0.5,
-        layer_weight=0.8,
-    )
-    assert sum(shown.parts.values()) == pytest.approx(value, abs=1e-15)
+    ).weighed(0.8)
+    assert shown.value == 0.8 * value
+    assert sum(shown.parts.values()) == pytest.approx(0.8 * value, abs=1e-15)
 
 
 def test_a_part_the_query_lacks_counts_as_nothing():

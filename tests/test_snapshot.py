@@ -13,6 +13,7 @@ import pytest
 from feather_memory.errors import DimensionError, ParameterError
 from feather_memory.index import mapped as snapshot
 from feather_memory.index.matrix import Matrix, unit
+from feather_memory.truth import atomic
 
 DIM = 6
 ROWS = unit(np.random.default_rng(0).normal(size=(20, DIM)))
@@ -236,6 +237,6 @@ def test_discard_removes_the_file_and_what_killed_writers_left(path):
     other = path.with_name(".alice2.feather.vectors.0123.tmp")
     leftover.touch()
     other.touch()
-    snapshot.discard(path)
-    snapshot.discard(path)
+    atomic.discard(path)
+    atomic.discard(path)
     assert list(path.parent.iterdir()) == [other]

@@ -16,6 +16,7 @@ from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.view import View
+from feather_memory.truth import atomic
 from feather_memory.truth.contract import State
 from feather_memory.types import Positions, Seconds, Vector
 
@@ -97,16 +98,16 @@ def _blocks(matrix: Matrix, live: Positions) -> Iterator[Vector]:
 
 def discard(path: Path) -> None:
     """Remove every derived file of the store at `path`."""
-    mapped.discard(vectors_path(path))
-    mapped.discard(hnsw_path(path))
-    mapped.discard(description_of(hnsw_path(path)))
+    atomic.discard(vectors_path(path))
+    atomic.discard(hnsw_path(path))
+    atomic.discard(description_of(hnsw_path(path)))
 
 
 def companions(path: Path) -> list[Path]:
     """All that may lie beside the store at `path` and belongs to it."""
     near = hnsw_path(path)
     derived = [vectors_path(path), near, description_of(near)]
-    left = [each for one in derived for each in mapped.leftovers(one)]
+    left = [each for one in derived for each in atomic.leftovers(one)]
     logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
     return [*derived, *left, *logs]
 

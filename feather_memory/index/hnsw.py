@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from feather_memory.errors import DimensionError, MissingExtraError
-from feather_memory.index import mapped
 from feather_memory.index.matrix import unit
+from feather_memory.truth import atomic
 from feather_memory.types import Positions, Vector
 
 _LAYOUT = 1
@@ -118,7 +118,7 @@ class Hnsw:
             OSError: no room, or no permission. An older pair is as it was, or is not loaded.
         """
         path = Path(path)
-        with mapped.replacing(path) as temporary:
+        with atomic.replacing(path) as temporary:
             with self._lock.shared():
                 self._index.save_index(str(temporary))
                 size = int(self._index.index_file_size())
@@ -129,7 +129,7 @@ class Hnsw:
                 if os.fstat(file.fileno()).st_size != size:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
                 about |= {"count": count, "bytes": size, "crc32": _crc32(file)}
-        with mapped.replacing(description_of(path)) as temporary:
+        with atomic.replacing(description_of(path)) as temporary:
             text = json.dumps(about)
             temporary.write_text(json.dumps({"crc32": zlib.crc32(text.encode()), "about": text}))
 

@@ -17,8 +17,7 @@ import logging
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
 from math import prod
@@ -29,6 +28,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.errors import DimensionError, ParameterError
+from feather_memory.truth import atomic
 from feather_memory.types import Vector
 
 _MAGIC = b"FTHRVEC1"
@@ -93,7 +93,7 @@ def write(
     widest = {"offset": 2**53, "bytes": 2**53, "crc32": 2**32}
     draft = [{**entry, **widest} for entry in [*entries, rows]]
     room = len(json.dumps({**about, "arrays": draft}))  # no final directory is longer
-    with replacing(path) as temporary, temporary.open("r+b") as file:
+    with atomic.replacing(path) as temporary, temporary.open("r+b") as file:
         file.seek(_PREFIX + room)
         for entry, column in zip(entries, columns.values(), strict=True):
             _put(file, entry, [_little(column)])
@@ -147,59 +147,6 @@ def verify(path: str | Path) -> list[str]:
         return []
     except (OSError, _DamageError, KeyError, TypeError, ValueError) as error:
         return [f"unreadable: {error}"]
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A new empty file beside `path` that takes its place at the end, durably and in one step.
-
-    On any failure it is removed, and what was at `path` is as it was. It has the permissions of
-    the store's own file (`path` without its last suffix), or the owner's alone if there is none.
-    """
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
-    try:
-        mode = path.with_suffix("").stat().st_mode & 0o666
-    except OSError:
-        mode = 0o600
-    try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
-        yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
-    _sync_directory(path.parent)
-
-
-def discard(path: str | Path) -> None:
-    """Remove the derived file, and what writers that were killed left of theirs."""
-    path = Path(path)
-    for each in (path, *leftovers(path)):
-        each.unlink(missing_ok=True)
-
-
-def leftovers(path: Path) -> list[Path]:
-    """What writers of a derived file that were killed left beside it."""
-    prefix = f".{path.name}."
-    with os.scandir(path.parent) as entries:
-        return [
-            Path(entry.path)
-            for entry in entries
-            if entry.name.startswith(prefix) and entry.name.endswith(".tmp")
-        ]
-
-
-def _sync_directory(directory: Path) -> None:
-    """Make the renaming durable, where the system can do that."""
-    with suppress(OSError):  # Windows cannot open a directory; some file systems cannot sync one
-        handle = os.open(directory, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def _little(array: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -48,13 +48,12 @@ class Matrix:
     a writer appends. Growth copies to a new block and leaves the old one to its readers.
     """
 
-    def __init__(self, dim: int, *, base: Vector | None = None, capacity: int = 0) -> None:
-        """Nothing, or the rows of `base`; `capacity` rows can follow before the first growth.
+    def __init__(self, dim: int, *, base: Vector | None = None) -> None:
+        """Nothing, or the rows of `base`.
 
         Args:
             dim: Numbers in a row, ≥ 0.
             base: Unit-length rows, shape (b, dim). Kept, never written.
-            capacity: Rows to make room for.
 
         Raises:
             DimensionError: `base` has rows of another length.
@@ -64,7 +63,7 @@ class Matrix:
         self.dim = dim
         self.slack = slack_for(dim)
         """How far two of its cosines may be off against each other; see `slack_for`."""
-        self._blocks = (rows, np.empty((capacity, dim), np.float32))  # replaced, never changed
+        self._blocks = (rows, np.empty((0, dim), np.float32))  # replaced, never changed
         self._count = len(rows)
 
     def __len__(self) -> int:

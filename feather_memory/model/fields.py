@@ -10,6 +10,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -135,9 +136,14 @@ def filtered_of(record: Record) -> dict[str, Any]:
     return {**said, "metadata": json.loads(record.metadata)}
 
 
+def _metadata(text: str) -> dict[str, Any]:
+    decoded: dict[str, Any] = {} if text == "{}" else json.loads(text)
+    return decoded
+
+
 _DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     "time": when,
-    "json": json.loads,
+    "json": _metadata,
     "vector": lambda blob: np.frombuffer(blob, np.dtype("<f4")),
 }
 _SHOWN: Final = tuple(
@@ -145,6 +151,7 @@ _SHOWN: Final = tuple(
     for each in dataclasses.fields(Memory)
     if each.name in FIELDS
 )
+_KEPT: Final = attrgetter(*(name for name, _ in _SHOWN))
 
 
 def memories_of(
@@ -159,13 +166,15 @@ def memories_of(
         supersedes: By id, what each replaced.
         superseded_by: By id, what replaced it.
     """
-    made = []
-    for record in records:
-        said: dict[str, Any] = {}
-        for name, decode in _SHOWN:
-            value = getattr(record, name)
-            if value is not None:
-                said[name] = value if decode is None else decode(value)
-        new, old = supersedes.get(record.id, ()), superseded_by.get(record.id, ())
-        made.append(Memory(**said, supersedes=new, superseded_by=old))
-    return made
+    return [
+        Memory(
+            **{
+                name: kept if decode is None else decode(kept)
+                for (name, decode), kept in zip(_SHOWN, _KEPT(record), strict=True)
+                if kept is not None
+            },
+            supersedes=supersedes.get(record.id, ()),
+            superseded_by=superseded_by.get(record.id, ()),
+        )
+        for record in records
+    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from feather_memory.model.memory import Edge, Memory
@@ -63,6 +63,10 @@ class Score:
             "importance": weighed - mixed,
             "layer": weighed * (self.layer_weight - 1),
         }
+
+    def weighed(self, layer_weight: float) -> Score:
+        """The same score in a layer of that weight."""
+        return replace(self, value=self.value * layer_weight, layer_weight=layer_weight)
 
     def __float__(self) -> float:
         return self.value

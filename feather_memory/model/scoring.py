@@ -147,7 +147,6 @@ def score(
     scoring: Scoring,
     *,
     dense_weight: float,
-    layer_weight: float = 1.0,
 ) -> Numbers:
     """The score by the formula, in double precision: the one that callers see.
 
@@ -158,14 +157,13 @@ def score(
         importance: In [0, 1]. Shape (n,).
         scoring: Gives w and γ. Its own dense weight is not read.
         dense_weight: d in effect: 1 for a vector alone, 0 for text alone.
-        layer_weight: Of the layer the memories are in.
 
     Returns:
-        Scores in [0, layer_weight], shape (n,). The arguments are not changed.
+        Scores in [0, 1], shape (n,). The arguments are not changed.
     """
     w, g = scoring.time_weight, scoring.importance_weight
     mixed = (1 - w) * relevance(similarity, lexical, dense_weight) + w * recency  # (n,)
-    return mixed * ((1 - g) + g * importance) * layer_weight  # (n,)
+    return mixed * ((1 - g) + g * importance)  # (n,)
 
 
 def rank_scores(
@@ -232,7 +230,7 @@ def ceiling(
     """The best score each memory can have if its similarity is at most `similarity`.
 
     The score never falls as similarity grows, so it is the score at that similarity, plus
-    what rounding may hide: no `rank_scores` and no `score` (at layer weight 1) exceeds it.
+    what rounding may hide: no `rank_scores` and no `score` exceeds it.
     When no unseen memory's ceiling reaches the k-th best score, the k best are certain.
 
     Args:

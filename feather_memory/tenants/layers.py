@@ -373,5 +373,4 @@ def _scoring(layer: Layer, asked: SearchOptions, time_weight: float | None = Non
 
 def _weighed(hit: Hit, layer: Layer) -> Hit:
     """The hit with its layer's weight in its score."""
-    value = hit.score.value * layer.weight
-    return replace(hit, score=replace(hit.score, value=value, layer_weight=layer.weight))
+    return replace(hit, score=hit.score.weighed(layer.weight))

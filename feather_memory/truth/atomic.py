@@ -1,10 +1,10 @@
-"""A file that is there whole, or not at all."""
+"""Files that are there whole, or not at all: a new one, or one in the place of an older."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -24,3 +24,55 @@ def newborn(path: Path) -> Iterator[Path]:
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A new empty file beside `path` that takes its place at the end, durably and in one step.
+
+    On any failure it is removed, and what was at `path` is as it was. It has the permissions of
+    the store's own file (`path` without its last suffix), or the owner's alone if there is none.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}.tmp")
+    try:
+        mode = path.with_suffix("").stat().st_mode & 0o666
+    except OSError:
+        mode = 0o600
+    try:
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_directory(path.parent)
+
+
+def discard(path: Path) -> None:
+    """Remove the file, and what writers that were killed left of theirs."""
+    for each in (path, *leftovers(path)):
+        each.unlink(missing_ok=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What writers that were killed left beside the file they were replacing."""
+    prefix = f".{path.name}."
+    with os.scandir(path.parent) as entries:
+        return [
+            Path(entry.path)
+            for entry in entries
+            if entry.name.startswith(prefix) and entry.name.endswith(".tmp")
+        ]
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make the renaming durable, where the system can do that."""
+    with suppress(OSError):  # Windows cannot open a directory; some file systems cannot sync one
+        handle = os.open(directory, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -290,8 +290,9 @@ class WritableAudit(Audit, Protocol):
 class ReadTransaction(Protocol):
     """One moment of a truth, whatever others write meanwhile."""
 
-    state: State
-    """What it says of itself. To be read only."""
+    @property
+    def state(self) -> State:
+        """What it says of itself. To be read only."""
 
     @property
     def memories(self) -> Memories:

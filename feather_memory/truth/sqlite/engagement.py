@@ -139,7 +139,7 @@ class SqliteEngagement:
         """Give a turn a further name. False, and nothing, if it is another turn's."""
         known, other = self._named(turn), self._named(also)
         if known is None or other is not None:
-            return known == other
+            return known is not None and known == other
         self.moment.connection.execute(
             "insert into turn_name (name, turn) values (?, ?)", (also, known[0])
         )

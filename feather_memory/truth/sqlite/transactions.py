@@ -38,6 +38,7 @@ from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
 
+_UNREAD = State("", None, None, -1, 0, None)
 _ADVANCE = "update state set generation = ?, next_row = ?"
 
 
@@ -58,18 +59,26 @@ def read_state(connection: sqlite3.Connection) -> State:
 class SqliteTransaction:
     """One moment of the file; as a write, what is committed whole or not at all."""
 
-    __slots__ = ("_moment", "audit", "edges", "engagement", "memories", "now", "shelves", "state")
+    __slots__ = ("_moment", "audit", "edges", "engagement", "memories", "now", "shelves")
 
     def __init__(self, connection: sqlite3.Connection, write_at: Seconds | None = None) -> None:
-        self.state = state = read_state(connection)
         self.now = write_at or 0.0
-        moment = Moment(connection, state, 0 if write_at is None else state.generation + 1)
-        self._moment = moment
+        self._moment = moment = Moment(connection, _UNREAD, 0)
+        if write_at is not None:
+            moment.generation = self.state.generation + 1
         self.memories = SqliteMemories(moment)
         self.edges = SqliteEdges(moment)
         self.engagement = SqliteEngagement(moment)
         self.shelves = SqliteShelves(moment)
         self.audit = SqliteAudit(moment)
+
+    @property
+    def state(self) -> State:
+        """What the file says of itself; read when it is first asked for."""
+        moment = self._moment
+        if moment.state is _UNREAD:
+            moment.state = read_state(moment.connection)
+        return moment.state
 
     def refresh(self) -> None:
         """Move to the present. A write transaction is there already."""
@@ -77,7 +86,7 @@ class SqliteTransaction:
         if not moment.generation:
             moment.connection.rollback()
             moment.connection.execute("begin")
-            self.state = moment.state = read_state(moment.connection)
+            moment.state = _UNREAD
 
     def own_snapshot(self, mark: str | None) -> None:
         """Say which mapped file belongs to this history; None for none."""

@@ -1,0 +1,56 @@
+"""Somebody who has only ever asked a truth for changes, and the records to change."""
+# ruff: noqa: S101 -- it is a part of tests, which run under pytest
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from feather_memory.model.fields import NUMBERS, Record
+from feather_memory.truth.contract import Changes, ReadTransaction
+
+NOW = 1_700_000_000.0
+
+
+def record(id_: str, text: str = "tea", **fields: Any) -> Record:
+    """A memory as `write` makes one, valid from NOW."""
+    times = {"created_at": NOW, "updated_at": NOW, "valid_from": NOW}
+    return Record(**{"id": id_, "text": text, "prior": 0.4, "importance": 0.4, **times, **fields})
+
+
+def vector(*numbers: float) -> bytes:
+    """Numbers as a Record keeps them."""
+    return np.array(numbers, np.dtype("<f4")).tobytes()
+
+
+class Replayed:
+    """What somebody knows who has only ever asked for changes."""
+
+    def __init__(self) -> None:
+        self.generation = 0
+        self.known: dict[int, tuple[Any, ...]] = {}
+
+    def catch_up(self, moment: ReadTransaction) -> None:
+        """Take in what happened since."""
+        changes = self._changes(moment)
+        for row, *numbers, _ in changes.appended:
+            self.known[row] = tuple(numbers)
+        for row, *numbers in changes.touched:
+            assert row in self.known, "a touched row is one that was known"
+            self.known[row] = tuple(numbers)
+        for row in changes.gone:
+            self.known.pop(row, None)
+        self.generation = moment.state.generation
+
+    def _changes(self, moment: ReadTransaction) -> Changes:
+        next_row = max(self.known, default=0) + 1
+        return moment.memories.changes(since=self.generation, next_row=next_row)
+
+
+def told(moment: ReadTransaction) -> dict[int, tuple[Any, ...]]:
+    """The same, read from the records themselves."""
+    return {
+        each.row: tuple(getattr(each, name) for name in NUMBERS)
+        for each in moment.memories.stream()
+    }
