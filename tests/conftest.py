@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 import sys
+import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
-from feather_memory import Store
+from feather_memory import Store, config
 from feather_memory.testing import FrozenClock, HashEmbedder
 
 sys.path.insert(0, str(Path(__file__).parent))  # for `oracle`, which is no test and no fixture
+
+# How fast a shared machine is fails no property.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
+
+
+def constants():
+    return {name: value for name, value in vars(config).items() if name.isupper()}
+
+
+CONSTANTS = constants()
+
+
+@pytest.fixture(autouse=True)
+def _no_trace():
+    """No test finds what another one patched, nor an index that it left building."""
+    yield
+    assert constants() == CONSTANTS
+    assert "feather-memory-hnsw" not in {thread.name for thread in threading.enumerate()}
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from feather_memory import display
@@ -59,7 +59,6 @@ def test_hostile_text_stays_text_wherever_it_is_shown():
         html.encode()
 
 
-@settings(deadline=None)  # machines are shared
 @given(
     st.lists(
         st.tuples(names, texts, st.integers(0, 4), scores), max_size=8, unique_by=lambda n: n[0]
@@ -142,7 +141,6 @@ def test_long_text_is_shortened_in_the_label_and_kept_in_the_tooltip():
     assert " ".join(text.split()) in next(drawing.iter(f"{SVG}g")).find(f"{SVG}title").text
 
 
-@settings(deadline=None)  # machines are shared
 @given(st.lists(st.dictionaries(st.sampled_from(["similarity", "layer", "x"]), st.floats(-1, 1))))
 def test_a_bar_is_never_longer_than_its_box(rows):
     html = display.hits([(0.5, "text", "2026-01-01", "", parts) for parts in rows])

@@ -2,10 +2,21 @@
 
 import sqlite3
 from contextlib import closing
+from itertools import chain, count
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from feather_memory import EngagementSignals, F, SignalKind, Store, compute_importance
+from feather_memory import (
+    EngagementSignals,
+    F,
+    Hit,
+    Score,
+    SignalKind,
+    Store,
+    compute_importance,
+)
 from feather_memory.config import DAY, RECALL_TURNS
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.testing import FrozenClock
@@ -186,6 +197,38 @@ def test_what_a_turn_was_shown_can_be_looked_up_but_for_what_was_forgotten(shown
     ]
     with pytest.raises(UnknownTurnError, match="'t9'"):
         shown.plumbing.shown("t9")
+
+
+NUMBERS = count(1)  # a turn's name is used once
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.sampled_from(["tea", "run", "car", "cat", "bob"]), unique=True)))
+def test_what_a_turn_is_shown_later_comes_after_what_it_was_shown_before(shown, recalls):
+    """Each memory once, where it was shown first; and counted once."""
+    turn = f"turn {next(NUMBERS)}"
+    before = {memory.id: memory.recalls for memory in shown.iterate()}
+
+    for ids in recalls:
+        shown.plumbing.log_recall(
+            [Hit(memory=shown.get(i), score=Score(value=0.5)) for i in ids], turn=turn
+        )
+
+    expected = list(dict.fromkeys(chain(*recalls)))
+    if recalls:
+        assert [memory.id for memory in shown.plumbing.shown(turn)] == expected
+    assert {memory.id: memory.recalls for memory in shown.iterate()} == {
+        id_: count + (id_ in expected) for id_, count in before.items()
+    }
+
+
+def test_the_second_and_third_recall_of_a_turn_rank_after_the_first(shown):
+    for ids in (["run", "tea"], ["tea", "car"], ["cat", "run"]):
+        shown.recall("Alice", k=10, turn="t2", where=F("id").is_in(ids))
+
+    first = [hit.memory.id for hit in shown.search("Alice", where=F("id").is_in(["run", "tea"]))]
+    assert [memory.id for memory in shown.plumbing.shown("t2")] == [*first, "car", "cat"]
+    assert [signal.memory_id for signal in shown.feedback("t2", "liked")] == [*first, "car", "cat"]
 
 
 def test_credit_is_narrowed_by_id(shown):

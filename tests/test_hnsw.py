@@ -13,7 +13,7 @@ from feather_memory.errors import DimensionError, MissingExtraError
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import Hnsw, _SharedLock, description_of
 from feather_memory.index.matrix import unit
-from feather_memory.testing.contracts import CandidateIndex, IndexContract
+from feather_memory.testing.indexes import CandidateIndex, IndexContract
 
 pytest.importorskip("hnswlib")
 

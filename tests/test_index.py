@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from feather_memory.errors import DimensionError
 from feather_memory.index.matrix import Matrix, unit
-from feather_memory.testing.contracts import IndexContract
+from feather_memory.testing.indexes import IndexContract
 
 finite32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 

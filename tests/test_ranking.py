@@ -113,19 +113,26 @@ class World:
 
 
 @pytest.fixture(scope="module", params=[(1, "exact"), (2, "exact"), (1, "hnsw")], ids=str)
-def world(request, tmp_path_factory):
+def filled(request, tmp_path_factory):
     seed, index = request.param
     world = World(tmp_path_factory.mktemp("ranking") / "w.feather", seed)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:  # gone before a test without a world runs
         if index == "hnsw":
             pytest.importorskip("hnswlib")
             patch.setattr(config, "HNSW_FLOATS", 1)
         world.store.search(vector=np.ones(DIM))
         world.store._core.columns.view.lineage.approximation.wait()
-        assert world.store.stats().index == index
-        yield world
+    assert world.store.stats().index == index
+    yield world
     assert world.store.check() == []
     world.store.close()
+
+
+@pytest.fixture
+def world(filled):
+    """Nobody writes to it, and what one test draws is not for another to miss."""
+    filled.rng = np.random.default_rng(0)
+    return filled
 
 
 @pytest.mark.parametrize("where", FILTERS)
@@ -142,18 +149,98 @@ def test_a_search_is_the_formula_over_all_that_may_be_returned(world, kind, wher
 
 
 @pytest.mark.parametrize("kind", ["dense", "text", "hybrid"])
-def test_a_search_of_the_past_is_ranked_among_what_was_true_then(world, kind):
-    for years in (0.1, 1, 4):
+def test_a_search_of_another_time_is_ranked_among_what_is_true_then(world, kind):
+    for years in (0.1, 1, 4, -0.1, -10):
         then = world.now - years * 365 * DAY
         eligible = world.eligible(then, lambda _: True)
         asked, told = world.question(kind)
-        values = scores(world.facts, eligible, Scoring(), world.now, **told)
-        both = [
-            world.store.search(k=10, as_of=then, **asked),
-            world.store.search(k=10, as_of=then, known_at=world.now, **asked),
-        ]
-        for hits in both:
-            assert_best(hits, world.ids, values, 10)
+        for scoring in (SCORINGS["default"], SCORINGS["all recency"]):
+            values = scores(world.facts, eligible, scoring, world.now, **told)
+            asked |= {"as_of": then, "scoring": scoring}
+            for known_at in (None, world.now):
+                hits = world.store.search(k=10, known_at=known_at, **asked)
+                assert_best(hits, world.ids, values, 10)
+
+
+def test_a_fact_of_the_future_is_as_fresh_as_one_of_now(store, clock):
+    half_life = 10 * DAY
+    store.add("tea", id="old", valid_from=clock() - half_life)
+    store.add("tea", id="now")
+    store.add("tea", id="soon", valid_from=clock() + 30 * DAY)
+    scoring = Scoring(time_weight=0.5, importance_weight=0.0, half_life=half_life)
+
+    hits = store.search("tea", as_of=clock() + 60 * DAY, scoring=scoring)
+
+    assert [(hit.memory.id, hit.score.recency) for hit in hits] == [
+        ("soon", 1.0), ("now", 1.0), ("old", 0.5),
+    ]  # fmt: skip
+    assert [hit.score.parts["recency"] for hit in hits] == [0.5, 0.5, 0.25]
+    assert hits[0].score.value == hits[1].score.value <= 1
+
+
+def test_a_fact_of_the_future_takes_no_place_by_being_far_off(store, clock):
+    store.add("green tea in the morning", id="near")
+    store.add("tea for somebody else at some other place", id="far", valid_from=clock() + 90 * DAY)
+    scoring = Scoring(time_weight=0.5, half_life=DAY)
+
+    for k in (1, 2):
+        hits = store.search(
+            "green tea in the morning", k, as_of=clock() + 100 * DAY, scoring=scoring
+        )
+        assert [hit.memory.id for hit in hits] == ["near", "far"][:k]
+
+
+# Ties
+
+
+TIED = 9
+SHOWN = [f"m{at}" for at in reversed(range(TIED))]
+
+
+@pytest.fixture
+def tied(store):
+    """Memories that nothing but their age in the file tells apart, among others that differ."""
+    for at in range(TIED):
+        store.add("tea time", id=f"m{at}", metadata={"kind": "tied"})
+    store.add_many({"text": f"tea number {at}", "importance": 0.1} for at in range(6 * TIED))
+    return store
+
+
+@pytest.mark.parametrize("where", [None, F("kind") == "tied"], ids=["scanned", "gathered"])
+@pytest.mark.parametrize("k", range(1, TIED + 1))
+def test_of_equal_scores_the_memory_written_last_comes_first(tied, where, k):
+    asked = [{"text": "tea time"}, {"vector": tied.plumbing.embed_query("tea time")}]
+
+    for one in asked:
+        hits = tied.search(k=k, where=where, **one)
+        assert [hit.memory.id for hit in hits] == SHOWN[:k]
+
+
+@pytest.mark.parametrize("k", range(1, TIED + 1))
+@pytest.mark.parametrize("sign", [1, -1, 0], ids=["towards", "away", "aside"])
+def test_of_equally_near_memories_the_one_written_last_comes_first(tied, sign, k):
+    query = sign * tied.plumbing.embed_query("tea time") if sign else aside(tied)
+
+    near = tied.nearest(query, k, where=F("kind") == "tied")
+
+    assert [memory.id for memory, _ in near] == SHOWN[:k]
+    assert len({cosine for _, cosine in near}) == 1
+
+
+def aside(store):
+    """A vector at a right angle to that of the tied."""
+    query = store.plumbing.embed_query("tea time")
+    other = np.random.default_rng(1).normal(size=len(query))
+    return other - (other @ query) / (query @ query) * query
+
+
+def test_a_memory_with_new_content_is_the_one_written_last(tied):
+    tied.update("m3", metadata={"kind": "tied", "n": 1})
+    tied.link("m1", "m2")
+
+    hits = tied.search("tea time", k=3)
+
+    assert [hit.memory.id for hit in hits] == ["m3", "m8", "m7"]
 
 
 @pytest.mark.parametrize("where", FILTERS)
@@ -235,7 +322,8 @@ def lifted(store, verdict, memory_id, asked):
 
 def test_lifting_the_gate_that_why_not_names_lets_the_memory_in(world):
     seen = set()
-    chosen = world.rng.choice(COUNT, 24, replace=False).tolist()
+    chosen = world.rng.choice(COUNT, 18, replace=False).tolist()
+    chosen += [at for at, r in enumerate(world.records) if r["valid_from"] > world.now][:6]
     chosen += [int(id_[1:]) for id_ in list(world.replaced)[:10]]
     chosen += [at for at, r in enumerate(world.records) if "valid_to" in r][:6]
     chosen += [at for at, r in enumerate(world.records) if "expires_at" in r][:6]

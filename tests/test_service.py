@@ -85,6 +85,7 @@ def client(folder):
                 base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=SECONDS
             ) as talking:
                 wait_for(server, talking, folder.parent / "log")
+                by_both_workers(talking, lambda fresh: fresh.get("/health"))
                 yield talking
         finally:
             server.terminate()

@@ -176,4 +176,4 @@ class ShelfAgreesWithADict(RuleBasedStateMachine):
 
 
 TestShelfAgreesWithADict = ShelfAgreesWithADict.TestCase
-TestShelfAgreesWithADict.settings = settings(max_examples=20, stateful_step_count=15, deadline=None)
+TestShelfAgreesWithADict.settings = settings(max_examples=20, stateful_step_count=15)

@@ -44,6 +44,7 @@ from feather_memory.agent.recall import (
     RecallOptions,
     both,
     found,
+    logged,
     recalled,
     told,
     unseen,
@@ -54,7 +55,6 @@ from feather_memory.agent.source import (
     Opener,
     Reader,
     Source,
-    logged,
     named_in,
     shared_store,
 )

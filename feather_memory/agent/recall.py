@@ -7,17 +7,24 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict
 
 from feather_memory.agent.prompt import UNLIMITED, Budget, fenced, fitting
-from feather_memory.agent.source import Opened, Reader, logged
+from feather_memory.agent.source import Opened, Reader
 from feather_memory.checks import whole
 from feather_memory.errors import ParameterError
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
 from feather_memory.model.hits import Hit
 from feather_memory.model.scoring import Scoring
+from feather_memory.store.store import Store
 from feather_memory.types import VectorLike, When
 
 Log = Callable[[Reader, Sequence[Hit], str | None, bool], str]
 """Logs what was shown under a turn, counted or not; the turn's name."""
+
+
+def logged(reader: Reader, hits: Sequence[Hit], turn: str | None, reinforce: bool) -> str:  # noqa: FBT001  as in Log
+    """Log what was shown, as the store or the layers do by themselves; the turn's name."""
+    log = reader.plumbing.log_recall if isinstance(reader, Store) else reader.log_recall
+    return log(hits, turn=turn, reinforce=reinforce)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +64,8 @@ class RecallOptions:
             raise ParameterError("edge types say where to walk, and hops=0 walks nowhere")
         if self.min_relevance is not None and not 0 <= self.min_relevance < 1:
             raise ParameterError(f"min_relevance must be in [0, 1), got {self.min_relevance!r}")
-        parse(self.where)
+        if self.where is not None:
+            parse(self.where)
 
     def for_call(
         self, *, where: Filter | Mapping[str, Any] | None = None, **said: Any
@@ -215,7 +223,8 @@ def both(
     one: Filter | Mapping[str, Any] | None, other: Filter | Mapping[str, Any] | None
 ) -> Filter | None:
     """What both let through; None lets everything through."""
-    first, second = parse(one), parse(other)
+    first = None if one is None else parse(one)
+    second = None if other is None else parse(other)
     if first is None or second is None:
         return second if first is None else first
     return first & second

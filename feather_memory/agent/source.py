@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 from uuid import UUID
 from weakref import WeakValueDictionary
 
 from feather_memory.errors import ParameterError, WrongTenantError
-from feather_memory.model.hits import Hit
 from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
 from feather_memory.tenants.pool import TenantPool
@@ -48,12 +47,6 @@ def shared_store(path: str | os.PathLike[str], tenant: str | None = None) -> Sto
     return found
 
 
-def logged(reader: Reader, hits: Sequence[Hit], turn: str | None, reinforce: bool) -> str:  # noqa: FBT001  as in Log
-    """Log what was shown, as the store or the layers do by themselves; the turn's name."""
-    log = reader.plumbing.log_recall if isinstance(reader, Store) else reader.log_recall
-    return log(hits, turn=turn, reinforce=reinforce)
-
-
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What one call reads, and the one store that it writes to."""
@@ -61,6 +54,11 @@ class Opened:
     reads: Reader
     writes: Store
     """Of layers the nearest."""
+    tenant: str | None = field(init=False)
+    """Whose it is, if the file says so."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tenant", self.writes.tenant)
 
     @classmethod
     def of(cls, reader: Reader) -> Self:
@@ -68,11 +66,6 @@ class Opened:
         if isinstance(reader, Store):
             return cls(reader, reader)
         return cls(reader, reader.layers[0].store)
-
-    @property
-    def tenant(self) -> str | None:
-        """Whose it is, if the file says so."""
-        return self.writes.tenant
 
     @property
     def stores(self) -> dict[str | None, Store]:

@@ -8,7 +8,8 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import Final
 
-from feather_memory.agent.source import Opened, logged
+from feather_memory.agent.recall import logged
+from feather_memory.agent.source import Opened
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.model.hits import Hit, Score
 from feather_memory.model.memory import Memory

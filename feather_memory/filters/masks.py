@@ -11,8 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.filters.language import And, Filter, Leaf, Not, Or, Path
-from feather_memory.filters.values import MISSING
+from feather_memory.filters.values import MISSING, is_number
 from feather_memory.types import Mask, Numbers
+
+_WHOLE = 2**53  # up to here every integer is a float; beyond, numpy rounds a bound or refuses it
 
 
 @dataclass(slots=True)
@@ -63,7 +65,8 @@ def mask_of(
 
 def _over_numbers(values: Numbers, leaf: Leaf) -> Mask:
     """The leaf over a column of numbers: the few distinct answers are asked of the leaf itself."""
-    if leaf.operator in {"<", "<=", ">", ">="} and isinstance(leaf.operand, float | int):
+    is_float = is_number(leaf.operand) and abs(leaf.operand) <= _WHOLE
+    if leaf.operator in {"<", "<=", ">", ">="} and is_float:
         compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
         return np.asarray(compare[leaf.operator](values, leaf.operand), np.bool_)
     distinct, codes = np.unique(values, return_inverse=True)

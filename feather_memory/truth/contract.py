@@ -3,8 +3,7 @@
 A Truth is opened, rested, woken by its next use, and closed. `reading()` gives one moment of it,
 `writing()` a transaction that is committed whole or not at all. Both speak in verbs, grouped by
 noun; what a connection is, only the truth knows. Whatever is derived stands outside and asks for
-`changes` since the generation it is at. `feather_memory.testing.TruthContract` is this page as
-tests.
+`changes` since its own generation. `feather_memory.testing.TruthContract` is this page as tests.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ class State:
     generation: int
     """Writes committed so far."""
     next_row: int
-    """Rows are numbered upwards, and no number is used again."""
+    """Rows are numbered upwards, none twice."""
     snapshot: str | None
     """The mark of the mapped file that belongs to this history."""
 

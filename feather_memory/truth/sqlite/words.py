@@ -18,6 +18,10 @@ _REMOVE = "insert into lexical (lexical, rowid, terms) values ('delete', ?, ?)"
 _ALL_OF = "select rowid from lexical where lexical match ?"
 _SAME_TEXT = "select row from memory where text = ?"
 _PROBED, _PROBES = 300, 8  # characters and words of a text that are looked up
+_IS_AMONG = "select 1 from lexical where lexical match ? and rowid = ?"
+_SIZES = "select id, sz from lexical_docsize"
+_SOME = 30  # pieces of a text asked for at once
+_NO_WORDS = b"\0"  # the size, a variable-length integer, of a text without words
 _MATCH = "select rowid, -bm25(lexical) from lexical where lexical match ?"
 
 _UNSPACED = re.compile(
@@ -106,15 +110,26 @@ def rebuild(connection: sqlite3.Connection, records: Iterable[Record]) -> None:
 
 
 def faults(connection: sqlite3.Connection, records: Iterable[Record]) -> list[int]:
-    """Rows whose text the index does not find by its own first word."""
-    missing = []
-    for record in records:
-        asked = expression(_said(record)[:200])
-        if asked is None:
-            continue
-        found = connection.execute(
-            "select 1 from lexical where lexical match ? and rowid = ?", (asked, record.row)
-        ).fetchone()
-        if found is None:
-            missing.append(record.row)
-    return missing
+    """Rows that the index lacks, or does not find by any of their own words."""
+    indexed = dict(connection.execute(_SIZES).fetchall())
+    return [
+        record.row
+        for record in records
+        if record.row not in indexed
+        or (
+            indexed[record.row] != _NO_WORDS
+            and not _is_found(connection, record.row, terms(_said(record)))
+        )
+    ]
+
+
+def _is_found(connection: sqlite3.Connection, row: int, indexed: str) -> bool:
+    """Whether the row is found by what was indexed under it, as far as it has usual words.
+
+    The index itself takes the pieces apart: it and Python differ in what a letter is.
+    """
+    pieces = [piece for piece in indexed.replace("\0", " ").split() if len(piece) <= _PROBED]
+    quoted = ['"' + piece.replace('"', '""') + '"' for piece in pieces]
+    some = (" OR ".join(quoted[at : at + _SOME]) for at in range(0, len(quoted), _SOME))
+    found = (connection.execute(_IS_AMONG, (asked, row)).fetchone() for asked in some)
+    return not quoted or any(found)

@@ -1,25 +1,19 @@
 """Feather Memory through LangChain's and LangGraph's own interfaces.
 
-Each adapter converts in, makes one call of a `feather_memory.Store`, and converts out. What needs
-more than langchain-core is imported when it is first asked for.
+Each adapter converts in, makes one call, and converts out. What needs more than langchain-core is
+imported when it is first asked for; `__init__.pyi` tells type checkers what that is.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_feather_memory.callbacks import FeedbackCallbackHandler
 from langchain_feather_memory.chat_history import FeatherChatMessageHistory
 from langchain_feather_memory.feedback import MemoryFeedback
 from langchain_feather_memory.retrievers import FeatherRetriever
 from langchain_feather_memory.vectorstores import FeatherVectorStore
-
-if TYPE_CHECKING:
-    from langchain_feather_memory.memory import FeatherMemory
-    from langchain_feather_memory.middleware import FeatherMemoryMiddleware
-    from langchain_feather_memory.stores import FeatherStore
-    from langchain_feather_memory.tools import memory_tools
 
 __all__ = [
     "FeatherChatMessageHistory",

@@ -1,32 +1,36 @@
-"""What of an agent's messages is worth remembering, and under which id."""
+"""LangChain's messages as what was said, and how a run and its messages know of its turn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
+from typing import Any, Final
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from langchain_feather_memory._access import same_id
-from langchain_feather_memory._turns import TURN
+from feather_memory.agent import Said, worth
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from langchain_core.messages import BaseMessage
-
-Save = Literal["turns", "user", "none"]
-"""What is remembered of a turn: both sides, what the user said, or nothing."""
+STATE: Final = "feather_memory"
+"""The key of an agent's state under which a `FeatherMemoryMiddleware` has the turn under way."""
 
 
-def asked(messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-    """What the user has said since the model spoke last, {id, text} in their order."""
-    said: list[dict[str, Any]] = []
-    for message in reversed(messages):
-        if not isinstance(message, HumanMessage):
-            break
-        if text_of(message).strip():
-            said.insert(0, {"id": message.id, "text": text_of(message)})
-    return said
+def said_in(messages: Iterable[BaseMessage]) -> list[Said]:
+    """What the user and the model say in them, in their order."""
+    return [
+        Said(
+            role="user" if isinstance(message, HumanMessage) else "assistant",
+            text=_text(message),
+            message_id=message.id,
+        )
+        for message in messages
+        if isinstance(message, HumanMessage | AIMessage)
+    ]
+
+
+def asked(messages: Sequence[BaseMessage]) -> list[Said]:
+    """What the user has said since the model spoke last, in order."""
+    late = takewhile(lambda message: isinstance(message, HumanMessage), reversed(messages))
+    return worth(said_in(reversed(list(late))))
 
 
 def answered(messages: Sequence[BaseMessage], question: str | None) -> AIMessage | None:
@@ -34,52 +38,13 @@ def answered(messages: Sequence[BaseMessage], question: str | None) -> AIMessage
     for message in reversed(messages):
         if message.id == question:
             return None
-        if isinstance(message, AIMessage) and not message.tool_calls and text_of(message).strip():
+        if isinstance(message, AIMessage) and not message.tool_calls and _text(message).strip():
             return message
     return None
 
 
-def spoken(
-    messages: Sequence[BaseMessage],
-    said: Sequence[Mapping[str, Any]],
-    save: Save,
-    session: str | None,
-    turn: str,
-) -> list[dict[str, Any]]:
-    """Both sides of a turn, or one, as `Store.add_many` takes them.
-
-    The user's words are as the messages have them now: another middleware may have masked what
-    must not be kept.
-    """
-    if save == "none" or not said:
-        return []
-    now = {message.id: text_of(message) for message in messages}
-    sides = [("user", one["id"], now.get(one["id"], one["text"])) for one in said]
-    answer = answered(messages, said[-1]["id"]) if save == "turns" else None
-    if answer is not None:
-        sides.append(("assistant", answer.id, text_of(answer)))
-    return [
-        {
-            "id": same_id(session, message_id, text),
-            "text": text,
-            "role": role,
-            "session": session,
-            "metadata": {"message_id": message_id, TURN: turn},
-        }
-        for role, message_id, text in sides
-        if text.strip()
-    ]
-
-
-def remembered_as(messages: Sequence[BaseMessage], session: str | None) -> Iterator[str]:
-    """Under which ids the messages of a thread are remembered, if they are, in their order."""
-    for message in messages:
-        if isinstance(message, HumanMessage | AIMessage):
-            yield same_id(session, message.id, text_of(message))
-
-
-def before(messages: Sequence[BaseMessage], question: str | None) -> list[BaseMessage]:
-    """The messages of the turn before the user's message, the latest first."""
+def before(messages: Sequence[BaseMessage], question: str | None) -> list[Said]:
+    """What was said in the turn before the user's message, the latest first."""
     earlier: list[BaseMessage] = []
     ids = [message.id for message in messages]
     at = ids.index(question) if question in ids else 0
@@ -87,9 +52,38 @@ def before(messages: Sequence[BaseMessage], question: str | None) -> list[BaseMe
         earlier.append(message)
         if isinstance(message, HumanMessage):
             break
-    return earlier
+    return said_in(earlier)
 
 
-def text_of(message: BaseMessage) -> str:
+def both_sides(
+    messages: Sequence[BaseMessage], questions: Sequence[Mapping[str, Any]]
+) -> list[Said]:
+    """What was asked, each {id, text}, and what was answered, if anything was.
+
+    The user's words are as the messages have them now: another middleware may have masked what
+    must not be kept.
+    """
+    now = {message.id: _text(message) for message in messages}
+    said = [
+        Said(role="user", text=now.get(one["id"], one["text"]), message_id=one["id"])
+        for one in questions
+    ]
+    answer = answered(messages, said[-1].message_id)
+    return said if answer is None else [*said, *said_in([answer])]
+
+
+def thread_of(config: Mapping[str, Any]) -> str | None:
+    """The id of the thread that a run is in, if it is in one."""
+    found = config.get("configurable", {}).get("thread_id")
+    return None if found is None else str(found)
+
+
+def turn_in(state: Mapping[str, Any], middleware: str | None) -> dict[str, Any]:
+    """The turn that the middleware of this name has begun; empty if there is none."""
+    turn: dict[str, Any] = state.get(STATE, {}).get(middleware, {})
+    return turn
+
+
+def _text(message: BaseMessage) -> str:
     """The message's words, without what else it holds."""
     return str(message.text)

@@ -1,55 +1,19 @@
-"""Between LangChain's values and Feather Memory's. The only place where either is taken apart."""
+"""Between LangChain's values and Feather Memory's."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.documents import Document
 
-from feather_memory import Filter, ParameterError, parse_filter
-
-if TYPE_CHECKING:
-    from langchain_core.embeddings import Embeddings
-
-    from feather_memory import Hit, Memory
-
-
-class DocumentEmbedder:
-    """A store's embedder made of LangChain `Embeddings`."""
-
-    def __init__(self, embeddings: Embeddings) -> None:
-        self._embeddings = embeddings
-
-    def __call__(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text."""
-        return self._embeddings.embed_documents(texts)
-
-
-class QueryEmbedder(DocumentEmbedder):
-    """Likewise for queries, which some models embed differently."""
-
-    def __call__(self, texts: list[str]) -> list[list[float]]:
-        """One vector a text."""
-        return [self._embeddings.embed_query(text) for text in texts]
+from feather_memory import Filter, Memory, ParameterError, parse_filter
 
 
 def to_document(memory: Memory) -> Document:
     """The memory's text, metadata and id; nothing is added to the metadata."""
     return Document(id=memory.id, page_content=memory.text, metadata=dict(memory.metadata))
-
-
-def to_scored_document(hit: Hit, *, turn: str | None) -> Document:
-    """Likewise, with what Feather Memory knows of the answer under the metadata's `feather`."""
-    document = to_document(hit.memory)
-    document.metadata["feather"] = {
-        "score": hit.score.value,
-        "parts": hit.score.parts,
-        "hop": hit.hop,
-        "turn": turn,
-    }
-    return document
 
 
 def to_records(
@@ -73,18 +37,6 @@ def to_records(
         }
         for at, text in enumerate(texts)
     ]
-
-
-def give_vectors(records: list[dict[str, Any]], vectors: Sequence[Iterable[float]]) -> None:
-    """Put each record's vector into it.
-
-    Raises:
-        ParameterError: The embedding made more vectors than there are texts, or fewer.
-    """
-    if len(vectors) != len(records):
-        raise ParameterError(f"the embedding made {len(vectors)} vectors of {len(records)} texts")
-    for record, vector in zip(records, vectors, strict=True):
-        record["vector"] = vector
 
 
 def to_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:

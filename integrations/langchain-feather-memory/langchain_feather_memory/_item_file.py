@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from feather_memory import F, UnknownMemoryError
+from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
+
+from feather_memory import F, Memory, Store, UnknownMemoryError
 from langchain_feather_memory import _items
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
-
-    from feather_memory import Memory, Store
-
-    Vectors = Mapping[str, Sequence[float]]
-    Found = list[tuple[Memory, float | None]]
+Vectors = Mapping[str, Sequence[float]]
+Found = list[tuple[Memory, float | None]]
 
 _MOST: Final = 1 << 40  # SQLite counts to 2^63
 

@@ -8,20 +8,14 @@ from __future__ import annotations
 
 import json
 import operator
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from langgraph.store.base import Item, SearchItem
+from langgraph.store.base import Item, ListNamespacesOp, MatchCondition, SearchItem
 
-from feather_memory import F, ParameterError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from langgraph.store.base import ListNamespacesOp, MatchCondition
-
-    from feather_memory import Filter, Memory
+from feather_memory import F, Filter, Memory, ParameterError
 
 Namespace = tuple[str, ...]
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.documents import Document
 from langchain_core.messages import AIMessage
+from langchain_core.outputs import LLMResult
 from typing_extensions import override
 
-from feather_memory import Hit, Score, Store
-from langchain_feather_memory._tenancy import named_in, store_for
-from langchain_feather_memory._turns import RECALLED, STAMP, named_too, stamp
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from uuid import UUID
-
-    from langchain_core.documents import Document
-    from langchain_core.outputs import LLMResult
-
-    from feather_memory import TenantPool
+from feather_memory import ContextLayers, Store, TenantPool
+from feather_memory.agent import (
+    RECALLED,
+    STAMP,
+    Opened,
+    named_in,
+    named_too,
+    shown_too,
+    stamp,
+)
+from langchain_feather_memory._source import source_of
 
 
 @dataclass(slots=True)
@@ -33,9 +36,9 @@ class _Tree:
     runs: set[UUID] = field(default_factory=set)
     told: set[UUID] = field(default_factory=set)
     """Retrievers that said themselves what they recalled."""
-    tenants: dict[UUID, str] = field(default_factory=dict)
+    tenants: dict[UUID, str | None] = field(default_factory=dict)
     """Whose the retrievers are, by their run's metadata."""
-    stores: list[Store] = field(default_factory=list)
+    opened: list[Opened] = field(default_factory=list)
     """Where something was recalled from."""
 
 
@@ -57,6 +60,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
 
     Args:
         source: An open store, of one tenant: the one that is recalled from; or the pool of many.
+        layers: Instead, the stores that are recalled from together.
         tenant: Whose the retrievers are.
         tenant_key: What the tenant is called in a run's metadata.
     """
@@ -65,13 +69,13 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
 
     def __init__(
         self,
-        source: Store | TenantPool,
+        source: Store | TenantPool | None = None,
         *,
+        layers: ContextLayers | None = None,
         tenant: str | None = None,
         tenant_key: str = "tenant",
     ) -> None:
-        self._source = source
-        self._tenant = tenant
+        self._source = source_of("FeedbackCallbackHandler", source, layers=layers, tenant=tenant)
         self._tenant_key = tenant_key
         self._trees: dict[UUID, _Tree] = {}
         self._lock = threading.Lock()
@@ -100,8 +104,8 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
         **__: Any,
     ) -> None:
         tree = self._begin(run_id, parent_run_id)
-        if (tenant := named_in(metadata, self._tenant_key)) is not None:
-            tree.tenants[run_id] = tenant
+        if isinstance(self._source.given, TenantPool):
+            tree.tenants[run_id] = named_in(metadata, self._tenant_key)
 
     @override
     def on_custom_event(self, name: str, data: Any, *, run_id: UUID, **_: Any) -> None:
@@ -109,20 +113,16 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
             return
         tree = self._tree(run_id)
         tree.told.add(run_id)
-        if (store := self._store(data["tenant"])) is not None:
-            self._know(tree, store, data["turn"], data["ids"], data["scores"])
+        if data["ids"] and (opened := self._opened(data["tenant"])) is not None:
+            self._know(tree, opened, data["turn"], data["ids"])
 
     @override
     def on_retriever_end(self, documents: Sequence[Document], *, run_id: UUID, **_: Any) -> None:
         tree = self._tree(run_id)
         if run_id not in tree.told:
-            store = self._store_of_retriever(tree.tenants.get(run_id))
-            if store is not None:
-                texts = {d.id: d.page_content for d in documents if d.id is not None}
-                # Another retriever's documents may have the ids of our memories.
-                found = store.get_many(texts)
-                ids = [memory.id for memory in found if memory.text == texts[memory.id]]
-                self._know(tree, store, str(run_id), ids, [1.0] * len(ids))
+            named = tree.tenants.get(run_id) if self._source.tenant is None else self._source.tenant
+            if (opened := self._opened(named)) is not None:
+                self._know(tree, opened, str(run_id), _memories_among(documents, opened))
         self._end(run_id)
 
     @override
@@ -131,15 +131,15 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     ) -> None:
         tree = self._tree(parent_run_id or run_id)
         with self._lock:
-            stores = list(tree.stores)
-        said = stamp(tree.turn, stores[0].tenant if len(stores) == 1 else None)
+            known = list(tree.opened)
+        said = stamp(tree.turn, known[0].tenant if len(known) == 1 else None)
         for generation in (g for generations in response.generations for g in generations):
             message = getattr(generation, "message", None)
             if isinstance(message, AIMessage):
                 message.response_metadata[STAMP] = said
-                for store in stores:
+                for opened in known:
                     if message.id:
-                        named_too(store, tree.turn, message.id)
+                        named_too(opened, tree.turn, message.id)
 
     @override
     def on_chain_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
@@ -185,35 +185,24 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
         with self._lock:
             return self._trees.get(run_id) or _Tree(run_id, turn=str(run_id))
 
-    def _store(self, tenant: str | None) -> Store | None:
-        """Where a recall that says its tenant is logged; None if that is another's store."""
-        if not isinstance(self._source, Store):
-            return store_for(self._source, named=tenant, default=None, places={})
-        is_ours = tenant is None or tenant == self._source.tenant
-        return self._source if is_ours else None
+    def _opened(self, tenant: str | None) -> Opened | None:
+        """Where a recall for this tenant is logged; None if it is nobody's, or of another store."""
+        if isinstance(self._source.given, TenantPool):
+            return None if tenant is None else self._source.opened(named=tenant)
+        opened = self._source.opened()
+        return opened if tenant in {None, opened.tenant} else None
 
-    def _store_of_retriever(self, named: str | None) -> Store | None:
-        if isinstance(self._source, Store):
-            return self._source
-        tenant = self._tenant if self._tenant is not None else named
-        return None if tenant is None else self._source.get(tenant)
-
-    def _know(
-        self, tree: _Tree, store: Store, turn: str, ids: Sequence[str], scores: Sequence[float]
-    ) -> None:
+    def _know(self, tree: _Tree, opened: Opened, turn: str, ids: Sequence[str]) -> None:
         """Make the root a name of the turn; where it is another's already, add to that one."""
-        if not ids:
-            return
-        if not named_too(store, turn, tree.turn):
-            by_id = dict(zip(ids, scores, strict=True))
-            hits = [
-                Hit(memory=memory, score=Score(value=by_id[memory.id]))
-                for memory in store.get_many(ids)
-            ]
-            if not hits:
-                return
-            # Whoever recalled them has counted that already, under a turn of its own.
-            store.plumbing.log_recall(hits, turn=tree.turn, reinforce=False)
-        with self._lock:
-            if store not in tree.stores:
-                tree.stores.append(store)
+        named_too(opened, turn, tree.turn)
+        if shown_too(opened, ids, tree.turn):
+            with self._lock:
+                if opened not in tree.opened:
+                    tree.opened.append(opened)
+
+
+def _memories_among(documents: Sequence[Document], opened: Opened) -> list[str]:
+    """The ids of our memories: another retriever's documents may have them, too."""
+    texts = {d.id: d.page_content for d in documents if d.id is not None}
+    found = (memory for store in opened.stores.values() for memory in store.get_many(texts))
+    return [memory.id for memory in found if memory.text == texts[memory.id]]

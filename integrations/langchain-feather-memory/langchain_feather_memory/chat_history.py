@@ -7,22 +7,16 @@ a thread in a checkpointer, and what is to outlast it in a `FeatherStore`.
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from langchain_core.chat_history import BaseChatMessageHistory
+from langchain_core.embeddings import Embeddings
 from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
 from typing_extensions import override
 
-from feather_memory import F, ParameterError
-from langchain_feather_memory._convert import give_vectors
-from langchain_feather_memory._tenancy import bound_store
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from langchain_core.embeddings import Embeddings
-
-    from feather_memory import Filter, Store, TenantPool
+from feather_memory import F, Filter, ParameterError, Store, TenantPool
+from feather_memory.agent import Source, with_vectors
 
 
 class FeatherChatMessageHistory(BaseChatMessageHistory):
@@ -57,9 +51,11 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
             raise ParameterError(f"session_id must be a string that is not empty: {session_id!r}")
         super().__init__()
         self.session_id = session_id
-        self._store = bound_store(
-            "FeatherChatMessageHistory", store=store, pool=pool, tenant=tenant
-        )
+        source = Source.chosen(
+            "FeatherChatMessageHistory", store=store, pool=pool, tenant=tenant,
+            takes=("store", "pool"),
+        )  # fmt: skip
+        self._store = source.opened().writes
         self._embedding = embedding
 
     @property
@@ -83,8 +79,8 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         """
         records = self._records(messages)
         if self._embedding is not None and records:
-            vectors = self._embedding.embed_documents([record["text"] for record in records])
-            give_vectors(records, vectors)
+            texts = [record["text"] for record in records]
+            records = with_vectors(records, self._embedding.embed_documents(texts))
         self._store.add_many(records)
 
     @override
@@ -92,8 +88,8 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         """As `add_messages`; embeds with `aembed_documents` and writes in a thread."""
         records = self._records(messages)
         if self._embedding is not None and records:
-            vectors = await self._embedding.aembed_documents([r["text"] for r in records])
-            give_vectors(records, vectors)
+            texts = [record["text"] for record in records]
+            records = with_vectors(records, await self._embedding.aembed_documents(texts))
         await asyncio.to_thread(self._store.add_many, records)
 
     @override

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
 from langchain_core.messages import BaseMessage
 
-from feather_memory import EdgeType, F, ParameterError, SignalKind
-from langchain_feather_memory._acts import Act, acts_of
-from langchain_feather_memory._tenancy import store_for
-from langchain_feather_memory._turns import TURN, named_too, names_of, stamp_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from uuid import UUID
-
-    from feather_memory import Signal, Store, TenantPool
-
-_OPPOSITE: Final = {
-    SignalKind.LIKED: SignalKind.DISLIKED,
-    SignalKind.DISLIKED: SignalKind.LIKED,
-}
-COMMENTS: Final = "feedback.comments"
-"""The shelf of the tenant's store that has what people wrote to their feedback, by event id."""
+from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
+from feather_memory.agent import (
+    Act,
+    Opened,
+    acts_of,
+    done,
+    known_turn,
+    record,
+    stamp_in,
+    take_back,
+)
+from langchain_feather_memory._source import source_of
 
 
 class MemoryFeedback:
@@ -38,12 +35,18 @@ class MemoryFeedback:
 
     Args:
         source: An open store, of the tenant whose run it was; or the pool of many.
+        layers: Instead, the stores that were read together.
         tenant: Whose runs are meant.
     """
 
-    def __init__(self, source: Store | TenantPool, *, tenant: str | None = None) -> None:
-        self._source = source
-        self._tenant = tenant
+    def __init__(
+        self,
+        source: Store | TenantPool | None = None,
+        *,
+        layers: ContextLayers | None = None,
+        tenant: str | None = None,
+    ) -> None:
+        self._source = source_of("MemoryFeedback", source, layers=layers, tenant=tenant)
 
     def like(
         self,
@@ -112,8 +115,7 @@ class MemoryFeedback:
 
         The text of a correction stays current: `Store.unsupersede` undoes that.
         """
-        store, turn = self._turn(run, tenant)
-        return store.unfeedback(turn, kind)
+        return take_back(*self._turn(run, tenant), kind)
 
     def record(
         self,
@@ -147,12 +149,13 @@ class MemoryFeedback:
                 another run's `feedback_id`.
         """
         acts = acts_of(key, score=score, value=value, correction=correction)
-        store, turn = self._turn(run, tenant)
-        event = None if feedback_id is None else str(feedback_id)
-        signals = [signal for act in acts for signal in _done(store, turn, act, memory_ids, event)]
-        if comment is not None:
-            store.plumbing.shelf(COMMENTS).update({signal.event_id: comment for signal in signals})
-        return signals
+        return record(
+            *self._turn(run, tenant),
+            acts,
+            memory_ids=memory_ids,
+            feedback_id=None if feedback_id is None else str(feedback_id),
+            comment=comment,
+        )
 
     def _do(
         self,
@@ -161,84 +164,30 @@ class MemoryFeedback:
         tenant: str | None,
         memory_ids: Sequence[str] | None,
     ) -> list[Signal]:
-        store, turn = self._turn(run, tenant)
-        return _done(store, turn, act, memory_ids, None)
+        return done(*self._turn(run, tenant), act, memory_ids=memory_ids)
 
-    def _turn(self, run: UUID | str | BaseMessage, tenant: str | None) -> tuple[Store, str]:
-        """The store of the run's tenant, and a name under which it may know the run's turn."""
-        stamped = stamp_of(run).get("tenant") if isinstance(run, BaseMessage) else None
-        named = self._tenant if tenant is None else tenant
+    def _turn(self, run: UUID | str | BaseMessage, tenant: str | None) -> tuple[Opened, str]:
+        """What the run's tenant has, and a name under which it may know the run's turn."""
+        said = stamp_in(run.response_metadata) if isinstance(run, BaseMessage) else {}
+        named, stamped = self._source.tenant if tenant is None else tenant, said.get("tenant")
         if None not in (named, stamped) and named != stamped:
             raise ParameterError(f"the message is of tenant {stamped!r}, not of {named!r}")
-        store = store_for(
-            self._source,
-            named=tenant,
-            default=self._tenant,
-            places={"the message's stamp": stamped},
+        opened = self._source.opened(named=tenant, places={"the message's stamp": stamped})
+        return opened, known_turn(opened, _names_of(run, said.get("turn")))
+
+
+def _names_of(run: UUID | str | BaseMessage, stamped: str | None) -> list[str]:
+    """The names under which a run's turn may be logged, the surest first.
+
+    Raises:
+        ParameterError: A message that has neither an id nor the stamp of a turn.
+    """
+    if not isinstance(run, BaseMessage):
+        return [str(run)]
+    names = [name for name in (stamped, run.id) if name]
+    if not names:
+        raise ParameterError(
+            "the message has no id, and was made without a FeatherMemoryMiddleware or a "
+            "FeedbackCallbackHandler: nothing says which run it answers"
         )
-        names = names_of(run)
-        known = (name for name in names if len(names) == 1 or named_too(store, name, name))
-        return store, next(known, names[0])
-
-
-def _done(
-    store: Store, turn: str, act: Act, memory_ids: Sequence[str] | None, event: str | None
-) -> list[Signal]:
-    """The signals of one act. A verdict takes its opposite back."""
-    if not act.is_done and event is None:
-        return store.unfeedback(turn, act.kind)
-    if act.correction is not None:  # its text is embedded: not while other writers wait
-        signals = _given(store, turn, act, memory_ids, event)
-        _retire_answer(store, signals)
-        return signals
-    with store.transaction():
-        signals = _given(store, turn, act, memory_ids, event)
-        if not act.is_done:
-            return [store.unsignal(signal.event_id) for signal in signals]
-        if (opposite := _OPPOSITE.get(act.kind)) is not None:
-            _take_back(store, opposite, event, signals)
-        return signals
-
-
-def _retire_answer(store: Store, signals: Sequence[Signal]) -> None:
-    """Let the correction supersede what the model said in the turn, too, where it is remembered."""
-    for signal in signals:
-        said = (F("role") == "assistant") & (F(TURN) == signal.turn)
-        corrected = store.get(signal.memory_id)
-        with store.transaction():
-            for answer in store.iterate(said):
-                for new in corrected.superseded_by[-1:]:
-                    store.link(new, answer.id, EdgeType.SUPERSEDES)
-
-
-def _given(
-    store: Store, turn: str, act: Act, memory_ids: Sequence[str] | None, event: str | None
-) -> list[Signal]:
-    asked: dict[str, Any] = {
-        "memory_ids": memory_ids,
-        "copied_text": act.copied_text,
-        "correction": act.correction,
-    }
-    if event is None:
-        return store.feedback(turn, act.kind, **asked)
-    nth = 0
-    while True:  # an event that was taken back never counts again: the same feedback is the next
-        signals = store.feedback(turn, act.kind, event_id=f"{event}.{act.kind}.{nth}", **asked)
-        if any(not named_too(store, signal.turn or turn, turn) for signal in signals[:1]):
-            raise ParameterError(f"feedback {event!r} is about another run than {turn!r}")
-        if not signals or not all(signal.retracted for signal in signals):
-            return signals
-        nth += 1
-
-
-def _take_back(store: Store, kind: SignalKind, event: str | None, about: Sequence[Signal]) -> None:
-    """Take a verdict back about these memories: all of the turn's, or those of one feedback."""
-    for signal in about:
-        for known in store.signals(signal.memory_id):
-            is_meant = (
-                (known.turn, known.kind) == (signal.turn, kind)
-                if event is None
-                else known.event_id.startswith(f"{event}.{kind}.")
-            )
-            if is_meant and not known.retracted:
-                store.unsignal(known.event_id)
+    return names

@@ -6,8 +6,7 @@ This interface is LangChain's past: it is deprecated since 0.3.3. New agents use
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from uuid import uuid4
 
 from langchain_classic.base_memory import BaseMemory
@@ -15,12 +14,9 @@ from langchain_classic.memory.utils import get_prompt_input_key
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
-from feather_memory import EdgeType, F, ParameterError, Store, TenantPool
-from langchain_feather_memory._convert import give_vectors, to_document
-from langchain_feather_memory._tenancy import bound_store
-
-if TYPE_CHECKING:
-    from feather_memory import Filter, Memory
+from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
+from feather_memory.agent import Opened, Said, Source, exchanged, exchanges_of, last_exchanges
+from langchain_feather_memory._convert import to_document
 
 
 class FeatherMemory(BaseMemory):
@@ -36,11 +32,13 @@ class FeatherMemory(BaseMemory):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    store: Store | None = Field(default=None, exclude=True)
+    store: Store | None = Field(default=None, exclude=True, frozen=True)
     """An open store, of one tenant. The caller closes it."""
-    pool: TenantPool | None = Field(default=None, exclude=True)
+    pool: TenantPool | None = Field(default=None, exclude=True, frozen=True)
     """Instead, the open stores of many tenants; together with `tenant`."""
-    tenant: str | None = None
+    layers: ContextLayers | None = Field(default=None, exclude=True, frozen=True)
+    """Instead, stores that are read together; what is saved goes to the nearest."""
+    tenant: str | None = Field(default=None, frozen=True)
     """Whose memory it is; of a store, whose it must be."""
     session: str = Field(min_length=1)
     """The conversation that is saved and cleared. What is recalled is of the whole tenant."""
@@ -57,13 +55,15 @@ class FeatherMemory(BaseMemory):
     return_docs: bool = False
     """Whether the variable is a list of Documents instead of a text."""
 
-    _bound: Store = PrivateAttr()
+    _opened: Opened = PrivateAttr()
 
     @model_validator(mode="after")
     def _of_one_tenant(self) -> Self:
-        self._bound = bound_store(
-            "FeatherMemory", store=self.store, pool=self.pool, tenant=self.tenant
-        )
+        source = Source.chosen(
+            "FeatherMemory", store=self.store, pool=self.pool, layers=self.layers,
+            tenant=self.tenant, takes=("store", "pool", "layers"),
+        )  # fmt: skip
+        self._opened = source.opened()
         return self
 
     @property
@@ -79,8 +79,9 @@ class FeatherMemory(BaseMemory):
         What has been superseded is in neither.
         """
         said = self._input(inputs)
-        hits = self._bound.recall(said, self.k) if said.strip() else []
-        late = [m for m in self._last_said(self.last_turns) if not m.superseded_by]
+        hits = self._opened.reads.recall(said, self.k) if said.strip() else []
+        last = last_exchanges(self._opened.writes, self.session, self.last_turns)
+        late = [memory for memory in last if not memory.superseded_by]
         known = {memory.id for memory in late}
         found = [hit.memory for hit in hits if hit.memory.id not in known] + late
         if self.return_docs:
@@ -95,26 +96,11 @@ class FeatherMemory(BaseMemory):
     @override
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
         """Remember both sides of a turn, linked in the order of the conversation, or nothing."""
-        sides = (("user", self._input(inputs)), ("assistant", self._output(outputs)))
-        turn = uuid4().hex
-        records: list[dict[str, Any]] = [
-            {
-                "text": said,
-                "role": role,
-                "session": self.session,
-                "metadata": {"conversation_turn": turn},
-            }
-            for role, said in sides
-            if said.strip()
+        said = [
+            Said(role="user", text=self._input(inputs)),
+            Said(role="assistant", text=self._output(outputs)),
         ]
-        vectors = self._bound.plumbing.embed_documents([record["text"] for record in records])
-        if vectors is not None:
-            give_vectors(records, vectors)
-        with self._bound.transaction():
-            before = self._last_said(1)[-1:]
-            written = self._bound.add_many(records)
-            for earlier, later in pairwise([*before, *written]):
-                self._bound.link(earlier.id, later.id, EdgeType.NEXT)
+        exchanged(self._opened.writes, said, session=self.session, mark=uuid4().hex)
 
     @override
     async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
@@ -124,22 +110,12 @@ class FeatherMemory(BaseMemory):
     @override
     def clear(self) -> None:
         """Forget this session's turns for good, and nothing else."""
-        self._bound.forget(where=self._meant)
+        self._opened.writes.forget(where=exchanges_of(self.session))
 
     @override
     async def aclear(self) -> None:
         """As `clear`, in a thread."""
         await asyncio.to_thread(self.clear)
-
-    @property
-    def _meant(self) -> Filter:
-        return (F("session") == self.session) & F("conversation_turn").exists()
-
-    def _last_said(self, turns: int) -> list[Memory]:
-        """What was said in the session's last turns, oldest first: two sides a turn at most."""
-        said = self._bound.latest(2 * turns, where=self._meant) if turns else []
-        kept = list(dict.fromkeys(memory.metadata["conversation_turn"] for memory in said))[:turns]
-        return [m for m in reversed(said) if m.metadata["conversation_turn"] in kept]
 
     def _input(self, inputs: dict[str, Any]) -> str:
         return str(inputs[self.input_key or get_prompt_input_key(inputs, self.memory_variables)])

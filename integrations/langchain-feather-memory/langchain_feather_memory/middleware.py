@@ -1,50 +1,50 @@
-"""LangChain's `AgentMiddleware` over a `Store` or a `TenantPool`. Needs the extra `agents`."""
+"""LangChain's `AgentMiddleware` over a tenant's memory. Needs the extra `agents`."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
-from itertools import pairwise
-from typing import TYPE_CHECKING, Annotated, Any, Final, NotRequired, get_args
+from typing import Annotated, Any, Final, NotRequired
 
-from langchain.agents.middleware import AgentMiddleware, AgentState
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-from langchain_core.messages import AIMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from langgraph.config import get_config
+from langgraph.runtime import Runtime
 from typing_extensions import Unpack, override
 
-from feather_memory import EdgeType, ParameterError
-from langchain_feather_memory._access import MemoryAccess, MemoryOptions
-from langchain_feather_memory._conversation import (
+from feather_memory import ParameterError, Store
+from feather_memory.agent import (
+    RECALLED,
+    STAMP,
+    Opened,
+    RecallEvent,
+    Remembering,
+    Said,
     Save,
+    checked_save,
+    ids_of,
+    latest_known,
+    named_too,
+    remembering,
+    stamp,
+    worth,
+)
+from langchain_feather_memory._conversation import (
+    STATE,
     answered,
     asked,
     before,
-    remembered_as,
-    spoken,
-)
-from langchain_feather_memory._prompt import fenced
-from langchain_feather_memory._turns import (
-    RECALLED,
-    STAMP,
-    STATE,
-    named_too,
-    recalled,
-    stamp,
+    both_sides,
+    said_in,
     thread_of,
+    turn_in,
 )
+from langchain_feather_memory._source import MemoryAccess, MemoryOptions
 from langchain_feather_memory.tools import tools_over
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
-
-    from langchain.agents.middleware import ModelRequest, ModelResponse
-    from langchain_core.messages import BaseMessage
-    from langgraph.runtime import Runtime
-
-    from feather_memory import Hit, Store
 
 NAME: Final = "FeatherMemoryMiddleware"
 
@@ -72,6 +72,8 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         store: An open store, of one tenant. The caller closes it.
         pool: Instead, many tenants. A run names its own by `tenant`, else by
             `configurable[tenant_key]`, else by `runtime.context`; a run that names none is refused.
+        layers: Instead, stores that are read together, such as the user's and the team's; what is
+            said is saved to the nearest.
         tenant: Whose every run is.
         tenant_key: What the tenant is called in `configurable`, and in the context, as its
             attribute or key.
@@ -102,10 +104,8 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         **options: Unpack[MemoryOptions],
     ) -> None:
         super().__init__()
-        if save not in get_args(Save):
-            raise ParameterError(f"save must be one of {get_args(Save)}, got {save!r}")
-        self._access = MemoryAccess(**options, with_ids=tools)
-        self._save = save
+        self._access = MemoryAccess.of("FeatherMemoryMiddleware", options, with_ids=tools)
+        self._save = checked_save(save)
         self._own_name = name
         self.tools = tools_over(self._access, name) if tools else []
 
@@ -119,7 +119,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
     def before_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
         """Recall what the user's message is about."""
         said = asked(state["messages"])
-        vector = self._access.vector("\n".join(_texts(said))) if said else None
+        vector = self._access.vector("\n".join(one.text for one in said))
         begun, event = self._recall(state, runtime, said, vector)
         if event["ids"]:
             dispatch_custom_event(RECALLED, event)
@@ -131,7 +131,7 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
     ) -> dict[str, Any]:
         """As `before_agent`; embeds with `aembed_query` and reads in a thread."""
         said = asked(state["messages"])
-        vector = await self._access.avector("\n".join(_texts(said))) if said else None
+        vector = await self._access.avector("\n".join(one.text for one in said))
         begun, event = await asyncio.to_thread(self._recall, state, runtime, said, vector)
         if event["ids"]:
             await adispatch_custom_event(RECALLED, event)
@@ -144,12 +144,12 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         handler: Callable[[ModelRequest[Any]], ModelResponse[Any]],
     ) -> ModelResponse[Any]:
         """Show the model what was recalled; its answer says which turn it is of."""
-        turn = self._turn_of(request.state)
+        turn = turn_in(request.state, self._own_name)
         if not turn:
             return handler(request)
-        store = self._store(request.runtime, turn)
+        opened = self._opened(request.runtime, turn)
         response = handler(_with_memories(request, turn))
-        _name(store, turn, response.result)
+        _name(opened, turn, response.result)
         return _stamped(response, turn)
 
     @override
@@ -159,114 +159,95 @@ class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
         handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]],
     ) -> ModelResponse[Any]:
         """As `wrap_model_call`; touches the file in a thread."""
-        turn = self._turn_of(request.state)
+        turn = turn_in(request.state, self._own_name)
         if not turn:
             return await handler(request)
-        store = await asyncio.to_thread(self._store, request.runtime, turn)
+        opened = await asyncio.to_thread(self._opened, request.runtime, turn)
         response = await handler(_with_memories(request, turn))
-        await asyncio.to_thread(_name, store, turn, response.result)
+        await asyncio.to_thread(_name, opened, turn, response.result)
         return _stamped(response, turn)
 
     @override
     def after_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> None:
         """Remember what was said."""
-        records = self._records(state)
-        vectors = self._access.vectors([record["text"] for record in records])
-        self._remember(state, runtime, records, vectors)
+        if (told := self._said(state, runtime)) is not None:
+            store, new, after = told
+            new.write(store, self._access.vectors(new.texts), after=after)
 
     @override
     async def aafter_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> None:
         """As `after_agent`; embeds with `aembed_documents` and writes in a thread."""
-        records = self._records(state)
-        vectors = await self._access.avectors([record["text"] for record in records])
-        await asyncio.to_thread(self._remember, state, runtime, records, vectors)
+        told = await asyncio.to_thread(self._said, state, runtime)
+        if told is not None:
+            store, new, after = told
+            vectors = await self._access.avectors(new.texts)
+            await asyncio.to_thread(new.write, store, vectors, after=after)
 
     def _recall(
         self,
         state: FeatherMemoryState,
         runtime: Runtime[Any],
-        said: list[dict[str, Any]],
+        said: list[Said],
         vector: list[float] | None,
-    ) -> tuple[dict[str, Any], dict[str, Any]]:
+    ) -> tuple[dict[str, Any], RecallEvent]:
         """The turn that begins, as a change of the state; and the event of its recall."""
-        store = self._access.store_of(get_config(), runtime.context)
+        config = get_config()
+        opened = self._access.opened(config, runtime.context)
         run = runtime.execution_info
-        turn = (run and run.run_id) or os.urandom(8).hex()
-        hits: list[Hit] = []
-        if said:
-            seen = remembered_as(state["messages"], thread_of(get_config()))
-            _, hits = self._access.recalled(store, _texts(said), vector, turn=turn, seen=seen)
+        recalled = self._access.told(
+            opened,
+            [one.text for one in said],
+            vector,
+            turn=(run and run.run_id) or os.urandom(8).hex(),
+            seen=ids_of(said_in(state["messages"]), thread_of(config)),
+        )
         begun = {
-            "turn": turn,
-            "tenant": store.tenant,
-            "asked": said,
-            "prompt": fenced(hits, with_ids=self._access.with_ids) if hits else "",
+            "turn": recalled.turn,
+            "tenant": recalled.tenant,
+            "asked": [{"id": one.message_id, "text": one.text} for one in said],
+            "prompt": recalled.prompt,
         }
-        turns = {**state.get(STATE, {}), self._own_name: begun}
-        return {STATE: turns}, recalled(turn, store, hits)
+        return {STATE: {**state.get(STATE, {}), self._own_name: begun}}, recalled.event
 
-    def _turn_of(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """The turn under way; empty for a run that was interrupted before this was there."""
-        turn: dict[str, Any] = state.get(STATE, {}).get(self._own_name, {})
-        return turn
-
-    def _store(self, runtime: Runtime[Any], turn: Mapping[str, Any]) -> Store:
-        """The store the turn was begun in.
+    def _opened(self, runtime: Runtime[Any], turn: Mapping[str, Any]) -> Opened:
+        """What the turn was begun in.
 
         Raises:
             ParameterError: The run was interrupted, and went on for another tenant.
         """
-        store = self._access.store_of(get_config(), runtime.context)
-        if store.tenant != turn["tenant"]:
+        opened = self._access.opened(get_config(), runtime.context)
+        if opened.tenant != turn["tenant"]:
             raise ParameterError(
-                f"the turn was begun for tenant {turn['tenant']!r} and goes on for {store.tenant!r}"
+                f"the turn was begun for tenant {turn['tenant']!r} and goes on for "
+                f"{opened.tenant!r}"
             )
-        return store
+        return opened
 
-    def _records(self, state: FeatherMemoryState) -> list[dict[str, Any]]:
-        turn = self._turn_of(state)
-        if not turn:
-            return []
-        thread = thread_of(get_config())
-        return spoken(state["messages"], turn["asked"], self._save, thread, turn["turn"])
+    def _said(
+        self, state: FeatherMemoryState, runtime: Runtime[Any]
+    ) -> tuple[Store, Remembering, str | None] | None:
+        """What of the turn is new, where it is to be written, and after which memory.
 
-    def _remember(
-        self,
-        state: FeatherMemoryState,
-        runtime: Runtime[Any],
-        records: list[dict[str, Any]],
-        vectors: list[list[float]] | None,
-    ) -> None:
-        """Write both sides of the turn, linked to each other and to the turn before."""
-        turn = self._turn_of(state)
+        None for a turn in which nothing was asked, or that was interrupted before this was there.
+        """
+        turn, messages = turn_in(state, self._own_name), state["messages"]
         if not turn or not turn["asked"]:
-            return
-        store, messages = self._store(runtime, turn), state["messages"]
+            return None
+        opened, thread = self._opened(runtime, turn), thread_of(get_config())
         first, last = turn["asked"][0]["id"], turn["asked"][-1]["id"]
         if (answer := answered(messages, last)) is not None:
-            _name(store, turn, [answer])  # another middleware may have given it a new id
-        if not records:
-            return
-        if vectors is not None:
-            for record, vector in zip(records, vectors, strict=True):
-                record["vector"] = vector
-        earlier = list(remembered_as(before(messages, first), thread_of(get_config())))
-        written = store.add_many(records)
-        chain = [*store.get_many(earlier)[:1], *written]
-        with store.transaction():
-            for one, next_one in pairwise(chain):
-                store.link(one.id, next_one.id, EdgeType.NEXT)
+            _name(opened, turn, [answer])  # another middleware may have given it a new id
+        said = worth(both_sides(messages, turn["asked"]), self._save)
+        new = remembering(opened.writes, said, session=thread, turn=turn["turn"], are_said_now=True)
+        after = latest_known(opened.writes, ids_of(before(messages, first), thread))
+        return opened.writes, new, after
 
 
-def _texts(said: list[dict[str, Any]]) -> list[str]:
-    return [one["text"] for one in said]
-
-
-def _name(store: Store, turn: Mapping[str, Any], messages: Iterable[BaseMessage]) -> None:
+def _name(opened: Opened, turn: Mapping[str, Any], messages: Iterable[BaseMessage]) -> None:
     """Make the messages' ids names of the turn, if anything was recalled in it."""
     for message in messages:
         if isinstance(message, AIMessage) and message.id:
-            named_too(store, turn["turn"], message.id)
+            named_too(opened, turn["turn"], message.id)
 
 
 def _with_memories(request: ModelRequest[Any], turn: Mapping[str, Any]) -> ModelRequest[Any]:

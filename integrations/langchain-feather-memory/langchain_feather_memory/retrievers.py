@@ -1,48 +1,40 @@
-"""LangChain's `BaseRetriever` over a `Store` or a `TenantPool`, with all that ranking knows."""
+"""LangChain's `BaseRetriever` over a tenant's memory, with all that ranking knows."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
+from langchain_core.callbacks import (
+    AsyncCallbackManagerForRetrieverRun,
+    CallbackManagerForRetrieverRun,
+    adispatch_custom_event,
+    dispatch_custom_event,
+)
+from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.retrievers import BaseRetriever
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import ensure_config
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 from typing_extensions import override
 
-from feather_memory import Filter, ParameterError, Scoring, Store, TenantPool
-from langchain_feather_memory._convert import to_document, to_filter, to_scored_document
-from langchain_feather_memory._tenancy import bound_store, places_of, store_for, tenant_for
-from langchain_feather_memory._turns import RECALLED, recalled
+from feather_memory import ContextLayers, Filter, Hit, ParameterError, Scoring, Store, TenantPool
+from feather_memory.agent import (
+    RECALLED,
+    Opened,
+    RecallEvent,
+    RecallOptions,
+    Source,
+    recalled,
+)
+from langchain_feather_memory._convert import reject, to_filter
+from langchain_feather_memory._source import opener, places_of
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from langchain_core.callbacks import (
-        AsyncCallbackManagerForRetrieverRun,
-        CallbackManagerForRetrieverRun,
-    )
-    from langchain_core.documents import Document
-    from langchain_core.runnables import RunnableConfig
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Call:
-    """What may be said of one call; where it is None, the retriever's own fields hold."""
-
-    k: int | None = None
-    hops: int | None = None
-    limit: int | None = None
-    scoring: Scoring | None = None
-    filter: Filter | Mapping[str, Any] | None = None
-    as_of: datetime | float | None = None
-    session: str | None = None
-    turn: str | None = None
-    tenant: str | None = None
+_OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
 
 
 class FeatherRetriever(BaseRetriever):
@@ -54,7 +46,8 @@ class FeatherRetriever(BaseRetriever):
 
     With `pool=`, each call is for the tenant that is named by its keyword `tenant=`, else by the
     retriever's field, else by `configurable["tenant"]`, else by the context of the LangGraph run;
-    where nobody is, it is refused. With `store=` or `path=`, another tenant's name is refused.
+    where nobody is, it is refused. With `store=`, `path=` or `layers=`, another tenant's name is
+    refused; layers are whose the nearest of them is.
 
     `k`, `hops`, `limit`, `scoring`, `filter`, `as_of`, `session`, `turn` and `tenant` may be given
     to `invoke` and `ainvoke`, too, for that call. A filter given there narrows the retriever's
@@ -72,12 +65,14 @@ class FeatherRetriever(BaseRetriever):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    store: Store | None = Field(default=None, exclude=True)
+    store: Store | None = Field(default=None, exclude=True, frozen=True)
     """An open store, of one tenant. The caller closes it."""
-    path: Path | str | None = None
+    path: Path | str | None = Field(default=None, frozen=True)
     """Instead, the file to open, which is made if there is none. `close()` closes it."""
-    pool: TenantPool | None = Field(default=None, exclude=True)
+    pool: TenantPool | None = Field(default=None, exclude=True, frozen=True)
     """Instead, the open stores of many tenants. The caller closes it."""
+    layers: ContextLayers | None = Field(default=None, exclude=True, frozen=True)
+    """Instead, stores that are read together. The caller closes them."""
     tenant: str | None = None
     """Whose memory it is, where a call names nobody; of a store or file, whose it must be."""
     tenant_key: str = Field(default="tenant", min_length=1)
@@ -103,7 +98,9 @@ class FeatherRetriever(BaseRetriever):
     with_scores: bool = False
     """Whether documents say their score, its parts, hop and turn, as `metadata["feather"]`."""
 
-    _owned: Store | None = PrivateAttr(default=None)
+    _source: Source = PrivateAttr()
+    _only: Opened | None = PrivateAttr(default=None)
+    """What every call reads; a pool's opens its tenant's."""
 
     @field_validator("filter")
     @classmethod
@@ -111,26 +108,25 @@ class FeatherRetriever(BaseRetriever):
         return to_filter(given)
 
     @model_validator(mode="after")
-    def _opened(self) -> Self:
+    def _with_source(self) -> Self:
         path = self.path
-        if self.pool is not None and self.store is None and path is None:
-            return self  # each call opens its tenant's
         if self.store is not None and path is not None:  # both are there when LangChain copies us
             if self.store.path != Path(path).absolute():
                 raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
             path = None
-        store = bound_store(
-            "FeatherRetriever", store=self.store, path=path, pool=self.pool, tenant=self.tenant,
-            embedding=self.embedding,
+        self._source = Source.chosen(
+            "FeatherRetriever", store=self.store, pool=self.pool, path=path, layers=self.layers,
+            tenant=self.tenant, opener=opener(self.embedding),
         )  # fmt: skip
-        if self.store is None:
-            self.store = self._owned = store
+        if self.pool is None:
+            self._only = self._source.opened()
+            if path is not None:
+                self.__dict__["store"] = self._only.writes  # which nobody else may set any more
         return self
 
     def close(self) -> None:
         """Close the store if this opened it. Safe to call twice."""
-        if self._owned is not None:
-            self._owned.close()
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -154,72 +150,100 @@ class FeatherRetriever(BaseRetriever):
 
     @override
     def _get_relevant_documents(
-        self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **asked: Any
+        self,
+        query: str,
+        *,
+        run_manager: CallbackManagerForRetrieverRun,
+        turn: str | None = None,
+        tenant: str | None = None,
+        **asked: Any,
     ) -> list[Document]:
-        call = _Call(**asked)
+        options = self._options(asked)
         vector = None if self.embedding is None else self.embedding.embed_query(query)
-        documents, event = self._recalled(query, vector, call, run=str(run_manager.run_id))
+        turn = str(run_manager.run_id) if turn is None else turn
+        documents, event = self._recalled(query, vector, options, turn, tenant=tenant)
         if run_manager.handlers:
             dispatch_custom_event(RECALLED, event, config={"callbacks": run_manager.get_child()})
         return documents
 
     @override
     async def _aget_relevant_documents(
-        self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **asked: Any
+        self,
+        query: str,
+        *,
+        run_manager: AsyncCallbackManagerForRetrieverRun,
+        turn: str | None = None,
+        tenant: str | None = None,
+        **asked: Any,
     ) -> list[Document]:
-        call = _Call(**asked)
+        options = self._options(asked)
         vector = None if self.embedding is None else await self.embedding.aembed_query(query)
+        turn = str(run_manager.run_id) if turn is None else turn
         documents, event = await asyncio.to_thread(
-            self._recalled, query, vector, call, run=str(run_manager.run_id)
+            self._recalled, query, vector, options, turn, tenant=tenant
         )
         if run_manager.handlers:
             child = run_manager.get_child()
             await adispatch_custom_event(RECALLED, event, config={"callbacks": child})
         return documents
 
-    @property
-    def _source(self) -> Store | TenantPool:
-        source = self.pool if self.store is None else self.store
-        assert source is not None  # noqa: S101  the validator has seen to it, for mypy
-        return source
-
     def _with_tenant(self, config: RunnableConfig | None, asked: dict[str, Any]) -> dict[str, Any]:
         """The keywords of a call, and whom it is for.
 
-        It is found out here because the hooks below see no `configurable` of a direct call.
+        It is found out here because the hooks above see no `configurable` of a direct call.
         """
-        tenant = tenant_for(
-            self._source,
-            named=asked.get("tenant"),
-            default=self.tenant,
-            places=places_of(config, self.tenant_key),
-        )
-        return asked if tenant is None else {**asked, "tenant": tenant}
+        named = self.tenant if asked.get("tenant") is None else asked["tenant"]
+        configurable, context = ensure_config(config).get("configurable"), _running_context()
+        if self._only is not None and named is None and not configurable and context is None:
+            return asked  # nobody is named, and nobody need be
+        places = places_of(self.tenant_key, configurable, context)
+        return {**asked, "tenant": self._source.tenant_for(named, places)}
+
+    def _options(self, asked: dict[str, Any]) -> RecallOptions:
+        """How the retriever asks, as far as a call does not say otherwise."""
+        own = RecallOptions(
+            k=self.k, hops=self.hops, limit=self.limit, scoring=self.scoring, as_of=self.as_of,
+            where=None if self.filter is None else to_filter(self.filter), session=self.session,
+            reinforce=self.reinforce,
+        )  # fmt: skip
+        if not asked:
+            return own
+        reject(asked.keys() - _OF_A_CALL, "invoke")
+        narrower = to_filter(asked.pop("filter", None))
+        return own.for_call(where=narrower, **asked)
 
     def _recalled(
-        self, query: str, vector: list[float] | None, call: _Call, *, run: str
-    ) -> tuple[list[Document], dict[str, Any]]:
+        self,
+        query: str,
+        vector: list[float] | None,
+        options: RecallOptions,
+        turn: str,
+        *,
+        tenant: str | None,
+    ) -> tuple[list[Document], RecallEvent]:
         """The documents, and what is told of them to handlers such as the feedback's."""
-        store = store_for(self._source, named=call.tenant, default=None, places={})
-        own, narrower = to_filter(self.filter), to_filter(call.filter)
-        k = self.k if call.k is None else call.k
-        hops = self.hops if call.hops is None else call.hops
-        turn = run if call.turn is None else call.turn
-        asked: dict[str, Any] = {
-            "vector": vector,
-            "where": own if narrower is None else narrower if own is None else own & narrower,
-            "scoring": self.scoring if call.scoring is None else call.scoring,
-            "as_of": self.as_of if call.as_of is None else call.as_of,
-            "session": self.session if call.session is None else call.session,
-        }
-        if hops:
-            limit = self.limit if call.limit is None else call.limit
-            hits = list(store.context_chain(query, k, hops, limit=limit, **asked))
-        else:
-            hits = store.search(query, k, **asked)
-        store.plumbing.log_recall(hits, turn=turn, reinforce=self.reinforce)
+        opened = self._source.opened(named=tenant) if self._only is None else self._only
+        found = recalled(opened, query, options, vector=vector, turn=turn)
+        return [self._document(hit, turn) for hit in found.hits], found.event
+
+    def _document(self, hit: Hit, turn: str) -> Document:
+        memory, metadata = hit.memory, dict(hit.memory.metadata)
         if self.with_scores:
-            documents = [to_scored_document(hit, turn=turn) for hit in hits]
-        else:
-            documents = [to_document(hit.memory) for hit in hits]
-        return documents, recalled(turn, store, hits)
+            score = {"score": hit.score.value, "parts": hit.score.parts}
+            metadata["feather"] = {**score, "hop": hit.hop, "turn": turn}
+        return Document(id=memory.id, page_content=memory.text, metadata=metadata)
+
+
+def _running_context() -> object:
+    """The context of the LangGraph run that is under way; None outside of one.
+
+    Where one is, LangGraph has been imported; it is not imported to find out.
+    """
+    langgraph = sys.modules.get("langgraph.runtime")
+    if langgraph is None:
+        return None
+    try:
+        runtime = langgraph.get_runtime()
+    except (RuntimeError, KeyError):  # outside of every run, or inside one that is no graph's
+        return None
+    return getattr(runtime, "context", None)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
+from langchain_core.embeddings import Embeddings
 from langgraph.store.base import (
     BaseStore,
     GetOp,
@@ -26,19 +29,19 @@ from langgraph.store.base import (
 )
 from typing_extensions import override
 
-from feather_memory import ClosedStoreError, DimensionError, FeatherError, ParameterError, Store
+from feather_memory import (
+    ClosedStoreError,
+    DimensionError,
+    FeatherError,
+    ParameterError,
+    Store,
+    TenantPool,
+)
+from feather_memory.agent import Source
 from langchain_feather_memory import _items
 from langchain_feather_memory._item_file import ItemFile
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-
-    from langchain_core.embeddings import Embeddings
-
-    from feather_memory import TenantPool
-
-    Vectors = dict[str, Sequence[float]]
+Vectors = dict[str, Sequence[float]]
 
 _log = logging.getLogger("feather_memory")
 
@@ -90,10 +93,12 @@ class FeatherStore(BaseStore):
             self.embeddings = ensure_embeddings(index.get("embed"))
             self._fields = list(index.get("fields") or ["$"])
         self._clock = clock
-        if (path is None) == (pool is None):
-            raise ParameterError("a FeatherStore takes either a path or pool=")
+        source = Source.chosen(
+            "FeatherStore", path=path, pool=pool, takes=("path", "pool"),
+            opener=lambda place, _: Store.open(place, clock=clock),
+        )  # fmt: skip
         self._pool = pool
-        self._store = None if path is None else Store.open(path, clock=clock)
+        self._store = None if path is None else source.opened().writes
         self._sweeping: Future[None] | None = None
         self._sweeper: threading.Thread | None = None
         self._stop = threading.Event()

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from langchain.tools import ToolRuntime
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
-from langchain_core.tools import StructuredTool, ToolException
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, Field
 from typing_extensions import Unpack
 
 from feather_memory import ParameterError, UnknownMemoryError
-from langchain_feather_memory._access import MemoryAccess, MemoryOptions, same_id
-from langchain_feather_memory._conversation import remembered_as
-from langchain_feather_memory._prompt import fenced
-from langchain_feather_memory._turns import RECALLED, STATE, recalled, thread_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from langchain_core.tools import BaseTool
-
-    from feather_memory import Store
+from feather_memory.agent import RECALLED, Opened, RecallEvent, correct, ids_of, same_id
+from langchain_feather_memory._conversation import said_in, thread_of, turn_in
+from langchain_feather_memory._source import MemoryAccess, MemoryOptions
 
 
 class SearchMemory(BaseModel):
@@ -54,12 +47,14 @@ def memory_tools(**options: Unpack[MemoryOptions]) -> list[BaseTool]:
 
     The options are those of `FeatherMemoryMiddleware`. The model never sees nor says whose memory
     it is: the run's tenant is. A search is a recall, logged under the run's `run_id`, else under a
-    name of its own that its artifact says. What is saved is of the thread's session.
+    name of its own that its artifact says. What is saved is of the thread's session. A correction
+    supersedes what is current of the memory it names, and keeps what is not about its text.
 
     Raises:
-        ParameterError: Not exactly one of `store` and `pool`, or a number below its least.
+        ParameterError: Not exactly one of `store`, `pool` and `layers`, or a number below its
+            least.
     """
-    return tools_over(MemoryAccess(**options, with_ids=True), None)
+    return tools_over(MemoryAccess.of("memory_tools", options, with_ids=True), None)
 
 
 def tools_over(access: MemoryAccess, middleware: str | None) -> list[BaseTool]:
@@ -84,31 +79,17 @@ def tools_over(access: MemoryAccess, middleware: str | None) -> list[BaseTool]:
 
 
 def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
-    def found(
-        query: str, vector: list[float] | None, runtime: ToolRuntime[Any, Any]
-    ) -> tuple[str, dict[str, Any], dict[str, Any]]:
-        store = access.store_of(runtime.config, runtime.context)
-        if not query.strip():
-            raise ToolException("the query is blank")
-        seen = remembered_as(runtime.state.get("messages") or [], thread_of(runtime.config))
-        turn = _turn(runtime, middleware)
-        turn, hits = access.recalled(store, [query], vector, turn=turn, seen=seen)
-        memories = [
-            {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value} for hit in hits
-        ]
-        artifact = {"turn": turn, "tenant": store.tenant, "memories": memories}
-        content = fenced(hits, with_ids=True) if hits else "Nothing is remembered about that."
-        return content, artifact, recalled(turn or "", store, hits)
-
     def search(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
-        content, artifact, event = found(query, access.vector(query), runtime)
+        content, artifact, event = _found(access, middleware, runtime, query, access.vector(query))
         if event["ids"]:
             dispatch_custom_event(RECALLED, event)
         return content, artifact
 
     async def asearch(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
         vector = await access.avector(query)
-        content, artifact, event = await asyncio.to_thread(found, query, vector, runtime)
+        content, artifact, event = await asyncio.to_thread(
+            _found, access, middleware, runtime, query, vector
+        )
         if event["ids"]:
             await adispatch_custom_event(RECALLED, event)
         return content, artifact
@@ -123,6 +104,34 @@ def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
     )
 
 
+def _found(
+    access: MemoryAccess,
+    middleware: str | None,
+    runtime: ToolRuntime[Any, Any],
+    query: str,
+    vector: list[float] | None,
+) -> tuple[str, dict[str, Any], RecallEvent]:
+    """What the model is told, its artifact, and the event of the recall."""
+    opened = access.opened(runtime.config, runtime.context)
+    if not query.strip():
+        raise ToolException("the query is blank")
+    said = said_in(runtime.state.get("messages") or [])
+    recalled = access.told(
+        opened,
+        [query],
+        vector,
+        turn=_turn(runtime, middleware),
+        seen=ids_of(said, thread_of(runtime.config)),
+    )
+    memories = [
+        {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value}
+        for hit in recalled.hits
+    ]
+    artifact = {"turn": recalled.turn, "tenant": recalled.tenant, "memories": memories}
+    content = recalled.prompt or "Nothing is remembered about that."
+    return content, artifact, recalled.event
+
+
 def _writing_tool(
     access: MemoryAccess,
     write: Callable[..., tuple[str, dict[str, Any]]],
@@ -130,24 +139,19 @@ def _writing_tool(
     name: str,
     description: str,
 ) -> BaseTool:
-    """A tool that remembers a text: `write` is given the store, and how to remember it."""
+    """A tool that remembers a text: `write` is given where, by which run, and its vector."""
 
     def written(
         runtime: ToolRuntime[Any, Any],
         said: Mapping[str, str | None],
         vectors: list[list[float]] | None,
     ) -> tuple[str, dict[str, Any]]:
-        store = access.store_of(runtime.config, runtime.context)
-        fields = {
-            "id": _id_of(runtime, *(said[name] for name in sorted(said))),
-            "session": thread_of(runtime.config),
-            "vector": vectors[0] if vectors else None,
-        }
+        opened = access.opened(runtime.config, runtime.context)
         try:
-            content, artifact = write(store, fields, **said)
+            content, artifact = write(opened, runtime, vectors and vectors[0], **said)
         except (ParameterError, UnknownMemoryError) as error:
             raise ToolException(str(error)) from error
-        return content, {**artifact, "tenant": store.tenant}
+        return content, {**artifact, "tenant": opened.tenant}
 
     def use(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
         return written(runtime, {"text": text, **said}, access.vectors([text]))
@@ -160,21 +164,31 @@ def _writing_tool(
 
 
 def _save(
-    store: Store, fields: dict[str, Any], *, text: str, key: str | None = None
+    opened: Opened,
+    runtime: ToolRuntime[Any, Any],
+    vector: list[float] | None,
+    *,
+    text: str,
+    key: str | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    memory = store.add(text, key=key, **fields)
+    """Remember a fact; a call that is run again writes nothing new."""
+    thread, messages = thread_of(runtime.config), runtime.state.get("messages") or []
+    calling = messages[-1].id if messages else None
+    id_ = same_id(thread, calling, runtime.tool_call_id, key, text)
+    memory = opened.writes.add(text, id=id_, key=key, session=thread, vector=vector)
     replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
     return f"Saved as {memory.id}{replaced}.", {"id": memory.id}
 
 
 def _correct(
-    store: Store, fields: dict[str, Any], *, text: str, memory_id: str
+    opened: Opened,
+    _: ToolRuntime[Any, Any],
+    vector: list[float] | None,
+    *,
+    text: str,
+    memory_id: str,
 ) -> tuple[str, dict[str, Any]]:
-    """Replace a memory, if it is current: two corrections of one would both be."""
-    replaced_by = store.get(memory_id).superseded_by
-    if replaced_by and fields["id"] not in replaced_by:
-        raise ToolException(f"{memory_id} was replaced already, by {', '.join(replaced_by)}")
-    memory = store.supersede(memory_id, text, **fields)
+    memory = correct(opened, memory_id, text, vector=vector)
     content = f"Corrected: {memory.id} replaces {memory_id}."
     return content, {"id": memory.id, "supersedes": memory_id}
 
@@ -200,14 +214,6 @@ def _tool(
 
 def _turn(runtime: ToolRuntime[Any, Any], middleware: str | None) -> str | None:
     """The turn of the middleware the tool belongs to, or the run's id; else one is drawn."""
-    turns = runtime.state.get(STATE, {}) if middleware is not None else {}
-    begun = turns.get(middleware, {}).get("turn")
+    begun: str | None = turn_in(runtime.state, middleware).get("turn")
     run = runtime.execution_info
     return begun or (run.run_id if run is not None else None)
-
-
-def _id_of(runtime: ToolRuntime[Any, Any], *said: str | None) -> str:
-    """The id of what one call writes: a call that is run again writes nothing new."""
-    messages = runtime.state.get("messages") or []
-    calling = messages[-1].id if messages else None
-    return same_id(thread_of(runtime.config), calling, runtime.tool_call_id, *said)

@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Self
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
+from langchain_core.documents import Document
+from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import VectorStore
 from typing_extensions import override
 
-from feather_memory import F, ParameterError
-from langchain_feather_memory._convert import (
-    give_vectors,
-    reject,
-    to_document,
-    to_filter,
-    to_records,
-)
-from langchain_feather_memory._nearness import diverse, vector_of
-from langchain_feather_memory._tenancy import bound_store
+from feather_memory import F, Filter, Memory, ParameterError, Store, TenantPool
+from feather_memory.agent import Source, diverse, vectors_of, with_vectors
+from langchain_feather_memory._convert import reject, to_document, to_filter, to_records
+from langchain_feather_memory._source import batches_of, opener
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from langchain_core.documents import Document
-    from langchain_core.embeddings import Embeddings
-
-    from feather_memory import Filter, Memory, Store, TenantPool
-
-    Where = Filter | Mapping[str, Any]
+Where = Filter | Mapping[str, Any]
 
 
 class FeatherVectorStore(VectorStore):
@@ -95,15 +84,11 @@ class FeatherVectorStore(VectorStore):
         tenant: str | None = None,
     ) -> None:
         self._embedding = embedding
-        self._store = bound_store(
-            "FeatherVectorStore",
-            store=store,
-            path=path,
-            pool=pool,
-            tenant=tenant,
-            embedding=embedding,
-        )
-        self._is_owner = path is not None
+        self._source = Source.chosen(
+            "FeatherVectorStore", store=store, path=path, pool=pool, tenant=tenant,
+            opener=opener(embedding), takes=("store", "path", "pool"),
+        )  # fmt: skip
+        self._store = self._source.opened().writes
 
     @property
     def store(self) -> Store:
@@ -118,8 +103,7 @@ class FeatherVectorStore(VectorStore):
 
     def close(self) -> None:
         """Close the store if this opened it. Safe to call twice."""
-        if self._is_owner:
-            self._store.close()
+        self._source.close()
 
     def __enter__(self) -> Self:
         return self
@@ -203,7 +187,7 @@ class FeatherVectorStore(VectorStore):
         reject(unknown, "add_texts")
         listed = list(texts)
         records = to_records(listed, metadatas, ids)
-        batches = _batches(listed, batch_size)
+        batches = batches_of(listed, batch_size)
         made = [self._embedding.embed_documents(batch) for batch in batches]
         return self._write(records, made)
 
@@ -221,7 +205,7 @@ class FeatherVectorStore(VectorStore):
         reject(unknown, "aadd_texts")
         listed = list(texts)
         records = await asyncio.to_thread(to_records, listed, metadatas, ids)  # copies thousands
-        batches = _batches(listed, batch_size)
+        batches = batches_of(listed, batch_size)
         made = [await self._embedding.aembed_documents(batch) for batch in batches]
         return await asyncio.to_thread(self._write, records, made)
 
@@ -379,7 +363,7 @@ class FeatherVectorStore(VectorStore):
         if not near:
             return []
         query = np.asarray(embedding, np.float64)  # (dim,)
-        rows = np.stack([vector_of(memory, len(query)) for memory in near])  # (n, dim)
+        rows = vectors_of(near, len(query))  # (n, dim)
         order = diverse(query, rows, k, relevance_share=lambda_mult)
         return [to_document(near[at]) for at in order]
 
@@ -400,13 +384,13 @@ class FeatherVectorStore(VectorStore):
 
     @override
     def _select_relevance_score_fn(self) -> Callable[[float], float]:
-        return _relevance
+        return lambda distance: max(0.0, min(1.0, 1.0 - distance / 2))
 
     # Inside
 
     def _write(self, records: list[dict[str, Any]], made: list[list[list[float]]]) -> list[str]:
-        give_vectors(records, [vector for batch in made for vector in batch])
-        return [memory.id for memory in self._store.add_many(records)] if records else []
+        ready = with_vectors(records, [vector for batch in made for vector in batch])
+        return [memory.id for memory in self._store.add_many(ready)] if ready else []
 
     def _scored(
         self, vector: list[float], k: int, given: Where | None
@@ -418,14 +402,3 @@ class FeatherVectorStore(VectorStore):
         self, vector: list[float], k: int, given: Where | None
     ) -> list[tuple[Memory, float]]:
         return self._store.nearest(vector, k, where=to_filter(given))
-
-
-def _batches(texts: list[str], size: int | None) -> list[list[str]]:
-    if size is not None and size < 1:
-        raise ParameterError(f"batch_size must be at least 1, got {size}")
-    step = size or max(1, len(texts))
-    return [texts[start : start + step] for start in range(0, len(texts), step)]
-
-
-def _relevance(distance: float) -> float:
-    return max(0.0, min(1.0, 1.0 - distance / 2))

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 from langchain_core.embeddings import Embeddings
 from langchain_feather_memory import FeatherVectorStore
 
@@ -14,6 +15,10 @@ from feather_memory.testing import HashEmbedder
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+# How fast a shared machine is fails no property.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 class HashEmbeddings(Embeddings):

@@ -1,13 +1,12 @@
 """While an adapter waits for an embedding or a file, the event loop goes on with other work.
 
 A task ticks every millisecond meanwhile; the longest time between two ticks is the stall. A busy
-machine lengthens it too, so the best of three runs counts, and what blocks is seen to fail.
+machine lengthens it too, so the best of some runs counts, and what blocks is seen to fail.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -23,18 +22,13 @@ from langchain_feather_memory import (
 from feather_memory import Store, TenantPool
 
 from .conftest import HashEmbeddings
-from .heartbeat import longest_stall
+from .heartbeat import STALL_SECONDS, least_stall
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from pathlib import Path
 
-STALL_SECONDS = 0.02
 SLOW_SECONDS = 0.06  # an embedding on the loop is a stall of three times what is allowed
-
-Work = Callable[[int], Awaitable[object]]
-"""One call of an adapter; the number is a new one each time."""
-Clock = Callable[[], float]
 
 
 class Blocking(HashEmbeddings):
@@ -42,15 +36,6 @@ class Blocking(HashEmbeddings):
 
     async def aembed_query(self, text: str) -> list[float]:
         return self.embed_query(text)
-
-
-async def least_stall(work: Work, clock: Clock = time.perf_counter) -> float:
-    """The best of up to three runs."""
-    best = float("inf")
-    for number in range(3):
-        if best > STALL_SECONDS:
-            best = min(best, await longest_stall(work(number), clock))
-    return best
 
 
 @pytest.fixture

@@ -175,9 +175,8 @@ class ForgetfulRetriever(FeatherRetriever):
         self.__dict__["kept"] = kept["tenant"]
         return kept
 
-    def _recalled(self, query: str, vector: Any, call: Any, *, run: str) -> Any:
-        object.__setattr__(call, "tenant", self.__dict__["kept"])
-        return super()._recalled(query, vector, call, run=run)
+    def _recalled(self, *asked: Any, tenant: str | None) -> Any:
+        return super()._recalled(*asked, tenant=self.__dict__["kept"])
 
 
 class ForgetfulStore(FeatherStore):

@@ -10,7 +10,7 @@ pytest.importorskip("langchain_classic")
 from langchain_feather_memory import FeatherMemory
 from pydantic import ValidationError
 
-from feather_memory import F, ParameterError, Store
+from feather_memory import ContextLayers, F, ParameterError, Store
 
 
 @pytest.fixture
@@ -158,3 +158,18 @@ async def test_the_async_twin_answers_alike(store):
     assert found.page_content == "tea"
     await memory.aclear()
     assert len(store) == 0
+
+
+def test_of_layers_all_are_recalled_and_the_nearest_is_written(tmp_path, store):
+    with Store.open(tmp_path / "team.feather") as team:
+        team.add("Deploys of the team are on Friday")
+        layers = ContextLayers(user=store, team=team)
+        memory = FeatherMemory(layers=layers, session="mon", last_turns=1)
+
+        say(memory, ("Mine are on Tuesday", "Noted"))
+
+        history = memory.load_memory_variables({"input": "deploys of the team"})["history"]
+        assert history.startswith("Deploys of the team are on Friday")
+        assert history.endswith("user: Mine are on Tuesday\nassistant: Noted")
+        assert (len(store), len(team)) == (2, 1)
+        assert team.check() == []

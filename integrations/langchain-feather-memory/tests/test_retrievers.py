@@ -10,7 +10,7 @@ from langchain_core.runnables import ConfigurableField, RunnablePassthrough
 from langchain_feather_memory import FeatherRetriever
 from pydantic import ValidationError
 
-from feather_memory import F, FilterError, Scoring, Store
+from feather_memory import F, FilterError, Scoring, Store, WrongTenantError
 
 from .conftest import HashEmbeddings
 
@@ -149,6 +149,20 @@ def test_numbers_outside_their_range_are_refused(filled, wrong):
         FeatherRetriever(store=filled, **wrong)
     with pytest.raises(ValueError, match=next(iter(wrong))):
         FeatherRetriever(store=filled, hops=1).invoke("x", **wrong)
+
+
+def test_a_setting_that_is_changed_holds_from_then_on_and_whose_memory_it_is_never_is(filled):
+    """What a call reads is found out once: a change of it would otherwise be ignored."""
+    retriever = FeatherRetriever(store=filled, k=1)
+    retriever.k, retriever.filter = 9, {"team": "ops"}
+
+    assert sorted(map(str, ids(retriever.invoke("deploys")))) == ["far", "rule"]
+    for name in ("store", "path", "pool", "layers"):
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(retriever, name, None)
+    retriever.tenant = "bob"
+    with pytest.raises(WrongTenantError):
+        retriever.invoke("deploys")
 
 
 def test_a_filter_that_means_nothing_is_refused_at_once(filled):

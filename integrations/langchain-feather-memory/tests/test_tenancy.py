@@ -5,9 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypedDict
-from uuid import UUID
 
 import pytest
 from langchain_core.prompts import ChatPromptTemplate
@@ -18,7 +16,6 @@ from langchain_feather_memory import (
     FeatherRetriever,
     FeatherVectorStore,
 )
-from langchain_feather_memory._tenancy import named_in
 
 from feather_memory import ParameterError, TenantNameError, TenantPool, WrongTenantError
 from feather_memory.testing import HashEmbedder
@@ -297,20 +294,3 @@ def test_adapters_go_on_after_the_pool_let_their_store_rest(tmp_path):
             assert whose(retriever.invoke("tea", tenant=name)) == [name]
             assert pool.stats().open == 1
             assert pool.get(name).check() == []
-
-
-@pytest.mark.parametrize(
-    ("context", "expected"),
-    [
-        ({"tenant": "alice"}, "alice"),
-        (SimpleNamespace(tenant="alice"), "alice"),
-        (UUID(int=7), None),
-        (SimpleNamespace(tenant=UUID(int=7)), str(UUID(int=7))),
-        ({"tenant": 7}, "7"),
-        ({"tenant": None}, None),
-        ({}, None),
-        (None, None),
-    ],
-)
-def test_a_name_is_an_entry_or_an_attribute(context, expected):
-    assert named_in(context, "tenant") == expected

@@ -100,22 +100,22 @@ async def test_a_slot_is_taken_over_by_what_is_saved_under_it(store, use):
     assert told.content == f"Saved as {current.memory.id}; it replaces old."
 
 
-async def test_a_correction_supersedes_and_is_refused_for_what_was_replaced(store, use):
-    store.add("Deploys are on Monday", id="first")
+async def test_a_correction_supersedes_what_is_current_of_the_memory_it_names(store, use):
+    """The model may know the memory by an older id: one fact is current all the same."""
+    store.add("Deploys are on Monday", id="first", metadata={"team": "web"}, session="s1")
     store.supersede("first", "Deploys are on Tuesday", id="second")
-    tools = memory_tools(store=store)
 
-    refused, _, _ = await use(
-        tools, calling("correct_memory", memory_id="first", text="Deploys are on Friday")
-    )
     done, _, _ = await use(
-        tools, calling("correct_memory", memory_id="second", text="Deploys are on Friday")
+        memory_tools(store=store),
+        calling("correct_memory", memory_id="first", text="Deploys are on Friday"),
+        config={"configurable": {"thread_id": "another"}},
     )
 
-    assert refused.status == "error"
-    assert "replaced already, by second" in refused.content
-    assert done.status == "success"
-    assert [hit.memory.text for hit in store.search("deploys")] == ["Deploys are on Friday"]
+    (current,) = (hit.memory for hit in store.search("deploys"))
+    assert current.text == "Deploys are on Friday"
+    assert (current.metadata, current.session) == ({"team": "web"}, "s1")
+    assert (done.status, done.content) == ("success", f"Corrected: {current.id} replaces first.")
+    assert done.artifact == {"id": current.id, "supersedes": "first", "tenant": None}
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,7 @@ async def test_a_correction_supersedes_and_is_refused_for_what_was_replaced(stor
         (calling("save_memory", text=""), "text"),
         (calling("save_memory", text="x", key=""), "key"),
         (calling("correct_memory", memory_id="nobody", text="x"), "no memory with id 'nobody'"),
+        (calling("correct_memory", memory_id="nobody", text=" "), "nobody"),
     ],
 )
 async def test_what_the_model_got_wrong_it_is_told(store, use, call, reason):

@@ -13,9 +13,9 @@ from langchain_core.embeddings import DeterministicFakeEmbedding
 from langchain_core.indexing import InMemoryRecordManager, aindex, index
 from langchain_core.vectorstores.utils import maximal_marginal_relevance
 from langchain_feather_memory import FeatherVectorStore
-from langchain_feather_memory._nearness import diverse
 
 from feather_memory import F, FilterError, ParameterError, Store
+from feather_memory.agent import diverse
 
 from .conftest import HashEmbeddings
 

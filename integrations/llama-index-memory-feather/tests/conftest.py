@@ -13,6 +13,7 @@ os.environ.pop("TIKTOKEN_CACHE_DIR", None)
 os.environ.pop("NLTK_DATA", None)
 os.environ["IS_TESTING"] = "1"
 
+from hypothesis import HealthCheck, settings
 from llama_index.core import set_global_tokenizer
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.memory.feather import FeatherMemory
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 set_global_tokenizer(str.split)
+
+# How fast a shared machine is fails no property.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 
 class HashEmbedding(BaseEmbedding):

@@ -95,7 +95,7 @@ trees = st.recursive(
 )
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(st.dictionaries(st.sampled_from(KEYS), stored, max_size=4), trees)
 def test_filters_mean_what_they_mean_to_llama_index_also_nested(metadata, filters):
     condition = to_filter(filters)

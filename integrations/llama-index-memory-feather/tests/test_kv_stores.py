@@ -39,7 +39,7 @@ orders = st.one_of(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(orders, max_size=8))
 def test_it_does_what_the_store_in_memory_does(tmp_path_factory, listed):
     with Store.open(tmp_path_factory.mktemp("kv") / "s.feather") as store:

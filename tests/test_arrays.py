@@ -1,0 +1,127 @@
+"""The arrays that searches read, after they could not be brought up to date."""
+
+import sqlite3
+import sys
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from feather_memory import CorruptStoreError, F, Hit, Score, Store
+from feather_memory.testing import HashEmbedder
+
+STEP = "_advance"  # what brings the arrays from one generation to the next
+
+
+class CutShortError(BaseException):
+    """As an interrupt from the keyboard: at any moment, and no Exception."""
+
+
+def cut_short(call, *, at):
+    """Whether the call was cut short, which it is before the `at`-th call within the step."""
+    calls = within = 0
+
+    def watch(frame, event, _):
+        nonlocal calls, within
+        is_step = frame.f_code.co_name == STEP
+        if event in {"call", "return"} and is_step:
+            within += 1 if event == "call" else -1
+        elif event in {"call", "c_call"} and within:
+            calls += 1
+            if calls == at:
+                raise CutShortError
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        call()
+    except CutShortError:
+        return True
+    finally:
+        sys.setprofile(before)
+    return False
+
+
+@pytest.fixture
+def opened(path, clock):
+    """Opens the store once more, as another process would."""
+    return lambda: Store.open(path, embedder=HashEmbedder(32), clock=clock)
+
+
+def answers(store):
+    """What a store answers to all kinds of questions, ties and all."""
+    asked = [
+        {"text": "tea"},
+        {"vector": np.arange(1, 33)},
+        {"text": "tea", "where": F("n") >= 2},
+        {"text": "tea", "where": F("text").contains("number 1")},
+        {"text": "tea", "where": F("recalls") >= 1},
+    ]
+    hits = [store.search(k=1_000, **one) for one in asked]
+    return [[(hit.memory, hit.score) for hit in found] for found in hits]
+
+
+def change(store, turn):
+    """Something of everything: new rows, known rows with new numbers, rows that are gone."""
+    for n in range(4):
+        store.add(f"tea number {n}", id=f"{turn}.{n}", metadata={"n": n, "turn": turn})
+    if turn:
+        last = [store.get(f"{turn - 1}.{n}") for n in range(4)]
+        store.plumbing.log_recall([Hit(memory=last[3], score=Score(value=1.0))], turn=str(turn))
+        store.signal(last[3].id, "liked")
+        store.supersede(last[1].id, "tea after all", metadata={"turn": turn})
+        store.update(last[2].id, text="tea number 2, corrected")
+        store.forget(last[0].id)
+    store.forget(where=F("turn") < turn - 1)
+
+
+def test_arrays_cut_short_at_any_moment_are_begun_anew(opened):
+    """No row is there twice, none is missing, and no filter takes one row for another."""
+    with opened() as store:
+        change(store, 0)
+        answers(store)
+        turn = 1
+        while True:
+            change(store, turn)
+            if not cut_short(lambda: store.search("tea"), at=3 * turn):
+                break
+            with opened() as fresh:
+                assert answers(store) == answers(fresh), turn
+            turn += 1
+
+        assert turn > 20, f"{STEP} is no longer what brings the arrays up to date"
+        assert store.check() == []
+
+
+def write(path, sql, *values):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(sql, values)
+
+
+def test_a_damaged_vector_is_refused_and_once_mended_nothing_is_missing_or_twice(path, opened):
+    with opened() as store:
+        change(store, 0)
+        answers(store)
+        change(store, 1)
+        whole = store.get("1.3").vector.tobytes()
+        write(path, "update memory set vector = ? where id = '1.3'", whole[:-4])
+        for _ in range(2):
+            with pytest.raises(CorruptStoreError, match="vector"):
+                store.search("tea")
+
+        write(path, "update memory set vector = ? where id = '1.3'", whole)
+
+        with opened() as fresh:
+            assert answers(store) == answers(fresh)
+        assert store.check() == []
+
+
+def test_a_search_that_was_cut_short_is_noticed(opened):
+    """The control of the first test: what cuts short does, and tells of it."""
+    with opened() as store:
+        change(store, 0)
+
+        assert cut_short(lambda: store.search("tea"), at=1)
+        assert not cut_short(lambda: store.search("tea"), at=1_000_000)
+        assert not cut_short(lambda: store.search("tea"), at=1), "nothing was to be brought"
+        assert store.check() == []
