@@ -166,17 +166,17 @@ def remembering(
             memory. A history that is only shown again says nothing anew.
     """
     ids = [None if each.is_blank else id_of(each, session) for each in said]
-    known = {each.id: each for each in store.get_many([i for i in ids if i is not None])}
+    known = store.plumbing.known([id_ for id_ in ids if id_ is not None])
     records: dict[str, dict[str, Any]] = {}
     for place, each in enumerate(said):
         id_, nth = ids[place], 0
         if id_ is None:
             continue
         may_be_new = are_said_now and each.message_id is None
-        while may_be_new and id_ in known and known[id_].superseded_by:
+        while may_be_new and known.get(id_):
             nth += 1
             id_ = ids[place] = id_of(each, session, nth)
-            known.update((memory.id, memory) for memory in store.get_many([id_]))
+            known.update(store.plumbing.known([id_]))
         if id_ not in known:
             records[id_] = {"id": id_, **_record(each, session, turn)}
     return Remembering(tuple(ids), tuple(records.values()))

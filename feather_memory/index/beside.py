@@ -17,7 +17,7 @@ from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.view import View
 from feather_memory.truth import atomic
-from feather_memory.truth.contract import State
+from feather_memory.truth.state import State
 from feather_memory.types import Positions, Seconds, Vector
 
 _log = logging.getLogger("feather_memory")

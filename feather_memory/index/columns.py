@@ -22,7 +22,8 @@ from feather_memory.index.matrix import Matrix
 from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import NUMBERS
 from feather_memory.model.scoring import stretch
-from feather_memory.truth.contract import DamagedRowError, ReadTransaction, State, Truth
+from feather_memory.truth.contract import ReadTransaction, Truth
+from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
 _SOME = 64

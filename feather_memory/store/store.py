@@ -17,8 +17,8 @@ from feather_memory.store.plumbing import Plumbing
 from feather_memory.store.reads import Reads
 from feather_memory.store.searches import Searches
 from feather_memory.store.writes import Writes
-from feather_memory.truth.contract import Durability
 from feather_memory.truth.sqlite.file import SqliteTruth
+from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder
 from feather_memory.write import repair
 from feather_memory.write.embedding import Embedding

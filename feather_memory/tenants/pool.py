@@ -37,8 +37,8 @@ from feather_memory.store.core import Core
 from feather_memory.store.store import Store
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
-from feather_memory.truth.contract import Durability
 from feather_memory.truth.sqlite.file import SqliteTruth, tenant_in
+from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Seconds
 from feather_memory.write.embedding import Embedding
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from feather_memory.model.fields import NUMBERS, Record
-from feather_memory.truth.contract import Changes, ReadTransaction
+from feather_memory.truth.contract import ReadTransaction
+from feather_memory.truth.state import Changes
 
 NOW = 1_700_000_000.0
 

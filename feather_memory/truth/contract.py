@@ -10,50 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
+from feather_memory.truth.state import Changes, State
 from feather_memory.types import Seconds
-
-Durability = Literal["process", "full"]
-"""What a returned write survives: the death of the process, or the loss of power, too."""
-
-
-class DamagedRowError(ValueError):
-    """A row holds what was never written; whoever knows the file's name says so to the caller."""
-
-
-@dataclass(slots=True)
-class State:
-    """What a truth says of itself, as of one moment."""
-
-    store_id: str
-    """Drawn at birth."""
-    tenant: str | None
-    dimension: int | None
-    """Of every vector; None until the first."""
-    generation: int
-    """Writes committed so far."""
-    next_row: int
-    """Rows are numbered upwards, none twice."""
-    snapshot: str | None
-    """The mark of the mapped file that belongs to this history."""
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What happened to the memories since a generation."""
-
-    appended: list[tuple[Any, ...]]
-    """(row, the numbers of `fields.NUMBERS`, the vector's bytes), by row."""
-    touched: list[tuple[Any, ...]]
-    """Known rows with new numbers: the same, without the vector."""
-    gone: list[int]
-    """Rows that nothing has any more."""
 
 
 class Memories(Protocol):
@@ -70,6 +34,9 @@ class Memories(Protocol):
 
     def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
         """The rows of those that exist, by id."""
+
+    def known(self, ids: Iterable[str]) -> dict[str, bool]:
+        """Whether something has replaced it, by id, for those that exist."""
 
     def rows_of_keys(self, keys: Iterable[str]) -> dict[int, str]:
         """The slots of those, past ones too, that have one of these, by row."""

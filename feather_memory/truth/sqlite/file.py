@@ -15,10 +15,10 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.truth.atomic import newborn
-from feather_memory.truth.contract import DamagedRowError, Durability, State
 from feather_memory.truth.sqlite import schema
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.transactions import Connections, Lease, read_state
+from feather_memory.truth.state import DamagedRowError, Durability, State
 from feather_memory.types import Clock
 
 

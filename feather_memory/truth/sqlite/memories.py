@@ -20,9 +20,9 @@ from feather_memory.model.fields import (
     memories_of,
 )
 from feather_memory.model.memory import Memory
-from feather_memory.truth.contract import Changes
 from feather_memory.truth.sqlite import words
 from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.state import Changes
 from feather_memory.types import Seconds
 
 _NAMES = ("row", *FIELDS)
@@ -43,6 +43,10 @@ _BY_ID = f"{_ALL} where id = ?"
 _BY_ROWS = f"{_ALL} where row in (select value from json_each(?))"
 _BY_IDS = f"{_ALL} where id in (select value from json_each(?))"
 _ROWS_OF = "select id, row from memory where id in (select value from json_each(?))"
+_ARE_REPLACED = """
+    select id, exists (select 1 from edge where target = memory.id and type = 'supersedes')
+    from memory where id in (select value from json_each(?))
+"""
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
@@ -132,6 +136,11 @@ class SqliteMemories:
     def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
         """The rows of those that exist, by id."""
         return dict(self.moment.connection.execute(_ROWS_OF, (json.dumps(list(ids)),)).fetchall())
+
+    def known(self, ids: Iterable[str]) -> dict[str, bool]:
+        """Whether something has replaced it, by id, for those that exist."""
+        rows = self.moment.connection.execute(_ARE_REPLACED, (json.dumps(list(ids)),))
+        return {id_: bool(is_replaced) for id_, is_replaced in rows}
 
     def rows_of_keys(self, keys: Iterable[str]) -> dict[int, str]:
         """The slots of those, past ones too, that have one of these, by row."""

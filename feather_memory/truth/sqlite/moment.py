@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-from feather_memory.truth.contract import State
+from feather_memory.truth.state import State
 
 
 @dataclass(slots=True)

@@ -26,7 +26,6 @@ from feather_memory.errors import (
     CorruptStoreError,
 )
 from feather_memory.filters.values import SQL_FUNCTIONS
-from feather_memory.truth.contract import DamagedRowError, State
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
 from feather_memory.truth.sqlite.engagement import SqliteEngagement
@@ -34,6 +33,7 @@ from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.memories import SqliteMemories
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.sqlite.shelves import SqliteShelves
+from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]

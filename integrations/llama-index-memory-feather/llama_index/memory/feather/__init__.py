@@ -3,6 +3,7 @@
 Each converts in, makes one call, and converts out.
 """
 
+from llama_index.memory.feather._conversation import current_turn, feather_turn
 from llama_index.memory.feather.attribution import FeatherAttributionHandler
 from llama_index.memory.feather.chat_stores import FeatherChatStore
 from llama_index.memory.feather.feedback import MemoryFeedback
@@ -11,7 +12,6 @@ from llama_index.memory.feather.memory import FeatherMemory
 from llama_index.memory.feather.memory_blocks import FeatherMemoryBlock
 from llama_index.memory.feather.retrievers import FeatherRetriever
 from llama_index.memory.feather.tools import feather_tools
-from llama_index.memory.feather.turns import current_turn, feather_turn
 from llama_index.memory.feather.vector_stores import FeatherVectorStore
 
 __all__ = [

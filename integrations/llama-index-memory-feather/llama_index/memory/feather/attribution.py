@@ -15,7 +15,7 @@ from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent
 from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent
 from llama_index.core.schema import NodeWithScore
-from llama_index.memory.feather.turns import current_turn, turn_in
+from llama_index.memory.feather._conversation import current_turn, turn_in
 from pydantic import PrivateAttr
 from typing_extensions import override
 

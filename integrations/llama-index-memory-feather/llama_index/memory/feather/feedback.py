@@ -8,9 +8,9 @@ from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode, NodeWithScore
+from llama_index.memory.feather._conversation import current_turn
 from llama_index.memory.feather._source import Bound
 from llama_index.memory.feather.attribution import retrieved_only, settle
-from llama_index.memory.feather.turns import current_turn
 
 from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
 from feather_memory.agent import (

@@ -10,10 +10,15 @@ from typing import Any, Literal
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock
-from llama_index.memory.feather._conversation import Question, said_in, unfenced
+from llama_index.memory.feather._conversation import (
+    Question,
+    current_turn,
+    note_said,
+    said_in,
+    unfenced,
+)
 from llama_index.memory.feather._prompt import Telling, tokens_of
 from llama_index.memory.feather._source import Bound
-from llama_index.memory.feather.turns import current_turn, note_said
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 

@@ -14,12 +14,12 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
+from llama_index.memory.feather._conversation import current_turn, said_now
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import refuse_unless_text
 from llama_index.memory.feather._source import Bound
 from llama_index.memory.feather.attribution import log_retrieved
-from llama_index.memory.feather.turns import current_turn, said_now
 from typing_extensions import override
 
 from feather_memory import (

@@ -10,9 +10,9 @@ from typing import Any, Final, Literal, get_args
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.tools import FunctionTool
+from llama_index.memory.feather._conversation import current_turn
 from llama_index.memory.feather._source import Bound, Vectors
 from llama_index.memory.feather.retrievers import FeatherRetriever
-from llama_index.memory.feather.turns import current_turn
 from pydantic import BaseModel, Field
 
 from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool

@@ -1,0 +1,42 @@
+"""What a truth says of itself, and of what has happened to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Durability = Literal["process", "full"]
+"""What a returned write survives: the death of the process, or the loss of power, too."""
+
+
+class DamagedRowError(ValueError):
+    """A row holds what was never written; whoever knows the file's name says so to the caller."""
+
+
+@dataclass(slots=True)
+class State:
+    """What a truth says of itself, as of one moment."""
+
+    store_id: str
+    """Drawn at birth."""
+    tenant: str | None
+    dimension: int | None
+    """Of every vector; None until the first."""
+    generation: int
+    """Writes committed so far."""
+    next_row: int
+    """Rows are numbered upwards, none twice."""
+    snapshot: str | None
+    """The mark of the mapped file that belongs to this history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What happened to the memories since a generation."""
+
+    appended: list[tuple[Any, ...]]
+    """(row, the numbers of `fields.NUMBERS`, the vector's bytes), by row."""
+    touched: list[tuple[Any, ...]]
+    """Known rows with new numbers: the same, without the vector."""
+    gone: list[int]
+    """Rows that nothing has any more."""
