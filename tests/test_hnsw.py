@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from feather_memory import Store
 from feather_memory.errors import DimensionError, MissingExtraError
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import Hnsw, _SharedLock, description_of
-from feather_memory.index.matrix import unit
+from feather_memory.index.matrix import Matrix, unit
 from feather_memory.testing.indexes import CandidateIndex, IndexContract
 
 pytest.importorskip("hnswlib")
@@ -231,3 +232,82 @@ def test_candidates_that_the_builder_has_just_added_are_not_proposed_twice():
 
     assert found is not None
     assert sorted(found[0].tolist()) == list(range(60))
+
+
+# The index of a store, built beside it
+
+
+@pytest.fixture
+def large(monkeypatch):
+    """From here on a store is large that has any vector, and mapped from 50 memories on."""
+    monkeypatch.setattr("feather_memory.config.HNSW_FLOATS", 1)
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 50)
+
+
+def near_of(store):
+    return store._core.columns.view.lineage.approximation
+
+
+def fill(store, count, *, seed=0):
+    rows = clustered(count, 12, seed=seed)
+    store.add_many({"text": f"fact {seed}.{n}", "vector": row} for n, row in enumerate(rows))
+    return rows
+
+
+def test_an_index_follows_its_store_and_comes_back_with_it(large, tmp_path):
+    """Built in the background, extended once it is behind, saved, loaded; it changes no answer."""
+    path = tmp_path / "alice.feather"
+    with Store.open(path) as store:
+        rows = fill(store, 200)
+        expected = [hit.memory.text for hit in store.search(vector=rows[7], k=5)]
+        near_of(store).wait()
+        assert near_of(store).covered == 200
+        assert [hit.memory.text for hit in store.search(vector=rows[7], k=5)] == expected
+
+        fill(store, 5, seed=1)  # too few to be worth it
+        store.search(vector=rows[7])
+        near_of(store).wait()
+        assert near_of(store).covered == 200
+        more = fill(store, 100, seed=2)
+        store.search(vector=rows[7])
+        near_of(store).wait()
+        assert near_of(store).covered == 305
+        assert store.search(vector=more[99], k=1)[0].memory.text == "fact 2.99"
+    with Store.open(path) as store:
+        store.plumbing.wake()
+        assert (store.stats().index, near_of(store).covered) == ("hnsw", 305)
+        assert store.search(vector=more[99], k=1)[0].memory.text == "fact 2.99"
+        assert store.check() == []
+
+
+def test_a_large_store_without_hnswlib_is_scanned(large, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with Store.open(tmp_path / "alice.feather") as store:
+        rows = fill(store, 60)
+        assert store.search(vector=rows[3], k=1)[0].memory.text == "fact 0.3"
+        assert store.stats().index == "exact"
+        assert store.check() == []
+
+
+def test_a_builder_that_is_stopped_leaves_the_index_as_far_as_it_came(large):
+    near, matrix = Approximation(), Matrix(12)
+    matrix.append(clustered(3_000, 12))
+
+    near.stop()
+    near.follow(matrix, 3_000)
+    near._build(matrix, 3_000)
+
+    assert (near.index, near.covered) == (None, 0)
+    assert near.near(np.ones(12, np.float32), 5, 3_000) is None
+
+
+def test_many_equal_vectors_that_the_graph_cannot_reach_are_scanned_instead(large, tmp_path):
+    with Store.open(tmp_path / "alice.feather") as store:
+        store.add_many({"text": f"same {n}", "vector": [1.0] * 12} for n in range(600))
+        store.search(vector=[1.0] * 12)
+        near_of(store).wait()
+
+        assert [hit.memory.text for hit in store.search(vector=[1.0] * 12, k=3)] == [
+            "same 599", "same 598", "same 597",
+        ]  # fmt: skip
+        assert store.check() == []

@@ -38,12 +38,10 @@ class Approximation:
         self._lock = threading.Lock()
 
     def follow(self, matrix: Matrix, n: int) -> None:
-        """Start or extend the index over the first n rows, if they are enough for one.
+        """Start or extend the index over the first n rows, which are enough for one.
 
         It is built in the background.
         """
-        if n * matrix.dim < config.HNSW_FLOATS:
-            return
         if n - self.covered <= _BEHIND * n or self._is_building():
             return
         if self.index is None and importlib.util.find_spec("hnswlib") is None:
