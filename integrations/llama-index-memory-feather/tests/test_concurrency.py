@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -26,8 +27,8 @@ ENOUGH = {"add": 40, "ask": 40, "delete": 3}
 """After so many of each the threads stop, or where a thread has failed after a minute."""
 
 
-def nodes(count: int, *, doc: str = "doc", tenant: str = "") -> list[TextNode]:
-    rng = np.random.default_rng(count)
+def nodes(number: int, *, doc: str = "doc", tenant: str = "") -> list[TextNode]:
+    rng = np.random.default_rng(number)
     return [
         TextNode(
             id_=f"{doc}{at}",
@@ -36,7 +37,7 @@ def nodes(count: int, *, doc: str = "doc", tenant: str = "") -> list[TextNode]:
             embedding=rng.normal(size=DIM).tolist(),
             relationships={NodeRelationship.SOURCE: RelatedNodeInfo(node_id=doc)},
         )
-        for at in range(count)
+        for at in range(number)
     ]
 
 
@@ -123,6 +124,7 @@ class Hammer:
     def __init__(self, vectors: FeatherVectorStore) -> None:
         self.vectors = vectors
         self.deadline = time.monotonic() + 60
+        self.turns = count()  # whichever thread asks, a batch has one of its own
         self.torn: list[list[int]] = []
         self.counts = {"add": 0, "ask": 0, "delete": 0}
 
@@ -134,9 +136,9 @@ class Hammer:
 
     def write(self, doc: str) -> None:
         while not self.is_over():
-            batch = nodes(5, doc=doc)
+            batch, turn = nodes(5, doc=doc), next(self.turns)
             for node in batch:
-                node.metadata = {"turn": self.counts["add"]}
+                node.metadata = {"turn": turn}
             self.vectors.add(batch)
             self.counts["add"] += 1
             if self.counts["add"] % 10 == 0:

@@ -247,7 +247,7 @@ def restarted(path: Path, told: dict[str, str], deleted: tuple[str, ...] = ()) -
         [sys.executable, "-W", "error", "-c", RESTARTED, path, json.dumps(told),
          json.dumps(deleted)],
         capture_output=True, text=True, check=False, timeout=120,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
