@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
@@ -118,6 +118,12 @@ def unit_interval(value: object, name: str) -> float:
     return number(value, name, 0.0, 1.0)
 
 
+def one_of(value: object, name: str, choices: Collection[str]) -> None:
+    """Nothing, if it is one of these words."""
+    if value not in choices:
+        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+
+
 def share(value: object, name: str) -> float:
     """A number in (0, 1], such as an edge's weight or a signal's strength."""
     if (checked := unit_interval(value, name)) == 0:
@@ -193,13 +199,10 @@ def vector(value: object, name: str = "vector") -> Vector:
 def stable_id(*said: str | int | None, size: int = 12) -> str:
     """The id of what is always the same: equal parts, in their order, make an equal id.
 
+    Files hold such ids: how they are made does not change.
+
     Args:
         said: What it is made of. None is a part of its own, and so is "".
         size: Bytes of the digest; the id has twice as many hexadecimal digits.
     """
-    digest = blake2b(digest_size=size)
-    for part in said:
-        said_as = "" if part is None else str(part)
-        head = "-" if part is None else len(said_as)
-        digest.update(f"{head}:{said_as}".encode(errors="surrogatepass"))
-    return digest.hexdigest()
+    return blake2b(json.dumps(said).encode(), digest_size=size).hexdigest()

@@ -2,6 +2,7 @@
 
 import sqlite3
 import sys
+import threading
 from contextlib import closing
 
 import numpy as np
@@ -124,4 +125,52 @@ def test_a_search_that_was_cut_short_is_noticed(opened):
         assert cut_short(lambda: store.search("tea"), at=1)
         assert not cut_short(lambda: store.search("tea"), at=1_000_000)
         assert not cut_short(lambda: store.search("tea"), at=1), "nothing was to be brought"
+        assert store.check() == []
+
+
+def test_arrays_that_are_dropped_amid_an_advance_stay_dropped(opened, monkeypatch):
+    """Else a builder that was stopped, or a file that was discarded, would come back with them."""
+    with opened() as store:
+        change(store, 0)
+        answers(store)
+        change(store, 1)
+        columns, inside, go_on = store._core.columns, threading.Event(), threading.Event()
+        real = type(columns)._advance
+
+        def slowly(*arguments):
+            inside.set()
+            go_on.wait(10)
+            return real(*arguments)
+
+        monkeypatch.setattr(type(columns), "_advance", slowly)
+        searching = threading.Thread(target=lambda: store.search("tea"))
+        dropping = threading.Thread(target=columns.unload)
+        searching.start()
+        inside.wait(10)
+        dropping.start()
+        go_on.set()
+        searching.join()
+        dropping.join()
+
+        assert columns.view is None
+        monkeypatch.undo()
+        with opened() as fresh:
+            assert answers(store) == answers(fresh)
+        assert store.check() == []
+
+
+def test_a_fork_begins_anew_from_whole_arrays_before_any_thread_uses_them(opened):
+    """Also where the fork came while another thread was half way further."""
+    with opened() as store:
+        change(store, 0)
+        expected = answers(store)
+        columns = store._core.columns
+        columns._rows.append(np.array([10_000]))  # as half an advance leaves them
+        columns.view.matrix.append(np.ones((1, 32), np.float32))
+
+        columns.start_over()
+
+        change(store, 1)
+        with opened() as fresh:
+            assert answers(store) == answers(fresh) != expected
         assert store.check() == []

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from oracle import assert_best, scores
 
-from feather_memory import F, Scoring, Store, config
+from feather_memory import DimensionError, F, Scoring, Store, config
 from feather_memory.config import DAY
 from feather_memory.index import beside
 from feather_memory.testing import FrozenClock
@@ -433,3 +433,14 @@ def test_japanese_is_found_by_its_characters(path, clock):
         for asked in ("日本語", "日本", "語"):
             best = store.search(asked, k=2)[0]
             assert (best.memory.id, best.score.lexical) == ("ja", 1.0)
+
+
+def test_a_query_of_another_length_is_refused_whatever_is_asked(tied):
+    """Also about a memory that no search would reach."""
+    for ask in (tied.search, tied.context_chain, tied.recall):
+        with pytest.raises(DimensionError):
+            ask(vector=[1.0, 2.0])
+    with pytest.raises(DimensionError):
+        tied.why_not(None, "nobody", vector=[1.0, 2.0])
+    with pytest.raises(DimensionError):
+        tied.nearest([1.0, 2.0])

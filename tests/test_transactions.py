@@ -145,3 +145,14 @@ def test_a_store_stays_open_until_its_transaction_ends(path, leave):
         assert texts(store) == ["after", "before"]
         assert store.check() == []
         leave(store)
+
+
+def test_each_write_of_a_block_is_dated_when_it_is_made(store, clock):
+    with store.transaction():
+        first = store.add("tea", key="drink")
+        clock.advance(hours=1)
+        second = store.add("coffee", key="drink")
+
+    assert (second.created_at - first.created_at).total_seconds() == 3_600
+    assert store.get(first.id).valid_to == second.valid_from
+    assert store.check() == []

@@ -598,3 +598,21 @@ def test_texts_are_embedded_beforehand_as_they_would_be_when_added(store, path, 
     assert all(map(np.array_equal, vectors, (memory.vector for memory in written)))
     with Store.open(tmp_path / "plain.feather") as plain:
         assert plain.plumbing.embed_documents(texts) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "said"),
+    [("text", "a dict"), (None, "a dict"), ({"foo": 1}, "'foo'"), ({3: 1}, "'3'"), ({}, "a text")],
+)
+def test_what_is_no_record_is_refused_by_what_is_wrong_with_it(plain, record, said):
+    with pytest.raises(ParameterError, match=said):
+        plain.add_many([record])
+
+
+def test_errors_name_the_store_and_not_one_of_its_parts(plain):
+    with pytest.raises(TypeError, match=r"^Store\.add\(\)"):
+        plain.add("tea", wherever=1)
+    with pytest.raises(TypeError, match=r"^Store\.plumbing\.shown\(\)"):
+        plain.plumbing.shown()
+    with pytest.raises(ParameterError, match=r"^id must be a string"):
+        plain.get(3)

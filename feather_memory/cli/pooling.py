@@ -14,10 +14,10 @@ import typer
 from feather_memory.cli.options import day, table
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
-from feather_memory.index import beside
 from feather_memory.progress import teller
 from feather_memory.tenants.pool import TenantPool
 from feather_memory.tenants.reports import Warmed
+from feather_memory.truth.sqlite.file import size_of, written_at
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 
@@ -29,14 +29,14 @@ def tenants(directory: Directory) -> None:
         rows = [(name, pool.path_of(name)) for name in names]
     table(
         ["tenant", "bytes", "last written"],
-        ((name, f"{beside.file_bytes(path):,}", _written(path)) for name, path in rows),
+        ((name, f"{size_of(path):,}", _written(path)) for name, path in rows),
     )
     if not names:
         typer.echo("Nobody has a store here.", err=True)
 
 
 def _written(path: Path) -> str:
-    return day(datetime.fromtimestamp(beside.written_at(path), UTC))
+    return day(datetime.fromtimestamp(written_at(path), UTC))
 
 
 def warm(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from feather_memory.index.matrix import Matrix
 from feather_memory.index.view import View
 from feather_memory.truth import atomic
 from feather_memory.truth.state import State
-from feather_memory.types import Positions, Seconds, Vector
+from feather_memory.types import Positions, Vector
 
 _log = logging.getLogger("feather_memory")
 _BLOCK = 4_096  # rows written at once
@@ -104,12 +103,11 @@ def discard(path: Path) -> None:
 
 
 def companions(path: Path) -> list[Path]:
-    """All that may lie beside the store at `path` and belongs to it."""
+    """All that is derived and may lie beside the truth at `path`."""
     near = hnsw_path(path)
     derived = [vectors_path(path), near, description_of(near)]
     left = [each for one in derived for each in atomic.leftovers(one)]
-    logs = [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
-    return [*derived, *left, *logs]
+    return [*derived, *left]
 
 
 def faults(path: Path) -> list[str]:
@@ -118,30 +116,6 @@ def faults(path: Path) -> list[str]:
     return mapped.verify(vectors) if vectors.exists() else []
 
 
-def file_bytes(path: Path) -> int:
-    """Size of the truth, with its log."""
-    return _size(path) + _size(path.with_name(f"{path.name}-wal"))
-
-
-def written_at(path: Path) -> Seconds:
-    """When the truth was last written, by its file or its log; 0 if it is gone."""
-    log = path.with_name(f"{path.name}-wal")
-    return max((found.st_mtime for each in (path, log) if (found := _stat(each))), default=0.0)
-
-
 def derived_bytes(path: Path) -> int:
     """Size of the derived files."""
-    near = hnsw_path(path)
-    return _size(vectors_path(path)) + _size(near) + _size(description_of(near))
-
-
-def _size(path: Path) -> int:
-    found = _stat(path)
-    return 0 if found is None else found.st_size
-
-
-def _stat(path: Path) -> os.stat_result | None:
-    try:
-        return path.stat()
-    except FileNotFoundError:  # asking first would race: the last to close a store drops its log
-        return None
+    return sum(each.stat().st_size for each in companions(path) if each.exists())

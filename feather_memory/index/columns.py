@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -66,9 +67,9 @@ class Columns:
     def __init__(self, path: FilePath) -> None:
         """Those of the truth at `path`, beside which the mapped file lies."""
         self._path = path
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._view: View | None = None
+        _watch_forks(self)
 
     @property
     def view(self) -> View | None:
@@ -90,8 +91,6 @@ class Columns:
         If another thread has brought the arrays further than that moment, the transaction is moved
         to the present.
         """
-        if self._pid != os.getpid():
-            self._after_fork()
         while True:
             state, view = transaction.state, self._view
             if view is not None and view.generation == state.generation:
@@ -106,19 +105,22 @@ class Columns:
                     return view
             transaction.refresh()
 
-    def _after_fork(self) -> None:
-        """Begin anew from the last whole View: another thread may have been half way further."""
+    def start_over(self) -> None:
+        """Begin anew from the last whole View, in a fork: others may have been half way further.
+
+        Before any thread of the child uses it.
+        """
         self._lock = threading.Lock()
         if (view := self._view) is not None:
             matrix = None if view.matrix is None else view.matrix.first(len(view))
             self._start(replace(view, matrix=matrix, lineage=Lineage()))
-        self._pid = os.getpid()
 
     def _advanced(self, transaction: ReadTransaction, view: View, state: State) -> View:
         try:
             view = self._view = self._advance(transaction, view, state)
         except BaseException:
-            self.unload()  # half an advance must not be built upon
+            self._view = None  # half an advance must not be built upon
+            view.lineage.approximation.stop()
             raise
         matrix, n = view.matrix, len(view.rows)
         if matrix is not None and n * matrix.dim >= config.HNSW_FLOATS:
@@ -204,15 +206,16 @@ class Columns:
         """Give back memory; before that, write the mapped file if it is stale."""
         try:
             if not truth.is_resting:
-                if self._view is not None:
-                    self._view.lineage.approximation.stop()
+                if (view := self._view) is not None:
+                    view.lineage.approximation.stop()
                 self.save(truth)
         finally:
             self.unload()
 
     def unload(self) -> None:
         """Drop the arrays. They are loaded again when somebody asks."""
-        view, self._view = self._view, None
+        with self._lock:  # an advance under way would put the View back
+            view, self._view = self._view, None
         if view is not None:
             view.lineage.approximation.stop()
 
@@ -252,6 +255,22 @@ def _value(name: str, kept: Any, path: Path) -> Any:
     if name == "metadata":
         return value_at({"metadata": json.loads(kept)}, path)
     return MISSING if kept is None else kept
+
+
+_all: weakref.WeakSet[Columns] = weakref.WeakSet()
+_is_watching_forks = threading.Event()
+
+
+def _watch_forks(columns: Columns) -> None:
+    _all.add(columns)
+    if not _is_watching_forks.is_set() and hasattr(os, "register_at_fork"):
+        _is_watching_forks.set()
+        os.register_at_fork(after_in_child=_start_over)
+
+
+def _start_over() -> None:
+    for columns in list(_all):
+        columns.start_over()
 
 
 def _loaded(path: FilePath, state: State) -> View:

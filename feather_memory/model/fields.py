@@ -146,12 +146,11 @@ _DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     "json": _metadata,
     "vector": lambda blob: np.frombuffer(blob, np.dtype("<f4")),
 }
-_SHOWN: Final = tuple(
-    (each.name, _DECODED.get(FIELDS[each.name].kind))
-    for each in dataclasses.fields(Memory)
-    if each.name in FIELDS
+_SHOWN: Final = tuple(each.name for each in dataclasses.fields(Memory) if each.name in FIELDS)
+_KEPT: Final = attrgetter(*_SHOWN)
+_ENCODED: Final = tuple(
+    (name, _DECODED[FIELDS[name].kind]) for name in _SHOWN if FIELDS[name].kind in _DECODED
 )
-_KEPT: Final = attrgetter(*(name for name, _ in _SHOWN))
 
 
 def memories_of(
@@ -166,15 +165,12 @@ def memories_of(
         supersedes: By id, what each replaced.
         superseded_by: By id, what replaced it.
     """
-    return [
-        Memory(
-            **{
-                name: kept if decode is None else decode(kept)
-                for (name, decode), kept in zip(_SHOWN, _KEPT(record), strict=True)
-                if kept is not None
-            },
-            supersedes=supersedes.get(record.id, ()),
-            superseded_by=superseded_by.get(record.id, ()),
-        )
-        for record in records
-    ]
+    made = []
+    for record in records:
+        said = dict(zip(_SHOWN, _KEPT(record), strict=True))
+        for name, decode in _ENCODED:
+            if (kept := said[name]) is not None:
+                said[name] = decode(kept)
+        new, old = supersedes.get(record.id, ()), superseded_by.get(record.id, ())
+        made.append(Memory(**said, supersedes=new, superseded_by=old))
+    return made

@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
+from feather_memory.checks import number
 from feather_memory.config import DAY
-from feather_memory.errors import ParameterError
 from feather_memory.types import Numbers, Seconds, Vector
 
 Floats = TypeVar("Floats", Vector, Numbers)
@@ -59,7 +58,7 @@ class Scoring:
 
     def __post_init__(self) -> None:
         for name in ("time_weight", "importance_weight", "dense_weight"):
-            object.__setattr__(self, name, _number(getattr(self, name), name, 0.0, 1.0))
+            object.__setattr__(self, name, number(getattr(self, name), name, 0.0, 1.0))
         object.__setattr__(self, "half_life", _half_life(self.half_life))
 
     @classmethod
@@ -72,15 +71,8 @@ class Scoring:
         return dataclasses.replace(self, **changes)
 
 
-def _number(value: Any, name: str, low: float, high: float) -> float:
-    is_number = isinstance(value, Real) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:  # NaN fails every comparison
-        raise ParameterError(f"{name} must be a number in [{low:g}, {high:g}], got {value!r}")
-    return float(value)
-
-
 def _half_life(value: Any) -> Seconds:
-    return _number(value, "half_life", SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE)
+    return number(value, "half_life", SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE)
 
 
 def similarity_of(cosine: Floats, *, out: Floats | None = None) -> Floats:

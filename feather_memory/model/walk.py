@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, TypeAlias
 
-from feather_memory.errors import ParameterError
+from feather_memory.checks import unit_interval, whole
 
 HOP_DECAY = 0.5
 """What is left of a score after one hop over a link of weight 1. In [0, 1]."""
@@ -60,7 +60,7 @@ def walk(
     Raises:
         ParameterError: `hops`, `limit` or `hop_decay` outside its range.
     """
-    _check(hops, limit, hop_decay)
+    whole(hops, "hops", 0), whole(limit, "limit", 1), unit_interval(hop_decay, "hop_decay")
     own: dict[str, float | None] = dict(seeds)  # None: may not be returned
     kept = _best({each: Reached(score, 0) for each, score in seeds.items()}, limit)
     frontier = sorted(kept)
@@ -118,12 +118,3 @@ def _better(known: Reached | None, merit: float, offer: _Offer, hop: int) -> Rea
 def _best(reached: Mapping[str, Reached], limit: int) -> dict[str, Reached]:
     ranked = sorted(reached.items(), key=lambda item: (-item[1].score, item[1].hop, item[0]))
     return dict(ranked[:limit])
-
-
-def _check(hops: int, limit: int, hop_decay: float) -> None:
-    if isinstance(hops, bool) or hops < 0:
-        raise ParameterError(f"hops must be a whole number ≥ 0, got {hops!r}")
-    if isinstance(limit, bool) or limit < 1:
-        raise ParameterError(f"limit must be a whole number ≥ 1, got {limit!r}")
-    if isinstance(hop_decay, bool) or not 0 <= hop_decay <= 1:
-        raise ParameterError(f"hop_decay must be a number in [0, 1], got {hop_decay!r}")

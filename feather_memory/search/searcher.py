@@ -86,13 +86,16 @@ class Searcher:
         Raises:
             DimensionError: The question's vector is of another length than the store's.
         """
-        asked, matrix = question.vector, self.view.matrix
-        if asked is not None and matrix is not None and len(asked) != matrix.dim:
-            raise DimensionError(matrix.dim, len(asked))
+        self._check_dimension(question)
         matched = None
         if question.text is not None:
             matched = self.transaction.memories.matching(question.text)
         return Ranking(self.view, question, self.eligible(question), matched)
+
+    def _check_dimension(self, question: Question) -> None:
+        asked, matrix = question.vector, self.view.matrix
+        if asked is not None and matrix is not None and len(asked) != matrix.dim:
+            raise DimensionError(matrix.dim, len(asked))
 
     def search(self, question: Question, k: int) -> Hits:
         """The k best, best first."""
@@ -172,6 +175,7 @@ class Searcher:
 
     def why_not(self, question: Question, memory_id: str, k: int) -> Verdict:
         """The first gate that keeps a memory out of the answer, or its rank and margin."""
+        self._check_dimension(question)
         record = self.transaction.memories.find(memory_id)
         if record is None:
             return Verdict(memory_id=memory_id, gate="unknown", reason="no such memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FunctionType
 from typing import Self
 
 from feather_memory.index.columns import Columns
@@ -25,7 +26,15 @@ class Core:
 
 
 class Part:
-    """One part of a store: its verbs about one noun. A Store joins them all."""
+    """One part of a store: its verbs about one noun. A Store joins them all.
+
+    A verb is called by the name of what it is reached by, not of its part: so errors say it.
+    """
+
+    def __init_subclass__(cls, *, of: str = "Store") -> None:
+        for name, verb in vars(cls).items():
+            if isinstance(verb, FunctionType) and not name.startswith("_"):
+                verb.__qualname__ = f"{of}.{name}"
 
     def __init__(self, core: Core) -> None:
         self._core = core

@@ -61,8 +61,9 @@ class Feedback(Part):
 
     def unsignal(self, event_id: str) -> Signal:
         """Take a signal back. It stays in the log and no longer counts."""
+        event = label(event_id, "event_id")
         with self._core.truth.writing() as transaction:
-            return write.retract(transaction, label(event_id, "event_id"), transaction.now)
+            return write.retract(transaction, event, transaction.now)
 
     def feedback(
         self,
@@ -122,9 +123,9 @@ class Feedback(Part):
         Raises:
             UnknownTurnError: Nothing was recalled under that turn.
         """
-        named = signal_kind(kind)
+        named, answered = signal_kind(kind), label(turn, "turn")
         with self._core.truth.writing() as transaction:
-            return write.retract_all(transaction, label(turn, "turn"), named, transaction.now)
+            return write.retract_all(transaction, answered, named, transaction.now)
 
     def _corrected(self, text: str | None, vector: VectorLike | None) -> Draft | None:
         if text is None:

@@ -28,7 +28,7 @@ from feather_memory.truth.contract import Truth
 from feather_memory.types import Embedder, Vector, When
 
 
-class Plumbing(Recalls):
+class Plumbing(Recalls, of="Store.plumbing"):
     """Vectors, the recall log, what is held, shelves, and a store's sleep."""
 
     @property

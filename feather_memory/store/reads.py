@@ -41,7 +41,7 @@ class Reads(Part):
         Raises:
             UnknownMemoryError: No memory has that id.
         """
-        found = self.get_many([id])
+        found = self.get_many([label(id, "id")])
         if not found:
             raise UnknownMemoryError(id)
         return found[0]
@@ -120,7 +120,7 @@ class Reads(Part):
             path=str(self.path),
             dimension=None if view.matrix is None else view.matrix.dim,
             generation=view.generation,
-            file_bytes=beside.file_bytes(self.path),
+            file_bytes=truth.size(),
             derived_bytes=beside.derived_bytes(self.path),
             index="exact" if view.lineage.approximation.index is None else "hnsw",
             **counts,

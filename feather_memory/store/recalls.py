@@ -12,7 +12,7 @@ from feather_memory.model.memory import Memory
 from feather_memory.store.core import Part
 
 
-class Recalls(Part):
+class Recalls(Part, of="Store.plumbing"):
     """The recall log: which memories each turn was shown, under which names."""
 
     def log_recall(

@@ -107,18 +107,14 @@ class Searches(Part):
             scoring: How relevance, age and importance weigh.
             now: From when ages count.
         """
+        count, far, most = whole(k, "k", 1), whole(hops, "hops", 0), whole(limit, "limit", 1)
+        only = None if types is None else frozenset(labels(types, "types"))
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=_scoring(scoring, time_weight), now=now,
         )  # fmt: skip
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.context_chain(
-                question,
-                whole(k, "k", 1),
-                hops=whole(hops, "hops", 0),
-                types=None if types is None else frozenset(labels(types, "types")),
-                limit=whole(limit, "limit", 1),
-            )
+            return searcher.context_chain(question, count, hops=far, types=only, limit=most)
 
     def recall(
         self, text: str | None = None, k: int = 5, *,
@@ -156,12 +152,13 @@ class Searches(Part):
         scoring: Scoring | None = None, now: When | None = None,
     ) -> Verdict:  # fmt: skip
         """Why a search of the same arguments does not return a memory: a gate, or its rank."""
+        memory_id, count = label(id, "id"), whole(k, "k", 1)
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=scoring, now=now,
         )  # fmt: skip
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.why_not(question, label(id, "id"), whole(k, "k", 1))
+            return searcher.why_not(question, memory_id, count)
 
     def _question(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
-from feather_memory.errors import ParameterError
+from feather_memory.checks import one_of
 from feather_memory.index import beside
 from feather_memory.model.names import checked
 from feather_memory.search.searcher import Searcher
@@ -41,8 +42,6 @@ class Store(Writes, Searches, Feedback, Reads):
             given = "path" if core is None else repr(core)
             raise TypeError(f"a store is opened, not made: Store.open({given}, …)")
         super().__init__(core)
-        self.plumbing = Plumbing(core)
-        """What adapters are made of; an application seldom needs it."""
 
     @classmethod
     def open(
@@ -74,11 +73,15 @@ class Store(Writes, Searches, Feedback, Reads):
             TenantNameError: No tenant can have this name.
             WrongTenantError: It belongs to another tenant.
         """
-        if durability not in {"process", "full"}:
-            raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
+        one_of(durability, "durability", get_args(Durability))
         owner = None if tenant is None else checked(tenant)
         truth = SqliteTruth(Path(path), durability=durability, tenant=owner, clock=clock)
         return cls(Core.over(truth, Embedding(embedder, query_embedder or embedder)))
+
+    @cached_property
+    def plumbing(self) -> Plumbing:
+        """What adapters are made of: vectors, the recall log, shelves."""
+        return Plumbing(self._core)
 
     def __repr__(self) -> str:
         state = "open" if self._core.truth.is_open else "closed"

@@ -193,9 +193,9 @@ class Writes(Part):
             UnknownMemoryError: `old_id` does not exist.
             ParameterError: It is not superseded, or not by `new_id`.
         """
+        old, new = label(old_id, "old_id"), None if new_id is None else label(new_id, "new_id")
         with self._core.truth.writing() as transaction:
-            new = None if new_id is None else label(new_id, "new_id")
-            write.unsupersede(transaction, label(old_id, "old_id"), new)
+            write.unsupersede(transaction, old, new)
 
     def forget(
         self,
@@ -284,9 +284,9 @@ class Writes(Part):
 
     def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
         """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""
+        ends, named = (label(source, "source"), label(target, "target")), label(type, "type")
         with self._core.truth.writing() as transaction:
-            ends = label(source, "source"), label(target, "target")
-            return write.unlink(transaction, *ends, label(type, "type"))
+            return write.unlink(transaction, *ends, named)
 
     def _embedded(self, drafts: list[Draft], *, progress: Progress = False) -> list[Draft]:
         """The drafts with vectors; what is stored already under an id is not embedded again."""

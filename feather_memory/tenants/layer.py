@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from feather_memory.checks import label, number, unit_interval, whole
 from feather_memory.errors import ParameterError
+from feather_memory.model.hits import Hit
 from feather_memory.store.store import Store
 
 
@@ -33,6 +34,10 @@ class Layer:
         whole(self.hops, "hops", 0)
         if not 0 < number(self.weight, "weight", 0) < float("inf"):
             raise ParameterError(f"a layer's weight must be above 0, got {self.weight!r}")
+
+    def weighed(self, hit: Hit) -> Hit:
+        """The hit with the layer's weight in its score."""
+        return replace(hit, score=hit.score.weighed(self.weight))
 
 
 USER: Final = {"weight": 1.0, "time_weight": 0.35, "hops": 2}

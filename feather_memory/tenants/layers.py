@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar
 
 from feather_memory.checks import label, labels, whole
 from feather_memory.errors import ParameterError, UnknownTurnError
@@ -20,11 +20,11 @@ from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
 from feather_memory.model.memory import Memory, Signal, SignalKind
 from feather_memory.model.scoring import Scoring
-from feather_memory.search.question import SearchOptions
+from feather_memory.search.question import SearchOptions, Where
 from feather_memory.store.feedback import signal_kind
 from feather_memory.store.store import Store
 from feather_memory.tenants.layer import SHARED, TEAM, USER, Layer
-from feather_memory.types import VectorLike
+from feather_memory.types import VectorLike, When
 
 _MOMENT = ("as_of", "known_at", "now")
 _Found = TypeVar("_Found", Hits, ContextChain)
@@ -73,8 +73,7 @@ class ContextLayers:
         ]
         given.extend(layers)
         self.layers = tuple(sorted(given, key=lambda layer: -layer.weight))
-        names = [layer.name for layer in self.layers]
-        if not names or len(set(names)) < len(names):
+        if not (names := [each.name for each in self.layers]) or len(set(names)) < len(names):
             raise ParameterError(f"layers need names of their own, and one at least; got {names}")
 
     def __repr__(self) -> str:
@@ -95,22 +94,36 @@ class ContextLayers:
             raise ParameterError(f"no layer {name!r}; there are {', '.join(stores)}")
         return stores[name]
 
-    def search(self, text: str | None = None, k: int = 5, **asked: Unpack[SearchOptions]) -> Hits:
+    def search(
+        self, text: str | None = None, k: int = 5, *,
+        vector: VectorLike | None = None, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None,
+    ) -> Hits:  # fmt: skip
         """The k best of all layers.
 
         Args:
-            text: As in `Store.search`, as are `k` and the further arguments.
+            text: As in `Store.search`, as are the rest.
             k: At least 1.
-            asked: Further arguments of `Store.search`. The `time_weight` of a `scoring` gives way
-                to the layers'.
+            vector: What to look for, shape (dim,).
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then?
+            known_at: Only what was recorded by then.
+            scoring: Its `time_weight` gives way to the layers'.
+            now: From when ages count.
         """
+        asked: SearchOptions = {
+            "vector": vector, "where": where, "session": session, "as_of": as_of,
+            "known_at": known_at, "scoring": scoring, "now": now,
+        }  # fmt: skip
         wanted, embedded = whole(k, "k", 1), self._embedded(text, asked)
 
         def fetch(layer: Layer, count: int) -> Hits:
             given: SearchOptions = {**asked, "scoring": _scoring(layer, asked)}
             given["vector"] = embedded(layer)
             found = layer.store.search(text, count, **given)
-            return Hits(_weighed(hit, layer) for hit in found)
+            return Hits(layer.weighed(hit) for hit in found)
 
         return Hits(self._best(wanted, asked, fetch)[0])
 
@@ -151,24 +164,31 @@ class ContextLayers:
         return bool(self.layers[at].store.plumbing.held(texts=farther, **given)[1])
 
     def recall(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        *,
-        turn: str | None = None,
-        reinforce: bool = True,
-        **asked: Unpack[SearchOptions],
-    ) -> Hits:
+        self, text: str | None = None, k: int = 5, *,
+        turn: str | None = None, reinforce: bool = True,
+        vector: VectorLike | None = None, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None,
+    ) -> Hits:  # fmt: skip
         """A search that is shown to a model: each layer's store logs its own hits, by one turn.
 
         Args:
-            text: As in `search`, as are `k` and the further arguments.
+            text: As in `search`, as are all but the next two.
             k: At least 1.
             turn: As in `Store.recall`, as is `reinforce`.
             reinforce: Count the recall, once a turn.
-            asked: Further arguments of `search`.
+            vector: What to look for, shape (dim,).
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then?
+            known_at: Only what was recorded by then.
+            scoring: Its `time_weight` gives way to the layers'.
+            now: From when ages count.
         """
-        hits = self.search(text, k, **asked)
+        hits = self.search(
+            text, k, vector=vector, where=where, session=session, as_of=as_of,
+            known_at=known_at, scoring=scoring, now=now,
+        )  # fmt: skip
         hits.turn = self.log_recall(hits, turn=turn, reinforce=reinforce)
         return hits
 
@@ -269,27 +289,33 @@ class ContextLayers:
         return shown
 
     def context_chain(
-        self,
-        text: str | None = None,
-        k: int = 5,
-        hops: int | None = None,
-        *,
-        types: Iterable[str] | None = None,
-        limit: int = 50,
-        time_weight: float | None = None,
-        **asked: Unpack[SearchOptions],
-    ) -> ContextChain:
+        self, text: str | None = None, k: int = 5, hops: int | None = None, *,
+        types: Iterable[str] | None = None, limit: int = 50, time_weight: float | None = None,
+        vector: VectorLike | None = None, where: Where | None = None,
+        session: str | None = None, as_of: When | None = None, known_at: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None,
+    ) -> ContextChain:  # fmt: skip
         """What each layer finds and what is linked to it there, merged as by `search`.
 
         Args:
-            text: As in `Store.context_chain`, as are the further arguments.
+            text: As in `Store.context_chain`, as are the rest.
             k: How many memories the query itself finds in each layer, at least 1.
             hops: How far to walk; as far as each layer says unless given.
             types: Only over edges of these types.
             limit: How many memories there may be in all, at least 1.
             time_weight: Instead of the layers'.
-            asked: Further arguments of `Store.search`.
+            vector: What to look for, shape (dim,).
+            where: Only memories this filter lets through.
+            session: Only memories of this session.
+            as_of: What was true then?
+            known_at: Only what was recorded by then.
+            scoring: As in `search`.
+            now: From when ages count.
         """
+        asked: SearchOptions = {
+            "vector": vector, "where": where, "session": session, "as_of": as_of,
+            "known_at": known_at, "scoring": scoring, "now": now,
+        }  # fmt: skip
         wanted, embedded = whole(limit, "limit", 1), self._embedded(text, asked)
         only = None if types is None else labels(types, "types")
 
@@ -298,7 +324,7 @@ class ContextLayers:
             given["vector"] = embedded(layer)
             far = layer.hops if hops is None else hops
             chain = layer.store.context_chain(text, k, far, types=only, limit=count, **given)
-            return replace(chain, hits=tuple(_weighed(hit, layer) for hit in chain.hits))
+            return replace(chain, hits=tuple(layer.weighed(hit) for hit in chain.hits))
 
         best, chains = self._best(wanted, asked, fetch)
         shown = {(hit.layer, hit.memory.id) for hit in best}
@@ -369,8 +395,3 @@ def _scoring(layer: Layer, asked: SearchOptions, time_weight: float | None = Non
     if not isinstance(scoring, Scoring):
         raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
     return scoring.replace(time_weight=layer.time_weight if time_weight is None else time_weight)
-
-
-def _weighed(hit: Hit, layer: Layer) -> Hit:
-    """The hit with its layer's weight in its score."""
-    return replace(hit, score=hit.score.weighed(layer.weight))

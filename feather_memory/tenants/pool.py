@@ -17,9 +17,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from typing import Self, get_args
 
-from feather_memory.checks import whole
+from feather_memory.checks import one_of, whole
 from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
@@ -37,7 +37,7 @@ from feather_memory.store.core import Core
 from feather_memory.store.store import Store
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
-from feather_memory.truth.sqlite.file import SqliteTruth, tenant_in
+from feather_memory.truth.sqlite.file import SqliteTruth, logs_of, tenant_in, written_at
 from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Seconds
 from feather_memory.write.embedding import Embedding
@@ -80,8 +80,7 @@ class TenantPool:
                 Fewer where this process may not have enough file handles: `stats` has the number.
             idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
         """
-        if durability not in {"process", "full"}:
-            raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
+        one_of(durability, "durability", get_args(Durability))
         if isinstance(idle_seconds, bool) or not idle_seconds > 0:
             raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
         self.directory = Path(directory).absolute()
@@ -209,7 +208,7 @@ class TenantPool:
         self._require_open()
         most = None if limit is None else whole(limit, "limit", 0)
         paths = sorted(
-            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-beside.written_at(path), path)
+            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-written_at(path), path)
         )
         names = (name for path in paths if (name := _tenant_in(path)) is not None)
         return list(islice(names, most))
@@ -246,7 +245,11 @@ class TenantPool:
 
         def remove() -> None:
             _refuse_another(path, tenant)
-            for each in (*beside.companions(path), path):  # the truth last: its log may be ahead
+            for each in (
+                *beside.companions(path),
+                *logs_of(path),
+                path,
+            ):  # the truth last: its log may be ahead
                 with suppress(FileNotFoundError):  # the last to close a store drops its log
                     found.append((each.name, each.stat().st_size))
                     if not dry_run:

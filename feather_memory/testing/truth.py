@@ -59,8 +59,7 @@ class TruthContract:
         again = self.open_truth(tmp_path, FrozenClock(NOW))
         with again.reading() as moment:
             assert [each.id for each in moment.memories.stream()] == ["a"]
-            assert moment.state.generation == 1
-        assert again.dimension() == 2
+            assert (moment.state.generation, moment.state.dimension) == (1, 2)
         again.close()
 
     def test_one_that_rests_wakes_at_its_next_use_and_one_that_is_closed_does_not(
@@ -105,7 +104,8 @@ class TruthContract:
             assert (moment.state.generation, moment.state.dimension) == (0, None)
         with truth.writing() as transaction:
             transaction.memories.insert([record("a", vector=vector(1, 2))])
-        assert truth.dimension() == 2
+        with truth.reading() as moment:
+            assert moment.state.dimension == 2
 
     def test_a_part_that_fails_takes_nothing_else_with_it(self, truth: Truth) -> None:
         """A write within a write of the same thread is a part of it."""

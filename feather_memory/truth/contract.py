@@ -336,8 +336,8 @@ class Truth(Protocol):
     def now(self) -> Seconds:
         """What time it is, by the clock it was opened with."""
 
-    def dimension(self) -> int | None:
-        """The length of its vectors; None while it has none."""
+    def size(self) -> int:
+        """How many bytes it takes."""
 
     def is_in_place(self) -> bool:
         """Whether it is still there, and the one that was opened."""

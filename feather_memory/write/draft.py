@@ -21,17 +21,6 @@ _CROCKFORD: Final = bytes.maketrans(
 )
 
 
-class Keep:
-    """The type of `KEEP`."""
-
-    def __repr__(self) -> str:
-        return "KEEP"
-
-
-KEEP: Final = Keep()
-"""An argument of `update` that is not given; None clears the field."""
-
-
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What was asked to be written: the id, and only the fields that were given, as kept."""
@@ -47,9 +36,7 @@ class Draft:
         Raises:
             ParameterError: Any field outside its range; names the field and the value.
         """
-        unknown = given.keys() - GIVEN.keys() - {"id"}
-        if unknown:
-            raise ParameterError(f"a memory has no field {min(unknown)!r}")
+        _refuse_unknown(given)
         id_, fields = given.get("id"), {}
         for name, kept_in in GIVEN.items():
             check = FIELDS[kept_in].check
@@ -61,6 +48,9 @@ class Draft:
     @classmethod
     def of_new(cls, given: Mapping[str, Any]) -> Draft:
         """The request to write a whole memory, where None says nothing."""
+        if not isinstance(given, Mapping):
+            raise ParameterError(f"a record is a dict of the arguments of add, got {given!r:.80}")
+        _refuse_unknown(given)
         if "text" not in given:
             raise ParameterError("a memory needs a text")
         said = {name: value for name, value in given.items() if value is not None or name == "text"}
@@ -103,6 +93,11 @@ class Draft:
         if record != old:
             record.updated_at = now
         return record
+
+
+def _refuse_unknown(given: Mapping[str, Any]) -> None:
+    if unknown := given.keys() - GIVEN.keys() - {"id"}:
+        raise ParameterError(f"a memory has no field {min(map(str, unknown))!r}")
 
 
 def _check_interval(start: Seconds | None, end: Seconds | None) -> None:

@@ -34,6 +34,3 @@ def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
     if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
         return StoreAccessError(f"cannot read or write {name!r}: {error}")
     return None
-
-
-_ADVANCE = "update state set generation = ?, next_row = ?"

@@ -19,7 +19,7 @@ from feather_memory.truth.sqlite import schema
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.transactions import Connections, Lease, read_state
 from feather_memory.truth.state import DamagedRowError, Durability, State
-from feather_memory.types import Clock
+from feather_memory.types import Clock, Seconds
 
 
 class SqliteTruth(Connections):
@@ -103,12 +103,9 @@ class SqliteTruth(Connections):
             finally:
                 connection.close()
 
-    def dimension(self) -> int | None:
-        """The length of this store's vectors; None while it has none."""
-        if self._state.dimension is None:  # once fixed it never changes
-            with self.reading() as transaction:
-                self._state = transaction.state
-        return self._state.dimension
+    def size(self) -> int:
+        """Bytes of the file, with its log."""
+        return size_of(self.path)
 
     def backup(self, target: Path) -> None:
         """Copy the file as it is at one moment, whole or not at all, while others use it."""
@@ -138,6 +135,30 @@ class SqliteTruth(Connections):
     def _refuse_amid_transaction(self) -> None:
         if self._current is not None:  # this very thread's
             raise BusyStoreError(f"{str(self.path)!r} is amid a transaction of this thread")
+
+
+def logs_of(path: Path) -> list[Path]:
+    """What SQLite may keep beside the file: the write-ahead log first. It belongs to the truth."""
+    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of the truth's file, with its log."""
+    found = map(_stat, (path, *logs_of(path)[:1]))
+    return sum(each.st_size for each in found if each is not None)
+
+
+def written_at(path: Path) -> Seconds:
+    """When the truth was last written, by its file or its log; 0 if it is gone."""
+    found = map(_stat, (path, *logs_of(path)[:1]))
+    return max((each.st_mtime for each in found if each is not None), default=0.0)
+
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:  # asking first would race: the last to close a store drops its log
+        return None
 
 
 def tenant_in(path: Path) -> str | None:
