@@ -19,7 +19,7 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Opened, Source
+from feather_memory.agent import Opened, Source, same_id
 
 Vectors = list[list[float]] | None
 """One a text; None where the store embeds by itself, or goes by words alone."""
@@ -46,7 +46,7 @@ class Bound:
     """
 
     def __init__(self, source: Source, embed_model: BaseEmbedding | None = None) -> None:
-        self._source = source.bound()
+        self.source = source.bound()
         # A pool may have another store of the tenant at each call; what else there is stays.
         self._opened = None if isinstance(source.given, TenantPool) else source.opened()
         self._model = embed_model
@@ -54,7 +54,7 @@ class Bound:
 
     def opened(self) -> Opened:
         """What a call reads and writes."""
-        return self._opened or self._source.opened()
+        return self._opened or self.source.opened()
 
     def model(self) -> BaseEmbedding | None:
         """What embeds; None where the store does, or where there are only words.
@@ -111,69 +111,85 @@ def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
     return model
 
 
-# What this process has for a handle that is plain data, by kind and real path. What is open is
-# its owner's to keep alive; models are shared objects, and a handle that comes back from a
-# workflow's context has nobody else to keep its own.
-_open: WeakValueDictionary[tuple[str, str], Store | TenantPool | ContextLayers] = (
+# What this process has for a handle that is plain data, by kind, real path and, of layers, which
+# they are. What is open is its owner's to keep alive; models are shared objects, and a handle that
+# comes back from a workflow's context has nobody else to keep its own.
+_open: WeakValueDictionary[tuple[str, str, str | None], Store | TenantPool | ContextLayers] = (
     WeakValueDictionary()
 )
 _models: dict[str, BaseEmbedding] = {}
 
 
-def offer(place: str, embed_model: BaseEmbedding | None, **given: Any) -> None:
-    """Let handles of this file or directory use these, as long as there are; the latest wins.
+def offer(place: str, source: Source) -> None:
+    """Let handles of this file or directory use what is open there; the latest wins.
 
     Args:
         place: Where the file or directory is.
-        embed_model: What embeds for it.
-        given: What is open there, as `store`, `pool` or `layers`; None for nothing.
+        source: What is open there. It is used as long as its owner keeps it open.
     """
+    (kind, given), _ = source.arguments.items()
+    _open[kind, os.path.realpath(place), digest_of(source)] = given
+
+
+def model_for(place: str, given: BaseEmbedding | None = None) -> BaseEmbedding | None:
+    """What embeds for handles of this file or directory: what is given, from now on, or was."""
     key = os.path.realpath(place)
-    _open.update({(kind, key): each for kind, each in given.items() if each is not None})
-    if embed_model is not None:
-        _models[key] = embed_model
+    if given is not None:
+        _models[key] = given
+    return _models.get(key)
 
 
-def bound_to(*, path: str | None, directory: str | None, tenant: str, is_layered: bool) -> Bound:
+def digest_of(source: Source) -> str | None:
+    """What layers are known by: their names, files, order and weights. None for anything else."""
+    if not isinstance(source.given, ContextLayers):
+        return None
+    parts: list[str] = []
+    for layer in source.given:
+        weights = f"{layer.weight!r} {layer.time_weight!r} {layer.hops}"
+        parts += [layer.name, os.path.realpath(layer.store.path), weights]
+    return same_id(*parts)
+
+
+def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: str | None) -> Bound:
     """What a handle's file means here: what is open already, else a store that is opened.
 
     Args:
         path: The file; or None,
         directory: where the tenant's file is in this directory.
         tenant: Whose file it must be.
-        is_layered: Whether the file is the nearest of layers, which are read together.
+        layers: The digest of the layers of which the file is the nearest; None for it alone.
 
     Raises:
         WrongTenantError: It is another tenant's.
-        ParameterError: Nobody in this process has such layers.
+        ParameterError: Nobody in this process has these layers open.
     """
-    model = _models.get(os.path.realpath(path or directory or ""))
-    place = _in_directory(directory, tenant) if path is None else _at(path, is_layered=is_layered)
-    return Bound(Source.chosen("FeatherMemory", tenant=tenant, **place), model)
+    place = _in_directory(directory, tenant) if path is None else _at(path, layers)
+    source = Source.chosen("FeatherMemory", tenant=tenant, **place)
+    return Bound(source, model_for(path or directory or ""))
 
 
 def _in_directory(directory: str | None, tenant: str) -> dict[str, Any]:
     folder = directory or ""
-    pool = _open.get(("pool", os.path.realpath(folder)))
+    pool = _open.get(("pool", os.path.realpath(folder), None))
     if isinstance(pool, TenantPool) and _answers(pool, tenant):
         return {"pool": pool}
     with TenantPool(folder) as names:
-        return _at(str(names.path_of(tenant)), is_layered=False)
+        return _at(str(names.path_of(tenant)), None)
 
 
-def _at(path: str, *, is_layered: bool) -> dict[str, Any]:
-    key = os.path.realpath(path)
-    if is_layered:
-        layers = _open.get(("layers", key))
-        if layers is None:
-            raise ParameterError(
-                f"a FeatherMemory reads {path!r} with other layers, which are not open here: give "
-                "FeatherMemory.from_defaults(layers=) them first"
-            )
-        return {"layers": layers}
-    store = _open.get(("store", key))
-    is_open = isinstance(store, Store) and store.plumbing.is_open
-    return {"store": store} if is_open else {"path": path}
+def _at(path: str, digest: str | None) -> dict[str, Any]:
+    kind = "store" if digest is None else "layers"
+    found = _open.get((kind, os.path.realpath(path), digest))
+    if isinstance(found, Store | ContextLayers):
+        stores = Opened.of(found).stores.values()
+        if all(store.plumbing.is_open for store in stores):
+            return {kind: found}
+    if digest is None:
+        return {"path": path}
+    raise ParameterError(
+        f"a FeatherMemory reads {path!r} with other layers, which are not open here: give "
+        "FeatherMemory.from_defaults(layers=) them first"
+    )
 
 
 def _answers(pool: TenantPool, tenant: str) -> bool:
