@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from llama_index.core import Settings
@@ -97,6 +97,9 @@ class Bound:
         if model is None or not texts:
             return None
         return await model.aget_text_embedding_batch(list(texts))
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self  # a model has clients and locks: a copy of whoever asks it asks the same
 
 
 def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
