@@ -20,6 +20,7 @@ from feather_memory.agent import (
     answer_of,
     done,
     known_turn,
+    named_too,
     shown_too,
     take_back,
 )
@@ -135,7 +136,7 @@ class MemoryFeedback:
         """Undo feedback of a kind. The text of a correction stays; `unsupersede` undoes that."""
         opened = self._bound.opened()
         name, _ = _meant(opened, about, turn)
-        return take_back(opened, name, kind)
+        return take_back(opened, _logged_as(opened, name), kind)
 
     def _done(
         self, about: Any, act: Act, turn: str | None, memory_ids: Sequence[str] | None
@@ -146,6 +147,9 @@ class MemoryFeedback:
         if strangers:
             raise ParameterError(f"the answer was not made of {strangers[0]!r}")
         vectors = None if act.correction is None else self._bound.vectors([act.correction])
+        logged = _logged_as(opened, name)
+        if act.correction is None or not named_too(opened, logged, name):
+            name = logged  # else by the plain name, by which the answer knows its turn
         shown_too(opened, own, name)  # there may be no turn at all, or somebody else showed them
         if memory_ids is None and act.copied_text is None and own:
             memory_ids = own
@@ -168,7 +172,12 @@ def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, list[str]
                 "or with turn=, an answer's turn says what it was made of"
             )
         name = named or answer_of(found, _said(about))
-    return known_turn(opened, [name, retrieved_only(name)]), found
+    return name, found
+
+
+def _logged_as(opened: Opened, turn: str) -> str:
+    """The name under which is logged what the turn was shown, or if nothing was, retrieved."""
+    return known_turn(opened, [turn, retrieved_only(turn)])
 
 
 def _held(opened: Opened, ids: Iterable[str]) -> list[str]:
