@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -75,13 +76,13 @@ class Bound:
         return self._model if self._is_resolved else await asyncio.to_thread(self.model)
 
     def query_vector(self, texts: Sequence[str]) -> list[float] | None:
-        """The vector of a query that may be put in several ways."""
-        model = self.model()
+        """The vector of a query that may be put in several ways; None if it says nothing."""
+        model = self.model() if any(map(str.strip, texts)) else None
         return None if model is None else model.get_agg_embedding_from_queries(list(texts))
 
     async def aquery_vector(self, texts: Sequence[str]) -> list[float] | None:
         """As `query_vector`, without holding up the loop."""
-        model = await self.amodel()
+        model = await self.amodel() if any(map(str.strip, texts)) else None
         return None if model is None else await model.aget_agg_embedding_from_queries(list(texts))
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
@@ -123,22 +124,20 @@ _open: WeakValueDictionary[tuple[str, str, str | None], Store | TenantPool | Con
 _models: dict[str, BaseEmbedding] = {}
 
 
-def offer(place: str, source: Source) -> None:
-    """Let handles of this file or directory use what is open there; the latest wins.
+def offer(place: str, source: Source | None, model: BaseEmbedding | None) -> BaseEmbedding | None:
+    """Let handles of this file or directory use these; the latest wins. What embeds for it.
 
     Args:
         place: Where the file or directory is.
-        source: What is open there. It is used as long as its owner keeps it open.
+        source: What is open there, as long as its owner keeps it open.
+        model: Embeds for it from now on; None for what did before.
     """
-    (kind, given), _ = source.arguments.items()
-    _open[kind, os.path.realpath(place), digest_of(source)] = given
-
-
-def model_for(place: str, given: BaseEmbedding | None = None) -> BaseEmbedding | None:
-    """What embeds for handles of this file or directory: what is given, from now on, or was."""
     key = os.path.realpath(place)
-    if given is not None:
-        _models[key] = given
+    if source is not None:
+        (kind, given), _ = source.arguments.items()
+        _open[kind, key, digest_of(source)] = given
+    if model is not None:
+        _models[key] = model
     return _models.get(key)
 
 
@@ -146,11 +145,11 @@ def digest_of(source: Source) -> str | None:
     """What layers are known by: their names, files, order and weights. None for anything else."""
     if not isinstance(source.given, ContextLayers):
         return None
-    parts: list[str] = []
-    for layer in source.given:
-        weights = f"{layer.weight!r} {layer.time_weight!r} {layer.hops}"
-        parts += [layer.name, os.path.realpath(layer.store.path), weights]
-    return same_id(*parts)
+    parts = (
+        (each.name, os.path.realpath(each.store.path), each.weight, each.time_weight, each.hops)
+        for each in source.given
+    )
+    return same_id(*map(repr, parts))
 
 
 def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: str | None) -> Bound:
@@ -166,17 +165,18 @@ def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: st
         WrongTenantError: It is another tenant's.
         ParameterError: Nobody in this process has these layers open.
     """
-    place = _in_directory(directory, tenant) if path is None else _at(path, layers)
-    source = Source.chosen("FeatherMemory", tenant=tenant, **place)
-    return Bound(source, model_for(path or directory or ""))
+    place = _in_directory(directory or "", tenant) if path is None else _at(path, layers)
+    model = _models.get(os.path.realpath(path or directory or ""))
+    return Bound(Source.chosen("FeatherMemory", tenant=tenant, **place), model)
 
 
-def _in_directory(directory: str | None, tenant: str) -> dict[str, Any]:
-    folder = directory or ""
-    pool = _open.get(("pool", os.path.realpath(folder), None))
-    if isinstance(pool, TenantPool) and _answers(pool, tenant):
-        return {"pool": pool}
-    with TenantPool(folder) as names:
+def _in_directory(directory: str, tenant: str) -> dict[str, Any]:
+    pool = _open.get(("pool", os.path.realpath(directory), None))
+    if isinstance(pool, TenantPool):
+        with suppress(ClosedStoreError):
+            pool.get(tenant)
+            return {"pool": pool}
+    with TenantPool(directory) as names:
         return _at(str(names.path_of(tenant)), None)
 
 
@@ -193,11 +193,3 @@ def _at(path: str, digest: str | None) -> dict[str, Any]:
         f"a FeatherMemory reads {path!r} with other layers, which are not open here: give "
         "FeatherMemory.from_defaults(layers=) them first"
     )
-
-
-def _answers(pool: TenantPool, tenant: str) -> bool:
-    try:
-        pool.get(tenant)
-    except ClosedStoreError:
-        return False
-    return True

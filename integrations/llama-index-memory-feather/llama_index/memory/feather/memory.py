@@ -15,7 +15,8 @@ from llama_index.core.memory import BaseMemory
 from llama_index.memory.feather._conversation import Question, Transcript, said_in, unfenced
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Telling
-from llama_index.memory.feather._source import Bound, bound_to, digest_of, model_for, offer
+from llama_index.memory.feather._queries import reject
+from llama_index.memory.feather._source import Bound, bound_to, digest_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
@@ -150,10 +151,8 @@ class FeatherMemory(Telling, BaseMemory):
             session_id=uuid4().hex if session_id is None else session_id,
             **fields,
         )
-        model = model_for(place, embed_model)
-        if source is not None:
-            offer(place, source)
-            memory._bound = Bound(source, model)
+        model = offer(place, source, embed_model)
+        memory._bound = None if source is None else Bound(source, model)
         memory._bind()
         if chat_history is not None:
             memory.set(list(chat_history))
@@ -174,7 +173,7 @@ class FeatherMemory(Telling, BaseMemory):
             initial_token_count: How much of `token_limit` is taken by what else the model is told.
             unknown: Refused.
         """
-        _refuse(unknown)
+        reject(unknown, "get")
         prompt = self._prompt(input, initial_token_count)
         if prompt.question.text is None:
             return prompt.messages
@@ -190,7 +189,7 @@ class FeatherMemory(Telling, BaseMemory):
         **unknown: Any,
     ) -> list[ChatMessage]:
         """As `get`, without holding up the loop."""
-        _refuse(unknown)
+        reject(unknown, "aget")
         prompt = await asyncio.to_thread(self._prompt, input, initial_token_count)
         if prompt.question.text is None:
             return prompt.messages
@@ -258,7 +257,7 @@ class FeatherMemory(Telling, BaseMemory):
     def to_dict(self, **options: Any) -> dict[str, Any]:
         """Its fields. In this process they mean the layers that it reads itself, while it does."""
         if self._bound is not None and self.layers_digest is not None and self.path is not None:
-            offer(self.path, self._bound.source)
+            offer(self.path, self._bound.source, None)
         return super().to_dict(**options)
 
     # Equal by what it says, not by which of two equal stores it found in this process.
@@ -310,11 +309,6 @@ class _Prompt:
 
     messages: list[ChatMessage]
     question: Question
-
-
-def _refuse(unknown: dict[str, Any]) -> None:
-    if unknown:
-        raise ParameterError(f"a FeatherMemory has no use for {min(unknown)!r}")
 
 
 def _inserted(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, get_args
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -12,7 +12,7 @@ from llama_index.core.tools import FunctionTool, ToolOutput
 from llama_index.memory.feather._conversation import current_turn, said_now
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._prompt import tokens_of
-from llama_index.memory.feather._source import Bound, Vectors
+from llama_index.memory.feather._source import Bound
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
@@ -40,8 +40,7 @@ class RememberInput(BaseModel):
     text: str = Field(description="One fact, as a whole sentence that is clear by itself")
     key: str | None = Field(
         default=None,
-        description="What the fact is the current value of, such as 'python.version', if it may "
-        "change. A fact remembered under the same key before is replaced",
+        description="What it is the value of, such as 'diet'; it replaces what was remembered so",
     )
 
 
@@ -106,12 +105,10 @@ class _Tools:
 
     def recall(self) -> FunctionTool:
         def call(query: str) -> ToolOutput:
-            vector = self._bound.query_vector([query]) if query.strip() else None
-            return tell(vector, query)
+            return tell(self._bound.query_vector([query]), query)
 
         async def acall(query: str) -> ToolOutput:
-            vector = await self._bound.aquery_vector([query]) if query.strip() else None
-            return await asyncio.to_thread(tell, vector, query)
+            return await asyncio.to_thread(tell, await self._bound.aquery_vector([query]), query)
 
         def tell(vector: list[float] | None, query: str) -> ToolOutput:
             found = told(
@@ -139,15 +136,14 @@ class _Tools:
             opened, turn = self._bound.opened(), current_turn()
             id_ = None if turn is None else same_id(self._context["session"], turn, key, text)
             memory = opened.writes.add(text, id=id_, key=key, vector=vector, **self._context)
-            return _noted(memory, memory.supersedes)
+            return _noted(memory)
 
         return self._writing("remember", RememberInput, write)
 
     def correct(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, memory_id: str) -> str:
             # The turn in which a mistake is corrected is not the one in which it was made.
-            new = correct(self._bound.opened(), memory_id, text, vector=vector)
-            return _noted(new, [memory_id])
+            return _noted(correct(self._bound.opened(), memory_id, text, vector=vector))
 
         return self._writing("correct", CorrectInput, write)
 
@@ -157,20 +153,18 @@ class _Tools:
         """A tool that embeds a text, then writes it; its async twin holds nobody up."""
 
         def call(text: str, **named: str | None) -> str:
-            return write(_first(self._bound.vectors([text])), text, **named)
+            made = self._bound.vectors([text])
+            return write(made[0] if made else None, text, **named)
 
         async def acall(text: str, **named: str | None) -> str:
-            vector = _first(await self._bound.avectors([text]))
-            return await asyncio.to_thread(write, vector, text, **named)
+            made = await self._bound.avectors([text])
+            return await asyncio.to_thread(write, made[0] if made else None, text, **named)
 
         return _tool(name, schema, call, acall)
 
 
 def _tool(
-    name: ToolName,
-    schema: type[BaseModel],
-    call: Callable[..., str | ToolOutput],
-    acall: Callable[..., Awaitable[str | ToolOutput]],
+    name: ToolName, schema: type[BaseModel], call: Callable[..., Any], acall: Callable[..., Any]
 ) -> FunctionTool:
     return FunctionTool.from_defaults(
         fn=call,
@@ -182,10 +176,6 @@ def _tool(
     )
 
 
-def _first(vectors: Vectors) -> list[float] | None:
-    return vectors[0] if vectors else None
-
-
-def _noted(memory: Memory, replaced: Sequence[str]) -> str:
-    said = f"Remembered as {memory.id}"
-    return f"{said}; it replaces {', '.join(replaced)}" if replaced else said
+def _noted(memory: Memory) -> str:
+    replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
+    return f"Remembered as {memory.id}{replaced}"
