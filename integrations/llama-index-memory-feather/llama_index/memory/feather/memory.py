@@ -140,7 +140,7 @@ class FeatherMemory(Telling, BaseMemory):
         if tenant is None:
             raise ParameterError("name the tenant= whose memory it is; there is no default")
         if not isinstance(place, str | os.PathLike):
-            raise ParameterError(f"a FeatherMemory's place is a path, got {place!r:.80}")
+            raise ParameterError(f"the path or directory of a FeatherMemory is no {place!r:.80}")
         place = os.fspath(place)
         is_folder = pool is not None or directory is not None
         memory = cls(
