@@ -195,6 +195,12 @@ def test_what_others_own_neither_rests_nor_closes(pool, layers):
     assert pool.get("alice").plumbing.is_open
 
 
+def test_a_copy_of_what_is_opened_reads_the_same(store, layers):
+    """Stores are open files, which cannot be copied; whoever holds them can."""
+    for opened in (Opened.of(store), Opened.of(layers)):
+        assert copy.deepcopy(opened).stores == opened.stores
+
+
 def test_copies_of_a_source_name_the_same_store(store):
     source = Source.chosen("Door", store=store)
 

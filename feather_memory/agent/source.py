@@ -74,6 +74,9 @@ class Opened:
             return {None: self.reads}
         return {layer.name: layer.store for layer in self.reads}
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self  # stores are open files: a copy of whoever reads them reads the same
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

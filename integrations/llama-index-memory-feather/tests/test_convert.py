@@ -14,6 +14,7 @@ from llama_index.core.schema import (
     ImageNode,
     IndexNode,
     MediaResource,
+    MetadataMode,
     Node,
     NodeRelationship,
     ObjectType,
@@ -165,6 +166,24 @@ def test_a_memory_that_is_no_node_is_a_text_node(store: Store):
     assert type(back) is TextNode
     assert (back.node_id, back.text, back.metadata) == ("m", "Alice likes tea", {"topic": "drinks"})
     assert (back.embedding, back.relationships) == (None, {})
+
+
+def test_what_is_noted_of_something_said_is_hidden_and_the_users_own_is_not(store: Store):
+    """The names are common words: a memory that is nobody's saying may have them for itself."""
+    marked = {"turn": "left", "message_id": "m7", "conversation_turn": "c", "team": "web"}
+    said = to_node(store.add("I drink tea", role="user", metadata=marked))
+    own = to_node(store.add("The road bends", metadata=marked))
+    talk = store.add("I drink milk", role="user", session="s", metadata=marked)
+    store.recall("milk", turn="t")
+    store.feedback("t", "corrected", memory_ids=[talk.id], correction="I drink water")
+    (corrected,) = (to_node(hit.memory) for hit in store.search("water", k=1))
+    counted = to_node(store.add("The third move", role="user", metadata={"turn": 3}))
+
+    for mode in (MetadataMode.LLM, MetadataMode.EMBED):
+        assert said.get_content(mode) == "team: web\n\nI drink tea"
+        assert corrected.get_content(mode) == "team: web\n\nI drink water"
+        assert all(f"{name}: {value}" in own.get_content(mode) for name, value in marked.items())
+        assert "turn: 3" in counted.get_content(mode)
 
 
 def test_a_text_that_was_corrected_shows_in_the_node(store: Store):

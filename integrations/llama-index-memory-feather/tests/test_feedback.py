@@ -31,6 +31,7 @@ from llama_index.memory.feather import (
     FeatherVectorStore,
     MemoryFeedback,
     current_turn,
+    feather_tools,
     feather_turn,
 )
 
@@ -41,6 +42,8 @@ from feather_memory import (
     Store,
     UnknownTurnError,
 )
+
+from .conversation import assistant, user
 
 
 @pytest.fixture
@@ -374,6 +377,40 @@ class TestAttribution:
             engine.chat("green tea")
 
         assert "tea" in ids(feedback.like("t"))
+
+    @pytest.mark.parametrize("is_watched", [True, False])
+    def test_a_correction_of_what_was_only_retrieved_retires_the_answer_too(
+        self, session, alice, embed_model, is_watched
+    ):
+        tea = alice.add("Alice drinks green tea")
+        handler = FeatherAttributionHandler(alice)
+        if is_watched:
+            handler.install()
+        try:
+            with feather_turn("t"):
+                FeatherRetriever(store=alice).retrieve("green tea")
+                session("monday").put_messages([user("What tea?"), assistant("You drink green")])
+            feedback = MemoryFeedback(alice, embed_model=embed_model)
+            for _ in range(2):
+                feedback.corrected("t", "Alice drinks oolong", memory_ids=[tea.id])
+        finally:
+            handler.uninstall()
+
+        current = {memory.text for memory in alice.iterate() if not memory.superseded_by}
+        assert current == {"What tea?", "Alice drinks oolong"}
+        assert [s.kind for s in alice.signals(tea.id)] == ["corrected"]
+        assert ids(feedback.take_back("t", "corrected")) == [tea.id]
+
+    def test_what_a_tool_puts_before_a_model_was_shown(self, handler, store, feedback):
+        store.add("Alice drinks green tea", id="tea")
+        store.add("Alice wears green", id="dress")
+        (recall,) = feather_tools(store, names=["recall"], similarity_top_k=1)
+
+        with feather_turn("t"):
+            FeatherRetriever(store=store).retrieve("green")
+            recall.call(query="green tea")
+
+        assert ids(feedback.like("t")) == ["tea"]
 
     def test_a_memory_and_a_retriever_of_one_store_count_once_a_turn(self, tmp_path):
         with Store.open(tmp_path / "both.feather", tenant="alice") as both:

@@ -6,7 +6,7 @@ import pytest
 from llama_index.core.llms import ChatMessage
 from llama_index.memory.feather import FeatherMemory, feather_turn
 
-from feather_memory import EdgeType, ParameterError
+from feather_memory import EdgeType
 from feather_memory.agent import NOTE
 
 from .conftest import HashEmbedding
@@ -250,7 +250,7 @@ class TestLimits:
             memory.put_messages([user(f"{n} one two three four"), assistant(f"{n} five six")])
 
         assert len(memory.get(initial_token_count=20)) < len(memory.get())
-        with pytest.raises(ParameterError, match="session"):
+        with pytest.raises(TypeError, match="session"):
             memory.get(session="monday")
 
     def test_the_last_turn_and_the_system_message_are_always_given(self, session):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import pytest
@@ -47,6 +48,17 @@ async def test_a_short_conversation_is_remembered_without_waiting_for_an_overflo
 
     assert 'role="user">I drink green tea</memory>' in messages[0].content
     assert [m.session for m in store.iterate()] == ["monday", "tuesday"]
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda m: m.model_copy(deep=True)])
+async def test_a_copy_of_a_memory_or_its_block_knows_the_same(memory_of, block, copied):
+    monday = memory_of("monday")
+    await monday.aput(user("I drink green tea"))
+    await monday.aget()
+
+    (again,) = copied(monday).memory_blocks
+    for one in (again, copied(block)):
+        assert "green tea" in await one.aget([user("What tea do I drink?")], session_id="s")
 
 
 async def test_the_question_itself_and_its_conversation_are_not_told_again(memory_of):

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from feather_memory import (
     ContextLayers,
+    Layer,
     MissingEmbedderError,
     ParameterError,
     Scoring,
@@ -29,6 +30,16 @@ from feather_memory.testing import HashEmbedder
 
 from .conversation import texts, user
 
+CARRIED = (
+    lambda m: FeatherMemory.from_dict(json.loads(json.dumps(m.to_dict()))),
+    lambda m: FeatherMemory.from_json(m.to_json()),
+    lambda m: pickle.loads(pickle.dumps(m)),
+    copy.copy,
+    copy.deepcopy,
+    lambda m: m.model_copy(deep=True),
+)
+"""The ways in which a memory is copied, or written down and restored."""
+
 
 class TestHandle:
     def test_it_is_neither_empty_nor_sized(self, session):
@@ -39,17 +50,7 @@ class TestHandle:
         assert not hasattr(memory, "__len__")
         assert memory.get_all() == []
 
-    @pytest.mark.parametrize(
-        "carried",
-        [
-            lambda m: FeatherMemory.from_dict(json.loads(json.dumps(m.to_dict()))),
-            lambda m: FeatherMemory.from_json(m.to_json()),
-            lambda m: pickle.loads(pickle.dumps(m)),
-            copy.copy,
-            copy.deepcopy,
-            lambda m: m.model_copy(deep=True),
-        ],
-    )
+    @pytest.mark.parametrize("carried", CARRIED)
     def test_it_comes_back_equal_and_means_the_same_conversation(self, session, carried):
         memory = session("monday", scoring=Scoring(time_weight=0.3), max_tokens=90)
         memory.put(user("I drink green tea"))
@@ -78,6 +79,18 @@ class TestHandle:
             FeatherMemory(path="a", session_id="s")
         with pytest.raises(TenantNameError):
             FeatherMemory.from_defaults(directory=tmp_path / "d", tenant="a" * 256)
+
+    @pytest.mark.parametrize("name", ["path", "directory"])
+    def test_what_is_open_is_no_path(self, alice, tmp_path, name, monkeypatch):
+        """A file named after an object would have been made, and remembered into."""
+        monkeypatch.chdir(tmp_path)
+        with TenantPool(tmp_path / "pool") as pool:
+            before = sorted(tmp_path.iterdir())
+            for wrong in (ContextLayers(user=alice), pool, alice):
+                with pytest.raises(ParameterError, match="path"):
+                    FeatherMemory.from_defaults(**{name: wrong}, tenant="alice")
+
+            assert sorted(tmp_path.iterdir()) == before
 
     def test_another_tenant_s_file_is_refused(self, alice, store):
         with pytest.raises(WrongTenantError):
@@ -154,18 +167,67 @@ class TestLayers:
         assert again == memory
         assert "green tea" in again.get(input="who drinks tea?")[0].content
 
-    def test_without_them_it_is_refused_rather_than_read_alone(self, layers, alice):
+    @pytest.mark.parametrize("carried", CARRIED)
+    def test_a_copy_never_reads_another_caller_s_layers(self, layers, alice, tmp_path, carried):
+        """Alice is in two teams: what one knows is none of the other's business."""
+        with Store.open(tmp_path / "other-team.feather", tenant="other") as other:
+            other.add("The other team drinks black tea on Mondays")
+            ours = FeatherMemory.from_defaults(layers=layers, session_id="s")
+            others = ContextLayers(user=alice, team=other)
+            theirs = FeatherMemory.from_defaults(layers=others, session_id="s")
+
+            again, also = carried(ours), carried(theirs)
+
+            assert (again == ours, also == theirs, again == also) == (True, True, False)
+            for memory, told, secret in ((again, "green", "black"), (also, "black", "green")):
+                (answer,) = memory.get(input="which team drinks tea?")
+                assert told in answer.content
+                assert secret not in answer.content
+
+    @pytest.mark.parametrize("carried", CARRIED)
+    def test_a_copy_outlives_another_caller_of_the_same_layers(self, layers, alice, store, carried):
+        memory = FeatherMemory.from_defaults(layers=layers, session_id="s")
+        FeatherMemory.from_defaults(layers=ContextLayers(user=alice, team=store), session_id="s")
+        gc.collect()
+
+        assert "green tea" in carried(memory).get(input="who drinks tea?")[0].content
+
+    @pytest.mark.parametrize(
+        "changed", [{"weight": 0.5}, {"name": "other"}, {"time_weight": 0.5}, {"hops": 0}]
+    )
+    def test_layers_that_rank_otherwise_are_others(self, layers, alice, store, changed):
+        memory = FeatherMemory.from_defaults(layers=layers, session_id="s")
+        usual = {"name": "team", "weight": 0.9, "time_weight": 0.25}
+        team = Layer(**{**usual, **changed}, store=store)
+        other = FeatherMemory.from_defaults(
+            layers=ContextLayers(user=alice, layers=[team]), session_id="s"
+        )
+
+        assert other != memory
+
+    def test_layers_of_which_one_is_closed_are_not_open(self, alice, tmp_path):
+        with Store.open(tmp_path / "team.feather", tenant="team") as team:
+            layers = ContextLayers(user=alice, team=team)
+            data = FeatherMemory.from_defaults(layers=layers, session_id="s").to_dict()
+
+        with pytest.raises(ParameterError, match="layers"):
+            FeatherMemory.from_dict(data).get_all()
+
+    def test_without_them_it_is_refused_rather_than_read_alone(self, alice, store):
         alone = FeatherMemory.from_defaults(store=alice, session_id="s")
+        layers = ContextLayers(user=alice, team=store)
         data = FeatherMemory.from_defaults(layers=layers, session_id="s").to_dict()
+        elsewhere = {**data, "path": f"{data['path']}-elsewhere"}
+        with pytest.raises(ParameterError, match="layers"):
+            FeatherMemory.from_dict(elsewhere).get_all()
         del layers
         gc.collect()
 
         assert alone.get(input="who drinks tea?") == []
-        elsewhere = {**data, "path": f"{data['path']}-elsewhere"}
         with pytest.raises(ParameterError, match="layers"):
-            FeatherMemory.from_dict(elsewhere).get(input="who drinks tea?")
+            FeatherMemory.from_dict(data).get(input="who drinks tea?")
         with pytest.raises(ValidationError, match="layers"):
-            FeatherMemory(directory="d", is_layered=True, tenant="alice", session_id="s")
+            FeatherMemory(directory="d", layers_digest="x", tenant="alice", session_id="s")
 
     def test_another_tenant_s_are_refused(self, layers, store):
         with pytest.raises(WrongTenantError):

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import math
+import threading
 import time
 from datetime import timedelta
 from typing import Any
@@ -14,6 +16,7 @@ from llama_index.core.schema import MetadataMode
 from llama_index.core.tools import RetrieverTool
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.memory.feather import FeatherRetriever, feather_turn
+from pydantic import PrivateAttr
 
 from feather_memory import (
     ContextLayers,
@@ -226,6 +229,21 @@ async def test_layers_are_read_together_with_their_filters(store, tmp_path):
         assert team.check() == []
 
 
+def test_a_copy_asks_the_same_store_by_the_same_model(store, tmp_path):
+    """Neither an open file nor a model with its clients can be copied."""
+    store.add("Deploys are on Monday")
+    model = Connected()
+    with Store.open(tmp_path / "team.feather") as team:
+        layers = ContextLayers(user=store, team=team)
+        for place in ({"store": store}, {"layers": layers}):
+            original = FeatherRetriever(**place, embed_model=model)
+            for copied in (copy.copy, copy.deepcopy):
+                (node,) = copied(original).retrieve("deploys")
+
+                assert node.text == "Deploys are on Monday"
+    assert model.calls == ["query"] * 4
+
+
 def test_reinforcement_can_be_switched_off(filled, embed_model):
     retriever = FeatherRetriever(store=filled, embed_model=embed_model, reinforce=False)
 
@@ -355,6 +373,12 @@ async def test_a_fusion_of_retrievers_shows_each_memory_once(filled, embed_model
 
     assert len(set(ids(found))) == len(found) == 3
     assert ids(coming) == ids(found)
+
+
+class Connected(HashEmbedding):
+    """A model with something that only the process has, such as a client's lock."""
+
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
 
 
 class SlowQueries(HashEmbedding):

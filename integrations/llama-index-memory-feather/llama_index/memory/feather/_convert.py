@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 from llama_index.core.schema import (
     BaseNode,
@@ -26,7 +26,7 @@ from llama_index.core.schema import (
 )
 
 from feather_memory import F, Hit, InvalidMetadataError, Memory, ParameterError
-from feather_memory.agent import EXCHANGE, MESSAGE, TURN
+from feather_memory.agent import EXCHANGE, MESSAGE, TURN, Role
 
 RESERVED: Final = "llama_index"
 """The key of a Memory's metadata under which a node's other fields are kept."""
@@ -90,7 +90,9 @@ def to_node(memory: Memory, *, with_embedding: bool = False) -> BaseNode:
     if isinstance(kept, dict) and kept.get("kind") in _KINDS:
         del metadata[RESERVED]
     else:
-        marks = [name for name in _MARKS if name in metadata]
+        # Said, or a correction of it, which has them too; else they are the user's own, by chance.
+        is_said = memory.role in get_args(Role) or bool(memory.session and memory.supersedes)
+        marks = [name for name in _MARKS if is_said and isinstance(metadata.get(name), str)]
         kept = {f"excluded_{use}_metadata_keys": marks for use in ("llm", "embed") if marks}
     kind = _KINDS[kept.get("kind", TextNode.class_name())]
     fields = {**_restored(kept, metadata), "id_": memory.id, "metadata": metadata}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterable, Sequence
-from typing import Any
+from contextlib import suppress
+from typing import Any, Self
 from weakref import WeakValueDictionary
 
 from llama_index.core import Settings
@@ -19,7 +20,7 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Opened, Source
+from feather_memory.agent import Opened, Source, same_id
 
 Vectors = list[list[float]] | None
 """One a text; None where the store embeds by itself, or goes by words alone."""
@@ -46,7 +47,7 @@ class Bound:
     """
 
     def __init__(self, source: Source, embed_model: BaseEmbedding | None = None) -> None:
-        self._source = source.bound()
+        self.source = source.bound()
         # A pool may have another store of the tenant at each call; what else there is stays.
         self._opened = None if isinstance(source.given, TenantPool) else source.opened()
         self._model = embed_model
@@ -54,7 +55,7 @@ class Bound:
 
     def opened(self) -> Opened:
         """What a call reads and writes."""
-        return self._opened or self._source.opened()
+        return self._opened or self.source.opened()
 
     def model(self) -> BaseEmbedding | None:
         """What embeds; None where the store does, or where there are only words.
@@ -75,13 +76,13 @@ class Bound:
         return self._model if self._is_resolved else await asyncio.to_thread(self.model)
 
     def query_vector(self, texts: Sequence[str]) -> list[float] | None:
-        """The vector of a query that may be put in several ways."""
-        model = self.model()
+        """The vector of a query that may be put in several ways; None if it says nothing."""
+        model = self.model() if any(map(str.strip, texts)) else None
         return None if model is None else model.get_agg_embedding_from_queries(list(texts))
 
     async def aquery_vector(self, texts: Sequence[str]) -> list[float] | None:
         """As `query_vector`, without holding up the loop."""
-        model = await self.amodel()
+        model = await self.amodel() if any(map(str.strip, texts)) else None
         return None if model is None else await model.aget_agg_embedding_from_queries(list(texts))
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
@@ -98,6 +99,9 @@ class Bound:
             return None
         return await model.aget_text_embedding_batch(list(texts))
 
+    def __deepcopy__(self, _: dict[int, Any]) -> Self:
+        return self  # a model has clients and locks: a copy of whoever asks it asks the same
+
 
 def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
     # `Settings.embed_model` would make OpenAI's where the application has set none.
@@ -111,74 +115,81 @@ def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
     return model
 
 
-# What this process has for a handle that is plain data, by kind and real path. What is open is
-# its owner's to keep alive; models are shared objects, and a handle that comes back from a
-# workflow's context has nobody else to keep its own.
-_open: WeakValueDictionary[tuple[str, str], Store | TenantPool | ContextLayers] = (
+# What this process has for a handle that is plain data, by kind, real path and, of layers, which
+# they are. What is open is its owner's to keep alive; models are shared objects, and a handle that
+# comes back from a workflow's context has nobody else to keep its own.
+_open: WeakValueDictionary[tuple[str, str, str | None], Store | TenantPool | ContextLayers] = (
     WeakValueDictionary()
 )
 _models: dict[str, BaseEmbedding] = {}
 
 
-def offer(place: str, embed_model: BaseEmbedding | None, **given: Any) -> None:
-    """Let handles of this file or directory use these, as long as there are; the latest wins.
+def offer(place: str, source: Source | None, model: BaseEmbedding | None) -> BaseEmbedding | None:
+    """Let handles of this file or directory use these; the latest wins. What embeds for it.
 
     Args:
         place: Where the file or directory is.
-        embed_model: What embeds for it.
-        given: What is open there, as `store`, `pool` or `layers`; None for nothing.
+        source: What is open there, as long as its owner keeps it open.
+        model: Embeds for it from now on; None for what did before.
     """
     key = os.path.realpath(place)
-    _open.update({(kind, key): each for kind, each in given.items() if each is not None})
-    if embed_model is not None:
-        _models[key] = embed_model
+    if source is not None:
+        (kind, given), _ = source.arguments.items()
+        _open[kind, key, digest_of(source)] = given
+    if model is not None:
+        _models[key] = model
+    return _models.get(key)
 
 
-def bound_to(*, path: str | None, directory: str | None, tenant: str, is_layered: bool) -> Bound:
+def digest_of(source: Source) -> str | None:
+    """What layers are known by: their names, files, order and weights. None for anything else."""
+    if not isinstance(source.given, ContextLayers):
+        return None
+    parts = (
+        (each.name, os.path.realpath(each.store.path), each.weight, each.time_weight, each.hops)
+        for each in source.given
+    )
+    return same_id(*map(repr, parts))
+
+
+def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: str | None) -> Bound:
     """What a handle's file means here: what is open already, else a store that is opened.
 
     Args:
         path: The file; or None,
         directory: where the tenant's file is in this directory.
         tenant: Whose file it must be.
-        is_layered: Whether the file is the nearest of layers, which are read together.
+        layers: The digest of the layers of which the file is the nearest; None for it alone.
 
     Raises:
         WrongTenantError: It is another tenant's.
-        ParameterError: Nobody in this process has such layers.
+        ParameterError: Nobody in this process has these layers open.
     """
+    place = _in_directory(directory or "", tenant) if path is None else _at(path, layers)
     model = _models.get(os.path.realpath(path or directory or ""))
-    place = _in_directory(directory, tenant) if path is None else _at(path, is_layered=is_layered)
     return Bound(Source.chosen("FeatherMemory", tenant=tenant, **place), model)
 
 
-def _in_directory(directory: str | None, tenant: str) -> dict[str, Any]:
-    folder = directory or ""
-    pool = _open.get(("pool", os.path.realpath(folder)))
-    if isinstance(pool, TenantPool) and _answers(pool, tenant):
-        return {"pool": pool}
-    with TenantPool(folder) as names:
-        return _at(str(names.path_of(tenant)), is_layered=False)
+def _in_directory(directory: str, tenant: str) -> dict[str, Any]:
+    pool = _open.get(("pool", os.path.realpath(directory), None))
+    if isinstance(pool, TenantPool):
+        with suppress(ClosedStoreError):
+            pool.get(tenant)
+            return {"pool": pool}
+    with TenantPool(directory) as names:
+        return _at(str(names.path_of(tenant)), None)
 
 
-def _at(path: str, *, is_layered: bool) -> dict[str, Any]:
-    key = os.path.realpath(path)
-    if is_layered:
-        layers = _open.get(("layers", key))
-        if layers is None:
-            raise ParameterError(
-                f"a FeatherMemory reads {path!r} with other layers, which are not open here: give "
-                "FeatherMemory.from_defaults(layers=) them first"
-            )
-        return {"layers": layers}
-    store = _open.get(("store", key))
-    is_open = isinstance(store, Store) and store.plumbing.is_open
-    return {"store": store} if is_open else {"path": path}
-
-
-def _answers(pool: TenantPool, tenant: str) -> bool:
-    try:
-        pool.get(tenant)
-    except ClosedStoreError:
-        return False
-    return True
+def _at(path: str, digest: str | None) -> dict[str, Any]:
+    kind = "store" if digest is None else "layers"
+    found = _open.get((kind, os.path.realpath(path), digest))
+    if isinstance(found, Store | ContextLayers):
+        stores = Opened.of(found).stores.values()
+        if all(store.plumbing.is_open for store in stores):
+            return {kind: found}
+    if digest is None:
+        return {"path": path}
+    raise ParameterError(
+        f"a FeatherMemory reads {path!r} with other layers, which are not open here: give "
+        "FeatherMemory.from_defaults(layers=) them first"
+    )

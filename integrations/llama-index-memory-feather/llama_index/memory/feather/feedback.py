@@ -20,6 +20,7 @@ from feather_memory.agent import (
     answer_of,
     done,
     known_turn,
+    named_too,
     shown_too,
     take_back,
 )
@@ -134,18 +135,20 @@ class MemoryFeedback:
     ) -> list[Signal]:
         """Undo feedback of a kind. The text of a correction stays; `unsupersede` undoes that."""
         opened = self._bound.opened()
-        name, _ = _meant(opened, about, turn)
-        return take_back(opened, name, kind)
+        _, logged, _ = _meant(opened, about, turn)
+        return take_back(opened, logged, kind)
 
     def _done(
         self, about: Any, act: Act, turn: str | None, memory_ids: Sequence[str] | None
     ) -> list[Signal]:
         opened = self._bound.opened()
-        name, own = _meant(opened, about, turn)
+        name, logged, own = _meant(opened, about, turn)
         strangers = sorted(set(memory_ids or ()) - set(own)) if own else []
         if strangers:
             raise ParameterError(f"the answer was not made of {strangers[0]!r}")
         vectors = None if act.correction is None else self._bound.vectors([act.correction])
+        if act.correction is None or not named_too(opened, logged, name):
+            name = logged  # else by the plain name, by which the answer knows its turn
         shown_too(opened, own, name)  # there may be no turn at all, or somebody else showed them
         if memory_ids is None and act.copied_text is None and own:
             memory_ids = own
@@ -153,8 +156,8 @@ class MemoryFeedback:
         return done(opened, name, act, memory_ids=memory_ids, vector=vector)
 
 
-def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, list[str]]:
-    """The turn, and ids of the memories that are named; none where all of the turn is meant."""
+def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, str, list[str]]:
+    """The turn, as what it is logged, and ids of the memories named; none where all are meant."""
     settle(opened.reads)
     named = current_turn() if turn is None else turn
     if isinstance(about, str):
@@ -168,7 +171,7 @@ def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, list[str]
                 "or with turn=, an answer's turn says what it was made of"
             )
         name = named or answer_of(found, _said(about))
-    return known_turn(opened, [name, retrieved_only(name)]), found
+    return name, known_turn(opened, [name, retrieved_only(name)]), found
 
 
 def _held(opened: Opened, ids: Iterable[str]) -> list[str]:

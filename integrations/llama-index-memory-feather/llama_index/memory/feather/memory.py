@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -15,7 +15,8 @@ from llama_index.core.memory import BaseMemory
 from llama_index.memory.feather._conversation import Question, Transcript, said_in, unfenced
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Telling
-from llama_index.memory.feather._source import Bound, bound_to, offer
+from llama_index.memory.feather._queries import reject
+from llama_index.memory.feather._source import Bound, bound_to, digest_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
@@ -56,9 +57,9 @@ class FeatherMemory(Telling, BaseMemory):
     """The tenant's file, which is made if there is none."""
     directory: str | None = None
     """Instead, the directory of a `TenantPool`, in which the tenant's file is."""
-    is_layered: bool = False
-    """Whether the file is the nearest of `ContextLayers` that are read together. They are written
-    down nowhere: a handle that comes back needs them open in its process."""
+    layers_digest: str | None = None
+    """Which `ContextLayers` are read together, of which the file is the nearest. They are written
+    down nowhere: a handle that comes back needs the same ones open in its process."""
     tenant: str = Field(min_length=1)
     """Whose memory. There is no default."""
     session_id: str = Field(min_length=1)
@@ -83,8 +84,8 @@ class FeatherMemory(Telling, BaseMemory):
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
         if (self.path is None) == (self.directory is None):
-            raise ParameterError("a FeatherMemory has either a path or a directory")
-        if self.is_layered and self.path is None:
+            raise ParameterError(_ONE_PLACE)
+        if self.layers_digest is not None and self.path is None:
             raise ParameterError("the layers of a FeatherMemory are found by the nearest's path")
         return self
 
@@ -127,27 +128,31 @@ class FeatherMemory(Telling, BaseMemory):
             ParameterError: No tenant, or not one place.
             WrongTenantError: The store is another tenant's.
         """
-        if sum(each is not None for each in (store, pool, layers, path, directory)) != 1:
-            raise ParameterError("give one of store=, pool=, layers=, path= and directory=")
-        place, folder, owner = path, directory, tenant
-        if place is None and folder is None:
+        if path is not None and directory is not None:
+            raise ParameterError(_ONE_PLACE)
+        place, source = path if directory is None else directory, None
+        if place is None or any(each is not None for each in (store, pool, layers)):
             source = Source.chosen(
-                "FeatherMemory", store=store, pool=pool, layers=layers, tenant=tenant
+                cls.__name__, store=store, pool=pool, path=place, layers=layers, tenant=tenant
             )
-            place, folder = (source.path, None) if pool is None else (None, pool.directory)
-            owner = source.owner
-        if owner is None:
+            place = source.path if pool is None else pool.directory
+            tenant = source.owner
+        if tenant is None:
             raise ParameterError("name the tenant= whose memory it is; there is no default")
-        key = str(place if place is not None else folder)
-        offer(key, embed_model, store=store, pool=pool, layers=layers)
+        if not isinstance(place, str | os.PathLike):
+            raise ParameterError(f"the path or directory of a FeatherMemory is no {place!r:.80}")
+        place = os.fspath(place)
+        is_folder = pool is not None or directory is not None
         memory = cls(
-            path=None if place is None else str(place),
-            directory=None if folder is None else str(folder),
-            is_layered=layers is not None,
-            tenant=owner,
+            path=None if is_folder else place,
+            directory=place if is_folder else None,
+            layers_digest=None if source is None else digest_of(source),
+            tenant=tenant,
             session_id=uuid4().hex if session_id is None else session_id,
             **fields,
         )
+        model = offer(place, source, embed_model)
+        memory._bound = None if source is None else Bound(source, model)
         memory._bind()
         if chat_history is not None:
             memory.set(list(chat_history))
@@ -168,7 +173,7 @@ class FeatherMemory(Telling, BaseMemory):
             initial_token_count: How much of `token_limit` is taken by what else the model is told.
             unknown: Refused.
         """
-        _refuse(unknown)
+        reject(unknown, "get")
         prompt = self._prompt(input, initial_token_count)
         if prompt.question.text is None:
             return prompt.messages
@@ -184,7 +189,7 @@ class FeatherMemory(Telling, BaseMemory):
         **unknown: Any,
     ) -> list[ChatMessage]:
         """As `get`, without holding up the loop."""
-        _refuse(unknown)
+        reject(unknown, "aget")
         prompt = await asyncio.to_thread(self._prompt, input, initial_token_count)
         if prompt.question.text is None:
             return prompt.messages
@@ -248,6 +253,13 @@ class FeatherMemory(Telling, BaseMemory):
         self.reset()
         return self._bind().opened().writes.forget(where=F("session") == self.session_id)
 
+    @override
+    def to_dict(self, **options: Any) -> dict[str, Any]:
+        """Its fields. In this process they mean the layers that it reads itself, while it does."""
+        if self._bound is not None and self.layers_digest is not None and self.path is not None:
+            offer(self.path, self._bound.source, None)
+        return super().to_dict(**options)
+
     # Equal by what it says, not by which of two equal stores it found in this process.
     def __eq__(self, other: object) -> bool:
         return type(other) is type(self) and self.to_dict() == other.to_dict()
@@ -269,7 +281,7 @@ class FeatherMemory(Telling, BaseMemory):
                 path=self.path,
                 directory=self.directory,
                 tenant=self.tenant,
-                is_layered=self.is_layered,
+                layers=self.layers_digest,
             )
         return self._bound
 
@@ -288,17 +300,15 @@ class FeatherMemory(Telling, BaseMemory):
         return _inserted(prompt.messages, text, self.insert_method) if text else prompt.messages
 
 
+_ONE_PLACE: Final = "a FeatherMemory has either a path or a directory"
+
+
 @dataclass(frozen=True, slots=True)
 class _Prompt:
     """What goes before a model, and what is asked of what is remembered."""
 
     messages: list[ChatMessage]
     question: Question
-
-
-def _refuse(unknown: dict[str, Any]) -> None:
-    if unknown:
-        raise ParameterError(f"a FeatherMemory has no use for {min(unknown)!r}")
 
 
 def _inserted(

@@ -100,12 +100,7 @@ class FeatherRetriever(BaseRetriever):
         objects: list[IndexNode] | None = None,
         verbose: bool = False,
     ) -> None:
-        super().__init__(
-            callback_manager=callback_manager,
-            object_map=object_map,
-            objects=objects,
-            verbose=verbose,
-        )
+        super().__init__(callback_manager, object_map, objects, verbose)
         source = Source.chosen(
             "FeatherRetriever", store=store, path=path, pool=pool, layers=layers, tenant=tenant
         )

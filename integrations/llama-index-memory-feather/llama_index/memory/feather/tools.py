@@ -8,20 +8,21 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, get_args
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.schema import NodeWithScore
-from llama_index.core.tools import FunctionTool
-from llama_index.memory.feather._conversation import current_turn
-from llama_index.memory.feather._source import Bound, Vectors
-from llama_index.memory.feather.retrievers import FeatherRetriever
+from llama_index.core.tools import FunctionTool, ToolOutput
+from llama_index.memory.feather._conversation import current_turn, said_now
+from llama_index.memory.feather._convert import to_node_with_score
+from llama_index.memory.feather._prompt import tokens_of
+from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
 from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, correct
+from feather_memory.agent import Budget, RecallOptions, Source, correct, same_id, told, unseen
 
 ToolName = Literal["recall", "remember", "correct"]
 
 _DESCRIPTIONS: Final[dict[ToolName, str]] = {
-    "recall": "Search what is remembered about the user. Each line is the id of a memory, and it.",
+    "recall": "Search what is remembered about the user. Returns memories with their ids.",
     "remember": "Remember a fact about the user for later conversations.",
     "correct": "Replace a remembered fact that is no longer true, by the id that recall gave.",
 }
@@ -37,6 +38,10 @@ class RememberInput(BaseModel):
     """What the remember tool is told."""
 
     text: str = Field(description="One fact, as a whole sentence that is clear by itself")
+    key: str | None = Field(
+        default=None,
+        description="What it is the value of, such as 'diet'; it replaces what was remembered so",
+    )
 
 
 class CorrectInput(BaseModel):
@@ -55,15 +60,17 @@ def feather_tools(
     tenant: str | None = None,
     names: Sequence[ToolName] = ("recall", "remember", "correct"),
     similarity_top_k: int = 5,
+    max_tokens: int | None = None,
     session: str | None = None,
     actor: str | None = None,
     embed_model: BaseEmbedding | None = None,
 ) -> list[FunctionTool]:
     """Tools that work on one tenant's memory, and can reach no other.
 
-    `recall` asks the store what the model asks, word for word; what it finds is logged under
-    `current_turn()`, and is the tool's `raw_output` as nodes, so that feedback finds it. `correct`
-    means what a user's correction means: see `MemoryFeedback.corrected`.
+    `recall` asks the store what the model asks, word for word; what it finds is fenced as data,
+    logged under `current_turn()`, and is the tool's `raw_output` as nodes, so that feedback finds
+    it. To `remember` the same again in a turn is no change. `correct` means what a user's
+    correction of the memory means; no answer is superseded with it.
 
     Args:
         store: As in `FeatherRetriever`, as are the next four.
@@ -73,6 +80,7 @@ def feather_tools(
         tenant: Whose memory; needed with `pool`.
         names: Which tools, in which order.
         similarity_top_k: How many memories a recall finds, at least 1.
+        max_tokens: How long the text of a recall may be. Memories are left out whole.
         session: Which conversation is noted with what is remembered.
         actor: Who is noted with what is remembered.
         embed_model: As in `FeatherRetriever`.
@@ -83,48 +91,59 @@ def feather_tools(
     source = Source.chosen(
         "feather_tools", store=store, path=path, pool=pool, layers=layers, tenant=tenant
     )
-    retriever = FeatherRetriever(
-        **source.arguments, similarity_top_k=similarity_top_k, embed_model=embed_model
-    )
-    made = _Tools(Bound(source, embed_model), retriever, {"session": session, "actor": actor})
+    bound = Bound(source, embed_model)
+    made = _Tools(bound, similarity_top_k, max_tokens, session=session, actor=actor)
     return [getattr(made, name)() for name in names]
 
 
 class _Tools:
-    def __init__(
-        self, bound: Bound, retriever: FeatherRetriever, context: dict[str, str | None]
-    ) -> None:
+    def __init__(self, bound: Bound, k: int, max_tokens: int | None, **context: str | None) -> None:
         self._bound = bound
-        self._retriever = retriever
+        self._options = RecallOptions(k=k)
+        self._budget = Budget(max_tokens=max_tokens, count_tokens=tokens_of)
         self._context: dict[str, Any] = context
 
     def recall(self) -> FunctionTool:
-        def recall(query: str) -> list[NodeWithScore]:
-            return self._retriever.retrieve(query)
+        def call(query: str) -> ToolOutput:
+            return tell(self._bound.query_vector([query]), query)
 
-        async def arecall(query: str) -> list[NodeWithScore]:
-            return await self._retriever.aretrieve(query)
+        async def acall(query: str) -> ToolOutput:
+            return await asyncio.to_thread(tell, await self._bound.aquery_vector([query]), query)
 
-        return FunctionTool.from_defaults(
-            fn=recall,
-            async_fn=arecall,
-            name="recall",
-            description=_DESCRIPTIONS["recall"],
-            fn_schema=RecallInput,
-            callback=_listed,
-        )
+        def tell(vector: list[float] | None, query: str) -> ToolOutput:
+            found = told(
+                self._bound.opened(),
+                query,
+                self._options,
+                self._budget,
+                with_ids=True,
+                vector=vector,
+                beyond=unseen(said_now()),
+                turn=current_turn(),
+                log=log_shown,
+            )
+            return ToolOutput(
+                tool_name="recall",
+                content=found.prompt or "Nothing is remembered about that.",
+                raw_input={"args": (), "kwargs": {"query": query}},
+                raw_output=[to_node_with_score(hit) for hit in found.hits],
+            )
+
+        return _tool("recall", RecallInput, call, acall)
 
     def remember(self) -> FunctionTool:
-        def write(vector: list[float] | None, text: str) -> str:
-            return _noted(self._bound.opened().writes.add(text, vector=vector, **self._context))
+        def write(vector: list[float] | None, text: str, key: str | None = None) -> str:
+            opened, turn = self._bound.opened(), current_turn()
+            id_ = None if turn is None else same_id(self._context["session"], turn, key, text)
+            memory = opened.writes.add(text, id=id_, key=key, vector=vector, **self._context)
+            return _noted(memory)
 
         return self._writing("remember", RememberInput, write)
 
     def correct(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, memory_id: str) -> str:
-            opened, turn = self._bound.opened(), current_turn()
-            new = correct(opened, memory_id, text, turn=turn, vector=vector)
-            return f"{_noted(new)}; it replaces {memory_id}"
+            # The turn in which a mistake is corrected is not the one in which it was made.
+            return _noted(correct(self._bound.opened(), memory_id, text, vector=vector))
 
         return self._writing("correct", CorrectInput, write)
 
@@ -133,30 +152,30 @@ class _Tools:
     ) -> FunctionTool:
         """A tool that embeds a text, then writes it; its async twin holds nobody up."""
 
-        def call(text: str, **named: str) -> str:
-            return write(_first(self._bound.vectors([text])), text, **named)
+        def call(text: str, **named: str | None) -> str:
+            made = self._bound.vectors([text])
+            return write(made[0] if made else None, text, **named)
 
-        async def acall(text: str, **named: str) -> str:
-            vector = _first(await self._bound.avectors([text]))
-            return await asyncio.to_thread(write, vector, text, **named)
+        async def acall(text: str, **named: str | None) -> str:
+            made = await self._bound.avectors([text])
+            return await asyncio.to_thread(write, made[0] if made else None, text, **named)
 
-        return FunctionTool.from_defaults(
-            fn=call,
-            async_fn=acall,
-            name=name,
-            description=_DESCRIPTIONS[name],
-            fn_schema=schema,
-        )
+        return _tool(name, schema, call, acall)
 
 
-def _first(vectors: Vectors) -> list[float] | None:
-    return vectors[0] if vectors else None
-
-
-def _listed(nodes: list[NodeWithScore]) -> str:
-    lines = [f"[{each.node_id}] {each.node.get_content()}" for each in nodes]
-    return "\n".join(lines) or "Nothing is remembered about that."
+def _tool(
+    name: ToolName, schema: type[BaseModel], call: Callable[..., Any], acall: Callable[..., Any]
+) -> FunctionTool:
+    return FunctionTool.from_defaults(
+        fn=call,
+        async_fn=acall,
+        name=name,
+        description=_DESCRIPTIONS[name],
+        fn_schema=schema,
+        callback=lambda said: said if isinstance(said, ToolOutput) else None,
+    )
 
 
 def _noted(memory: Memory) -> str:
-    return f"Remembered as {memory.id}"
+    replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
+    return f"Remembered as {memory.id}{replaced}"
