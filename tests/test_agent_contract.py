@@ -16,7 +16,7 @@ from feather_memory.agent import (
     Source,
     correct,
     done,
-    id_of,
+    ids_of,
     latest_known,
     remembering,
     take_back,
@@ -62,7 +62,7 @@ class TinyDoor(AgentDoor):
         earlier = self._last.get(session, [])
         new = remembering(store, said, session=session, turn=turn, are_said_now=True)
         new.write(store, after=latest_known(store, earlier))
-        self._last[session] = [id_of(each, session) for each in reversed(said)]
+        self._last[session] = ids_of(reversed(said), session)
 
     def act(self, name, turn, *, memory_ids=None, text=None):
         kind = KINDS.get(name) or SignalKind(name)
@@ -94,7 +94,8 @@ class Bad(TinyDoor):
 
     def act(self, name, turn, *, memory_ids=None, text=None):
         kind = KINDS.get(name) or SignalKind(name)
-        self._opened().writes.feedback(turn, kind, memory_ids=memory_ids)
+        event = f"event {next(self._turns)}"
+        self._opened().writes.feedback(turn, kind, memory_ids=memory_ids, event_id=event)
 
     def correct(self, memory_id, text):
         self._opened().writes.supersede(memory_id, text)
