@@ -190,7 +190,8 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
         if isinstance(self._source.given, TenantPool):
             return None if tenant is None else self._source.opened(named=tenant)
         opened = self._source.opened()
-        return opened if tenant in {None, opened.tenant} else None
+        whose = {None, *(store.tenant for store in opened.stores.values())}
+        return opened if tenant in whose else None
 
     def _know(self, tree: _Tree, opened: Opened, turn: str, ids: Sequence[str]) -> None:
         """Make the root a name of the turn; where it is another's already, add to that one."""
