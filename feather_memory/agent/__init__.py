@@ -5,7 +5,7 @@ Whose store a call is for (`Source`), from a question to what a model is shown (
 users do with an answer (`done`, `correct`), and what is unlike each other (`diverse`).
 """
 
-from feather_memory.agent.acts import COMMENTS, Act, acts_of, correct, done, record, take_back
+from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
 from feather_memory.agent.choice import diverse, diverse_by_direction, vectors_of
 from feather_memory.agent.conversation import (
     EXCHANGE,
@@ -18,7 +18,6 @@ from feather_memory.agent.conversation import (
     embedded,
     exchanged,
     exchanges_of,
-    id_of,
     ids_of,
     last_exchanges,
     latest_known,
@@ -29,12 +28,12 @@ from feather_memory.agent.conversation import (
 )
 from feather_memory.agent.prompt import (
     NOTE,
-    UNLIMITED,
     Budget,
     approximate_tokens,
     fenced,
     fitting,
     is_fenced,
+    one_line,
     without_last,
 )
 from feather_memory.agent.recall import (
@@ -49,14 +48,13 @@ from feather_memory.agent.recall import (
     told,
     unseen,
 )
+from feather_memory.agent.refusal import reject
 from feather_memory.agent.source import (
-    KINDS,
     Opened,
     Opener,
     Reader,
     Source,
     named_in,
-    shared_store,
 )
 from feather_memory.agent.turns import (
     RECALLED,
@@ -72,15 +70,12 @@ from feather_memory.agent.turns import (
 )
 
 __all__ = [
-    "COMMENTS",
     "EXCHANGE",
-    "KINDS",
     "MESSAGE",
     "NOTE",
     "RECALLED",
     "STAMP",
     "TURN",
-    "UNLIMITED",
     "Act",
     "Budget",
     "Log",
@@ -95,7 +90,6 @@ __all__ = [
     "Said",
     "Save",
     "Source",
-    "acts_of",
     "answer_of",
     "approximate_tokens",
     "both",
@@ -110,7 +104,6 @@ __all__ = [
     "fenced",
     "fitting",
     "found",
-    "id_of",
     "ids_of",
     "is_fenced",
     "known_turn",
@@ -119,11 +112,12 @@ __all__ = [
     "logged",
     "named_in",
     "named_too",
+    "one_line",
     "recalled",
-    "record",
+    "reject",
     "remembering",
     "same_id",
-    "shared_store",
+    "save_fact",
     "shown_too",
     "stamp",
     "stamp_in",

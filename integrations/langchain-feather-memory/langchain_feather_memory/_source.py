@@ -19,10 +19,11 @@ from feather_memory.agent import (
     Source,
     approximate_tokens,
     named_in,
+    reject,
     told,
     unseen,
 )
-from langchain_feather_memory._convert import reject, to_filter
+from langchain_feather_memory._convert import to_filter
 
 _PLACES = ("store", "pool", "layers", "tenant")
 _ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce")
@@ -64,6 +65,7 @@ def source_of(
         layers=layers,
         tenant=tenant,
         takes=("store", "pool", "layers"),
+        called={"store": "source", "pool": "source"},
     )
 
 

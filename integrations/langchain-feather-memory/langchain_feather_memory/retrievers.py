@@ -30,8 +30,9 @@ from feather_memory.agent import (
     RecallOptions,
     Source,
     recalled,
+    reject,
 )
-from langchain_feather_memory._convert import reject, to_filter
+from langchain_feather_memory._convert import to_filter
 from langchain_feather_memory._source import opener, places_of
 
 _OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
