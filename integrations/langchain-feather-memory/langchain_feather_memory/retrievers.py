@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -35,6 +36,7 @@ from feather_memory.agent import (
 from langchain_feather_memory._convert import to_filter
 from langchain_feather_memory._source import opener, places_of
 
+_PLACES = ("store", "path", "pool", "layers")
 _OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
 
 
@@ -110,6 +112,10 @@ class FeatherRetriever(BaseRetriever):
 
     @model_validator(mode="after")
     def _with_source(self) -> Self:
+        return self._bound()
+
+    def _bound(self) -> Self:
+        """Itself, which reads what its fields say."""
         path = self.path
         if self.store is not None and path is not None:  # both are there when LangChain copies us
             if self.store.path != Path(path).absolute():
@@ -119,11 +125,19 @@ class FeatherRetriever(BaseRetriever):
             "FeatherRetriever", store=self.store, pool=self.pool, path=path, layers=self.layers,
             tenant=self.tenant, opener=opener(self.embedding),
         )  # fmt: skip
-        if self.pool is None:
-            self._only = self._source.opened()
-            if path is not None:
-                self.__dict__["store"] = self._only.writes  # which nobody else may set any more
+        self._only = None if self.pool is not None else self._source.opened()
+        if self._only is not None and path is not None:
+            self.__dict__["store"] = self._only.writes  # which nobody else may set any more
         return self
+
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; with another store, path, pool or layers, it reads there and nowhere else."""
+        copied, changed = super().model_copy(update=update, deep=deep), dict(update or {})
+        if changed.keys().isdisjoint(_PLACES):
+            return copied
+        copied.__dict__.update({name: changed.get(name) for name in _PLACES})
+        return copied._bound()  # noqa: SLF001  it is one of us
 
     def close(self) -> None:
         """Close the store if this opened it. Safe to call twice."""
