@@ -118,17 +118,26 @@ class ToolDoor(Door):
         return Shown(turn=turn, texts=[node.text for node in nodes])
 
 
+ACTS = {"act", "take_back", "correct"}
+
+
 class Promises(AdapterContract):
+    layers = "read"
+
     def count_tokens(self, text):
         return len(text.split())
 
 
 class TestMemory(Promises):
+    can = ACTS | {"remember", "prompt", "budget", "retry", "turn"}
+
     def open(self, **place):
         return MemoryDoor(**place)
 
 
 class TestBlock(Promises):
+    can = ACTS | {"remember", "prompt", "budget", "retry"}
+
     def open(self, **place):
         return BlockDoor(**place)
 
@@ -139,11 +148,15 @@ class TestBlock(Promises):
 
 
 class TestRetriever(Promises):
+    can = ACTS
+
     def open(self, **place):
         return RetrieverDoor(**place)
 
 
 class TestTools(Promises):
+    can = ACTS
+
     def open(self, **place):
         return ToolDoor(**place)
 
