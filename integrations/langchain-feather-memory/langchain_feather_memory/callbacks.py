@@ -88,11 +88,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     ) -> None:
         self._begin(run_id, parent_run_id)
 
-    @override
-    def on_tool_start(
-        self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any
-    ) -> None:
-        self._begin(run_id, parent_run_id)
+    on_tool_start = on_chain_start
 
     @override
     def on_retriever_start(
@@ -145,21 +141,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     def on_chain_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
         self._end(run_id)
 
-    @override
-    def on_tool_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    @override
-    def on_chain_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    @override
-    def on_tool_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    @override
-    def on_retriever_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
+    on_tool_end = on_chain_error = on_tool_error = on_retriever_error = on_chain_end
 
     def _begin(self, run_id: UUID, parent: UUID | None) -> _Tree:
         with self._lock:
