@@ -187,24 +187,20 @@ class MemoryAccess:
 
     def vector(self, query: str) -> list[float] | None:
         """The query's vector, where an embedding was given; else the store makes it."""
-        if self.embedding is None or not query:
-            return None
-        return self.embedding.embed_query(query)
+        made = self.embedding if query else None
+        return None if made is None else made.embed_query(query)
 
     async def avector(self, query: str) -> list[float] | None:
         """Likewise, without holding up the event loop."""
-        if self.embedding is None or not query:
-            return None
-        return await self.embedding.aembed_query(query)
+        made = self.embedding if query else None
+        return None if made is None else await made.aembed_query(query)
 
     def vectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, one vector for each text that is to be remembered."""
-        if self.embedding is None or not texts:
-            return None
-        return self.embedding.embed_documents(texts)
+        made = self.embedding if texts else None
+        return None if made is None else made.embed_documents(texts)
 
     async def avectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, without holding up the event loop."""
-        if self.embedding is None or not texts:
-            return None
-        return await self.embedding.aembed_documents(texts)
+        made = self.embedding if texts else None
+        return None if made is None else await made.aembed_documents(texts)

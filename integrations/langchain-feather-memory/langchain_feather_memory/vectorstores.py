@@ -19,6 +19,7 @@ from langchain_feather_memory._convert import to_document, to_filter, to_records
 from langchain_feather_memory._source import batches_of, opener
 
 Where = Filter | Mapping[str, Any]
+Near = list[tuple[Memory, float]]
 
 
 class FeatherVectorStore(VectorStore):
@@ -395,7 +396,5 @@ class FeatherVectorStore(VectorStore):
         found = self._nearest(vector, k, given)
         return [(to_document(memory), 1.0 - cosine) for memory, cosine in found]
 
-    def _nearest(
-        self, vector: list[float], k: int, given: Where | None
-    ) -> list[tuple[Memory, float]]:
+    def _nearest(self, vector: list[float], k: int, given: Where | None) -> Near:
         return self._store.nearest(vector, k, where=to_filter(given))
