@@ -1,8 +1,9 @@
 """What every agent's adapter needs and no framework's: it imports from here and `feather_memory`.
 
-Whose store a call is for (`Source`), from a question to what a model is shown (`told`,
-`recalled`), memories in a prompt (`fenced`), a conversation into memories (`remembering`), what
-users do with an answer (`done`, `correct`), and what is unlike each other (`diverse`).
+Whose store a call is for (`Source`), from a question to what a model is shown (`recalled`, and as
+a part of a prompt `told`), a conversation into memories (`remembering`), what users do with an
+answer (`done`), what a model does with a fact (`save_fact`, `correct`), and what is unlike each
+other (`diverse`). It offers what an adapter imports; the rest is of its files.
 """
 
 from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
@@ -30,19 +31,15 @@ from feather_memory.agent.prompt import (
     NOTE,
     Budget,
     approximate_tokens,
-    fenced,
-    fitting,
     is_fenced,
     one_line,
     without_last,
 )
 from feather_memory.agent.recall import (
-    Log,
     Recalled,
     RecallEvent,
     RecallOptions,
     both,
-    found,
     logged,
     recalled,
     told,
@@ -78,7 +75,6 @@ __all__ = [
     "TURN",
     "Act",
     "Budget",
-    "Log",
     "Opened",
     "Opener",
     "Reader",
@@ -101,9 +97,6 @@ __all__ = [
     "embedded",
     "exchanged",
     "exchanges_of",
-    "fenced",
-    "fitting",
-    "found",
     "ids_of",
     "is_fenced",
     "known_turn",
