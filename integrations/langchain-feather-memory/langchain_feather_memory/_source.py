@@ -29,6 +29,22 @@ _PLACES = ("store", "pool", "layers", "tenant")
 _ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce")
 
 
+class Closing:
+    """An adapter that closes, with its block, what it opened."""
+
+    _source: Source
+
+    def close(self) -> None:
+        """Close the store if this opened it. Safe to call twice."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
 def opener(embedding: Embeddings | None) -> Opener:
     """Opens a file whose store embeds with LangChain's `Embeddings`, if there are any."""
 

@@ -34,13 +34,13 @@ from feather_memory.agent import (
     reject,
 )
 from langchain_feather_memory._convert import to_filter
-from langchain_feather_memory._source import opener, places_of
+from langchain_feather_memory._source import Closing, opener, places_of
 
 _PLACES = ("store", "path", "pool", "layers")
 _OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
 
 
-class FeatherRetriever(BaseRetriever):
+class FeatherRetriever(Closing, BaseRetriever):
     """A tenant's memory as a retriever: similarity, words, decay, importance, and the graph.
 
     What it returns is shown to a model, so it is a recall: logged under a turn, so that feedback
@@ -112,10 +112,6 @@ class FeatherRetriever(BaseRetriever):
 
     @model_validator(mode="after")
     def _with_source(self) -> Self:
-        return self._bound()
-
-    def _bound(self) -> Self:
-        """Itself, which reads what its fields say."""
         path = self.path
         if self.store is not None and path is not None:  # both are there when LangChain copies us
             if self.store.path != Path(path).absolute():
@@ -136,18 +132,8 @@ class FeatherRetriever(BaseRetriever):
         copied, changed = super().model_copy(update=update, deep=deep), dict(update or {})
         if changed.keys().isdisjoint(_PLACES):
             return copied
-        copied.__dict__.update({name: changed.get(name) for name in _PLACES})
-        return copied._bound()  # noqa: SLF001  it is one of us
-
-    def close(self) -> None:
-        """Close the store if this opened it. Safe to call twice."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        places = {name: changed.get(name) for name in _PLACES}
+        return type(self)(**{**copied.__dict__, **places})
 
     @override
     def invoke(

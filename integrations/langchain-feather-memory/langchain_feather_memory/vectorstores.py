@@ -16,13 +16,13 @@ from typing_extensions import override
 from feather_memory import F, Filter, Memory, ParameterError, Store, TenantPool
 from feather_memory.agent import Source, diverse, reject, vectors_of, with_vectors
 from langchain_feather_memory._convert import to_document, to_filter, to_records
-from langchain_feather_memory._source import batches_of, opener
+from langchain_feather_memory._source import Closing, batches_of, opener
 
 Where = Filter | Mapping[str, Any]
 Near = list[tuple[Memory, float]]
 
 
-class FeatherVectorStore(VectorStore):
+class FeatherVectorStore(Closing, VectorStore):
     """One tenant's memory as a LangChain vector store.
 
     Answers are ranked by cosine similarity alone, so that thresholds mean something;
@@ -101,16 +101,6 @@ class FeatherVectorStore(VectorStore):
     def embeddings(self) -> Embeddings:
         """What embeds documents and queries."""
         return self._embedding
-
-    def close(self) -> None:
-        """Close the store if this opened it. Safe to call twice."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # Making
 
