@@ -14,16 +14,14 @@ from feather_memory import (
     UnknownTurnError,
 )
 from feather_memory.agent import (
-    COMMENTS,
     Act,
     Opened,
     Said,
-    acts_of,
     correct,
     done,
     logged,
-    record,
     remembering,
+    save_fact,
     take_back,
 )
 
@@ -122,71 +120,53 @@ def test_credit_is_shared_over_all_layers_and_taken_back_in_all(store, team):
     assert [each.get("same").importance for each in (store, team)] == [0.325, 0.325]
 
 
-# LangSmith's shape
+@pytest.mark.parametrize("one", ["core", "done", "event"])
+@pytest.mark.parametrize("other", ["core", "done", "event"])
+def test_a_verdict_takes_its_opposite_back_at_whichever_door(opened, one, other):
+    say = {
+        "core": lambda act: opened.reads.feedback("run", act.kind),
+        "done": lambda act: done(opened, "run", act, memory_ids=["deploys"]),
+        "event": lambda act: done(opened, "message", act, event="f1"),
+    }
+    found = []
+    for door, act in ((one, LIKED), (other, DISLIKED), (one, LIKED), (other, DISLIKED)):
+        say[door](act)
+        found += importance(opened)
+
+    assert found == [LIKE, DISLIKE, LIKE, DISLIKE]
 
 
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ({"key": "like", "score": 1}, LIKE),
-        ({"key": "thumbs", "score": 0.5}, LIKE),
-        ({"key": "user_score", "score": 0.49}, DISLIKE),
-        ({"key": "thumbs", "score": False}, DISLIKE),
-        ({"key": "thumbs", "value": True}, LIKE),
-        ({"key": "copied"}, COPIED),
-        ({"key": "copied", "value": "Deploys are on Tuesday"}, COPIED),
-        ({"key": "copied", "score": 0}, 0.4),
-        ({"key": "saved", "score": 1.0}, SAVED),
-        ({"key": "correction", "correction": {"answer": "On Friday"}}, CORRECTED),
-        ({"key": "corrected", "value": "On Friday"}, CORRECTED),
-        ({"key": "thumbs", "score": 0, "correction": "On Friday"}, 0.05),
-    ],
-)
-@pytest.mark.parametrize("feedback_id", [None, "8d1f"])
-def test_langsmiths_shape_is_understood(opened, said, expected, feedback_id):
-    given = {"score": None, "value": None, "correction": None, **said}
-    for _ in range(2):
-        record(opened, "run", acts_of(given.pop("key", said["key"]), **given),
-               feedback_id=feedback_id)  # fmt: skip
+def test_what_is_taken_back_of_some_memories_stays_of_the_others(opened):
+    logged(opened.reads, opened.reads.search("Lunch", 1), "run", reinforce=False)
+    copied, undone = Act(kind=SignalKind.COPIED), Act(kind=SignalKind.COPIED, is_done=False)
+    for event in (None, "f1"):
+        done(opened, "run", copied, event=event)
+        (taken,) = done(opened, "run", undone, memory_ids=["deploys"], event=event)
 
-    assert importance(opened) == [expected]
+        assert taken.memory_id == "deploys"
+        with pytest.raises(ParameterError, match="'nope'"):
+            done(opened, "run", undone, memory_ids=["nope"], event=event)
+    assert importance(opened, "deploys", "lunch") == [0.4, 0.5]
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"key": "vibes", "score": 1},
-        {"key": "like"},
-        {"key": "like", "score": 5},
-        {"key": "like", "score": float("nan")},
-        {"key": "like", "value": "yes"},
-        {"key": "saved", "value": "yes"},
-        {"key": "correction"},
-        {"key": "correction", "correction": {"a": "x", "b": "y"}},
-        {"key": "correction", "correction": 7},
-    ],
-)
-def test_what_means_nothing_is_refused(said):
-    given = {"score": None, "value": None, "correction": None, **said}
-    key = given.pop("key")
+def test_what_a_text_was_copied_from_is_what_is_taken_back_by_that_text(opened):
+    logged(opened.reads, opened.reads.search("Lunch", 1), "run", reinforce=False)
+    done(opened, "run", Act(kind=SignalKind.COPIED))
 
-    with pytest.raises(ParameterError):
-        acts_of(key, **given)
+    act = Act(kind=SignalKind.COPIED, is_done=False, copied_text="Lunch is at noon")
+    done(opened, "run", act)
+
+    assert importance(opened, "deploys", "lunch") == [0.45, 0.4]
 
 
-def test_a_correction_that_says_nothing_is_refused_before_the_verdict_beside_it(opened):
-    acts = acts_of("thumbs", score=1, value=None, correction=" ")
-
-    with pytest.raises(ParameterError):
-        record(opened, "run", acts)
-    assert importance(opened) == [0.4]
+# One feedback that says several things
 
 
 def test_each_feedback_is_one_that_may_change_its_mind(opened):
     logged(opened.reads, opened.reads.search("Lunch", 1), "run", reinforce=False)
 
     def thumbs(who, act):
-        record(opened, "run", [act], feedback_id=who)
+        done(opened, "run", act, event=who)
         return importance(opened, "lunch")
 
     # A like is shared over the two memories that were shown.
@@ -201,8 +181,8 @@ def test_each_feedback_is_one_that_may_change_its_mind(opened):
 
 def test_a_correction_that_is_edited_holds_and_its_first_version_does_not_come_back(opened):
     for text in ("Deploys are on Friday", "Deploys are on Monday", "Deploys are on Friday"):
-        acts = acts_of("correction", score=None, value=text, correction=None)
-        record(opened, "run", acts, feedback_id="f1", memory_ids=["deploys"])
+        act = Act(kind=SignalKind.CORRECTED, correction=text)
+        done(opened, "run", act, event="f1", memory_ids=["deploys"])
 
     assert current(opened) == {"Deploys are on Monday", "Lunch is at noon"}
     assert importance(opened) == [CORRECTED]
@@ -210,19 +190,13 @@ def test_a_correction_that_is_edited_holds_and_its_first_version_does_not_come_b
 
 def test_a_feedback_of_another_turn_is_refused(opened):
     opened.reads.recall("Deploys", k=1, turn="another", reinforce=False)
-    record(opened, "run", [LIKED], feedback_id="f1")
+    done(opened, "run", LIKED, event="f1")
 
     with pytest.raises(ParameterError, match="another run"):
-        record(opened, "another", [LIKED], feedback_id="f1")
-    record(opened, "message", [LIKED], feedback_id="f1")  # the same turn, by its other name
+        done(opened, "another", LIKED, event="f1")
+    done(opened, "message", LIKED, event="f1")  # the same turn, by its other name
 
     assert importance(opened) == [LIKE]
-
-
-def test_a_comment_is_kept_beside_its_signals(opened):
-    (signal,) = record(opened, "run", [DISLIKED], comment="It is Friday now")
-
-    assert dict(opened.writes.plumbing.shelf(COMMENTS)) == {signal.event_id: "It is Friday now"}
 
 
 # Corrections
@@ -284,14 +258,27 @@ def test_a_correction_may_bring_its_vector(tmp_path):
         opened = Opened.of(store)
 
         memory = correct(opened, "deploys", "on Friday", vector=[0.0, 1.0])
-        acts = acts_of("thumbs", score=0, value=None, correction="on Monday")
+        act = Act(kind=SignalKind.CORRECTED, correction="on Monday")
         store.recall("Friday", turn="t", vector=[0.0, 1.0])
-        record(opened, "t", acts, vector=[0.6, 0.8])
+        done(opened, "t", act, vector=[0.6, 0.8])
 
         assert memory.vector.tolist() == [0.0, 1.0]
         (new,) = store.get(memory.id).superseded_by
         assert store.get(new).vector.tolist() == pytest.approx([0.6, 0.8])
         assert store.check() == []
+
+
+def test_a_correction_of_what_two_layers_know_by_one_id_is_of_the_nearest(store, team):
+    store.add("Deploys are on Monday", id="deploys")
+    team.add("Deploys of the team are on Monday", id="deploys")
+    opened = Opened.of(ContextLayers(user=store, team=team))
+    opened.reads.recall("deploys", turn="run")
+
+    for turn in ("run", None):
+        new = correct(opened, "deploys", "Deploys are on Friday", turn=turn)
+        assert store.get("deploys").superseded_by == (new.id,)
+    assert team.get("deploys").superseded_by == ()
+    assert store.get("deploys").importance == CORRECTED
 
 
 def test_a_correction_through_layers_is_in_the_layer_of_what_it_corrects(store, team):
@@ -338,6 +325,43 @@ def test_a_correction_retires_the_answer_of_its_turn_and_no_other(opened, name):
     assert texts == {"Deploys are on Tuesday", "Deploys are on Friday", "Deploys? On Tuesday!"}
 
 
+def test_a_correction_by_id_retires_no_answer_of_the_turn_in_which_it_is_made(opened):
+    said = remember_answer(opened.writes, "Thanks! Deploys need two approvals.", "run")
+
+    correct(opened, "deploys", "Deploys are on Friday", turn="run")
+
+    assert opened.writes.get(said).superseded_by == ()
+
+
+def test_an_answer_that_is_remembered_by_another_name_is_retired_where_that_is_said(opened):
+    wrong = remember_answer(opened.writes, "Deploys? On Tuesday!", "plain")
+    act = Act(kind=SignalKind.CORRECTED, correction="Deploys are on Friday")
+
+    done(opened, "run", act, said_in=["plain"])
+
+    assert opened.writes.get(wrong).superseded_by == opened.writes.get("deploys").superseded_by
+
+
+def test_an_answer_in_another_layer_than_its_mistake_is_no_longer_current(store, team, clock):
+    team.add("Deploys of the team are on Sunday", id="ours")
+    layers = ContextLayers(user=store, team=team)
+    layers.recall("deploys", turn="run")
+    said = remember_answer(store, "Deploys of the team: Sundays", "run")
+    other = remember_answer(store, "Deploys of mine: Mondays", "another")
+    before = clock()
+    clock.advance(hours=1)
+    act = Act(kind=SignalKind.CORRECTED, correction="Deploys of the team are on Tuesday")
+
+    for _ in range(2):
+        done(Opened.of(layers), "run", act, memory_ids=["ours"])
+
+    found = {hit.memory.text for hit in layers.search("deploys", 99)}
+    assert found & {"Deploys of the team: Sundays", "Deploys of the team are on Sunday"} == set()
+    assert {"Deploys of mine: Mondays", "Deploys of the team are on Tuesday"} <= found
+    assert store.get(other).valid_to is None
+    assert said in {hit.memory.id for hit in store.search("deploys", 99, as_of=before)}
+
+
 def test_an_answer_that_was_replaced_before_is_left_alone(opened):
     store = opened.writes
     answer = remember_answer(store, "Deploys? On Tuesday!", "run")
@@ -367,3 +391,33 @@ def test_where_the_embedder_is_no_function_the_correction_is_refused(path):
             correct(Opened.of(store), "deploys", "On Friday")
         assert store.get("deploys").superseded_by == ()
         assert store.check() == []
+
+
+# A fact that is saved
+
+
+def test_a_step_that_is_run_again_saves_its_fact_once(opened):
+    for _ in range(2):
+        first = save_fact(opened, "Alice likes tea", step=["call-1"], session="s", actor="alice")
+    other = save_fact(opened, "Alice likes tea", step=["call-2"], session="s", actor="alice")
+
+    assert first.id != other.id
+    assert (first.text, first.session, first.actor) == ("Alice likes tea", "s", "alice")
+    assert len(opened.writes) == 4
+
+
+def test_a_retry_does_not_bring_back_what_was_superseded_since(opened):
+    old = save_fact(opened, "The theme is dark", step=["call-1"], key="theme")
+    new = save_fact(opened, "The theme is light", step=["call-2"], key="theme")
+    again = save_fact(opened, "The theme is dark", step=["call-1"], key="theme")
+
+    assert (again.id, again.superseded_by) == (old.id, (new.id,))
+
+
+def test_without_a_step_the_same_words_are_one_fact_until_they_are_superseded(opened):
+    texts = ("The theme is dark", "The theme is dark", "The theme is light", "The theme is dark")
+    facts = [save_fact(opened, text, key="theme") for text in texts]
+
+    assert facts[0].id == facts[1].id != facts[3].id
+    assert [fact.text for fact in opened.writes.iterate({"key": "theme"})][-1] == texts[-1]
+    assert facts[3].superseded_by == ()

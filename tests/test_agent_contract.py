@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from feather_memory.agent import (
     Source,
     correct,
     done,
-    id_of,
+    ids_of,
     latest_known,
     remembering,
     take_back,
@@ -29,6 +32,10 @@ from feather_memory.testing.doors import AgentDoor, Shown
 if TYPE_CHECKING:
     from feather_memory.agent import Opened
 
+EVERYTHING = {
+    *("remember", "act", "take_back", "correct"),
+    *("prompt", "budget", "retry", "turn"),
+}
 KINDS = {"like": SignalKind.LIKED, "dislike": SignalKind.DISLIKED}
 
 
@@ -62,7 +69,7 @@ class TinyDoor(AgentDoor):
         earlier = self._last.get(session, [])
         new = remembering(store, said, session=session, turn=turn, are_said_now=True)
         new.write(store, after=latest_known(store, earlier))
-        self._last[session] = [id_of(each, session) for each in reversed(said)]
+        self._last[session] = ids_of(reversed(said), session)
 
     def act(self, name, turn, *, memory_ids=None, text=None):
         kind = KINDS.get(name) or SignalKind(name)
@@ -78,6 +85,9 @@ class TinyDoor(AgentDoor):
 
 
 class TestTinyDoor(AdapterContract):
+    can = EVERYTHING
+    layers = "read"
+
     def open(self, **place):
         return TinyDoor(**place)
 
@@ -94,7 +104,8 @@ class Bad(TinyDoor):
 
     def act(self, name, turn, *, memory_ids=None, text=None):
         kind = KINDS.get(name) or SignalKind(name)
-        self._opened().writes.feedback(turn, kind, memory_ids=memory_ids)
+        event = f"event {next(self._turns)}"
+        self._opened().writes.feedback(turn, kind, memory_ids=memory_ids, event_id=event)
 
     def correct(self, memory_id, text):
         self._opened().writes.supersede(memory_id, text)
@@ -106,7 +117,11 @@ class Bad(TinyDoor):
 class TestTheContractNotices:
     """Negative controls: a promise that is broken fails its test."""
 
-    contract = type("OfBad", (AdapterContract,), {"open": lambda _, **place: Bad(**place)})()
+    contract = type(
+        "OfBad",
+        (AdapterContract,),
+        {"can": EVERYTHING, "layers": "read", "open": lambda _, **place: Bad(**place)},
+    )()
 
     @pytest.fixture
     def store(self, pool):
@@ -138,36 +153,86 @@ class TestTheContractNotices:
         with pytest.raises(AssertionError):
             self.contract.test_layers_are_read_together_or_refused(store, pool)
 
+    def test_layers_that_are_refused_though_they_are_to_be_read(self, store, pool):
+        class OfBad(AdapterContract):
+            can = EVERYTHING
+            layers = "read"
 
-class Mute(AgentDoor):
-    """A door that can only be asked, and makes no prompt."""
-
-    def recall(self, question):
-        return Shown(turn="t", texts=[])
-
-
-class TestWhatADoorCannotDo:
-    """It is not asked for, and the promises about it are skipped rather than kept."""
-
-    @pytest.mark.parametrize("way", ["act", "correct"])
-    def test_a_way_it_does_not_have(self, way):
-        with pytest.raises(pytest.skip.Exception, match=f"a Mute has no {way}"):
-            AdapterContract().test_the_same_correction_again_is_no_change([], Mute(), way)
-
-    def test_a_prompt_it_does_not_make(self):
-        class OfMute(AdapterContract):
-            def open(self, **place):
-                return Mute()
-
-        with pytest.raises(pytest.skip.Exception, match="no prompt"):
-            OfMute().test_memories_are_left_out_whole_to_keep_within_the_budget(Nothing(), 40)
-
-    def test_layers_that_are_refused(self, pool):
-        class WithoutLayers(AdapterContract):
             def open(self, **place):
                 raise TypeError("there are no layers here")
 
-        WithoutLayers().test_layers_are_read_together_or_refused(pool.get("alice"), pool)
+        with pytest.raises(TypeError, match="no layers here"):
+            OfBad().test_layers_are_read_together_or_refused(store, pool)
+        OfBad.layers = "refused"
+        OfBad().test_layers_are_read_together_or_refused(store, pool)
+
+    def test_layers_that_are_read_though_they_are_to_be_refused(self, store, pool):
+        class OfTiny(TestTinyDoor):
+            layers = "refused"
+
+        with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+            OfTiny().test_layers_are_read_together_or_refused(store, pool)
+
+    @pytest.mark.parametrize(
+        "said", [EVERYTHING - {"correct"}, EVERYTHING - {"prompt"}, EVERYTHING | {"fly"}, set()]
+    )
+    def test_a_door_that_can_something_else_than_is_said(self, store, said):
+        contract = type("OfTiny", (AdapterContract,), {"can": said})()
+
+        with pytest.raises(AssertionError):
+            contract.test_the_door_can_what_is_said_of_it(TinyDoor(store=store))
+
+
+MUTE = """
+from feather_memory.testing.adapters import AdapterContract
+
+class TestMute(AdapterContract):
+    can = set()
+    layers = "refused"
+
+class TestActing(TestMute):
+    can = {"act"}
+
+    def test_what_is_said_is_linked_in_its_order(self):
+        pass
+"""
+
+
+class TestWhatADoorCannotDo:
+    """It is not asked for: there are no tests of it, rather than ones that are skipped."""
+
+    def test_a_test_of_it_is_not_collected(self, tmp_path):
+        (tmp_path / "test_mute.py").write_text(MUTE)
+        options = ("--collect-only", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
+        found = subprocess.run(
+            [sys.executable, "-m", "pytest", *options, str(tmp_path)],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        tests = re.findall(r"::(\w+)::test_(\w+)(\S*)", found.stdout)
+        mute, acting = (
+            {name for class_, name, _ in tests if class_ == wanted}
+            for wanted in ("TestMute", "TestActing")
+        )
+
+        assert mute == {
+            "of_a_pool_no_tenant_is_guessed",
+            "a_pool_is_asked_for_the_tenant_that_is_named",
+            "the_store_of_another_tenant_is_refused",
+            "layers_are_nothing_else",
+            "layers_are_read_together_or_refused",
+            "the_door_can_what_is_said_of_it",
+            "only_what_is_current_is_shown",
+            "a_turn_counts_what_it_shows_once",
+        }
+        assert acting - mute == {
+            "a_verdict_takes_its_opposite_back",
+            "a_correction_keeps_what_is_not_about_the_text",
+            "two_corrections_leave_one_current_fact",
+            "a_correction_of_what_was_replaced_meanwhile_is_the_one_that_holds",
+            "the_same_correction_again_is_no_change",
+            "what_is_said_is_linked_in_its_order",
+        }
+        assert [ways for _, name, ways in tests if "two_corrections" in name] == ["[act-act]"]
 
     def test_a_door_that_is_none(self):
         with pytest.raises(NotImplementedError):
@@ -181,13 +246,6 @@ class TestWhatADoorCannotDo:
         ):
             with pytest.raises(NotImplementedError):
                 use(AgentDoor())
-
-
-class Nothing:
-    """A store that takes everything and keeps nothing."""
-
-    def add(self, text):
-        pass
 
 
 @pytest.fixture

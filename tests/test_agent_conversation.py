@@ -17,7 +17,6 @@ from feather_memory.agent import (
     embedded,
     exchanged,
     exchanges_of,
-    id_of,
     ids_of,
     last_exchanges,
     latest_known,
@@ -26,6 +25,7 @@ from feather_memory.agent import (
     with_vectors,
     worth,
 )
+from feather_memory.agent.conversation import id_of
 
 words = st.text(min_size=1, max_size=6)
 maybe = st.one_of(st.none(), words)

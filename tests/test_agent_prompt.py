@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 from feather_memory import Hit, Memory, ParameterError, Score
 from feather_memory.agent import (
     NOTE,
-    UNLIMITED,
     Budget,
     approximate_tokens,
-    fenced,
-    fitting,
     is_fenced,
     without_last,
 )
+from feather_memory.agent.prompt import UNLIMITED, fenced, fitting
 
 ENDS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
 texts = st.text(

@@ -20,12 +20,12 @@ from feather_memory.agent import (
     Opened,
     RecallOptions,
     both,
-    fenced,
-    found,
     recalled,
     told,
     unseen,
 )
+from feather_memory.agent.prompt import fenced
+from feather_memory.agent.recall import found
 
 
 @pytest.fixture

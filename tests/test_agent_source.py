@@ -19,7 +19,8 @@ from feather_memory import (
     TenantPool,
     WrongTenantError,
 )
-from feather_memory.agent import Opened, Source, named_in, shared_store
+from feather_memory.agent import Opened, Source, named_in
+from feather_memory.agent.source import shared_store
 
 
 @pytest.fixture
@@ -54,6 +55,26 @@ def test_what_is_something_else_is_refused_and_told_where_it_belongs(pool, layer
         Source.chosen("Door", pool=pool.get("alice"))
     with pytest.raises(ParameterError, match=r"layers= of a Door is a ContextLayers, got 'x'$"):
         Source.chosen("Door", layers="x")
+
+
+def test_what_is_no_path_is_opened_by_nobody(pool, layers, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for given, hint in ((layers, "layers="), (pool, "pool="), (pool.get("alice"), "store=")):
+        with pytest.raises(ParameterError, match=f"path= of a Door is a path, got .*by {hint}"):
+            Source.chosen("Door", path=given)
+    with pytest.raises(ParameterError, match=r"is a path, got 7$"):
+        Source.chosen("Door", path=7, opener=pytest.fail)
+    assert [each.name for each in tmp_path.iterdir()] == ["tenants"]
+
+
+def test_an_error_calls_a_parameter_by_its_own_name(pool, layers):
+    called, takes = {"store": "source", "pool": "source"}, ("store", "pool", "layers")
+    with pytest.raises(ParameterError, match=r"either source= or layers=, .*; got none$"):
+        Source.chosen("Door", takes=takes, called=called)
+    with pytest.raises(ParameterError, match=r"source= of a Door is a Store.*by layers=$"):
+        Source.chosen("Door", store=layers, takes=takes, called=called)
+    with pytest.raises(ParameterError, match=r"layers= of a Door is a ContextLayers.*by source=$"):
+        Source.chosen("Door", layers=pool, takes=takes, called=called)
 
 
 def test_of_layers_all_are_read_and_the_nearest_is_written_to(pool, layers):

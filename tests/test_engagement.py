@@ -527,6 +527,59 @@ def test_a_like_can_be_given_again_after_it_was_taken_back(shown):
         shown.unfeedback("t9", "liked")
 
 
+@pytest.mark.parametrize("kinds", [("liked", "disliked"), ("disliked", "liked")])
+@pytest.mark.parametrize("events", [(None, None), ("e1", None), (None, "e1")])
+def test_of_a_like_and_a_dislike_in_a_turn_the_later_holds(shown, kinds, events):
+    alone = {"liked": 0.55, "disliked": 0.25}
+    shown.plumbing.name_turn("t1", "message-7")
+    for kind, event, turn in zip(kinds, events, ("t1", "message-7"), strict=True):
+        shown.feedback(turn, kind, memory_ids=["cat"], event_id=event)
+        assert importance(shown, "cat") == [alone[kind]]
+    assert {s.kind: s.retracted for s in shown.signals("cat")} == {kinds[0]: True, kinds[1]: False}
+
+
+def test_verdicts_that_have_an_id_each_are_two_peoples(shown):
+    shown.feedback("t1", "liked", memory_ids=["cat"], event_id="e1")
+    shown.feedback("t1", "disliked", memory_ids=["cat"], event_id="e2")
+    assert importance(shown, "cat") == [0.4]
+    shown.feedback("t1", "disliked", memory_ids=["cat"])
+    shown.feedback("t1", "liked", memory_ids=["cat"], event_id="e1")
+    assert importance(shown, "cat") == [0.25], "an event that was taken back never counts again"
+
+
+def test_feedback_of_an_event_that_is_anothers_in_part_is_refused(shown):
+    """No signal is handed back that the log does not hold."""
+    shown.feedback("t1", "liked", event_id="e", memory_ids=["cat"])
+    shown.signal("car", "liked", event_id="late:tea")
+    with pytest.raises(ParameterError, match="'late' of one of these memories is logged"):
+        shown.feedback("t1", "disliked", event_id="late", memory_ids=["tea"])
+    assert [signal.kind for signal in shown.signals("cat")] == ["liked"]
+    assert shown.signals("tea") == []
+
+
+def test_a_verdict_on_one_memory_or_turn_leaves_those_on_others(shown):
+    shown.recall("Alice", k=10, turn="t2")
+    shown.feedback("t1", "liked", memory_ids=["cat", "tea"])
+    shown.feedback("t2", "disliked", memory_ids=["tea"])
+    shown.feedback("t1", "disliked", memory_ids=["cat"])
+    assert importance(shown, "cat") == [0.25]
+    assert importance(shown, "tea") == [pytest.approx(0.4 + 0.075 - 0.15)]
+    shown.feedback("t1", "liked", memory_ids=["cat", "tea"])
+    assert importance(shown, "cat", "tea") == pytest.approx([0.475, 0.325]), "again about the cat"
+
+
+def test_what_was_taken_back_may_be_about_some_of_the_memories(shown):
+    shown.feedback("t1", "copied", memory_ids=["cat", "tea"])
+    shown.feedback("t1", "copied", copied_text="an old red car")
+    assert [s.memory_id for s in shown.unfeedback("t1", "copied", memory_ids=["tea"])] == ["tea"]
+    assert importance(shown, "cat", "tea", "car") == [0.45, 0.4, 0.5]
+    taken = shown.unfeedback("t1", "copied", copied_text="an old red car")
+    assert [signal.memory_id for signal in taken] == ["car"]
+    with pytest.raises(ParameterError, match="'bob'"):
+        shown.unfeedback("t1", "copied", memory_ids=["cat", "bob"])
+    assert importance(shown, "cat", "tea", "car") == [0.45, 0.4, 0.4]
+
+
 def test_taking_back_one_kind_leaves_the_others_and_other_turns(shown):
     shown.recall("Alice", k=10, turn="t2")
     shown.feedback("t1", "saved", memory_ids=["cat"])

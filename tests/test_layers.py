@@ -201,6 +201,27 @@ def test_feedback_is_taken_back_in_every_layer(layers, shown):
     assert layers["user"].get("u1").importance == layers["team"].get("t1").importance == 0.4
 
 
+def test_feedback_is_taken_back_of_the_memories_that_are_named(layers, shown):
+    layers.feedback(shown, "liked")
+    with pytest.raises(ParameterError, match="'s1'"):
+        layers.unfeedback(shown, "liked", memory_ids=["u1", "s1"])
+    taken = layers.unfeedback(shown, "liked", memory_ids=["t1"])
+
+    assert [signal.memory_id for signal in taken] == ["t1"]
+    assert layers["team"].get("t1").importance == 0.4
+    assert layers["user"].get("u1").importance == pytest.approx(0.45)
+    assert layers.unfeedback(shown, "liked", copied_text="Deploys on Mondays") == []
+
+
+def test_of_a_like_and_a_dislike_the_later_holds_in_every_layer(layers, shown):
+    for kinds in (("liked", "disliked"), ("disliked", "liked")):
+        for kind in kinds:
+            layers.feedback(shown, kind)
+        expected = pytest.approx(0.4 + (0.05 if kinds[1] == "liked" else -0.05))
+        assert layers["user"].get("u1").importance == expected
+        assert layers["team"].get("t1").importance == expected
+
+
 def test_a_copied_text_is_credited_in_the_one_layer_that_holds_it(layers, shown):
     copied = layers.feedback(shown, "copied", copied_text="Deploys on Mondays")
     unknown = layers.feedback(shown, "copied", copied_text="quite something else")

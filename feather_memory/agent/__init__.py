@@ -1,11 +1,12 @@
 """What every agent's adapter needs and no framework's: it imports from here and `feather_memory`.
 
-Whose store a call is for (`Source`), from a question to what a model is shown (`told`,
-`recalled`), memories in a prompt (`fenced`), a conversation into memories (`remembering`), what
-users do with an answer (`done`, `correct`), and what is unlike each other (`diverse`).
+Whose store a call is for (`Source`), from a question to what a model is shown (`recalled`, and as
+a part of a prompt `told`), a conversation into memories (`remembering`), what users do with an
+answer (`done`), what a model does with a fact (`save_fact`, `correct`), and what is unlike each
+other (`diverse`). It offers what an adapter imports; the rest is of its files.
 """
 
-from feather_memory.agent.acts import COMMENTS, Act, acts_of, correct, done, record, take_back
+from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
 from feather_memory.agent.choice import diverse, diverse_by_direction, vectors_of
 from feather_memory.agent.conversation import (
     EXCHANGE,
@@ -18,7 +19,6 @@ from feather_memory.agent.conversation import (
     embedded,
     exchanged,
     exchanges_of,
-    id_of,
     ids_of,
     last_exchanges,
     latest_known,
@@ -29,34 +29,29 @@ from feather_memory.agent.conversation import (
 )
 from feather_memory.agent.prompt import (
     NOTE,
-    UNLIMITED,
     Budget,
     approximate_tokens,
-    fenced,
-    fitting,
     is_fenced,
+    one_line,
     without_last,
 )
 from feather_memory.agent.recall import (
-    Log,
     Recalled,
     RecallEvent,
     RecallOptions,
     both,
-    found,
     logged,
     recalled,
     told,
     unseen,
 )
+from feather_memory.agent.refusal import reject
 from feather_memory.agent.source import (
-    KINDS,
     Opened,
     Opener,
     Reader,
     Source,
     named_in,
-    shared_store,
 )
 from feather_memory.agent.turns import (
     RECALLED,
@@ -72,18 +67,14 @@ from feather_memory.agent.turns import (
 )
 
 __all__ = [
-    "COMMENTS",
     "EXCHANGE",
-    "KINDS",
     "MESSAGE",
     "NOTE",
     "RECALLED",
     "STAMP",
     "TURN",
-    "UNLIMITED",
     "Act",
     "Budget",
-    "Log",
     "Opened",
     "Opener",
     "Reader",
@@ -95,7 +86,6 @@ __all__ = [
     "Said",
     "Save",
     "Source",
-    "acts_of",
     "answer_of",
     "approximate_tokens",
     "both",
@@ -107,10 +97,6 @@ __all__ = [
     "embedded",
     "exchanged",
     "exchanges_of",
-    "fenced",
-    "fitting",
-    "found",
-    "id_of",
     "ids_of",
     "is_fenced",
     "known_turn",
@@ -119,11 +105,12 @@ __all__ = [
     "logged",
     "named_in",
     "named_too",
+    "one_line",
     "recalled",
-    "record",
+    "reject",
     "remembering",
     "same_id",
-    "shared_store",
+    "save_fact",
     "shown_too",
     "stamp",
     "stamp_in",

@@ -24,6 +24,7 @@ Opener = Callable[[str | os.PathLike[str], str | None], Store]
 KINDS: Final = {"store": Store, "pool": TenantPool, "path": Store, "layers": ContextLayers}
 """By what a source may be given, and what stands behind it."""
 
+_CALLED: Final[Mapping[str, str]] = MappingProxyType({})
 _NOWHERE: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 # Nothing depends on the sharing: two stores of one file agree. It saves memory, and as it keeps
@@ -117,6 +118,7 @@ class Source:
         tenant: str | None = None,
         opener: Opener | None = None,
         takes: Sequence[str] = tuple(KINDS),
+        called: Mapping[str, str] = _CALLED,
     ) -> Self:
         """The one that was given.
 
@@ -131,6 +133,7 @@ class Source:
             opener: Opens the path, for this source alone: `close` closes it. Without it the store
                 is shared with all who name the file like this.
             takes: Which of these the adapter has, by their names here.
+            called: What else the adapter calls them, for the errors.
 
         Raises:
             ParameterError: None is given, or several, or one that is something else.
@@ -140,16 +143,14 @@ class Source:
         everything = {"store": store, "pool": pool, "path": path, "layers": layers}
         names = [name for name, value in everything.items() if value is not None]
         if len(names) != 1 or names[0] not in takes:
-            choice = " or ".join(f"{name}=" for name in takes)
-            raise ParameterError(
-                f"a {adapter} takes either {choice}, and one of them; got "
-                f"{' and '.join(f'{name}=' for name in names) or 'none'}"
-            )
+            choice = " or ".join(dict.fromkeys(f"{called.get(name, name)}=" for name in takes))
+            got = " and ".join(f"{called.get(name, name)}=" for name in names) or "none"
+            raise ParameterError(f"a {adapter} takes either {choice}, and one of them; got {got}")
         (name,) = names
         given: Any = everything[name]
+        _check_kind(adapter, name, given, takes, called)
         if name == "path":
             given = (opener or shared_store)(given, tenant)
-        _check_kind(adapter, name, given, takes)
         source = cls(adapter, given, tenant, name == "path" and opener is not None)
         source._check_tenant()
         return source
@@ -254,14 +255,16 @@ def named_in(context: object, key: str) -> str | None:
     return str(found)
 
 
-def _check_kind(adapter: str, name: str, given: object, takes: Sequence[str]) -> None:
-    wanted = KINDS[name]
-    if isinstance(given, wanted):
+def _check_kind(
+    adapter: str, name: str, given: object, takes: Sequence[str], called: Mapping[str, str]
+) -> None:
+    if isinstance(given, (str, os.PathLike) if name == "path" else KINDS[name]):
         return
+    wanted = "path" if name == "path" else KINDS[name].__name__
     kinds = (kind for kind in takes if kind != "path" and isinstance(given, KINDS[kind]))
-    hint = next((f"; that is given by {kind}=" for kind in kinds), "")
+    hint = next((f"; that is given by {called.get(kind, kind)}=" for kind in kinds), "")
     raise ParameterError(
-        f"the {name}= of a {adapter} is a {wanted.__name__}, got {given!r:.80}{hint}"
+        f"the {called.get(name, name)}= of a {adapter} is a {wanted}, got {given!r:.80}{hint}"
     )
 
 

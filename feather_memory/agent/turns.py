@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from hashlib import blake2b
 from typing import Final
 
 from feather_memory.agent.recall import logged
 from feather_memory.agent.source import Opened
+from feather_memory.checks import stable_id
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.model.hits import Hit, Score
 from feather_memory.model.memory import Memory
@@ -45,7 +44,7 @@ def turn_of(session: str | None, asked: int, question: str | None) -> str:
         asked: How many messages of the user there are in it by now.
         question: The last of them.
     """
-    return f"turn-{_digest(session, asked, question, size=16)}"
+    return f"turn-{stable_id(session, asked, question, size=16)}"
 
 
 def answer_of(memory_ids: Iterable[str], said: str = "") -> str:
@@ -55,7 +54,7 @@ def answer_of(memory_ids: Iterable[str], said: str = "") -> str:
         memory_ids: What it was made of, best first.
         said: Its words, so that another answer from the same memories is another turn.
     """
-    return f"answer-{_digest(*memory_ids, said, size=12)}"
+    return f"answer-{stable_id(*memory_ids, said)}"
 
 
 def known_turn(opened: Opened, names: Sequence[str]) -> str:
@@ -103,7 +102,3 @@ def _shown(opened: Opened, turn: str) -> set[str] | None:
         with suppress(UnknownTurnError):
             shown = (shown or set()) | {memory.id for memory in store.plumbing.shown(turn)}
     return shown
-
-
-def _digest(*parts: str | int | None, size: int) -> str:
-    return blake2b(json.dumps(parts).encode(), digest_size=size).hexdigest()

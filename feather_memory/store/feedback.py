@@ -83,6 +83,10 @@ class Feedback(Part):
         answer twice is to like it once, until `unfeedback` takes it back; to correct it twice is
         to correct it once, until something else was said of it.
 
+        Of a like and a dislike of one memory in one turn the later holds: it takes the earlier
+        back. Two that have an `event_id` each are two people's, and both count; one without takes
+        back whatever there is, and is taken back by whatever comes.
+
         Args:
             turn: Of a recall, perhaps in another process, by any of its names.
             kind: As in `signal`.
@@ -115,17 +119,36 @@ class Feedback(Part):
         with self._core.truth.writing() as transaction:
             return write.answer(transaction, answer)
 
-    def unfeedback(self, turn: str, kind: SignalKind | str) -> list[Signal]:
+    def unfeedback(
+        self,
+        turn: str,
+        kind: SignalKind | str,
+        *,
+        memory_ids: Sequence[str] | None = None,
+        copied_text: str | None = None,
+    ) -> list[Signal]:
         """Take back every signal of a kind that answers a turn. They stay in the log.
 
         A correction's new text stays, too: `unsupersede` undoes that.
 
+        Args:
+            turn: As in `feedback`, as are the next.
+            kind: As in `signal`.
+            memory_ids: Only about these of the memories shown.
+            copied_text: Only about those that hold it.
+
         Raises:
             UnknownTurnError: Nothing was recalled under that turn.
+            ParameterError: An id that the turn was not shown.
         """
-        named, answered = signal_kind(kind), label(turn, "turn")
+        answer = Answer(
+            turn=label(turn, "turn"),
+            kind=signal_kind(kind),
+            memory_ids=None if memory_ids is None else labels(memory_ids, "memory_ids"),
+            copied_text=copied_text,
+        )
         with self._core.truth.writing() as transaction:
-            return write.retract_all(transaction, answered, named, transaction.now)
+            return write.retract_all(transaction, answer, transaction.now)
 
     def _corrected(self, text: str | None, vector: VectorLike | None) -> Draft | None:
         if text is None:

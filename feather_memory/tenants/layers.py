@@ -230,7 +230,8 @@ class ContextLayers:
     ) -> list[Signal]:
         """Log what somebody did with what a turn was shown, in every layer that showed it any.
 
-        The credit is shared among all that was shown, whichever layer it is from.
+        The credit is shared among all that was shown, whichever layer it is from. What a like
+        does to a dislike is as in `Store.feedback`.
 
         Args:
             turn: Of a recall or a logged chain of these layers, by any of its names.
@@ -269,14 +270,35 @@ class ContextLayers:
                 )
         return logged
 
-    def unfeedback(self, turn: str, kind: SignalKind | str) -> list[Signal]:
+    def unfeedback(
+        self,
+        turn: str,
+        kind: SignalKind | str,
+        *,
+        memory_ids: Sequence[str] | None = None,
+        copied_text: str | None = None,
+    ) -> list[Signal]:
         """Take back, in every layer, the signals of a kind that answer a turn.
+
+        Args:
+            turn: As in `feedback`, as are the next.
+            kind: As in `Store.unfeedback`.
+            memory_ids: Only about these of the memories shown.
+            copied_text: Only about those that hold it.
 
         Raises:
             UnknownTurnError: No layer logged the turn.
+            ParameterError: An id that no layer showed the turn. Nothing was taken back.
         """
-        taken = [layer.store.unfeedback(turn, kind) for layer in self._shown(turn)]
-        return [signal for each in taken for signal in each]
+        shown, is_narrowed = self._shown(turn), memory_ids is not None or copied_text is not None
+        meant = _narrowed(turn, shown, memory_ids, copied_text)
+        taken: list[Signal] = []
+        for layer in shown:
+            ids = [id_ for name, id_ in meant if name == layer.name]
+            if ids or not is_narrowed:
+                only = ids if is_narrowed else None
+                taken += layer.store.unfeedback(turn, kind, memory_ids=only)
+        return taken
 
     def _shown(self, turn: str) -> dict[Layer, list[Memory]]:
         """What each layer that logged the turn showed it."""

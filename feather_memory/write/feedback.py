@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from feather_memory.checks import stable_id, when
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
@@ -14,6 +16,13 @@ from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.correction import is_said, replace, standing
 from feather_memory.write.draft import Draft
+
+_OPPOSITE: Final = {
+    SignalKind.LIKED: SignalKind.DISLIKED,
+    SignalKind.DISLIKED: SignalKind.LIKED,
+}
+_UNNAMED: Final = re.compile(r"[0-9a-f]{24}\.\d+:")
+"""How the event of a signal begins whose feedback nobody gave an id: by the digest of its words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,14 +67,21 @@ def retract(transaction: WriteTransaction, event_id: str, at: Seconds) -> Signal
     return transaction.engagement.signal(event_id) or signal
 
 
-def retract_all(
-    transaction: WriteTransaction, turn: str, kind: SignalKind, at: Seconds
-) -> list[Signal]:
-    """Take back every event of a kind that answers a turn."""
-    first = transaction.engagement.turn(turn)
-    if first is None:
-        raise UnknownTurnError(turn)
-    known = transaction.engagement.signals_of_turn(first, kind)
+def retract_all(transaction: WriteTransaction, said: Answer, at: Seconds) -> list[Signal]:
+    """Take back every event of a kind that answers a turn, about what was shown and is meant.
+
+    Raises:
+        UnknownTurnError: Nothing was logged for the turn.
+        ParameterError: An id that the turn was not shown.
+    """
+    logged = transaction.engagement.recalled(said.turn)
+    if logged is None:
+        raise UnknownTurnError(said.turn)
+    turn, shown = logged
+    known = transaction.engagement.signals_of_turn(turn, said.kind)
+    if said.memory_ids is not None or said.copied_text is not None:
+        meant = _credited(transaction, shown, said)
+        known = [signal for signal in known if signal.memory_id in meant]
     return [retract(transaction, signal.event_id, at) for signal in known if not signal.retracted]
 
 
@@ -87,13 +103,13 @@ def answer(transaction: WriteTransaction, said: Answer) -> list[Signal]:
             f"turn {said.turn!r} was shown {len(meant)} memories: say with memory_ids which one "
             "the correction is about"
         )
-    event, known = _event(transaction, turn, meant, said)
-    if known:
-        place = {id_: at for at, id_ in enumerate(meant)}
-        return sorted(known, key=lambda signal: place.get(signal.memory_id, len(meant)))
-    records = transaction.memories.by_ids(meant)
-    if said.correction is not None:
-        return _corrected(transaction, records[meant[0]], said.correction, event, turn)
+    event, known, fresh = _event(transaction, turn, meant, said)
+    if said.event_id is None or fresh:
+        _take_opposite_back(transaction, turn, meant, said)
+    if said.correction is not None and fresh:
+        (memory_id,) = fresh
+        wrong = transaction.memories.by_ids(fresh)[memory_id]
+        return _corrected(transaction, wrong, said.correction, event, turn)
     signals = [
         Signal(
             event_id=f"{event}:{memory_id}",
@@ -103,11 +119,27 @@ def answer(transaction: WriteTransaction, said: Answer) -> list[Signal]:
             strength=said.strength / len(meant),
             turn=turn,
         )
-        for memory_id in meant
+        for memory_id in fresh
     ]
-    transaction.engagement.append(signals)
-    _fold(transaction, records)
-    return signals
+    if signals:
+        if len(transaction.engagement.append(signals)) < len(signals):
+            raise ParameterError(f"event {event!r} of one of these memories is logged already")
+        _fold(transaction, transaction.memories.by_ids(fresh))
+    place = {id_: at for at, id_ in enumerate(meant)}
+    return sorted((*known, *signals), key=lambda signal: place.get(signal.memory_id, len(meant)))
+
+
+def _take_opposite_back(
+    transaction: WriteTransaction, turn: str, meant: Sequence[str], said: Answer
+) -> None:
+    """Of a like and a dislike of a memory in a turn the later holds, unless both have an id."""
+    opposite = _OPPOSITE.get(said.kind)
+    if opposite is None:
+        return
+    for signal in transaction.engagement.signals_of_turn(turn, opposite):
+        is_anothers = said.event_id is not None and not _UNNAMED.match(signal.event_id)
+        if signal.memory_id in meant and not signal.retracted and not is_anothers:
+            retract(transaction, signal.event_id, transaction.now)
 
 
 def _corrected(
@@ -135,24 +167,31 @@ def _corrected(
 
 def _event(
     transaction: WriteTransaction, turn: str, meant: Sequence[str], said: Answer
-) -> tuple[str, list[Signal]]:
-    """Which event it is, and the signals of it that are logged already.
+) -> tuple[str, list[Signal], list[str]]:
+    """Which event it is, its signals that are logged already, and the memories still to be logged.
 
     Where it was not named, the same words are always the same event, until it is taken back, or
-    nothing is left of what it did; then they are the next such.
+    nothing is left of what it did; then they are the next such. Taken back about some of its
+    memories, it is so about those.
     """
     if said.event_id is not None:
-        return said.event_id, transaction.engagement.signals_of_event(said.event_id)
+        known = transaction.engagement.signals_of_event(said.event_id)
+        return said.event_id, known, [] if known else list(meant)
     correction = said.correction
     text = None if correction is None else correction.fields["text"]
     digest = stable_id(turn, said.kind, *(said.memory_ids or ()), said.copied_text, text)
     is_undone = correction is not None and not is_said(transaction, meant, correction)
+    standing: dict[str, Signal] = {}
+    fallen: set[str] = set()
     nth = 0
     while known := transaction.engagement.signals_of_event(f"{digest}.{nth}"):
-        if not is_undone and not all(signal.retracted for signal in known):
-            break
+        fallen |= {signal.memory_id for signal in known if signal.retracted}
+        standing |= {signal.memory_id: signal for signal in known if not signal.retracted}
         nth += 1
-    return f"{digest}.{nth}", known
+    if is_undone or not standing:
+        return f"{digest}.{nth}", [], list(meant)
+    fresh = [id_ for id_ in meant if id_ in fallen and id_ not in standing]
+    return f"{digest}.{nth}", list(standing.values()), fresh
 
 
 def _credited(transaction: WriteTransaction, shown: Sequence[str], said: Answer) -> list[str]:

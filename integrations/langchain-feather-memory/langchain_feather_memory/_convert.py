@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
@@ -63,14 +63,3 @@ def _of_metadata(given: Mapping[str, Any]) -> dict[str, Any]:
         else:
             named[key] = _of_metadata(value) if isinstance(value, Mapping) else value
     return named
-
-
-def reject(unknown: Iterable[str], method: str) -> None:
-    """Nothing, if there is nothing: what cannot be honoured is refused, never ignored.
-
-    Raises:
-        TypeError: There is something.
-    """
-    names = ", ".join(map(repr, unknown))
-    if names:
-        raise TypeError(f"{method}() does not take {names}")

@@ -19,13 +19,30 @@ from feather_memory.agent import (
     Source,
     approximate_tokens,
     named_in,
+    reject,
     told,
     unseen,
 )
-from langchain_feather_memory._convert import reject, to_filter
+from langchain_feather_memory._convert import to_filter
 
 _PLACES = ("store", "pool", "layers", "tenant")
 _ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce")
+
+
+class Closing:
+    """An adapter that closes, with its block, what it opened."""
+
+    _source: Source
+
+    def close(self) -> None:
+        """Close the store if this opened it. Safe to call twice."""
+        self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def opener(embedding: Embeddings | None) -> Opener:
@@ -64,6 +81,7 @@ def source_of(
         layers=layers,
         tenant=tenant,
         takes=("store", "pool", "layers"),
+        called={"store": "source", "pool": "source"},
     )
 
 
@@ -185,24 +203,20 @@ class MemoryAccess:
 
     def vector(self, query: str) -> list[float] | None:
         """The query's vector, where an embedding was given; else the store makes it."""
-        if self.embedding is None or not query:
-            return None
-        return self.embedding.embed_query(query)
+        made = self.embedding if query else None
+        return None if made is None else made.embed_query(query)
 
     async def avector(self, query: str) -> list[float] | None:
         """Likewise, without holding up the event loop."""
-        if self.embedding is None or not query:
-            return None
-        return await self.embedding.aembed_query(query)
+        made = self.embedding if query else None
+        return None if made is None else await made.aembed_query(query)
 
     def vectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, one vector for each text that is to be remembered."""
-        if self.embedding is None or not texts:
-            return None
-        return self.embedding.embed_documents(texts)
+        made = self.embedding if texts else None
+        return None if made is None else made.embed_documents(texts)
 
     async def avectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, without holding up the event loop."""
-        if self.embedding is None or not texts:
-            return None
-        return await self.embedding.aembed_documents(texts)
+        made = self.embedding if texts else None
+        return None if made is None else await made.aembed_documents(texts)

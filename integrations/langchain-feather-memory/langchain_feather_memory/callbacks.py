@@ -88,11 +88,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     ) -> None:
         self._begin(run_id, parent_run_id)
 
-    @override
-    def on_tool_start(
-        self, *_: Any, run_id: UUID, parent_run_id: UUID | None = None, **__: Any
-    ) -> None:
-        self._begin(run_id, parent_run_id)
+    on_tool_start = on_chain_start
 
     @override
     def on_retriever_start(
@@ -145,21 +141,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     def on_chain_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
         self._end(run_id)
 
-    @override
-    def on_tool_end(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    @override
-    def on_chain_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    @override
-    def on_tool_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
-
-    @override
-    def on_retriever_error(self, *_: Any, run_id: UUID, **__: Any) -> None:
-        self._end(run_id)
+    on_tool_end = on_chain_error = on_tool_error = on_retriever_error = on_chain_end
 
     def _begin(self, run_id: UUID, parent: UUID | None) -> _Tree:
         with self._lock:
@@ -190,7 +172,8 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
         if isinstance(self._source.given, TenantPool):
             return None if tenant is None else self._source.opened(named=tenant)
         opened = self._source.opened()
-        return opened if tenant in {None, opened.tenant} else None
+        whose = {None, *(store.tenant for store in opened.stores.values())}
+        return opened if tenant in whose else None
 
     def _know(self, tree: _Tree, opened: Opened, turn: str, ids: Sequence[str]) -> None:
         """Make the root a name of the turn; where it is another's already, add to that one."""

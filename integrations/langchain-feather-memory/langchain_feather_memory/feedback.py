@@ -9,16 +9,8 @@ from uuid import UUID
 from langchain_core.messages import BaseMessage
 
 from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
-from feather_memory.agent import (
-    Act,
-    Opened,
-    acts_of,
-    done,
-    known_turn,
-    record,
-    stamp_in,
-    take_back,
-)
+from feather_memory.agent import Act, Opened, done, known_turn, stamp_in, take_back
+from langchain_feather_memory._langsmith import COMMENTS, acts_of
 from langchain_feather_memory._source import source_of
 
 
@@ -27,8 +19,9 @@ class MemoryFeedback:
 
     A run is named by its id, by the model's message, or by that message's id alone; now or later,
     in this process or another. The same feedback again changes nothing, by whichever name.
-    A dislike of a memory takes an earlier like of it back, and the other way round. Credit is
-    shared among the memories shown, unless `memory_ids` says which are meant.
+    A dislike of a memory takes an earlier like of it back, and the other way round; two that have
+    a `feedback_id` each are two people's. Credit is shared among the memories shown, unless
+    `memory_ids` says which are meant.
 
     All raise UnknownTurnError for a run that was shown nothing, or that is too long ago. With a
     pool, a message says whose it is; by an id alone, `tenant` must: here, or at the call.
@@ -100,7 +93,8 @@ class MemoryFeedback:
     ) -> list[Signal]:
         """The answer was wrong: the memory meant is lowered, and superseded by the correction.
 
-        So is the answer itself, where `FeatherMemoryMiddleware` has remembered it.
+        So is the answer itself, where `FeatherMemoryMiddleware` has remembered it; in another
+        layer than the memory it is no longer valid.
 
         Raises:
             ParameterError: The run was shown several memories, and `memory_ids` names none.
@@ -141,7 +135,7 @@ class MemoryFeedback:
             correction: What is true instead, with any key: a text, or a dict with one text in it.
             comment: Kept on the tenant's shelf `feedback.comments`, by the signals' event ids.
             feedback_id: Which feedback of the run is the same one; each id counts for itself.
-            memory_ids: Only these of the memories shown.
+            memory_ids: Only these of the memories shown, also where it is taken back.
             tenant: Whose run it was.
 
         Raises:
@@ -149,13 +143,15 @@ class MemoryFeedback:
                 another run's `feedback_id`.
         """
         acts = acts_of(key, score=score, value=value, correction=correction)
-        return record(
-            *self._turn(run, tenant),
-            acts,
-            memory_ids=memory_ids,
-            feedback_id=None if feedback_id is None else str(feedback_id),
-            comment=comment,
-        )
+        opened, turn = self._turn(run, tenant)
+        event = None if feedback_id is None else str(feedback_id)
+        signals: list[Signal] = []
+        for act in acts:
+            signals += done(opened, turn, act, memory_ids=memory_ids, event=event)
+        if comment is not None:
+            said = {signal.event_id: comment for signal in signals}
+            opened.writes.plumbing.shelf(COMMENTS).update(said)
+        return signals
 
     def _do(
         self,

@@ -14,8 +14,18 @@ from langchain_classic.memory.utils import get_prompt_input_key
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
-from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Opened, Said, Source, exchanged, exchanges_of, last_exchanges
+from feather_memory import ContextLayers, ParameterError, Store, TenantPool
+from feather_memory.agent import (
+    Opened,
+    RecallOptions,
+    Said,
+    Source,
+    exchanged,
+    exchanges_of,
+    last_exchanges,
+    one_line,
+    recalled,
+)
 from langchain_feather_memory._convert import to_document
 
 
@@ -76,17 +86,17 @@ class FeatherMemory(BaseMemory):
     def load_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
         """What the input recalls, best first, then the session's last turns. It is logged.
 
-        What has been superseded is in neither.
+        What has been superseded is in neither. In a text, each memory is one line.
         """
-        said = self._input(inputs)
-        hits = self._opened.reads.recall(said, self.k) if said.strip() else []
+        said, asked = self._input(inputs), RecallOptions(k=self.k)
+        hits = recalled(self._opened, said, asked).hits if said.strip() else ()
         last = last_exchanges(self._opened.writes, self.session, self.last_turns)
         late = [memory for memory in last if not memory.superseded_by]
         known = {memory.id for memory in late}
         found = [hit.memory for hit in hits if hit.memory.id not in known] + late
         if self.return_docs:
             return {self.memory_key: [to_document(memory) for memory in found]}
-        return {self.memory_key: "\n".join(_line(memory) for memory in found)}
+        return {self.memory_key: "\n".join(map(one_line, found))}
 
     @override
     async def aload_memory_variables(self, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +134,3 @@ class FeatherMemory(BaseMemory):
         if self.output_key is None and len(outputs) != 1:
             raise ParameterError(f"output_key must say which of {sorted(outputs)} is the answer")
         return str(outputs[self.output_key or next(iter(outputs))])
-
-
-def _line(memory: Memory) -> str:
-    return memory.text if memory.role is None else f"{memory.role}: {memory.text}"

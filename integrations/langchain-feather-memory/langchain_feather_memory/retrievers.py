@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -30,14 +31,16 @@ from feather_memory.agent import (
     RecallOptions,
     Source,
     recalled,
+    reject,
 )
-from langchain_feather_memory._convert import reject, to_filter
-from langchain_feather_memory._source import opener, places_of
+from langchain_feather_memory._convert import to_filter
+from langchain_feather_memory._source import Closing, opener, places_of
 
+_PLACES = ("store", "path", "pool", "layers")
 _OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
 
 
-class FeatherRetriever(BaseRetriever):
+class FeatherRetriever(Closing, BaseRetriever):
     """A tenant's memory as a retriever: similarity, words, decay, importance, and the graph.
 
     What it returns is shown to a model, so it is a recall: logged under a turn, so that feedback
@@ -118,21 +121,19 @@ class FeatherRetriever(BaseRetriever):
             "FeatherRetriever", store=self.store, pool=self.pool, path=path, layers=self.layers,
             tenant=self.tenant, opener=opener(self.embedding),
         )  # fmt: skip
-        if self.pool is None:
-            self._only = self._source.opened()
-            if path is not None:
-                self.__dict__["store"] = self._only.writes  # which nobody else may set any more
+        self._only = None if self.pool is not None else self._source.opened()
+        if self._only is not None and path is not None:
+            self.__dict__["store"] = self._only.writes  # which nobody else may set any more
         return self
 
-    def close(self) -> None:
-        """Close the store if this opened it. Safe to call twice."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    @override
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy; with another store, path, pool or layers, it reads there and nowhere else."""
+        copied, changed = super().model_copy(update=update, deep=deep), dict(update or {})
+        if changed.keys().isdisjoint(_PLACES):
+            return copied
+        places = {name: changed.get(name) for name in _PLACES}
+        return type(self)(**{**copied.__dict__, **places})
 
     @override
     def invoke(

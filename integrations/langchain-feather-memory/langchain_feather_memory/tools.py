@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from typing_extensions import Unpack
 
 from feather_memory import ParameterError, UnknownMemoryError
-from feather_memory.agent import RECALLED, Opened, RecallEvent, correct, ids_of, same_id
+from feather_memory.agent import RECALLED, Opened, RecallEvent, correct, ids_of, save_fact
 from langchain_feather_memory._conversation import said_in, thread_of, turn_in
 from langchain_feather_memory._source import MemoryAccess, MemoryOptions
 
@@ -174,8 +174,8 @@ def _save(
     """Remember a fact; a call that is run again writes nothing new."""
     thread, messages = thread_of(runtime.config), runtime.state.get("messages") or []
     calling = messages[-1].id if messages else None
-    id_ = same_id(thread, calling, runtime.tool_call_id, key, text)
-    memory = opened.writes.add(text, id=id_, key=key, session=thread, vector=vector)
+    step = (calling, runtime.tool_call_id)
+    memory = save_fact(opened, text, step=step, key=key, session=thread, vector=vector)
     replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
     return f"Saved as {memory.id}{replaced}.", {"id": memory.id}
 

@@ -14,14 +14,15 @@ from langchain_core.vectorstores import VectorStore
 from typing_extensions import override
 
 from feather_memory import F, Filter, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, diverse, vectors_of, with_vectors
-from langchain_feather_memory._convert import reject, to_document, to_filter, to_records
-from langchain_feather_memory._source import batches_of, opener
+from feather_memory.agent import Source, diverse, reject, vectors_of, with_vectors
+from langchain_feather_memory._convert import to_document, to_filter, to_records
+from langchain_feather_memory._source import Closing, batches_of, opener
 
 Where = Filter | Mapping[str, Any]
+Near = list[tuple[Memory, float]]
 
 
-class FeatherVectorStore(VectorStore):
+class FeatherVectorStore(Closing, VectorStore):
     """One tenant's memory as a LangChain vector store.
 
     Answers are ranked by cosine similarity alone, so that thresholds mean something;
@@ -100,16 +101,6 @@ class FeatherVectorStore(VectorStore):
     def embeddings(self) -> Embeddings:
         """What embeds documents and queries."""
         return self._embedding
-
-    def close(self) -> None:
-        """Close the store if this opened it. Safe to call twice."""
-        self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # Making
 
@@ -341,9 +332,8 @@ class FeatherVectorStore(VectorStore):
         """As `max_marginal_relevance_search`."""
         reject(unknown, "amax_marginal_relevance_search")
         vector = await self._embedding.aembed_query(query)
-        return await self.amax_marginal_relevance_search_by_vector(
-            vector, k, fetch_k, lambda_mult, filter
-        )
+        search = self.max_marginal_relevance_search_by_vector
+        return await asyncio.to_thread(search, vector, k, fetch_k, lambda_mult, filter)
 
     @override
     def max_marginal_relevance_search_by_vector(
@@ -360,8 +350,6 @@ class FeatherVectorStore(VectorStore):
         if not 0 <= lambda_mult <= 1:
             raise ParameterError(f"lambda_mult must be a number in [0, 1], got {lambda_mult!r}")
         near = [memory for memory, _ in self._nearest(embedding, max(k, fetch_k), filter)]
-        if not near:
-            return []
         query = np.asarray(embedding, np.float64)  # (dim,)
         rows = vectors_of(near, len(query))  # (n, dim)
         order = diverse(query, rows, k, relevance_share=lambda_mult)
@@ -398,7 +386,5 @@ class FeatherVectorStore(VectorStore):
         found = self._nearest(vector, k, given)
         return [(to_document(memory), 1.0 - cosine) for memory, cosine in found]
 
-    def _nearest(
-        self, vector: list[float], k: int, given: Where | None
-    ) -> list[tuple[Memory, float]]:
+    def _nearest(self, vector: list[float], k: int, given: Where | None) -> Near:
         return self._store.nearest(vector, k, where=to_filter(given))

@@ -21,7 +21,7 @@ from langchain_feather_memory import (
     MemoryFeedback,
 )
 
-from feather_memory import Store, TenantPool, UnknownTurnError
+from feather_memory import ContextLayers, Store, TenantPool, UnknownTurnError
 from feather_memory.testing import HashEmbedder
 
 from .agents import ScriptedModel, calling
@@ -296,3 +296,22 @@ def test_a_handler_can_be_told_twice(filled):
 
     assert len({handler, handler}) == 1
     assert [s.memory_id for s in MemoryFeedback(filled).like(run_id)] == ["deploys"]
+
+
+def test_with_layers_a_retriever_over_one_of_them_is_of_the_turn(tmp_path):
+    with TenantPool(tmp_path / "memories") as pool:
+        for tenant in ("alice", "team", "stranger"):
+            pool.get(tenant).add("Deploys are on Tuesday", id=tenant)
+        layers = ContextLayers(user=pool.get("alice"), team=pool.get("team"))
+        run_id = uuid4()
+
+        def ask(_):
+            for tenant in ("team", "stranger"):
+                FeatherRetriever(store=pool.get(tenant)).invoke("deploys")
+
+        handler = FeedbackCallbackHandler(layers=layers)
+        RunnableLambda(ask).invoke("x", {"callbacks": [handler], "run_id": run_id})
+        signals = MemoryFeedback(layers=layers).like(run_id)
+
+        assert [signal.memory_id for signal in signals] == ["team"]
+        assert all(pool.get(tenant).check() == [] for tenant in pool.tenants())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID, uuid4
 from xml.etree import ElementTree as ET
@@ -34,7 +35,8 @@ from .conftest import HashEmbeddings
 class Door(AgentDoor):
     """What users do with an answer is the same at each."""
 
-    def __init__(self, *, store=None, pool=None, layers=None, tenant=None):
+    def __init__(self, *, store=None, pool=None, path=None, layers=None, tenant=None):
+        assert path is None, "no adapter whose runs are judged took it"
         source = pool if store is None else store
         self._feedback = MemoryFeedback(source, layers=layers, tenant=tenant)
 
@@ -48,21 +50,29 @@ class Door(AgentDoor):
 
 class RetrieverDoor(Door):
     def __init__(self, *, max_tokens: int | None = None, **place: Any):
-        super().__init__(**place)
         self._retriever = FeatherRetriever(k=20, **place)
+        super().__init__(**place)
+
+    def _found(self, question, turn):
+        return self._retriever.invoke(question, turn=turn)
 
     def recall(self, question):
         turn = str(uuid4())
-        found = self._retriever.invoke(question, turn=turn)
+        found = self._found(question, turn)
         return Shown(turn=turn, texts=[document.page_content for document in found])
+
+
+class AsyncRetrieverDoor(RetrieverDoor):
+    def _found(self, question, turn):
+        return asyncio.run(self._retriever.ainvoke(question, turn=turn))
 
 
 class ToolsDoor(Door):
     """An agent that uses its memory by itself."""
 
     def __init__(self, *, max_tokens: int = 1000, **place: Any):
-        super().__init__(**place)
         self._tools = memory_tools(k=20, max_tokens=max_tokens, **place)
+        super().__init__(**place)
 
     def _use(self, tool, **arguments):
         agent = create_agent(ScriptedModel(script=[calling(tool, **arguments)]), self._tools)
@@ -86,11 +96,11 @@ class MiddlewareDoor(Door):
     """An agent whose threads are kept by its caller."""
 
     def __init__(self, *, max_tokens: int = 1000, **place: Any):
-        super().__init__(**place)
         options = {"k": 20, "max_tokens": max_tokens, "tools": True, **place}
         self._recalling = FeatherMemoryMiddleware(save="none", **options)
         self._saving = FeatherMemoryMiddleware(**options)
         self._threads: dict[str, list[BaseMessage]] = {}
+        super().__init__(**place)
 
     def recall(self, question):
         run_id, model = uuid4(), ScriptedModel()
@@ -133,23 +143,46 @@ class PastDoor(AgentDoor):
         documents = self._memory.load_memory_variables({"input": question})["history"]
         return Shown(turn="", texts=[document.page_content for document in documents])
 
+    def remember(self, user, assistant, *, session, message_ids, turn=None):
+        memory = self._memory.model_copy(update={"session": session})
+        memory.save_context({"input": user}, {"output": assistant})
+
+
+ACTS = {"act", "take_back"}
+
 
 class TestRetriever(AdapterContract):
+    can, layers = ACTS, "read"
+
     def open(self, **place):
         return RetrieverDoor(**place)
 
 
+class TestAsyncRetriever(AdapterContract):
+    can, layers = ACTS, "read"
+
+    def open(self, **place):
+        return AsyncRetrieverDoor(**place)
+
+
 class TestTools(AdapterContract):
+    can, layers = ACTS | {"correct", "prompt", "budget"}, "read"
+
     def open(self, **place):
         return ToolsDoor(**place)
 
 
 class TestMiddleware(AdapterContract):
+    can = ACTS | {"remember", "correct", "prompt", "budget", "retry", "turn"}
+    layers = "read"
+
     def open(self, **place):
         return MiddlewareDoor(**place)
 
 
 class TestMemory(AdapterContract):
+    can, layers = {"remember"}, "read"
+
     def open(self, **place):
         return PastDoor(**place)
 
@@ -214,10 +247,14 @@ class TestLayers:
         [
             lambda layers, _: FeatherVectorStore(HashEmbeddings(), store=layers),
             lambda layers, _: FeatherChatMessageHistory("s", store=layers),
+            lambda layers, _: FeatherVectorStore(HashEmbeddings(), path=layers),
+            lambda layers, _: FeatherChatMessageHistory("s", path=layers),
             lambda layers, _: FeatherStore(pool=layers),
+            lambda layers, _: FeatherStore(layers),
             lambda layers, _: FeatherMemoryMiddleware(store=layers),
             lambda layers, _: FeatherMemoryMiddleware(pool=layers),
             lambda layers, _: FeatherRetriever(store=layers),
+            lambda layers, _: FeatherRetriever(path=layers),
             lambda layers, _: FeatherRetriever(layers=layers, store=layers.layers[0].store),
             lambda layers, _: memory_tools(store=layers),
             lambda layers, _: MemoryFeedback(layers),

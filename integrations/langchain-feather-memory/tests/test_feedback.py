@@ -8,7 +8,14 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_feather_memory import MemoryFeedback
 
-from feather_memory import ParameterError, Store, TenantPool, UnknownTurnError, WrongTenantError
+from feather_memory import (
+    ContextLayers,
+    ParameterError,
+    Store,
+    TenantPool,
+    UnknownTurnError,
+    WrongTenantError,
+)
 
 LIKE, DISLIKE, SAVED, COPIED, CORRECTED = 0.55, 0.25, 0.8, 0.5, 0.2
 
@@ -163,6 +170,56 @@ def test_a_feedback_id_of_another_run_is_refused(store, feedback, turn, said):
 
     feedback.record("message", **said, feedback_id="f1")  # the same run, by its other name
     assert importance(store) == before
+
+
+@pytest.mark.parametrize("feedback_id", [None, "f1"])
+def test_what_is_taken_back_is_so_of_the_memories_that_are_named(
+    store, turn, feedback, feedback_id
+):
+    store.recall("Lunch", k=1, turn=turn, reinforce=False)
+    feedback.record(turn, "copied", feedback_id=feedback_id)
+
+    undone = {"score": 0, "feedback_id": feedback_id}
+    (taken,) = feedback.record(turn, "copied", memory_ids=["deploys"], **undone)
+
+    assert taken.memory_id == "deploys"
+    assert [store.get(id_).importance for id_ in ("deploys", "lunch")] == [0.4, 0.45]
+    with pytest.raises(ParameterError, match="'nope'"):
+        feedback.record(turn, "copied", memory_ids=["nope"], **undone)
+
+
+@pytest.mark.parametrize(
+    "doors",
+    [
+        ("button", "record"),
+        ("record", "button"),
+        ("core", "button"),
+        ("button", "core"),
+        ("core", "record"),
+        ("record", "core"),
+    ],
+)
+def test_a_verdict_takes_its_opposite_back_whichever_way_each_came(store, turn, feedback, doors):
+    say = {
+        "button": lambda good: (feedback.like if good else feedback.dislike)("message"),
+        "record": lambda good: feedback.record(turn, "thumbs", score=good, feedback_id="F1"),
+        "core": lambda good: store.feedback(turn, "liked" if good else "disliked"),
+    }
+    found = []
+    for door, good in ((doors[0], True), (doors[1], False), (doors[0], True)):
+        say[door](good)
+        found.append(importance(store))
+
+    assert found == [LIKE, DISLIKE, LIKE]
+
+
+def test_of_a_source_that_is_none_the_error_says_the_parameters_there_are(store):
+    with pytest.raises(
+        ParameterError, match="either source= or layers=, and one of them; got none"
+    ):
+        MemoryFeedback()
+    with pytest.raises(ParameterError, match=r"the source= of a MemoryFeedback .* by layers="):
+        MemoryFeedback(ContextLayers(user=store))
 
 
 def test_a_comment_is_kept_beside_its_signals(store, turn, feedback):

@@ -10,7 +10,15 @@ from langchain_core.runnables import ConfigurableField, RunnablePassthrough
 from langchain_feather_memory import FeatherRetriever
 from pydantic import ValidationError
 
-from feather_memory import F, FilterError, Scoring, Store, WrongTenantError
+from feather_memory import (
+    ContextLayers,
+    F,
+    FilterError,
+    Scoring,
+    Store,
+    TenantPool,
+    WrongTenantError,
+)
 
 from .conftest import HashEmbeddings
 
@@ -229,3 +237,49 @@ async def test_alice_then_bob_interleaved_never_see_each_other(tmp_path):
     assert all(await asyncio.gather(*[ask(n) for n in range(200)]))
     for retriever in retrievers.values():
         retriever.close()
+
+
+class TestACopy:
+    """`model_copy(update=…)` is how LangChain and its users change a retriever's fields."""
+
+    @pytest.fixture
+    def places(self, tmp_path):
+        with TenantPool(tmp_path / "one") as pool, TenantPool(tmp_path / "other") as other:
+            pool.get("alice").add("Deploys of alice")
+            other.get("alice").add("Deploys of the other alice")
+            other.get("bob").add("Deploys of bob")
+            yield pool, other
+            assert pool.get("alice").check() == []
+
+    @pytest.mark.parametrize("old", ["store", "path", "pool"])
+    @pytest.mark.parametrize("kind", ["store", "pool", "layers", "path"])
+    def test_with_another_source_reads_that_one(self, places, kind, old):
+        pool, other = places
+        new = {
+            "store": other.get("bob"),
+            "pool": other,
+            "layers": ContextLayers(user=other.get("bob")),
+            "path": other.get("bob").path,
+        }
+        alice = pool.get("alice")
+        given = {"store": alice, "path": alice.path, "pool": pool}
+        retriever = FeatherRetriever(**{old: given[old]}, tenant="alice")
+
+        copied = retriever.model_copy(update={kind: new[kind], "tenant": "bob"})
+
+        assert [d.page_content for d in copied.invoke("deploys")] == ["Deploys of bob"]
+        assert [d.page_content for d in retriever.invoke("deploys")] == ["Deploys of alice"]
+        copied.close()
+        retriever.close()
+
+    def test_with_the_store_of_another_tenant_is_refused(self, places):
+        pool, other = places
+        retriever = FeatherRetriever(store=pool.get("alice"), tenant="alice")
+
+        with pytest.raises(WrongTenantError):
+            retriever.model_copy(update={"store": other.get("bob")})
+
+    def test_with_other_fields_reads_what_it_did(self, places):
+        retriever = FeatherRetriever(store=places[0].get("alice")).model_copy(update={"k": 1})
+
+        assert [d.page_content for d in retriever.invoke("deploys")] == ["Deploys of alice"]

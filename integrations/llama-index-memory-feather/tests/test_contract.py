@@ -119,17 +119,26 @@ class ToolDoor(Door):
         return _shown(turn, output.content if output.raw_output else "")
 
 
+ACTS = {"act", "take_back", "correct"}
+
+
 class Promises(AdapterContract):
+    layers = "read"
+
     def count_tokens(self, text):
         return len(text.split())
 
 
 class TestMemory(Promises):
+    can = ACTS | {"remember", "prompt", "budget", "retry", "turn"}
+
     def open(self, **place):
         return MemoryDoor(**place)
 
 
 class TestBlock(Promises):
+    can = ACTS | {"remember", "prompt", "budget", "retry"}
+
     def open(self, **place):
         return BlockDoor(**place)
 
@@ -147,11 +156,15 @@ class TestBlock(Promises):
 
 
 class TestRetriever(Promises):
+    can = ACTS
+
     def open(self, **place):
         return RetrieverDoor(**place)
 
 
 class TestTools(Promises):
+    can = ACTS
+
     def open(self, **place):
         return ToolDoor(**place)
 
