@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 from functools import partial
 from hashlib import blake2b
 from numbers import Real
+from pathlib import PurePath
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 
@@ -35,7 +37,7 @@ LAST: Final[Seconds] = math.nextafter(253_402_300_800.0, 0.0)
 def label(value: object, name: str) -> str:
     """A short non-empty string, such as an id or a key."""
     if not isinstance(value, str):
-        raise ParameterError(f"{name} must be a string, got {value!r}")
+        raise ParameterError(f"{name} must be a string, got {_no_string(value)}")
     if not value or len(value) > MAX_ID_LENGTH:
         raise ParameterError(f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}")
     if "\0" in value:
@@ -43,11 +45,31 @@ def label(value: object, name: str) -> str:
     return unicode_text(value, name)
 
 
+def _no_string(value: object) -> str:
+    """What it is instead; of what names things elsewhere, such as 7 or a UUID, also its string."""
+    if isinstance(value, int | np.integer | UUID | PurePath) and not isinstance(value, bool):
+        return f"the {type(value).__name__} {value!r:.80}: write {str(value)!r:.80}"
+    return f"{value!r:.80}"
+
+
 def labels(values: object, name: str) -> list[str]:
     """Several of them; one string alone is refused, for it would be read letter by letter."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ParameterError(f"{name} must be several strings, got {_no_string(values)}")
     return [label(value, name) for value in values]
+
+
+def query(value: object, name: str = "text") -> str | None:
+    """What a search looks for in words; None for nothing. Vectors have an argument of their own."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        is_vector = hasattr(value, "__array__") or (
+            isinstance(value, list | tuple) and all(isinstance(each, Real) for each in value)
+        )
+        hint = ": a vector is given as vector=…" if is_vector else ""
+        raise ParameterError(f"{name} must be a string, got {value!r:.80}{hint}")
+    return unicode_text(value, name)
 
 
 def unicode_text(value: str, name: str) -> str:

@@ -55,5 +55,9 @@ Clock: TypeAlias = Callable[[], Seconds]
 Embedder: TypeAlias = Callable[[list[str]], Any]
 """Texts to vectors: anything numpy can read as shape (len(texts), dim)."""
 
+Model: TypeAlias = Any
+"""An embedding model as people have it, told by its methods: LangChain's `embed_documents`,
+LlamaIndex's `get_text_embedding_batch`, `encode` of sentence-transformers."""
+
 VectorLike: TypeAlias = Sequence[float] | Annotated[npt.NDArray[Any], AsNumbers()]
 """One vector as callers give it."""

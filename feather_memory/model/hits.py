@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
 
 from feather_memory.model.memory import Edge, Memory
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """The final number and what it was made of.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Score(float):
+    """The final number, a float like any other, and what it was made of.
+
+    It equals, hashes, sorts, prints and is JSON as its `value`; arithmetic gives plain floats.
+    A schema (pydantic, FastAPI) has it as an object of all its fields.
 
     ``value = ((1 − w)·relevance + w·recency) · ((1 − γ) + γ·importance) · layer_weight``
     for a memory found by its own merit; a memory reached over an edge has `inherited`,
@@ -35,6 +38,10 @@ class Score:
     """γ, in [0, 1]."""
     layer_weight: float = 1.0
     inherited: float | None = None
+
+    def __new__(cls, *, value: float = 0.0, **_parts: float | None) -> Self:
+        """The number; the dataclass fills in the parts."""
+        return float.__new__(cls, value)
 
     @property
     def relevance(self) -> float:
@@ -68,8 +75,26 @@ class Score:
         """The same score in a layer of that weight."""
         return replace(self, value=self.value * layer_weight, layer_weight=layer_weight)
 
-    def __float__(self) -> float:
-        return self.value
+    def __str__(self) -> str:
+        return float.__repr__(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _score_of, (tuple(getattr(self, each.name) for each in fields(self)),)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # only where a schema is built
+
+        # Pydantic fills the fields of an empty instance, and a float cannot be filled.
+        return core_schema.no_info_wrap_validator_function(
+            lambda given, filled: given if isinstance(given, cls) else replace(filled(given)),
+            handler(source),
+        )
+
+
+def _score_of(values: tuple[Any, ...]) -> Score:
+    """The score whose fields have these values, in their order."""
+    return Score(**{each.name: value for each, value in zip(fields(Score), values, strict=True)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

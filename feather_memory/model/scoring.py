@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from datetime import timedelta
 from numbers import Real
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -44,8 +45,8 @@ class Scoring:
     Raises:
         ParameterError: a value outside its range, NaN, or not a number.
 
-    >>> Scoring().replace(time_weight=0.3).time_weight
-    0.3
+    >>> Scoring().replace(time_weight=0.3, half_life=timedelta(days=7)).half_life
+    604800.0
     """
 
     time_weight: float = 0.05
@@ -53,9 +54,20 @@ class Scoring:
     importance_weight: float = 0.2
     """In [0, 1]: the share of the score that importance decides."""
     half_life: Seconds = 30 * DAY
-    """Seconds until a never-recalled memory's recency is ½, in [1e-6, 1e30]."""
+    """Until a never-recalled memory's recency is ½: seconds in [1e-6, 1e30], or a timedelta."""
     dense_weight: float = 0.5
     """In [0, 1]: the share of similarity beside lexical, for a query that has both."""
+
+    if TYPE_CHECKING:  # what is given may be a timedelta, what is read is always seconds
+
+        def __init__(
+            self,
+            *,
+            time_weight: float = ...,
+            importance_weight: float = ...,
+            half_life: Seconds | timedelta = ...,
+            dense_weight: float = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         for name in ("time_weight", "importance_weight", "dense_weight"):
@@ -67,9 +79,9 @@ class Scoring:
         """The formula published for Feather DB: w = 0.3, γ = 1, 30 days, dense only."""
         return cls(time_weight=0.3, importance_weight=1.0, half_life=30 * DAY, dense_weight=1.0)
 
-    def replace(self, **changes: float) -> Self:
+    def replace(self, **changes: float | timedelta) -> Self:
         """The same scoring but for `changes`, checked likewise."""
-        return dataclasses.replace(self, **changes)
+        return dataclasses.replace(self, **changes)  # type: ignore[arg-type]  # a timedelta is taken
 
 
 def _number(value: Any, name: str, low: float, high: float) -> float:
@@ -79,7 +91,8 @@ def _number(value: Any, name: str, low: float, high: float) -> float:
     return float(value)
 
 
-def _half_life(value: Any) -> Seconds:
+def _half_life(given: Any) -> Seconds:
+    value = given.total_seconds() if isinstance(given, timedelta) else given
     return _number(value, "half_life", SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE)
 
 

@@ -17,7 +17,7 @@ from collections.abc import (
 )
 from typing import Any
 
-from feather_memory.checks import exact_json, label, labels, seconds
+from feather_memory.checks import exact_json, label, labels, query, seconds
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
 from feather_memory.model.scoring import Scoring
@@ -59,7 +59,7 @@ class Plumbing(Recalls):
 
     def embed_query(self, text: str) -> Vector | None:
         """The query's vector at unit length, shape (dim,); None without an embedder."""
-        return self._core.embedding.query(text, None)
+        return self._core.embedding.query(query(text), None)
 
     def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
         """The vectors that `add` would make, for a `transaction`; None without an embedder."""

@@ -19,7 +19,7 @@ from feather_memory.store.searches import Searches
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.state import Durability
-from feather_memory.types import Clock, Embedder
+from feather_memory.types import Clock, Embedder, Model
 from feather_memory.write import repair
 from feather_memory.write.embedding import Embedding
 
@@ -49,8 +49,8 @@ class Store(Writes, Searches, Feedback, Reads):
         cls,
         path: str | os.PathLike[str],
         *,
-        embedder: Embedder | None = None,
-        query_embedder: Embedder | None = None,
+        embedder: Embedder | Model | None = None,
+        query_embedder: Embedder | Model | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
         tenant: str | None = None,
@@ -59,8 +59,9 @@ class Store(Writes, Searches, Feedback, Reads):
 
         Args:
             path: By custom it ends in `.feather`. Its folder must exist.
-            embedder: Texts to vectors, (n) → (n, dim). Without one, memories without a vector
-                of their own are found by their words only.
+            embedder: Texts to vectors, (n) → (n, dim); or a SentenceTransformer, LangChain or
+                LlamaIndex model, whose own methods are called, for queries as well. Without
+                one, memories without a vector of their own are found by their words only.
             query_embedder: For queries, where they are embedded differently.
             durability: `process`: a returned write survives the death of the process. `full`:
                 it survives the loss of power, at the price of one fsync a write.
@@ -69,6 +70,7 @@ class Store(Writes, Searches, Feedback, Reads):
 
         Raises:
             StoreAccessError: A directory, or a place that cannot be read or written.
+            MissingEmbedderError: An embedder that is neither a function nor a model.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
             NewerFormatError: Written by a later release. It is left as it is.
             TenantNameError: No tenant can have this name.
@@ -77,8 +79,9 @@ class Store(Writes, Searches, Feedback, Reads):
         if durability not in {"process", "full"}:
             raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
         owner = None if tenant is None else checked(tenant)
+        embedding = Embedding.of(embedder, query_embedder)
         truth = SqliteTruth(Path(path), durability=durability, tenant=owner, clock=clock)
-        return cls(Core.over(truth, Embedding(embedder, query_embedder or embedder)))
+        return cls(Core.over(truth, embedding))
 
     def __repr__(self) -> str:
         state = "open" if self._core.truth.is_open else "closed"

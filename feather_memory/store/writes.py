@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any
 
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
@@ -16,18 +16,7 @@ from feather_memory.search.question import Where
 from feather_memory.store.core import Part
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
-from feather_memory.write.draft import Draft
-
-
-class Keep:
-    """The type of `KEEP`."""
-
-    def __repr__(self) -> str:
-        return "KEEP"
-
-
-KEEP: Final = Keep()
-"""An argument of `update` that is not given; None clears the field."""
+from feather_memory.write.draft import KEEP, Draft
 
 
 class Writes(Part):

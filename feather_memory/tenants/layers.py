@@ -12,6 +12,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from types import MethodType
 from typing import Any, TypeVar, Unpack
 
 from feather_memory.checks import label, labels, whole
@@ -25,6 +26,7 @@ from feather_memory.store.feedback import signal_kind
 from feather_memory.store.store import Store
 from feather_memory.tenants.layer import SHARED, TEAM, USER, Layer
 from feather_memory.types import VectorLike
+from feather_memory.write.models import OneByOne
 
 _MOMENT = ("as_of", "known_at", "now")
 _Found = TypeVar("_Found", Hits, ContextChain)
@@ -332,12 +334,14 @@ class ContextLayers:
     def _embedded(text: str | None, asked: SearchOptions) -> Callable[[Layer], Any]:
         """Gives each layer the query's vector; layers with one embedder share it."""
         given = asked.pop("vector", None)
-        known: dict[int, Any] = {}
+        known: dict[object, Any] = {}
 
         def vector(layer: Layer) -> Any:
             if given is not None or text is None:
                 return given
-            embedder = id(layer.store.plumbing.query_embedder)
+            function = layer.store.plumbing.query_embedder
+            is_of_model = isinstance(function, MethodType | OneByOne)  # equal for one model
+            embedder = function if is_of_model else id(function)
             if embedder not in known:
                 known[embedder] = layer.store.plumbing.embed_query(text)
             return known[embedder]

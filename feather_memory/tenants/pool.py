@@ -39,7 +39,7 @@ from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, W
 from feather_memory.tenants.seats import Seat, room
 from feather_memory.truth.sqlite.file import SqliteTruth, tenant_in
 from feather_memory.truth.state import Durability
-from feather_memory.types import Clock, Embedder, Seconds
+from feather_memory.types import Clock, Embedder, Model, Seconds
 from feather_memory.write.embedding import Embedding
 
 
@@ -60,8 +60,8 @@ class TenantPool:
         self,
         directory: str | os.PathLike[str],
         *,
-        embedder: Embedder | None = None,
-        query_embedder: Embedder | None = None,
+        embedder: Embedder | Model | None = None,
+        query_embedder: Embedder | Model | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
         max_open: int = 256,
@@ -87,7 +87,7 @@ class TenantPool:
         self.directory = Path(directory).absolute()
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
-        self._embedding = Embedding(embedder, query_embedder or embedder)
+        self._embedding = Embedding.of(embedder, query_embedder)
         self._durability: Durability = durability
         self._clock = clock
         self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from feather_memory.errors import InvalidVectorError, MissingEmbedderError
 from feather_memory.index.matrix import unit
 from feather_memory.progress import Progress, steps
 from feather_memory.types import Embedder, Vector, VectorLike
+from feather_memory.write import models
 from feather_memory.write.draft import Draft
 
 
@@ -22,6 +24,20 @@ class Embedding:
 
     documents: Embedder | None
     queries: Embedder | None
+
+    @classmethod
+    def of(cls, embedder: Any, query_embedder: Any = None) -> Self:
+        """By functions of texts, or by models as people have them.
+
+        Args:
+            embedder: Of documents, and of queries unless they have one of their own.
+            query_embedder: Of queries.
+
+        Raises:
+            MissingEmbedderError: Neither a function nor a model.
+        """
+        asked = embedder if query_embedder is None else query_embedder
+        return cls(models.of_documents(embedder), models.of_queries(asked))
 
     def complete(
         self,
@@ -79,9 +95,16 @@ def _unembedded(draft: Draft) -> str | None:
 
 
 def _embed(embedder: Embedder, texts: list[str]) -> list[Vector]:
-    if not callable(embedder):
-        raise MissingEmbedderError(f"an embedder is a function of texts, got {embedder!r}")
-    rows = np.asarray(embedder(texts))
+    made = embedder(texts)
+    if isinstance(made, Coroutine):
+        made.close()
+        raise MissingEmbedderError(
+            f"the embedder is async and a store calls it at once: give its sync form, not {made!r}"
+        )
+    try:
+        rows = np.asarray(list(made) if isinstance(made, Iterator) else made)
+    except ValueError as error:  # rows of several lengths
+        raise InvalidVectorError(f"the embedder must return one shape for all: {error}") from error
     if rows.ndim != 2 or len(rows) != len(texts):
         raise InvalidVectorError(
             f"the embedder must return shape ({len(texts)}, dim), got {rows.shape}"
