@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
 from functools import partial
 from hashlib import blake2b
 from numbers import Real
@@ -158,7 +159,8 @@ def seconds(moment: When, name: str) -> Seconds:
     """The moment as Unix seconds, to the microsecond.
 
     Args:
-        moment: A timezone-aware datetime, or Unix seconds.
+        moment: A timezone-aware datetime, a date, either as ISO 8601 text, or Unix seconds.
+            A date is its midnight in UTC.
         name: Of the argument, for the message.
 
     Raises:
@@ -167,19 +169,34 @@ def seconds(moment: When, name: str) -> Seconds:
 
     >>> seconds(datetime(2026, 1, 1, tzinfo=UTC), "as_of")
     1767225600.0
+    >>> seconds("2026-01-01T01:00:00+01:00", "as_of") == seconds("2026-01-01", "as_of")
+    True
     """
-    value: Any = moment
-    if isinstance(moment, datetime):
-        if moment.utcoffset() is None:
+    value: Any = _from_iso(moment, name) if isinstance(moment, str) else moment
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
             raise ParameterError(f"{name} must say its timezone, got the naive {moment!r}")
-        value = min(moment.timestamp(), LAST)  # datetime.max has no float of its own
+        value = min(value.timestamp(), LAST)  # datetime.max has no float of its own
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number:
-        raise ParameterError(f"{name} must be an aware datetime or Unix seconds, got {moment!r}")
+        raise ParameterError(
+            f"{name} must be an aware datetime, a date, ISO text or Unix seconds, got {value!r:.80}"
+        )
     # NaN fails every comparison. Compared before float(), which whole numbers may overflow.
     if not FIRST <= value <= LAST:
         raise ParameterError(f"{name} must lie in the years 1 to 9999, got {moment!r}")
     return min(round(float(value), DECIMALS), LAST)
+
+
+def _from_iso(written: str, name: str) -> date:
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        with suppress(ValueError):
+            return read(written)
+    raise ParameterError(
+        f"{name} must be ISO 8601 text such as '2026-01-31T12:00:00Z', got {written!r:.80}"
+    )
 
 
 when: Callable[[Seconds], datetime] = partial(datetime.fromtimestamp, tz=UTC)

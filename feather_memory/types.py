@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, TypeAlias
 
 import numpy as np
@@ -46,8 +46,9 @@ Positions: TypeAlias = npt.NDArray[np.intp]
 Seconds: TypeAlias = float
 """A moment as Unix time in UTC, or a duration."""
 
-When: TypeAlias = datetime | float
-"""A moment as callers give it: a timezone-aware datetime, or Unix seconds."""
+When: TypeAlias = datetime | date | str | float
+"""A moment as callers give it: a timezone-aware datetime, a date (its midnight in UTC), either as
+ISO 8601 text, or Unix seconds."""
 
 Clock: TypeAlias = Callable[[], Seconds]
 """Tells the time as Unix seconds. `time.time` unless another is given."""

@@ -55,14 +55,17 @@ def of_queries(given: Any) -> Embedder | None:
     Raises:
         MissingEmbedderError: It is neither a function nor a model; says what to write instead.
     """
-    if (method := _found(given, _QUERIES)) is not None:
-        return method
+    several: Embedder | None = _found(given, _QUERIES)
+    if several is not None:
+        return several
     if (single := _found(given, _QUERY)) is not None:
         return OneByOne(single)
     return of_documents(given)
 
 
 def _found(given: Any, names: tuple[str, ...]) -> Any:
+    if isinstance(given, str):  # which has an `encode` of its own
+        return None
     if isinstance(given, type):
         if any(callable(getattr(given, name, None)) for name in (*_DOCUMENTS, *_QUERIES)):
             made = f"{given.__name__}(…)"
