@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, time
 from functools import partial
 from hashlib import blake2b
 from numbers import Real
-from pathlib import PurePath
+from os import PathLike, fspath
+from pathlib import Path, PurePath
 from typing import Any, Final
 from uuid import UUID
 
@@ -60,6 +61,21 @@ def labels(values: object, name: str) -> list[str]:
     return [label(value, name) for value in values]
 
 
+def file_path(value: object, name: str = "path") -> Path:
+    """Where a file is, or is to be. What SQLite would take for no file at all is refused."""
+    if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):
+        raise ParameterError(f"{name} must be a string or a path, got {value!r:.80}")
+    written = unicode_text(fspath(value), name)
+    if "\0" in written:
+        raise ParameterError(f"{name} must not hold a NUL character, got {written!r:.80}")
+    if not written or written == ":memory:" or written.lower().startswith("file:"):
+        raise ParameterError(
+            f"{name} must be that of a file, got {written!r:.80}; for a store that is gone "
+            "afterwards, put one into a tempfile.TemporaryDirectory()"
+        )
+    return Path(written)
+
+
 def query(value: object, name: str = "text") -> str | None:
     """What a search looks for in words; None for nothing. Vectors have an argument of their own."""
     if value is None:
@@ -82,16 +98,21 @@ def unicode_text(value: str, name: str) -> str:
     return value
 
 
-def text(value: object, name: str) -> str:
-    """A text that says something, of at most 16 MiB."""
+def passage(value: object, name: str) -> str:
+    """Any text, also one that says nothing."""
     if not isinstance(value, str):
         raise ParameterError(f"{name} must be a string, got {value!r:.80}")
-    if not value.strip():
+    return unicode_text(value, name)
+
+
+def text(value: object, name: str) -> str:
+    """A text that says something, of at most 16 MiB."""
+    said = passage(value, name)
+    if not said.strip():
         raise ParameterError(f"{name} must say something, got {value!r:.80}")
-    unicode_text(value, name)
-    if len(value) > MAX_TEXT_BYTES // 4 and (size := len(value.encode())) > MAX_TEXT_BYTES:
+    if len(said) > MAX_TEXT_BYTES // 4 and (size := len(said.encode())) > MAX_TEXT_BYTES:
         raise ParameterError(f"{name} may have {MAX_TEXT_BYTES:,} bytes, got {size:,}")
-    return value
+    return said
 
 
 def metadata(value: object, name: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import Self
 
+from feather_memory.checks import file_path
 from feather_memory.errors import ParameterError
 from feather_memory.index import beside
 from feather_memory.model.names import checked
@@ -58,7 +58,8 @@ class Store(Writes, Searches, Feedback, Reads):
         """The store in the file at `path`, which is made if there is none.
 
         Args:
-            path: By custom it ends in `.feather`. Its folder must exist.
+            path: By custom it ends in `.feather`. Its folder must exist. There is no store
+                without a file: `":memory:"` and URIs are refused.
             embedder: Texts to vectors, (n) → (n, dim); or a SentenceTransformer, LangChain or
                 LlamaIndex model, whose own methods are called, for queries as well. Without
                 one, memories without a vector of their own are found by their words only.
@@ -79,8 +80,8 @@ class Store(Writes, Searches, Feedback, Reads):
         if durability not in {"process", "full"}:
             raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
         owner = None if tenant is None else checked(tenant)
-        embedding = Embedding.of(embedder, query_embedder)
-        truth = SqliteTruth(Path(path), durability=durability, tenant=owner, clock=clock)
+        place, embedding = file_path(path), Embedding.of(embedder, query_embedder)
+        truth = SqliteTruth(place, durability=durability, tenant=owner, clock=clock)
         return cls(Core.over(truth, embedding))
 
     def __repr__(self) -> str:

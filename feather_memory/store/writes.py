@@ -74,7 +74,7 @@ class Writes(Part):
             "valid_to": valid_to,
             "expires_at": expires_at,
         }
-        return self.add_many([{"text": text, **given}])[0]
+        return self._remembered([Draft.of_new({"text": text, **given})])[0]
 
     def add_many(
         self, records: Iterable[Mapping[str, Any]], *, progress: Progress = False
@@ -85,8 +85,17 @@ class Writes(Part):
             records: Dicts of the arguments of `add`.
             progress: True for a bar in the terminal or notebook, or a function that is told
                 (done, total) while texts are embedded.
+
+        Raises:
+            ParameterError: As `add`. It names the record by its place, from 0, and its id.
         """
-        drafts = self._embedded([Draft.of_new(record) for record in records], progress=progress)
+        if isinstance(records, Mapping | str) or not isinstance(records, Iterable):
+            raise ParameterError(f"records must be several dicts, got {records!r:.80}")
+        drafts = [Draft.of_record(record, number) for number, record in enumerate(records)]
+        return self._remembered(drafts, progress=progress)
+
+    def _remembered(self, drafts: list[Draft], *, progress: Progress = False) -> list[Memory]:
+        drafts = self._embedded(drafts, progress=progress)
         with self._core.truth.writing() as transaction:
             written = write.put_many(transaction, drafts, transaction.now)
             last = {record.id: record for record in written}

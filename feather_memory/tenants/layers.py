@@ -15,7 +15,7 @@ from dataclasses import replace
 from types import MethodType
 from typing import Any, TypeVar, Unpack
 
-from feather_memory.checks import label, labels, whole
+from feather_memory.checks import label, labels, passage, whole
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
@@ -364,7 +364,7 @@ def _narrowed(
             raise ParameterError(f"turn {turn!r} was not shown {min(strangers)!r}")
         return [pair for pair in texts if pair[1] in wanted]
     if copied_text is not None:
-        return copied_from(copied_text, texts) or list(texts)
+        return copied_from(passage(copied_text, "copied_text"), texts) or list(texts)
     return list(texts)
 
 

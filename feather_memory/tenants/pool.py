@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-from feather_memory.checks import whole
+from feather_memory.checks import file_path, whole
 from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
@@ -84,7 +84,7 @@ class TenantPool:
             raise ParameterError(f"durability must be 'process' or 'full', got {durability!r}")
         if isinstance(idle_seconds, bool) or not idle_seconds > 0:
             raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
-        self.directory = Path(directory).absolute()
+        self.directory = file_path(directory, "directory").absolute()
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
         self._embedding = Embedding.of(embedder, query_embedder)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from feather_memory.checks import label
-from feather_memory.errors import ParameterError
+from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
 from feather_memory.types import Seconds
@@ -32,6 +33,17 @@ KEEP: Final = Keep()
 """An argument of `update` that is not given; None clears the field."""
 
 
+@contextmanager
+def named(name: str) -> Iterator[None]:
+    """Whatever is refused inside says so of what has that name; "" is nobody's."""
+    try:
+        yield
+    except FeatherError as error:
+        if name:
+            error.args = (f"{name}: {error}",)
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """What was asked to be written: the id, and only the fields that were given, as kept."""
@@ -39,6 +51,8 @@ class Draft:
     id: str | None
     fields: Mapping[str, Any]
     """By the name of the field that keeps them."""
+    name: str = ""
+    """Which of several it is, for the message where it is refused."""
 
     @classmethod
     def checked(cls, given: Mapping[str, Any]) -> Draft:
@@ -49,7 +63,7 @@ class Draft:
         """
         unknown = given.keys() - GIVEN.keys() - {"id"}
         if unknown:
-            raise ParameterError(f"a memory has no field {min(unknown)!r}")
+            raise ParameterError(f"a memory has no field {min(unknown, key=str)!r}")
         id_, fields = given.get("id"), {}
         for name, kept_in in GIVEN.items():
             check = FIELDS[kept_in].check
@@ -57,6 +71,22 @@ class Draft:
                 fields[kept_in] = check(given[name], name)
         _check_interval(fields.get("valid_from"), fields.get("stated_to"))
         return cls(None if id_ is None else label(id_, "id"), fields)
+
+    @classmethod
+    def of_record(cls, record: object, number: int) -> Draft:
+        """As `of_new`, one of several. What is refused names it, now and later.
+
+        Args:
+            record: A dict of the arguments of `add`.
+            number: Its place among them, from 0.
+        """
+        name = f"record {number}"
+        if isinstance(record, Mapping) and record.get("id") is not None:
+            name = f"{name} (id {record['id']!r:.80})"
+        with named(name):
+            if not isinstance(record, Mapping):
+                raise ParameterError(f"it must be a dict of add's arguments, got {record!r:.80}")
+            return replace(cls.of_new(record), name=name)
 
     @classmethod
     def of_new(cls, given: Mapping[str, Any]) -> Draft:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory.checks import vector
 from feather_memory.config import EMBED_BATCH
-from feather_memory.errors import InvalidVectorError, MissingEmbedderError
+from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError
 from feather_memory.index.matrix import unit
 from feather_memory.progress import Progress, steps
 from feather_memory.types import Embedder, Vector, VectorLike
 from feather_memory.write import models
-from feather_memory.write.draft import Draft
+from feather_memory.write.draft import Draft, named
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +56,23 @@ class Embedding:
         """
         if self.documents is None:
             return list(drafts)
-        texts = [(text, draft.id) for draft in drafts if (text := _unembedded(draft)) is not None]
-        unique = list(dict.fromkeys(text for text, id_ in texts if (id_, text) not in known))
+        first: dict[str, Draft] = {}
+        for draft in drafts:
+            text = _unembedded(draft)
+            if text is not None and (draft.id, text) not in known:
+                first.setdefault(text, draft)
+        unique = list(first)
         fresh: dict[str, bytes] = {}
         starts: Iterable[int] = range(0, len(unique), EMBED_BATCH)
         if progress:
             starts = steps(len(unique), EMBED_BATCH, progress, label="embedding")
         for start in starts:
             batch = unique[start : start + EMBED_BATCH]
-            for text, row in zip(batch, _embed(self.documents, batch), strict=True):
-                fresh[text] = row.astype("<f4", copy=False).tobytes()
+            with _named_batch([first[text].name for text in batch]):
+                rows = _rows(self.documents, batch)
+            for text, row in zip(batch, rows, strict=True):
+                with named(first[text].name):
+                    fresh[text] = _vector(row).astype("<f4", copy=False).tobytes()
         return [
             draft
             if (text := _unembedded(draft)) is None
@@ -94,7 +103,29 @@ def _unembedded(draft: Draft) -> str | None:
     return text
 
 
+@contextmanager
+def _named_batch(names: Sequence[str]) -> Iterator[None]:
+    """What an embedder raises says for which records it was called; its own errors in a note."""
+    name = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    try:
+        with named(name if names[0] else ""):
+            yield
+    except Exception as error:  # the caller's own embedder may raise anything
+        if names[0] and not isinstance(error, FeatherError):
+            error.add_note(f"while embedding {name}")
+        raise
+
+
 def _embed(embedder: Embedder, texts: list[str]) -> list[Vector]:
+    return [_vector(row) for row in _rows(embedder, texts)]
+
+
+def _vector(row: object) -> Vector:
+    return vector(row, "the embedder's vector")
+
+
+def _rows(embedder: Embedder, texts: list[str]) -> npt.NDArray[Any]:
+    """What the embedder makes of the texts, one row each."""
     made = embedder(texts)
     if isinstance(made, Coroutine):
         made.close()
@@ -109,4 +140,4 @@ def _embed(embedder: Embedder, texts: list[str]) -> list[Vector]:
         raise InvalidVectorError(
             f"the embedder must return shape ({len(texts)}, dim), got {rows.shape}"
         )
-    return [vector(row, "the embedder's vector") for row in rows]
+    return rows

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from feather_memory.errors import (
+    DimensionError,
     ParameterError,
     SupersedeCycleError,
     UnknownMemoryError,
@@ -15,7 +16,7 @@ from feather_memory.model.importance import fold
 from feather_memory.model.memory import Edge, EdgeType, Forgotten
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write.draft import Draft
+from feather_memory.write.draft import Draft, named
 
 
 def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Seconds) -> list[Record]:
@@ -23,17 +24,20 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
 
     New memories without a slot go in together, which is what makes a batch fast.
     """
-    named = [draft.id for draft in drafts if draft.id is not None]
-    known = set(transaction.memories.rows_of(named)) if named else set()
+    ids = [draft.id for draft in drafts if draft.id is not None]
+    known = set(transaction.memories.rows_of(ids)) if ids else set()
     written: list[Record] = []
     fresh: list[Record] = []
+    _check_dimensions(transaction, drafts)
     for draft in drafts:
         if draft.id in known or draft.fields.get("key") is not None:
             transaction.memories.insert(fresh)
             fresh = []
-            written.append(put(transaction, draft, now))
+            with named(draft.name):
+                written.append(put(transaction, draft, now))
         else:
-            record = draft.record(now)
+            with named(draft.name):
+                record = draft.record(now)
             fresh.append(record)
             written.append(record)
         if draft.id is not None:
@@ -43,6 +47,18 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
         found = transaction.memories.by_ids([record.id for record in written])
         return [found[record.id] for record in written]
     return written
+
+
+def _check_dimensions(transaction: WriteTransaction, drafts: Iterable[Draft]) -> None:
+    """See that all vectors are of the store's length, which the first of all decides."""
+    expected = transaction.state.dimension
+    for draft in drafts:
+        if (vector := draft.fields.get("vector")) is not None:
+            length = len(vector) // 4
+            expected = expected or length
+            if length != expected:
+                with named(draft.name):
+                    raise DimensionError(expected, length)
 
 
 def put(
