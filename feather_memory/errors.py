@@ -145,8 +145,13 @@ class StoreFullError(StoreAccessError):
 class WrongTenantError(FeatherError, PermissionError):
     """The file belongs to another tenant."""
 
-    def __init__(self, path: str, *, expected: str, found: str) -> None:
-        super().__init__(f"{path!r} belongs to tenant {found!r}, not to {expected!r}")
+    def __init__(self, path: str, *, expected: str, found: str | None) -> None:
+        super().__init__(
+            f"{path!r} belongs to tenant {found!r}, not to {expected!r}"
+            if found is not None
+            else f"{path!r} belongs to no tenant, so not to {expected!r}: TenantPool.claim, or "
+            "feather-memory claim, makes it theirs"
+        )
         self.path = path
         self.expected = expected
         self.found = found

@@ -1,4 +1,4 @@
-"""`feather-memory tenants` and `warm`: the stores of one directory."""
+"""`feather-memory tenants`, `claim` and `warm`: the stores of one directory."""
 
 from __future__ import annotations
 
@@ -37,6 +37,20 @@ def tenants(directory: Directory) -> None:
 
 def _written(path: Path) -> str:
     return day(datetime.fromtimestamp(beside.written_at(path), UTC))
+
+
+def claim(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="The .feather file.")],
+    *,
+    directory: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool.")
+    ],
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose it is to be.")],
+) -> None:
+    """Move a store without a tenant into a directory, as a tenant's. Nobody may have it open."""
+    with TenantPool(directory) as pool:
+        placed = pool.claim(store, tenant).path
+    typer.echo(f"{store} is {tenant}'s now, at {placed}.")
 
 
 def warm(

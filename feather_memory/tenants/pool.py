@@ -24,20 +24,19 @@ from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
     ClosedStoreError,
-    CorruptStoreError,
     FeatherError,
     ParameterError,
     StoreAccessError,
-    WrongTenantError,
 )
 from feather_memory.index import beside
-from feather_memory.model.names import SUFFIX, checked, file_name, is_digest, tenant_of
+from feather_memory.model.names import SUFFIX, checked, file_name
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
+from feather_memory.tenants.ownership import owner_of, refuse_another, take_in
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
-from feather_memory.truth.sqlite.file import SqliteTruth, tenant_in
+from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Model, Seconds
 from feather_memory.write.embedding import Embedding
@@ -198,7 +197,7 @@ class TenantPool:
         One with a long name whose file is too damaged to tell it is left out.
         """
         self._require_open()
-        names = map(_tenant_in, self.directory.glob(f"*{SUFFIX}"))
+        names = map(owner_of, self.directory.glob(f"*{SUFFIX}"))
         return sorted(name for name in names if name is not None)
 
     def recent(self, limit: int | None = None) -> list[str]:
@@ -211,7 +210,7 @@ class TenantPool:
         paths = sorted(
             self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-beside.written_at(path), path)
         )
-        names = (name for path in paths if (name := _tenant_in(path)) is not None)
+        names = (name for path in paths if (name := owner_of(path)) is not None)
         return list(islice(names, most))
 
     def stats(self) -> PoolStats:
@@ -226,6 +225,27 @@ class TenantPool:
             max_open=self.max_open,
             rests=self._rests,
         )
+
+    def claim(self, path: str | os.PathLike[str], tenant: str) -> Store:
+        """Take in a store that was opened by its path: it moves here, and is the tenant's.
+
+        It is copied whole, marked, and then removed from where it was, with what is derived of it.
+
+        Args:
+            path: Of a store without a tenant, closed by everybody.
+            tenant: Whose it is to be. They have no store here yet.
+
+        Raises:
+            WrongTenantError: It belongs to another tenant.
+            BusyStoreError: Somebody has it open.
+            StoreAccessError: There is no such file, the tenant has a store already, or an earlier
+                release wrote the file. As with every refusal, nothing has changed.
+            CorruptStoreError: Not one of ours, truncated or damaged.
+            NewerFormatError: Written by a later release.
+        """
+        self._require_open()
+        take_in(file_path(path), self.path_of(tenant), tenant)
+        return self.get(tenant)
 
     def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
         """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
@@ -245,7 +265,7 @@ class TenantPool:
         found: list[tuple[str, int]] = []
 
         def remove() -> None:
-            _refuse_another(path, tenant)
+            refuse_another(path, tenant)
             for each in (*beside.companions(path), path):  # the truth last: its log may be ahead
                 with suppress(FileNotFoundError):  # the last to close a store drops its log
                     found.append((each.name, each.stat().st_size))
@@ -340,28 +360,6 @@ class TenantPool:
         self._lock = threading.Lock()
         for seat in list(self._seats.values()):
             seat.start_over()
-
-
-def _refuse_another(path: Path, tenant: str) -> None:
-    if not path.exists():
-        return
-    try:
-        owner = tenant_in(path)
-    except CorruptStoreError:  # nobody can tell whose it was but by its name
-        return
-    if owner != tenant:
-        raise WrongTenantError(str(path), expected=tenant, found=owner or "nobody")
-
-
-def _tenant_in(path: Path) -> str | None:
-    """Whose file it is by its name; or, if that is a digest, by what it says and its name fits."""
-    if not is_digest(path.name):
-        return tenant_of(path.name)
-    try:
-        tenant = tenant_in(path)
-    except FeatherError:
-        return None
-    return tenant if tenant is not None and file_name(tenant) == path.name else None
 
 
 _pools: weakref.WeakSet[TenantPool] = weakref.WeakSet()
