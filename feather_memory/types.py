@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -56,9 +56,46 @@ Clock: TypeAlias = Callable[[], Seconds]
 Embedder: TypeAlias = Callable[[list[str]], Any]
 """Texts to vectors: anything numpy can read as shape (len(texts), dim)."""
 
-Model: TypeAlias = Any
-"""An embedding model as people have it, told by its methods: LangChain's `embed_documents`,
-LlamaIndex's `get_text_embedding_batch`, `encode` of sentence-transformers."""
+
+class _EmbedsDocuments(Protocol):
+    """LangChain's `Embeddings`."""
+
+    @property
+    def embed_documents(self) -> Callable[..., Any]: ...
+
+
+class _EmbedsBatches(Protocol):
+    """LlamaIndex's `BaseEmbedding`."""
+
+    @property
+    def get_text_embedding_batch(self) -> Callable[..., Any]: ...
+
+
+class _Encodes(Protocol):
+    """A SentenceTransformer."""
+
+    @property
+    def encode(self) -> Callable[..., Any]: ...
+
+
+class _EncodesDocuments(Protocol):
+    """A SentenceTransformer from 5.0 on."""
+
+    @property
+    def encode_document(self) -> Callable[..., Any]: ...
+
+
+class _EmbedsPassages(Protocol):
+    """fastembed's `TextEmbedding`."""
+
+    @property
+    def passage_embed(self) -> Callable[..., Any]: ...
+
+
+Model: TypeAlias = (
+    _EmbedsDocuments | _EmbedsBatches | _Encodes | _EncodesDocuments | _EmbedsPassages
+)
+"""An embedding model as people have it, told by its methods."""
 
 VectorLike: TypeAlias = Sequence[float] | Annotated[npt.NDArray[Any], AsNumbers()]
 """One vector as callers give it."""

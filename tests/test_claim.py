@@ -164,6 +164,18 @@ def test_a_tenant_that_has_a_store_is_refused(alone, pool):
     assert pool.get("alice").check() == []
 
 
+@pytest.mark.parametrize("suffix", ["-wal", "-journal"])
+def test_a_log_of_a_store_that_is_gone_is_not_taken_for_its(alone, pool, suffix):
+    """SQLite would play the old log into the file that it finds beside it."""
+    log = pool.path_of("alice").with_name(pool.path_of("alice").name + suffix)
+    log.write_bytes(b"of another" * 500)
+
+    assert "remove it" in str(refused(alone, pool))
+    log.unlink()
+
+    assert pool.claim(alone, "alice").check() == []
+
+
 def test_an_open_file_is_refused_whoever_has_it_open(alone, pool):
     with Store.open(alone) as store:
         store.search("Alice")

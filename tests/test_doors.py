@@ -105,6 +105,7 @@ DOORS = {
     "held keys": lambda s, x: s.plumbing.held([x]),
     "held texts": lambda s, x: s.plumbing.held(texts=[x]),
     "embed_query": lambda s, x: s.plumbing.embed_query(x),
+    "embed_documents": lambda s, x: s.plumbing.embed_documents(["tea", x]),
     "name_turn": lambda s, x: s.plumbing.name_turn("t", x),
     "shown": lambda s, x: s.plumbing.shown(x),
     "log_recall": lambda s, x: s.plumbing.log_recall([], turn=x),

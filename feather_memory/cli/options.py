@@ -46,7 +46,7 @@ WhereOption = Annotated[
 ]
 
 
-def embedder_named(name: str | None) -> Model | None:
+def embedder_named(name: str | None) -> Embedder | Model | None:
     """What `--embedder` means. Its folder may be the one the command runs in.
 
     Raises:

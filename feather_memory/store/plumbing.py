@@ -63,7 +63,7 @@ class Plumbing(Recalls):
 
     def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
         """The vectors that `add` would make, for a `transaction`; None without an embedder."""
-        return self._core.embedding.of_documents(list(texts))
+        return self._core.embedding.of_documents([passage(text, "texts") for text in texts])
 
     def held(
         self,

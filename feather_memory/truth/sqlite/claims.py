@@ -46,6 +46,9 @@ def claimed(source: Path, target: Path, tenant: str) -> Iterator[None]:
     """
     if target.exists():
         raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}")
+    for log in (target.with_name(target.name + suffix) for suffix in ("-wal", "-journal")):
+        if log.exists():  # SQLite would take it for the log of what is put beside it
+            raise StoreAccessError(f"{str(log)!r} is the log of a store that is gone: remove it")
     if not os.access(source.parent, os.W_OK):
         raise StoreAccessError(f"cannot move {str(source)!r}: its folder cannot be written to")
     with _alone(source, tenant) as connection:
