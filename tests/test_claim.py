@@ -263,6 +263,25 @@ def test_a_claim_that_is_cut_off_leaves_the_source_or_the_tenants_file_whole(
     assert pool.get("alice").check() == []
 
 
+def test_warm_takes_what_tenants_lists(pool):
+    """Whatever the name is, in the library and on the command line."""
+    names = {"alice", "User:7", "../../x", "a  b", "[red]", "ü 🥳", "n" * 255, "💾" * 60, "%41"}
+    for name in names:
+        pool.get(name).add("tea")
+
+    assert set(pool.tenants()) == names
+    assert {one.tenant for one in pool.warm(pool.tenants()).tenants} == names
+    pool.close()
+    listed = CliRunner().invoke(app, ["tenants", str(pool.directory), "--names"]).stdout
+    warmed = CliRunner().invoke(app, ["warm", str(pool.directory), *listed.splitlines()])
+
+    assert set(listed.splitlines()) == names
+    assert warmed.exit_code == 0
+    assert f"{len(names)} opened, 0 failed" in warmed.stdout
+    with TenantPool(pool.directory) as again:
+        assert all(again.get(name).check() == [] for name in names)
+
+
 def test_the_command_line_claims(alone, tmp_path):
     def called(*arguments):
         return CliRunner().invoke(app, [str(argument) for argument in arguments])

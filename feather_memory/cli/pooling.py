@@ -22,11 +22,21 @@ from feather_memory.tenants.reports import Warmed
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 
 
-def tenants(directory: Directory) -> None:
+def tenants(
+    directory: Directory,
+    *,
+    only_names: Annotated[
+        bool, typer.Option("--names", help="Only their names, one a line, as `warm` takes them.")
+    ] = False,
+) -> None:
     """List who has a store in a directory, the last written first. Opens none of them."""
     with TenantPool(existing_directory(directory)) as pool:
         names = pool.recent()
         rows = [(name, pool.path_of(name)) for name in names]
+    if only_names:
+        for name in names:
+            typer.echo(name)
+        return
     table(
         ["tenant", "bytes", "last written"],
         ((name, f"{beside.file_bytes(path):,}", _written(path)) for name, path in rows),
