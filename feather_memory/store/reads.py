@@ -41,7 +41,7 @@ class Reads(Part):
         Raises:
             UnknownMemoryError: No memory has that id.
         """
-        found = self.get_many([id])
+        found = self.get_many([label(id, "id")])
         if not found:
             raise UnknownMemoryError(id)
         return found[0]
