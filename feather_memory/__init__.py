@@ -35,7 +35,7 @@ from feather_memory.errors import (
 )
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse as parse_filter
-from feather_memory.model.hits import ContextChain, Hit, Hits, Score, Verdict
+from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
 from feather_memory.model.importance import EngagementSignals, compute_importance
 from feather_memory.model.memory import (
     Edge,
@@ -46,7 +46,7 @@ from feather_memory.model.memory import (
     SignalKind,
     StoreStats,
 )
-from feather_memory.model.scoring import Scoring
+from feather_memory.model.scoring import Score, Scoring
 from feather_memory.store.plumbing import Shelf
 from feather_memory.store.store import Store
 from feather_memory.tenants.layer import Layer

@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Iterable
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
 from functools import partial
 from hashlib import blake2b
 from numbers import Real
+from os import PathLike, fspath
+from pathlib import Path, PurePath
 from typing import Any, Final
+from uuid import UUID
 
 import numpy as np
 
@@ -35,7 +39,7 @@ LAST: Final[Seconds] = math.nextafter(253_402_300_800.0, 0.0)
 def label(value: object, name: str) -> str:
     """A short non-empty string, such as an id or a key."""
     if not isinstance(value, str):
-        raise ParameterError(f"{name} must be a string, got {value!r}")
+        raise ParameterError(f"{name} must be a string, got {_no_string(value)}")
     if not value or len(value) > MAX_ID_LENGTH:
         raise ParameterError(f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}")
     if "\0" in value:
@@ -43,11 +47,46 @@ def label(value: object, name: str) -> str:
     return unicode_text(value, name)
 
 
+def _no_string(value: object) -> str:
+    """What it is instead; of what names things elsewhere, such as 7 or a UUID, also its string."""
+    if isinstance(value, int | np.integer | UUID | PurePath) and not isinstance(value, bool):
+        return f"the {type(value).__name__} {value!r:.80}: write {str(value)!r:.80}"
+    return f"{value!r:.80}"
+
+
 def labels(values: object, name: str) -> list[str]:
     """Several of them; one string alone is refused, for it would be read letter by letter."""
-    if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise ParameterError(f"{name} must be several strings, got {_no_string(values)}")
     return [label(value, name) for value in values]
+
+
+def file_path(value: object, name: str = "path") -> Path:
+    """Where a file is, or is to be. What SQLite would take for no file at all is refused."""
+    if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):
+        raise ParameterError(f"{name} must be a string or a path, got {value!r:.80}")
+    written = unicode_text(fspath(value), name)
+    if "\0" in written:
+        raise ParameterError(f"{name} must not hold a NUL character, got {written!r:.80}")
+    if not written or written == ":memory:" or written.lower().startswith("file:"):
+        raise ParameterError(
+            f"{name} must be that of a file, got {written!r:.80}; for a store that is gone "
+            "afterwards, put one into a tempfile.TemporaryDirectory()"
+        )
+    return Path(written)
+
+
+def query(value: object, name: str = "text") -> str | None:
+    """What a search looks for in words; None for nothing. Vectors have an argument of their own."""
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        is_vector = hasattr(value, "__array__") or (
+            isinstance(value, list | tuple) and all(isinstance(each, Real) for each in value)
+        )
+        hint = ": a vector is given as vector=…" if is_vector else ""
+        raise ParameterError(f"{name} must be a string, got {value!r:.80}{hint}")
+    return unicode_text(value, name)
 
 
 def unicode_text(value: str, name: str) -> str:
@@ -59,16 +98,21 @@ def unicode_text(value: str, name: str) -> str:
     return value
 
 
-def text(value: object, name: str) -> str:
-    """A text that says something, of at most 16 MiB."""
+def passage(value: object, name: str) -> str:
+    """Any text, also one that says nothing."""
     if not isinstance(value, str):
         raise ParameterError(f"{name} must be a string, got {value!r:.80}")
-    if not value.strip():
+    return unicode_text(value, name)
+
+
+def text(value: object, name: str) -> str:
+    """A text that says something, of at most 16 MiB."""
+    said = passage(value, name)
+    if not said.strip():
         raise ParameterError(f"{name} must say something, got {value!r:.80}")
-    unicode_text(value, name)
-    if len(value) > MAX_TEXT_BYTES // 4 and (size := len(value.encode())) > MAX_TEXT_BYTES:
+    if len(said) > MAX_TEXT_BYTES // 4 and (size := len(said.encode())) > MAX_TEXT_BYTES:
         raise ParameterError(f"{name} may have {MAX_TEXT_BYTES:,} bytes, got {size:,}")
-    return value
+    return said
 
 
 def metadata(value: object, name: str) -> str:
@@ -142,7 +186,8 @@ def seconds(moment: When, name: str) -> Seconds:
     """The moment as Unix seconds, to the microsecond.
 
     Args:
-        moment: A timezone-aware datetime, or Unix seconds.
+        moment: A timezone-aware datetime, a date, either as ISO 8601 text, or Unix seconds.
+            A date is its midnight in UTC.
         name: Of the argument, for the message.
 
     Raises:
@@ -151,19 +196,34 @@ def seconds(moment: When, name: str) -> Seconds:
 
     >>> seconds(datetime(2026, 1, 1, tzinfo=UTC), "as_of")
     1767225600.0
+    >>> seconds("2026-01-01T01:00:00+01:00", "as_of") == seconds("2026-01-01", "as_of")
+    True
     """
-    value: Any = moment
-    if isinstance(moment, datetime):
-        if moment.utcoffset() is None:
+    value: Any = _from_iso(moment, name) if isinstance(moment, str) else moment
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time(), UTC)
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
             raise ParameterError(f"{name} must say its timezone, got the naive {moment!r}")
-        value = min(moment.timestamp(), LAST)  # datetime.max has no float of its own
+        value = min(value.timestamp(), LAST)  # datetime.max has no float of its own
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number:
-        raise ParameterError(f"{name} must be an aware datetime or Unix seconds, got {moment!r}")
+        raise ParameterError(
+            f"{name} must be an aware datetime, a date, ISO text or Unix seconds, got {value!r:.80}"
+        )
     # NaN fails every comparison. Compared before float(), which whole numbers may overflow.
     if not FIRST <= value <= LAST:
         raise ParameterError(f"{name} must lie in the years 1 to 9999, got {moment!r}")
     return min(round(float(value), DECIMALS), LAST)
+
+
+def _from_iso(written: str, name: str) -> date:
+    for read in (date.fromisoformat, datetime.fromisoformat):
+        with suppress(ValueError):
+            return read(written)
+    raise ParameterError(
+        f"{name} must be ISO 8601 text such as '2026-01-31T12:00:00Z', got {written!r:.80}"
+    )
 
 
 when: Callable[[Seconds], datetime] = partial(datetime.fromtimestamp, tz=UTC)

@@ -53,6 +53,11 @@ __all__ = [
 class FeatherError(Exception):
     """Whatever Feather Memory raises on purpose. A schema has its message."""
 
+    def about(self, name: str) -> None:
+        """Say in the message that it is about what has that name; "" is nobody's."""
+        if name:
+            self.args = (f"{name}: {self}",)
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
         from pydantic_core import core_schema  # only where a schema is built
@@ -145,8 +150,13 @@ class StoreFullError(StoreAccessError):
 class WrongTenantError(FeatherError, PermissionError):
     """The file belongs to another tenant."""
 
-    def __init__(self, path: str, *, expected: str, found: str) -> None:
-        super().__init__(f"{path!r} belongs to tenant {found!r}, not to {expected!r}")
+    def __init__(self, path: str, *, expected: str, found: str | None) -> None:
+        super().__init__(
+            f"{path!r} belongs to tenant {found!r}, not to {expected!r}"
+            if found is not None
+            else f"{path!r} belongs to no tenant, so not to {expected!r}: TenantPool.claim, or "
+            "feather-memory claim, makes it theirs"
+        )
         self.path = path
         self.expected = expected
         self.found = found

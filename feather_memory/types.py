@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import Annotated, Any, TypeAlias
+from datetime import date, datetime
+from typing import Annotated, Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -46,14 +46,56 @@ Positions: TypeAlias = npt.NDArray[np.intp]
 Seconds: TypeAlias = float
 """A moment as Unix time in UTC, or a duration."""
 
-When: TypeAlias = datetime | float
-"""A moment as callers give it: a timezone-aware datetime, or Unix seconds."""
+When: TypeAlias = datetime | date | str | float
+"""A moment as callers give it: a timezone-aware datetime, a date (its midnight in UTC), either as
+ISO 8601 text, or Unix seconds."""
 
 Clock: TypeAlias = Callable[[], Seconds]
 """Tells the time as Unix seconds. `time.time` unless another is given."""
 
 Embedder: TypeAlias = Callable[[list[str]], Any]
 """Texts to vectors: anything numpy can read as shape (len(texts), dim)."""
+
+
+class _EmbedsDocuments(Protocol):
+    """LangChain's `Embeddings`."""
+
+    @property
+    def embed_documents(self) -> Callable[..., Any]: ...
+
+
+class _EmbedsBatches(Protocol):
+    """LlamaIndex's `BaseEmbedding`."""
+
+    @property
+    def get_text_embedding_batch(self) -> Callable[..., Any]: ...
+
+
+class _Encodes(Protocol):
+    """A SentenceTransformer."""
+
+    @property
+    def encode(self) -> Callable[..., Any]: ...
+
+
+class _EncodesDocuments(Protocol):
+    """A SentenceTransformer from 5.0 on."""
+
+    @property
+    def encode_document(self) -> Callable[..., Any]: ...
+
+
+class _EmbedsPassages(Protocol):
+    """fastembed's `TextEmbedding`."""
+
+    @property
+    def passage_embed(self) -> Callable[..., Any]: ...
+
+
+Model: TypeAlias = (
+    _EmbedsDocuments | _EmbedsBatches | _Encodes | _EncodesDocuments | _EmbedsPassages
+)
+"""An embedding model as people have it, told by its methods."""
 
 VectorLike: TypeAlias = Sequence[float] | Annotated[npt.NDArray[Any], AsNumbers()]
 """One vector as callers give it."""

@@ -152,9 +152,9 @@ def questions(draw, record):
 def leaves(draw, record):
     """One comparison."""
     path, operand = draw(pairs(record))
-    sign = draw(st.sampled_from(signs_for(operand)))
+    sign = draw(st.sampled_from(signs_for(path, operand)))
     if sign in {"in", "nin"}:
-        operand = draw(st.permutations([operand, *draw(st.lists(operands, max_size=3))]))
+        operand = draw(st.permutations([operand, *draw(st.lists(others_of(path), max_size=3))]))
         operand = operand[: draw(st.integers(0, 4))]
     return (sign, path, operand)
 
@@ -169,11 +169,27 @@ def pairs(draw, record):
     path = draw(known if draw(st.integers(0, 3)) else anywhere)
     value = naive_value(record, path)
     near = near_to(None if value == () or holds_mapping(value) else value)
-    return path, draw(usual(near, operands))
+    return path, draw(usual([x for x in near if is_possible(path, x)], others_of(path)))
 
 
-def signs_for(operand):
+def is_possible(path, operand):
+    """Whether a field could ever be compared with it. A field of the memory has one type."""
+    if path[0] == "metadata":
+        return True
+    return type(operand) is str if COLUMNS[path[0]] == "text" else type(operand) in {int, float}
+
+
+def others_of(path):
+    """Operands for a field, whatever its value."""
+    if path[0] == "metadata":
+        return operands
+    return texts if COLUMNS[path[0]] == "text" else numbers
+
+
+def signs_for(path, operand):
     """The comparisons that an operand can be compared by; "exists" needs none."""
+    if path[0] != "metadata" and COLUMNS[path[0]] != "text":
+        return ["==", "!=", "in", "nin", "exists", "<", "<=", ">", ">="]
     signs = ["==", "!=", "in", "nin", "contains", "exists"]
     if type(operand) in {int, float, str}:
         signs += ["<", "<=", ">", ">="]

@@ -383,10 +383,13 @@ def test_an_answer_that_is_itself_corrected_is_retired_once(opened):
     assert store.get(new.id).role is None
 
 
-def test_where_the_embedder_is_no_function_the_correction_is_refused(path):
+def test_where_the_embedder_cannot_be_used_the_correction_is_refused(path):
+    async def later(texts):
+        return [[1.0] for _ in texts]
+
     with Store.open(path) as store:
         store.add("Deploys are on Tuesday", id="deploys")
-    with Store.open(path, embedder="model") as store:
+    with Store.open(path, embedder=later) as store:
         with pytest.raises(MissingEmbedderError):
             correct(Opened.of(store), "deploys", "On Friday")
         assert store.get("deploys").superseded_by == ()

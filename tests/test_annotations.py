@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+from dataclasses import asdict
 
 import pytest
 from fastapi import FastAPI
@@ -83,6 +84,8 @@ def test_hits_survive_json_and_come_back_as_they_were(store):
     back = adapter.validate_json(adapter.dump_json(hits))
 
     assert back == list(hits)
+    assert [hit.score.parts for hit in back] == [hit.score.parts for hit in hits]
+    assert [float(hit.score) for hit in back] == [hit.score.value for hit in hits]
     assert [hit.memory.vector.tolist() for hit in back] == [
         hit.memory.vector.tolist() for hit in hits
     ]
@@ -118,4 +121,5 @@ def test_a_service_answers_with_hits(store):
         described = client.get("/openapi.json").json()
 
     assert [hit["memory"]["id"] for hit in found] == [h.memory.id for h in store.search("tea")]
+    assert found[0]["score"] == asdict(store.search("tea")[0].score)
     assert {"Hit", "Memory", "Score"} <= described["components"]["schemas"].keys()

@@ -430,7 +430,7 @@ def test_the_callers_own_embedder_is_used(call, tmp_path, monkeypatch):
     for name, said in {
         "ours": "MODULE:NAME",
         "ours:none": "none",
-        "ours:number": "not a function",
+        "ours:number": "an embedder is a function of texts",
         "nowhere:x": "nowhere",
         "bad:x": "ZeroDivisionError",
         "ours:broken": "KeyError",

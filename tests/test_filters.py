@@ -225,7 +225,8 @@ def test_a_null_exists_in_the_metadata_and_not_in_a_built_in():
 
     assert (F("a").exists() & (F("a") == None)).matches(record)  # noqa: E711
     assert not F("valid_to").exists().matches(record)
-    assert not (F("valid_to") == None).matches(record)  # noqa: E711
+    with pytest.raises(FilterError, match=r"not even null: ~F\('valid_to'\)\.exists\(\)"):
+        F("valid_to") == None  # noqa: B015, E711
 
 
 def test_paths_lead_to_the_same_field_however_they_are_written():

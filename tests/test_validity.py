@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, date, datetime, timedelta, timezone
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,8 +58,14 @@ def test_the_first_and_the_last_moment_are_moments(moment):
         LAST + 1,
         10**400,
         datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
-        "2026-01-01",
-        date(2026, 1, 1),
+        "2026-01-01T00:00:00",
+        "2026-01-01 00:00",
+        "yesterday",
+        "1767225600",
+        "2026-02-30",
+        "",
+        "\ud800",
+        b"2026-01-01",
         None,
     ],
     ids=repr,
@@ -66,6 +73,24 @@ def test_the_first_and_the_last_moment_are_moments(moment):
 def test_what_is_no_moment_is_refused_with_the_name_of_the_argument(moment):
     with pytest.raises(ParameterError, match="valid_from must"):
         seconds(moment, "valid_from")
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 1, 1, tzinfo=UTC),
+        date(2026, 1, 1),
+        "2026-01-01",
+        "2026-01-01T00:00:00Z",
+        "2026-01-01 00:00+00:00",
+        "2026-01-01T05:30:00.000000+05:30",
+        1_767_225_600,
+        np.int64(1_767_225_600),
+    ],
+    ids=repr,
+)
+def test_a_moment_is_the_same_however_it_is_written(moment):
+    assert seconds(moment, "at") == 1_767_225_600.0
 
 
 @given(lifetime=lifetimes, as_of=moments, known_at=maybe)

@@ -167,11 +167,10 @@ def test_an_embedder_that_returns_nonsense_is_refused(path, clock, embedder):
 
 
 def test_an_embedder_that_cannot_be_called_is_refused(path, clock):
-    with (
-        Store.open(path, clock=clock, embedder="a model's name") as store,
-        pytest.raises(MissingEmbedderError, match="a model's name"),
-    ):
-        store.add("tea")
+    with pytest.raises(MissingEmbedderError, match="a model's name"):
+        Store.open(path, clock=clock, embedder="a model's name")
+
+    assert not path.exists()
 
 
 def test_an_embedder_that_fails_leaves_no_trace(path, clock):

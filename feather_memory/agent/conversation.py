@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -10,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Final, Literal, cast, get_args
 
 from feather_memory.agent.turns import TURN
-from feather_memory.checks import stable_id
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.language import F, Filter
 from feather_memory.model.memory import EdgeType, Memory
@@ -82,7 +82,8 @@ def id_of(said: Said, session: str | None, nth: int = 0) -> str:
     """
     if said.message_id is not None:
         return same_id(session, said.message_id, said.text)
-    return f"said-{stable_id(session, said.role, said.text, nth, size=16)}"
+    digest = blake2b(json.dumps([session, said.role, said.text, nth]).encode(), digest_size=16)
+    return f"said-{digest.hexdigest()}"
 
 
 def ids_of(said: Iterable[Said], session: str | None) -> list[str]:

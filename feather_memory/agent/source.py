@@ -270,5 +270,4 @@ def _check_kind(
 
 def _refuse_another(store: Store, tenant: str | None) -> None:
     if tenant is not None and tenant != store.tenant:
-        found = "nobody" if store.tenant is None else store.tenant
-        raise WrongTenantError(str(store.path), expected=tenant, found=found)
+        raise WrongTenantError(str(store.path), expected=tenant, found=store.tenant)

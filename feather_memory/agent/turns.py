@@ -10,8 +10,9 @@ from feather_memory.agent.recall import logged
 from feather_memory.agent.source import Opened
 from feather_memory.checks import stable_id
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
-from feather_memory.model.hits import Hit, Score
+from feather_memory.model.hits import Hit
 from feather_memory.model.memory import Memory
+from feather_memory.model.scoring import Score
 
 RECALLED: Final = "feather_memory.recalled"
 """What a recall is announced as, to callbacks that have names; it goes with a `RecallEvent`."""

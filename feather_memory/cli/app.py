@@ -50,4 +50,5 @@ for command in (
 ):
     app.command(cls=StoreCommand)(of_one_store(command))
 app.command()(pooling.tenants)
+app.command()(pooling.claim)
 app.command()(pooling.warm)

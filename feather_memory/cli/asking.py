@@ -19,7 +19,7 @@ from feather_memory.cli.options import (
 from feather_memory.cli.places import Place, existing
 from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
-from feather_memory.types import Embedder
+from feather_memory.types import Embedder, Model
 
 _TIME = "ISO 8601, Unix seconds or milliseconds; read as UTC if it names no zone."
 
@@ -66,7 +66,7 @@ def search(
         typer.echo("Nothing found.", err=True)
 
 
-def _fitting(store: Place, name: str | None) -> Embedder | None:
+def _fitting(store: Place, name: str | None) -> Embedder | Model | None:
     """The embedder asked for; if none was, the default where the store's vectors can be its own."""
     embed = embedder_named(name)
     if name is not None or embed is None:

@@ -22,7 +22,7 @@ from feather_memory.importers import chatlog
 from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
 from feather_memory.tenants.pool import TenantPool
-from feather_memory.types import Embedder
+from feather_memory.types import Embedder, Model
 
 OPEN_STORES = 16
 """Stores kept open at once; chat exports come conversation by conversation."""
@@ -107,7 +107,7 @@ def _is_csv(file: Path) -> bool:
 
 @contextmanager
 def _stores(
-    path: Path | None, folder: Path | None, tenant: str | None, embed: Embedder | None
+    path: Path | None, folder: Path | None, tenant: str | None, embed: Embedder | Model | None
 ) -> Iterator[Callable[[str | None], Store]]:
     """Gives the store to fill, by the value of --per. Nothing is made before it is asked for."""
     with ExitStack() as closing:

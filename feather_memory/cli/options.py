@@ -8,6 +8,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,17 +17,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from feather_memory.errors import FeatherError, FilterError, ParameterError
+from feather_memory.errors import FeatherError, FilterError, MissingEmbedderError, ParameterError
 from feather_memory.importers.chatlog import parse_time
 from feather_memory.testing import HashEmbedder
-from feather_memory.types import Embedder, Seconds
+from feather_memory.types import Embedder, Model, Seconds
+from feather_memory.write.models import of_documents, of_queries
 
 EmbedderOption = Annotated[
     str | None,
     typer.Option(
         "--embedder",
         metavar="MODULE:NAME",
-        help="Your function from a list of texts to their vectors; 'none' for words only. Without "
+        help="Your function from a list of texts to their vectors, or your SentenceTransformer, "
+        "LangChain or LlamaIndex model; 'none' for words only. Without "
         "it: feather_memory.testing.HashEmbedder, which is lexical, not semantic (it finds "
         "shared words and spellings, and knows no synonyms).",
     ),
@@ -43,7 +46,7 @@ WhereOption = Annotated[
 ]
 
 
-def embedder_named(name: str | None) -> Embedder | None:
+def embedder_named(name: str | None) -> Embedder | Model | None:
     """What `--embedder` means. Its folder may be the one the command runs in.
 
     Raises:
@@ -57,18 +60,37 @@ def embedder_named(name: str | None) -> Embedder | None:
     if not (module and colon and attribute):
         raise ParameterError(f"--embedder takes MODULE:NAME or 'none', got {name!r}")
     found = _imported(module, attribute, name)
-    if not callable(found):
-        raise ParameterError(f"--embedder {name}: it is a {type(found).__name__}, not a function")
+    try:
+        documents, queries = of_documents(found), of_queries(found)
+    except MissingEmbedderError as error:
+        raise ParameterError(f"--embedder {name}: {error}") from None
+    if documents is None or queries is None:
+        raise ParameterError(f"--embedder {name}: it is None, not a function")
+    return _Named(name, documents, queries)
 
-    def embed(texts: list[str]) -> Any:
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """An embedder that names itself where it fails."""
+
+    name: str
+    documents: Embedder
+    queries: Embedder
+
+    def encode_document(self, texts: list[str]) -> Any:
+        return self._called(self.documents, texts)
+
+    def encode_query(self, texts: list[str]) -> Any:
+        return self._called(self.queries, texts)
+
+    def _called(self, embed: Embedder, texts: list[str]) -> Any:
         try:
-            return found(texts)
+            return embed(texts)
         except FeatherError:
             raise
         except Exception as error:  # the caller's own function may raise anything
-            raise FeatherError(f"--embedder {name}: {type(error).__name__}: {error}") from error
-
-    return embed
+            said = f"--embedder {self.name}: {type(error).__name__}: {error}"
+            raise FeatherError(said) from error
 
 
 def _imported(module: str, attribute: str, name: str) -> Any:

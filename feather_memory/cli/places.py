@@ -15,7 +15,7 @@ from typer.core import TyperCommand
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.model.names import file_name
 from feather_memory.store.store import Store
-from feather_memory.types import Embedder
+from feather_memory.types import Embedder, Model
 
 _INSTEAD = "-"  # stands where STORE would, so that the arguments after it keep their places
 
@@ -86,7 +86,7 @@ def place_of(store: Path, folder: Path | None, tenant: str | None) -> Place:
     return Place(folder / file_name(tenant), tenant)
 
 
-def existing(place: Place, embedder: Embedder | None = None) -> Store:
+def existing(place: Place, embedder: Embedder | Model | None = None) -> Store:
     """The store at a place; unlike `Store.open`, none is made.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`feather-memory tenants` and `warm`: the stores of one directory."""
+"""`feather-memory tenants`, `claim` and `warm`: the stores of one directory."""
 
 from __future__ import annotations
 
@@ -22,11 +22,21 @@ from feather_memory.truth.sqlite.file import size_of, written_at
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 
 
-def tenants(directory: Directory) -> None:
+def tenants(
+    directory: Directory,
+    *,
+    only_names: Annotated[
+        bool, typer.Option("--names", help="Only their names, one a line, as `warm` takes them.")
+    ] = False,
+) -> None:
     """List who has a store in a directory, the last written first. Opens none of them."""
     with TenantPool(existing_directory(directory)) as pool:
         names = pool.recent()
         rows = [(name, pool.path_of(name)) for name in names]
+    if only_names:
+        for name in names:
+            typer.echo(name)
+        return
     table(
         ["tenant", "bytes", "last written"],
         ((name, f"{size_of(path):,}", _written(path)) for name, path in rows),
@@ -37,6 +47,20 @@ def tenants(directory: Directory) -> None:
 
 def _written(path: Path) -> str:
     return day(datetime.fromtimestamp(written_at(path), UTC))
+
+
+def claim(
+    store: Annotated[Path, typer.Argument(metavar="STORE", help="The .feather file.")],
+    *,
+    directory: Annotated[
+        Path, typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool.")
+    ],
+    tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose it is to be.")],
+) -> None:
+    """Move a store without a tenant into a directory, as a tenant's. Nobody may have it open."""
+    with TenantPool(directory) as pool:
+        placed = pool.claim(store, tenant).path
+    typer.echo(f"{store} is {tenant}'s now, at {placed}.")
 
 
 def warm(

@@ -22,7 +22,10 @@ given one by one: `F(path=("a.b", "c"))`. Lists are not walked.
   None does not exist.
 - `contains(x)`: a list has an item that equals x; a text has the text x in it; otherwise False.
   `icontains(x)` is the same for texts, all of them in lower case (`str.lower`).
-- A timezone-aware datetime may be compared with the time fields; it stands for Unix seconds.
+- A time field is compared with Unix seconds, or with what stands for them: a datetime with its
+  time zone, a date (its midnight in UTC), or either as ISO text.
+- A field of the memory itself has one kind of value. A comparison with what it can never be, such
+  as `F("importance") >= "0.3"` or `F("session") == None`, is refused. Metadata can be anything.
 
 `filter_parse.parse` reads filters from plain mappings, `filter_sql.to_sql` says them in SQL.
 """
@@ -32,10 +35,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from feather_memory.errors import FilterError
+from feather_memory.filters.possible import possible
 from feather_memory.filters.values import (
     HOLDS,
     MAX_DEPTH,
@@ -262,7 +266,7 @@ class Field:
         self.path: Path = _path(dotted, path)
 
     def __eq__(self, other: object) -> Filter:  # type: ignore[override]
-        return Leaf(self.path, "==", self._operand(other))
+        return Leaf(self.path, "==", self._operand("==", other))
 
     def __ne__(self, other: object) -> Filter:  # type: ignore[override]
         return ~(self == other)
@@ -283,34 +287,37 @@ class Field:
         """Whether the field equals one of the choices. No choices: never."""
         if not isinstance(choices, list | tuple | set | frozenset):
             raise FilterError(f"is_in takes a list of values, got {named(choices)}")
-        listed = [self._operand(choice) for choice in choices]
+        listed = [self._operand("in", choice) for choice in choices]
         if isinstance(choices, set | frozenset):
             listed.sort(key=repr)  # a set's own order changes from process to process
         return Leaf(self.path, "in", tuple(listed))
 
     def contains(self, item: Any) -> Filter:
         """Whether the field is a list with such an item, or a text with this text in it."""
-        return Leaf(self.path, "contains", self._operand(item))
+        return Leaf(self.path, "contains", self._operand("contains", item))
 
     def icontains(self, text: str) -> Filter:
         """As `contains`, upper and lower case alike."""
         if not isinstance(text, str):
             raise FilterError(f"icontains takes a text, got {named(text)}")
-        return Leaf(self.path, "icontains", self._operand(text))
+        return Leaf(self.path, "icontains", self._operand("icontains", text))
 
     def exists(self) -> Filter:
         """Whether the field is there."""
         return Leaf(self.path, "exists")
 
     def _ordered(self, sign: Literal["<", "<=", ">", ">="], bound: object) -> Filter:
-        operand = self._operand(bound)
+        operand = self._operand(sign, bound)
         if not (is_number(operand) or isinstance(operand, str)):
             raise FilterError(f"{self!r} {sign} takes a number or a text, got {named(bound)}")
         return Leaf(self.path, sign, operand)
 
-    def _operand(self, value: object) -> Any:
-        if isinstance(value, datetime):
-            return _seconds(self, value)
+    def _operand(self, operator: Operator, value: object) -> Any:
+        if self.path[0] != "metadata":
+            return possible(self.path[0], operator, value, self)
+        if isinstance(value, date):  # a datetime is one
+            times = ", ".join(sorted(TIMES))
+            raise FilterError(f"{named(value)} compares with {times}, and {self!r} is none of them")
         return literal(value, self)
 
     __bool__ = _refuse_truth
@@ -356,16 +363,6 @@ def _path(dotted: str | None, path: Path | None) -> Path:
             raise FilterError(f"{keys[0]!r} has no inside; for the metadata: 'metadata.{inside}'")
         return keys
     return keys if keys[0] == "metadata" and len(keys) > 1 else ("metadata", *keys)
-
-
-def _seconds(subject: Field, moment: datetime) -> float:
-    if subject.path[0] not in TIMES:
-        raise FilterError(
-            f"a datetime compares with {', '.join(sorted(TIMES))}, and {subject!r} is none of them",
-        )
-    if moment.tzinfo is None or moment.utcoffset() is None:
-        raise FilterError(f"{moment!r} has no time zone")
-    return round(moment.timestamp(), 6)
 
 
 def _shown(operand: Any) -> str:

@@ -3,73 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from feather_memory.model.memory import Edge, Memory
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
-    """The final number and what it was made of.
-
-    ``value = ((1 − w)·relevance + w·recency) · ((1 − γ) + γ·importance) · layer_weight``
-    for a memory found by its own merit; a memory reached over an edge has `inherited`,
-    its parent's score × edge weight × hop decay, instead.
-    """
-
-    value: float
-    similarity: float = 0.0
-    """max(0, cosine), in [0, 1]."""
-    lexical: float = 0.0
-    """BM25 ÷ the best BM25 among the eligible, in [0, 1]."""
-    recency: float = 0.0
-    """In (0, 1]."""
-    importance: float = 1.0
-    """In [0, 1]."""
-    dense_weight: float = 1.0
-    """Share of `similarity` in the relevance; that of `lexical` is 1 − dense_weight."""
-    time_weight: float = 0.0
-    """w, in [0, 1]."""
-    importance_weight: float = 0.0
-    """γ, in [0, 1]."""
-    layer_weight: float = 1.0
-    inherited: float | None = None
-
-    @property
-    def relevance(self) -> float:
-        """dense_weight · similarity + (1 − dense_weight) · lexical, in [0, 1]."""
-        return self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
-
-    @property
-    def parts(self) -> dict[str, float]:
-        """What each part adds to the value; they sum to it, to within rounding.
-
-        `importance` and `layer` are what their factors take away, so they are ≤ 0
-        unless a layer weighs more than 1.
-        """
-        if self.inherited is not None:
-            return {"inherited": self.inherited, "layer": self.inherited * (self.layer_weight - 1)}
-        kept = 1 - self.time_weight
-        similarity = kept * self.dense_weight * self.similarity
-        lexical = kept * (1 - self.dense_weight) * self.lexical
-        recency = self.time_weight * self.recency
-        mixed = similarity + lexical + recency
-        weighed = mixed * ((1 - self.importance_weight) + self.importance_weight * self.importance)
-        return {
-            "similarity": similarity,
-            "lexical": lexical,
-            "recency": recency,
-            "importance": weighed - mixed,
-            "layer": weighed * (self.layer_weight - 1),
-        }
-
-    def weighed(self, layer_weight: float) -> Score:
-        """The same score in a layer of that weight."""
-        return replace(self, value=self.value * layer_weight, layer_weight=layer_weight)
-
-    def __float__(self) -> float:
-        return self.value
+from feather_memory.model.scoring import Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,10 @@ All parts are in [0, 1], and so is the score, up to the layer weight. docs/scori
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
-from typing import Any, Self, TypeVar
+from dataclasses import dataclass, fields
+from dataclasses import replace as replaced
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 
@@ -43,8 +44,8 @@ class Scoring:
     Raises:
         ParameterError: a value outside its range, NaN, or not a number.
 
-    >>> Scoring().replace(time_weight=0.3).time_weight
-    0.3
+    >>> Scoring().replace(time_weight=0.3, half_life=timedelta(days=7)).half_life
+    604800.0
     """
 
     time_weight: float = 0.05
@@ -52,9 +53,20 @@ class Scoring:
     importance_weight: float = 0.2
     """In [0, 1]: the share of the score that importance decides."""
     half_life: Seconds = 30 * DAY
-    """Seconds until a never-recalled memory's recency is ½, in [1e-6, 1e30]."""
+    """Until a never-recalled memory's recency is ½: seconds in [1e-6, 1e30], or a timedelta."""
     dense_weight: float = 0.5
     """In [0, 1]: the share of similarity beside lexical, for a query that has both."""
+
+    if TYPE_CHECKING:  # what is given may be a timedelta, what is read is always seconds
+
+        def __init__(
+            self,
+            *,
+            time_weight: float = ...,
+            importance_weight: float = ...,
+            half_life: Seconds | timedelta = ...,
+            dense_weight: float = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         for name in ("time_weight", "importance_weight", "dense_weight"):
@@ -66,12 +78,101 @@ class Scoring:
         """The formula published for Feather DB: w = 0.3, γ = 1, 30 days, dense only."""
         return cls(time_weight=0.3, importance_weight=1.0, half_life=30 * DAY, dense_weight=1.0)
 
-    def replace(self, **changes: float) -> Self:
+    def replace(self, **changes: float | timedelta) -> Self:
         """The same scoring but for `changes`, checked likewise."""
-        return dataclasses.replace(self, **changes)
+        return replaced(self, **changes)  # type: ignore[arg-type]  # a timedelta is taken
 
 
-def _half_life(value: Any) -> Seconds:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Score(float):
+    """The final number, a float like any other, and what it was made of.
+
+    It equals, hashes, sorts, prints and is JSON as its `value`; arithmetic gives plain floats.
+    A schema (pydantic, FastAPI) has it as an object of all its fields.
+
+    ``value = ((1 − w)·relevance + w·recency) · ((1 − γ) + γ·importance) · layer_weight``
+    for a memory found by its own merit; a memory reached over an edge has `inherited`,
+    its parent's score × edge weight × hop decay, instead.
+    """
+
+    value: float
+    similarity: float = 0.0
+    """max(0, cosine), in [0, 1]."""
+    lexical: float = 0.0
+    """BM25 ÷ the best BM25 among the eligible, in [0, 1]."""
+    recency: float = 0.0
+    """In (0, 1]."""
+    importance: float = 1.0
+    """In [0, 1]."""
+    dense_weight: float = 1.0
+    """Share of `similarity` in the relevance; that of `lexical` is 1 − dense_weight."""
+    time_weight: float = 0.0
+    """w, in [0, 1]."""
+    importance_weight: float = 0.0
+    """γ, in [0, 1]."""
+    layer_weight: float = 1.0
+    inherited: float | None = None
+
+    def __new__(cls, *, value: float = 0.0, **_parts: float | None) -> Self:
+        """The number; the dataclass fills in the parts."""
+        return float.__new__(cls, value)
+
+    @property
+    def relevance(self) -> float:
+        """dense_weight · similarity + (1 − dense_weight) · lexical, in [0, 1]."""
+        return self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What each part adds to the value; they sum to it, to within rounding.
+
+        `importance` and `layer` are what their factors take away, so they are ≤ 0
+        unless a layer weighs more than 1.
+        """
+        if self.inherited is not None:
+            return {"inherited": self.inherited, "layer": self.inherited * (self.layer_weight - 1)}
+        kept = 1 - self.time_weight
+        similarity = kept * self.dense_weight * self.similarity
+        lexical = kept * (1 - self.dense_weight) * self.lexical
+        recency = self.time_weight * self.recency
+        mixed = similarity + lexical + recency
+        weighed = mixed * ((1 - self.importance_weight) + self.importance_weight * self.importance)
+        return {
+            "similarity": similarity,
+            "lexical": lexical,
+            "recency": recency,
+            "importance": weighed - mixed,
+            "layer": weighed * (self.layer_weight - 1),
+        }
+
+    def weighed(self, layer_weight: float) -> Score:
+        """The same score in a layer of that weight."""
+        return replaced(self, value=self.value * layer_weight, layer_weight=layer_weight)
+
+    def __str__(self) -> str:
+        return float.__repr__(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _score_of, (tuple(getattr(self, each.name) for each in fields(self)),)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # only where a schema is built
+
+        # Pydantic fills the fields of an empty instance, and a float cannot be filled.
+        return core_schema.no_info_wrap_validator_function(
+            lambda given, filled: given if isinstance(given, cls) else replaced(filled(given)),
+            handler(source),
+        )
+
+
+def _score_of(values: tuple[Any, ...]) -> Score:
+    """The score whose fields have these values, in their order."""
+    return Score(**{each.name: value for each, value in zip(fields(Score), values, strict=True)})
+
+
+def _half_life(given: Any) -> Seconds:
+    value = given.total_seconds() if isinstance(given, timedelta) else given
     return number(value, "half_life", SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE)
 
 
@@ -101,14 +202,11 @@ def retention(age: Floats, recalls: Floats, *, half_life: Seconds) -> Floats:
     Args:
         age: Seconds since the memory became valid, ≥ 0. Shape (n,), float32 or float64.
         recalls: In how many turns it was shown, ≥ 0. Shape (n,), like `age`.
-        half_life: Seconds for a never-recalled memory to halve, > 0.
+        half_life: Seconds for a never-recalled memory to halve, as `Scoring` checked it.
 
     Returns:
         Values in (0, 1], shape (n,), of the precision given; 0 only where 2^−x underflows it.
         The arguments are not changed.
-
-    Raises:
-        ParameterError: `half_life` is not positive and finite.
 
     Source:
         Settles & Meeder 2016, p = 2^(−Δ/h). The logarithmic stretch is that of
@@ -118,7 +216,7 @@ def retention(age: Floats, recalls: Floats, *, half_life: Seconds) -> Floats:
     >>> retention(ages, recalls, half_life=30 * DAY).round(3)
     array([1.   , 0.5  , 0.811])
     """
-    kept: Floats = np.exp2(-age / (_half_life(half_life) * stretch(recalls)))
+    kept: Floats = np.exp2(-age / (half_life * stretch(recalls)))
     return kept
 
 
@@ -156,6 +254,48 @@ def score(
     w, g = scoring.time_weight, scoring.importance_weight
     mixed = (1 - w) * relevance(similarity, lexical, dense_weight) + w * recency  # (n,)
     return mixed * ((1 - g) + g * importance)  # (n,)
+
+
+def rows(
+    similarity: Numbers,
+    lexical: Numbers,
+    age: Numbers,
+    recalls: Numbers,
+    importance: Numbers,
+    scoring: Scoring,
+    dense_weight: float,
+) -> Numbers:
+    """The score of each memory and what it is made of, in double precision.
+
+    Args:
+        similarity: As in `score`, as are `lexical` and `importance`. Shape (n,).
+        lexical: In [0, 1]. Shape (n,).
+        age: As in `retention`, as is `recalls`. Shape (n,).
+        recalls: In how many turns it was shown, ≥ 0. Shape (n,).
+        importance: In [0, 1]. Shape (n,).
+        scoring: Gives w, γ and the half-life.
+        dense_weight: d in effect.
+
+    Returns:
+        Score, similarity, lexical, recency and importance, shape (n, 5).
+    """
+    recency = retention(age, recalls, half_life=scoring.half_life)  # (n,)
+    value = score(similarity, lexical, recency, importance, scoring, dense_weight=dense_weight)
+    return np.stack([value, similarity, lexical, recency, importance], axis=1)  # (n, 5)
+
+
+def scores(rows: Numbers, scoring: Scoring, dense_weight: float) -> list[Score]:
+    """What a caller is shown of each of the `rows`, of the same scoring and d."""
+    names = ("value", "similarity", "lexical", "recency", "importance")
+    return [
+        Score(
+            **dict(zip(names, row, strict=True)),
+            dense_weight=dense_weight,
+            time_weight=scoring.time_weight,
+            importance_weight=scoring.importance_weight,
+        )
+        for row in rows.tolist()
+    ]
 
 
 def rank_scores(

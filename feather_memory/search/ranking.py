@@ -13,7 +13,7 @@ from feather_memory.config import GATHER_SHARE
 from feather_memory.index.topk import contenders, slack_for
 from feather_memory.index.view import View
 from feather_memory.model import scoring as formula
-from feather_memory.model.hits import Score
+from feather_memory.model.scoring import Score
 from feather_memory.search.question import Question
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
@@ -95,7 +95,7 @@ class Ranking:
     def _ordered(self, near: Positions, k: int) -> list[tuple[int, Score]]:
         exact = self._exact(near)
         order = np.lexsort((-near, -exact[:, 0]))[:k]
-        return [(int(near[at]), self._score(*exact[at].tolist())) for at in order]
+        return list(zip(near[order].tolist(), self._scores(exact[order]), strict=True))
 
     def _proposed(self, k: int) -> Positions | None:
         """Memories among which the k best are, by way of the approximate index; None without it.
@@ -171,10 +171,13 @@ class Ranking:
 
     def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
         """The scores of these memories, in double precision, in this order."""
-        return [self._score(*row) for row in self._exact(positions).tolist()]
+        return self._scores(self._exact(positions))
+
+    def _scores(self, exact: Numbers) -> list[Score]:
+        return formula.scores(exact, self.question.scoring, self.question.dense_weight)
 
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
-        """Score, similarity, words, recency and importance of each, shape (m, 5)."""
+        """`formula.rows` of them, in double precision: shape (m, 5), the score first."""
         view, asked = self.view, self.question
         at = np.asarray(positions, np.intp)
         similarity, lexical = np.zeros(len(at)), np.zeros(len(at))
@@ -183,36 +186,14 @@ class Ranking:
             similarity = formula.similarity_of(exact)
         if self.lexical is not None:
             lexical = self.lexical[at]
-        age: Numbers = np.maximum(asked.now - view.columns["valid_from"][at], 0.0)
-        recency = formula.retention(
-            age,
-            view.columns["recalls"][at],
-            half_life=asked.scoring.half_life,
-        )
-        importance = view.columns["importance"][at]
-        values = formula.score(
+        return formula.rows(
             similarity,
             lexical,
-            recency,
-            importance,
+            np.maximum(asked.now - view.columns["valid_from"][at], 0.0),
+            view.columns["recalls"][at],
+            view.columns["importance"][at],
             asked.scoring,
-            dense_weight=asked.dense_weight,
-        )
-        return np.stack([values, similarity, lexical, recency, importance], axis=1)
-
-    def _score(
-        self, value: float, similarity: float, lexical: float, recency: float, importance: float
-    ) -> Score:
-        asked = self.question
-        return Score(
-            value=value,
-            similarity=similarity,
-            lexical=lexical,
-            recency=recency,
-            importance=importance,
-            dense_weight=asked.dense_weight,
-            time_weight=asked.scoring.time_weight,
-            importance_weight=asked.scoring.importance_weight,
+            asked.dense_weight,
         )
 
 

@@ -13,8 +13,9 @@ from feather_memory.errors import DimensionError
 from feather_memory.index.columns import Columns
 from feather_memory.index.view import View
 from feather_memory.model.fields import Record, filtered_of
-from feather_memory.model.hits import ContextChain, Hit, Hits, Score, Verdict
+from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
 from feather_memory.model.memory import Edge, Memory
+from feather_memory.model.scoring import Score
 from feather_memory.model.validity import Closing, Lifetime, gate
 from feather_memory.model.walk import walk
 from feather_memory.search.question import Question

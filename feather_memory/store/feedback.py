@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feather_memory.checks import label, labels, seconds, share, when
+from feather_memory.checks import label, labels, passage, seconds, share, when
 from feather_memory.errors import ParameterError
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.store.core import Part
@@ -111,7 +111,7 @@ class Feedback(Part):
             turn=label(turn, "turn"),
             kind=named,
             memory_ids=None if memory_ids is None else labels(memory_ids, "memory_ids"),
-            copied_text=copied_text,
+            copied_text=None if copied_text is None else passage(copied_text, "copied_text"),
             correction=self._corrected(correction, vector),
             event_id=None if event_id is None else label(event_id, "event_id"),
             strength=credit,

@@ -17,7 +17,7 @@ from collections.abc import (
 )
 from typing import Any
 
-from feather_memory.checks import exact_json, label, labels, seconds
+from feather_memory.checks import exact_json, label, labels, passage, query, seconds
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
 from feather_memory.model.scoring import Scoring
@@ -59,11 +59,11 @@ class Plumbing(Recalls, of="Store.plumbing"):
 
     def embed_query(self, text: str) -> Vector | None:
         """The query's vector at unit length, shape (dim,); None without an embedder."""
-        return self._core.embedding.query(text, None)
+        return self._core.embedding.query(query(text), None)
 
     def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
         """The vectors that `add` would make, for a `transaction`; None without an embedder."""
-        return self._core.embedding.of_documents(list(texts))
+        return self._core.embedding.of_documents([passage(text, "texts") for text in texts])
 
     def held(
         self,
@@ -87,6 +87,7 @@ class Plumbing(Recalls, of="Store.plumbing"):
             known_at: Only what was recorded by then.
             now: The clock's time unless given.
         """
+        slots, passages = labels(keys, "keys"), [passage(text, "texts") for text in texts]
         moment = self._core.truth.now() if now is None else seconds(now, "now")
         question = Question(
             text=None,
@@ -98,7 +99,7 @@ class Plumbing(Recalls, of="Store.plumbing"):
             where=condition(where, session),
         )
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.held_keys(question, keys), searcher.held_texts(question, texts)
+            return searcher.held_keys(question, slots), searcher.held_texts(question, passages)
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
         """Which of these memories there are: by id, whether something has replaced it."""

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from feather_memory.checks import label, labels, whole
+from feather_memory.checks import file_path, label, labels, whole
 from feather_memory.errors import StoreAccessError, UnknownMemoryError
 from feather_memory.filters.parse import parse
 from feather_memory.index import beside
@@ -132,7 +132,7 @@ class Reads(Part):
         Raises:
             StoreAccessError: There is a file at `path` already, or it cannot be written.
         """
-        target = Path(path)
+        target = file_path(path)
         if target.exists():
             raise StoreAccessError(f"{str(target)!r} exists; a backup never overwrites")
         if not target.parent.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from feather_memory import checks
 from feather_memory.checks import label, labels, seconds, whole
 from feather_memory.errors import ParameterError
 from feather_memory.model.hits import ContextChain, Hits, Verdict
@@ -174,8 +175,7 @@ class Searches(Part):
     ) -> Question:
         if text is None and vector is None:
             raise ParameterError("a search needs a text, a vector, or both")
-        if text is not None and not isinstance(text, str):
-            raise ParameterError(f"text must be a string, got {text!r:.80}")
+        checks.query(text)
         ranked = _scoring(scoring)
         query = self._core.embedding.query(text if ranked.dense_weight > 0 else None, vector)
         dense_weight = ranked.dense_weight if query is not None else 0.0

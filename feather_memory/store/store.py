@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 import time
 from functools import cached_property
-from pathlib import Path
 from typing import Self, get_args
 
-from feather_memory.checks import one_of
+from feather_memory.checks import file_path, one_of
 from feather_memory.index import beside
 from feather_memory.model.names import checked
 from feather_memory.search.searcher import Searcher
@@ -20,7 +19,7 @@ from feather_memory.store.searches import Searches
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.state import Durability
-from feather_memory.types import Clock, Embedder
+from feather_memory.types import Clock, Embedder, Model
 from feather_memory.write import repair
 from feather_memory.write.embedding import Embedding
 
@@ -48,8 +47,8 @@ class Store(Writes, Searches, Feedback, Reads):
         cls,
         path: str | os.PathLike[str],
         *,
-        embedder: Embedder | None = None,
-        query_embedder: Embedder | None = None,
+        embedder: Embedder | Model | None = None,
+        query_embedder: Embedder | Model | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
         tenant: str | None = None,
@@ -57,9 +56,11 @@ class Store(Writes, Searches, Feedback, Reads):
         """The store in the file at `path`, which is made if there is none.
 
         Args:
-            path: By custom it ends in `.feather`. Its folder must exist.
-            embedder: Texts to vectors, (n) → (n, dim). Without one, memories without a vector
-                of their own are found by their words only.
+            path: By custom it ends in `.feather`. Its folder must exist. There is no store
+                without a file: `":memory:"` and URIs are refused.
+            embedder: Texts to vectors, (n) → (n, dim); or a SentenceTransformer, LangChain or
+                LlamaIndex model, whose own methods are called, for queries as well. Without
+                one, memories without a vector of their own are found by their words only.
             query_embedder: For queries, where they are embedded differently.
             durability: `process`: a returned write survives the death of the process. `full`:
                 it survives the loss of power, at the price of one fsync a write.
@@ -68,6 +69,7 @@ class Store(Writes, Searches, Feedback, Reads):
 
         Raises:
             StoreAccessError: A directory, or a place that cannot be read or written.
+            MissingEmbedderError: An embedder that is neither a function nor a model.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
             NewerFormatError: Written by a later release. It is left as it is.
             TenantNameError: No tenant can have this name.
@@ -75,8 +77,9 @@ class Store(Writes, Searches, Feedback, Reads):
         """
         one_of(durability, "durability", get_args(Durability))
         owner = None if tenant is None else checked(tenant)
-        truth = SqliteTruth(Path(path), durability=durability, tenant=owner, clock=clock)
-        return cls(Core.over(truth, Embedding(embedder, query_embedder or embedder)))
+        place, embedding = file_path(path), Embedding.of(embedder, query_embedder)
+        truth = SqliteTruth(place, durability=durability, tenant=owner, clock=clock)
+        return cls(Core.over(truth, embedding))
 
     @cached_property
     def plumbing(self) -> Plumbing:

@@ -85,7 +85,7 @@ class Writes(Part):
             "valid_to": valid_to,
             "expires_at": expires_at,
         }
-        return self.add_many([{"text": text, **given}])[0]
+        return self._remembered([Draft.of_new({"text": text, **given})])[0]
 
     def add_many(
         self, records: Iterable[Mapping[str, Any]], *, progress: Progress = False
@@ -96,8 +96,17 @@ class Writes(Part):
             records: Dicts of the arguments of `add`.
             progress: True for a bar in the terminal or notebook, or a function that is told
                 (done, total) while texts are embedded.
+
+        Raises:
+            ParameterError: As `add`. It names the record by its place, from 0, and its id.
         """
-        drafts = self._embedded([Draft.of_new(record) for record in records], progress=progress)
+        if isinstance(records, Mapping | str) or not isinstance(records, Iterable):
+            raise ParameterError(f"records must be several dicts, got {records!r:.80}")
+        drafts = [Draft.of_record(record, number) for number, record in enumerate(records)]
+        return self._remembered(drafts, progress=progress)
+
+    def _remembered(self, drafts: list[Draft], *, progress: Progress = False) -> list[Memory]:
+        drafts = self._embedded(drafts, progress=progress)
         with self._core.truth.writing() as transaction:
             written = write.put_many(transaction, drafts, transaction.now)
             last = {record.id: record for record in written}
@@ -276,7 +285,7 @@ class Writes(Part):
             SupersedeCycleError: A `supersedes` edge that would close a circle.
         """
         name, strength = label(type, "type"), share(weight, "weight")
-        label(source, "source"), label(target, "target")
+        source, target = labels((source, target), "the ends of an edge")
         if source == target:
             raise ParameterError(f"an edge joins two memories, got {source!r} twice")
         with self._core.truth.writing() as transaction:
@@ -284,9 +293,9 @@ class Writes(Part):
 
     def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
         """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""
-        ends, named = (label(source, "source"), label(target, "target")), label(type, "type")
+        ends, named = labels((source, target), "the ends of an edge"), label(type, "type")
         with self._core.truth.writing() as transaction:
-            return write.unlink(transaction, *ends, named)
+            return write.unlink(transaction, ends[0], ends[1], named)
 
     def _embedded(self, drafts: list[Draft], *, progress: Progress = False) -> list[Draft]:
         """The drafts with vectors; what is stored already under an id is not embedded again."""

@@ -12,9 +12,10 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, TypeVar
+from types import MethodType
+from typing import Any
 
-from feather_memory.checks import label, labels, whole
+from feather_memory.checks import label, labels, passage, whole
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
@@ -24,11 +25,9 @@ from feather_memory.search.question import SearchOptions, Where
 from feather_memory.store.feedback import signal_kind
 from feather_memory.store.store import Store
 from feather_memory.tenants.layer import SHARED, TEAM, USER, Layer
+from feather_memory.tenants.merging import Merging
 from feather_memory.types import VectorLike, When
-
-_MOMENT = ("as_of", "known_at", "now")
-_Found = TypeVar("_Found", Hits, ContextChain)
-_MORE = 4  # how many times as many hits are fetched where too few were left
+from feather_memory.write.models import OneByOne
 
 
 class ContextLayers:
@@ -125,43 +124,7 @@ class ContextLayers:
             found = layer.store.search(text, count, **given)
             return Hits(layer.weighed(hit) for hit in found)
 
-        return Hits(self._best(wanted, asked, fetch)[0])
-
-    def _best(
-        self, wanted: int, asked: SearchOptions, fetch: Callable[[Layer, int], _Found]
-    ) -> tuple[list[Hit], list[_Found]]:
-        """The best of what the layers find, and all that they found to be sure of it."""
-        counts = [wanted] * len(self.layers)
-        found = [fetch(layer, wanted) for layer in self.layers]
-        while True:
-            best = self._merged(found, asked)[:wanted]
-            short = [
-                at
-                for at, hits in enumerate(found)
-                if len(hits) == counts[at] and self._is_short(at, list(hits), best, wanted, asked)
-            ]
-            if not short:
-                return best, found
-            for at in short:
-                counts[at] *= _MORE
-                found[at] = fetch(self.layers[at], counts[at])
-
-    def _is_short(
-        self, at: int, hits: list[Hit], best: list[Hit], wanted: int, asked: SearchOptions
-    ) -> bool:
-        """Whether what a layer has beyond its hits could change the best: enter, or hide."""
-        names = [layer.name for layer in self.layers]
-        if len(best) < wanted:
-            return True
-        last = best[-1]
-        if (-hits[-1].score.value, at) < (-last.score.value, names.index(last.layer or "")):
-            return True
-        farther = {hit.memory.text for hit in best if names.index(hit.layer or "") > at}
-        farther -= {hit.memory.text for hit in hits}
-        if not farther:
-            return False
-        given: dict[str, Any] = {n: asked.get(n) for n in (*_MOMENT, "where", "session")}
-        return bool(self.layers[at].store.plumbing.held(texts=farther, **given)[1])
+        return Hits(Merging(self.layers, asked).best(wanted, fetch)[0])
 
     def recall(
         self, text: str | None = None, k: int = 5, *,
@@ -348,7 +311,7 @@ class ContextLayers:
             chain = layer.store.context_chain(text, k, far, types=only, limit=count, **given)
             return replace(chain, hits=tuple(layer.weighed(hit) for hit in chain.hits))
 
-        best, chains = self._best(wanted, asked, fetch)
+        best, chains = Merging(self.layers, asked).best(wanted, fetch)
         shown = {(hit.layer, hit.memory.id) for hit in best}
         edges = [
             edge
@@ -358,34 +321,18 @@ class ContextLayers:
         ]
         return ContextChain(hits=tuple(best), edges=tuple(edges))
 
-    def _merged(self, found: Sequence[Iterable[Hit]], asked: SearchOptions) -> list[Hit]:
-        """The hits of all layers, best first, without what a nearer layer hides."""
-        moment: dict[str, Any] = {name: asked.get(name) for name in _MOMENT}
-        merged: list[Hit] = []
-        texts: set[str] = set()
-        for at, (layer, hits) in enumerate(zip(self.layers, found, strict=True)):
-            own = list(hits)
-            keys = {hit.memory.key for hit in own if hit.memory.key is not None}
-            for nearer in self.layers[:at]:
-                hidden = nearer.store.plumbing.held(keys, **moment)[0] if keys else set()
-                own = [hit for hit in own if hit.memory.key not in hidden]
-                keys -= hidden
-            for hit in own:
-                if hit.memory.text not in texts:
-                    texts.add(hit.memory.text)
-                    merged.append(replace(hit, layer=layer.name))
-        return sorted(merged, key=lambda hit: -hit.score.value)  # stable: the nearer layer first
-
     @staticmethod
     def _embedded(text: str | None, asked: SearchOptions) -> Callable[[Layer], Any]:
         """Gives each layer the query's vector; layers with one embedder share it."""
         given = asked.pop("vector", None)
-        known: dict[int, Any] = {}
+        known: dict[object, Any] = {}
 
         def vector(layer: Layer) -> Any:
             if given is not None or text is None:
                 return given
-            embedder = id(layer.store.plumbing.query_embedder)
+            function = layer.store.plumbing.query_embedder
+            is_of_model = isinstance(function, MethodType | OneByOne)  # equal for one model
+            embedder = function if is_of_model else id(function)
             if embedder not in known:
                 known[embedder] = layer.store.plumbing.embed_query(text)
             return known[embedder]
@@ -408,7 +355,7 @@ def _narrowed(
             raise ParameterError(f"turn {turn!r} was not shown {min(strangers)!r}")
         return [pair for pair in texts if pair[1] in wanted]
     if copied_text is not None:
-        return copied_from(copied_text, texts) or list(texts)
+        return copied_from(passage(copied_text, "copied_text"), texts) or list(texts)
     return list(texts)
 
 

@@ -19,27 +19,25 @@ from itertools import islice
 from pathlib import Path
 from typing import Self, get_args
 
-from feather_memory.checks import one_of, whole
+from feather_memory.checks import file_path, one_of, whole
 from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
     ClosedStoreError,
-    CorruptStoreError,
     FeatherError,
     ParameterError,
     StoreAccessError,
-    WrongTenantError,
 )
-from feather_memory.index import beside
-from feather_memory.model.names import SUFFIX, checked, file_name, is_digest, tenant_of
+from feather_memory.model.names import SUFFIX, checked, file_name
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
+from feather_memory.tenants.ownership import belongings, owner_of, refuse_another, take_in
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
-from feather_memory.truth.sqlite.file import SqliteTruth, logs_of, tenant_in, written_at
+from feather_memory.truth.sqlite.file import SqliteTruth, written_at
 from feather_memory.truth.state import Durability
-from feather_memory.types import Clock, Embedder, Seconds
+from feather_memory.types import Clock, Embedder, Model, Seconds
 from feather_memory.write.embedding import Embedding
 
 
@@ -60,8 +58,8 @@ class TenantPool:
         self,
         directory: str | os.PathLike[str],
         *,
-        embedder: Embedder | None = None,
-        query_embedder: Embedder | None = None,
+        embedder: Embedder | Model | None = None,
+        query_embedder: Embedder | Model | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
         max_open: int = 256,
@@ -83,10 +81,10 @@ class TenantPool:
         one_of(durability, "durability", get_args(Durability))
         if isinstance(idle_seconds, bool) or not idle_seconds > 0:
             raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
-        self.directory = Path(directory).absolute()
+        self.directory = file_path(directory, "directory").absolute()
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
-        self._embedding = Embedding(embedder, query_embedder or embedder)
+        self._embedding = Embedding.of(embedder, query_embedder)
         self._durability: Durability = durability
         self._clock = clock
         self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
@@ -197,7 +195,7 @@ class TenantPool:
         One with a long name whose file is too damaged to tell it is left out.
         """
         self._require_open()
-        names = map(_tenant_in, self.directory.glob(f"*{SUFFIX}"))
+        names = map(owner_of, self.directory.glob(f"*{SUFFIX}"))
         return sorted(name for name in names if name is not None)
 
     def recent(self, limit: int | None = None) -> list[str]:
@@ -210,7 +208,7 @@ class TenantPool:
         paths = sorted(
             self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-written_at(path), path)
         )
-        names = (name for path in paths if (name := _tenant_in(path)) is not None)
+        names = (name for path in paths if (name := owner_of(path)) is not None)
         return list(islice(names, most))
 
     def stats(self) -> PoolStats:
@@ -225,6 +223,27 @@ class TenantPool:
             max_open=self.max_open,
             rests=self._rests,
         )
+
+    def claim(self, path: str | os.PathLike[str], tenant: str) -> Store:
+        """Take in a store that was opened by its path: it moves here, and is the tenant's.
+
+        It is copied whole, marked, and then removed from where it was, with what is derived of it.
+
+        Args:
+            path: Of a store without a tenant, closed by everybody.
+            tenant: Whose it is to be. They have no store here yet.
+
+        Raises:
+            WrongTenantError: It belongs to another tenant.
+            BusyStoreError: Somebody has it open.
+            StoreAccessError: There is no such file, the tenant has a store already, or an earlier
+                release wrote the file. As with every refusal, nothing has changed.
+            CorruptStoreError: Not one of ours, truncated or damaged.
+            NewerFormatError: Written by a later release.
+        """
+        self._require_open()
+        take_in(file_path(path), self.path_of(tenant), tenant)
+        return self.get(tenant)
 
     def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
         """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
@@ -244,12 +263,8 @@ class TenantPool:
         found: list[tuple[str, int]] = []
 
         def remove() -> None:
-            _refuse_another(path, tenant)
-            for each in (
-                *beside.companions(path),
-                *logs_of(path),
-                path,
-            ):  # the truth last: its log may be ahead
+            refuse_another(path, tenant)
+            for each in (*belongings(path), path):  # the truth last: its log may be ahead
                 with suppress(FileNotFoundError):  # the last to close a store drops its log
                     found.append((each.name, each.stat().st_size))
                     if not dry_run:
@@ -343,28 +358,6 @@ class TenantPool:
         self._lock = threading.Lock()
         for seat in list(self._seats.values()):
             seat.start_over()
-
-
-def _refuse_another(path: Path, tenant: str) -> None:
-    if not path.exists():
-        return
-    try:
-        owner = tenant_in(path)
-    except CorruptStoreError:  # nobody can tell whose it was but by its name
-        return
-    if owner != tenant:
-        raise WrongTenantError(str(path), expected=tenant, found=owner or "nobody")
-
-
-def _tenant_in(path: Path) -> str | None:
-    """Whose file it is by its name; or, if that is a digest, by what it says and its name fits."""
-    if not is_digest(path.name):
-        return tenant_of(path.name)
-    try:
-        tenant = tenant_in(path)
-    except FeatherError:
-        return None
-    return tenant if tenant is not None and file_name(tenant) == path.name else None
 
 
 _pools: weakref.WeakSet[TenantPool] = weakref.WeakSet()

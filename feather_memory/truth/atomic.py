@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink()
         raise
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
 
 
 def discard(path: Path) -> None:
@@ -68,7 +68,7 @@ def leftovers(path: Path) -> list[Path]:
         ]
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
     """Make the renaming durable, where the system can do that."""
     with suppress(OSError):  # Windows cannot open a directory; some file systems cannot sync one
         handle = os.open(directory, os.O_RDONLY)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from feather_memory.checks import label
-from feather_memory.errors import ParameterError
+from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
 from feather_memory.types import Seconds
@@ -28,6 +28,8 @@ class Draft:
     id: str | None
     fields: Mapping[str, Any]
     """By the name of the field that keeps them."""
+    name: str = ""
+    """Which of several it is, for the message where it is refused."""
 
     @classmethod
     def checked(cls, given: Mapping[str, Any]) -> Draft:
@@ -46,10 +48,27 @@ class Draft:
         return cls(None if id_ is None else label(id_, "id"), fields)
 
     @classmethod
+    def of_record(cls, record: object, number: int) -> Draft:
+        """As `of_new`, one of several. What is refused names it, now and later.
+
+        Args:
+            record: A dict of the arguments of `add`.
+            number: Its place among them, from 0.
+        """
+        name = f"record {number}"
+        if isinstance(record, Mapping) and record.get("id") is not None:
+            name = f"{name} (id {record['id']!r:.80})"
+        try:
+            if not isinstance(record, Mapping):
+                raise ParameterError(f"it must be a dict of add's arguments, got {record!r:.80}")
+            return replace(cls.of_new(record), name=name)
+        except FeatherError as error:
+            error.about(name)
+            raise
+
+    @classmethod
     def of_new(cls, given: Mapping[str, Any]) -> Draft:
         """The request to write a whole memory, where None says nothing."""
-        if not isinstance(given, Mapping):
-            raise ParameterError(f"a record is a dict of the arguments of add, got {given!r:.80}")
         _refuse_unknown(given)
         if "text" not in given:
             raise ParameterError("a memory needs a text")

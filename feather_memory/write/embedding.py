@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory.checks import vector
 from feather_memory.config import EMBED_BATCH
-from feather_memory.errors import InvalidVectorError, MissingEmbedderError
+from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError
 from feather_memory.index.matrix import unit
 from feather_memory.progress import Progress, steps
 from feather_memory.types import Embedder, Vector, VectorLike
+from feather_memory.write import models
 from feather_memory.write.draft import Draft
 
 
@@ -22,6 +25,20 @@ class Embedding:
 
     documents: Embedder | None
     queries: Embedder | None
+
+    @classmethod
+    def of(cls, embedder: Any, query_embedder: Any = None) -> Self:
+        """By functions of texts, or by models as people have them.
+
+        Args:
+            embedder: Of documents, and of queries unless they have one of their own.
+            query_embedder: Of queries.
+
+        Raises:
+            MissingEmbedderError: Neither a function nor a model.
+        """
+        asked = embedder if query_embedder is None else query_embedder
+        return cls(models.of_documents(embedder), models.of_queries(asked))
 
     def complete(
         self,
@@ -38,16 +55,21 @@ class Embedding:
         """
         if self.documents is None:
             return list(drafts)
-        texts = [(text, draft.id) for draft in drafts if (text := _unembedded(draft)) is not None]
-        unique = list(dict.fromkeys(text for text, id_ in texts if (id_, text) not in known))
+        first: dict[str, Draft] = {}
+        for draft in drafts:
+            text = _unembedded(draft)
+            if text is not None and (draft.id, text) not in known:
+                first.setdefault(text, draft)
+        unique = list(first)
         fresh: dict[str, bytes] = {}
         starts: Iterable[int] = range(0, len(unique), EMBED_BATCH)
         if progress:
             starts = steps(len(unique), EMBED_BATCH, progress, label="embedding")
         for start in starts:
             batch = unique[start : start + EMBED_BATCH]
-            for text, row in zip(batch, _embed(self.documents, batch), strict=True):
-                fresh[text] = row.astype("<f4", copy=False).tobytes()
+            names = [first[text].name for text in batch]
+            for text, made in zip(batch, _named(self.documents, batch, names), strict=True):
+                fresh[text] = made.astype("<f4", copy=False).tobytes()
         return [
             draft
             if (text := _unembedded(draft)) is None
@@ -78,12 +100,46 @@ def _unembedded(draft: Draft) -> str | None:
     return text
 
 
+def _named(embedder: Embedder, texts: list[str], names: Sequence[str]) -> list[Vector]:
+    """As `_embed`, for texts of records, which are named in whatever is raised."""
+    name = names[0] if len(names) == 1 or not names[0] else f"{names[0]} to {names[-1]}"
+    vectors: list[Vector] = []
+    try:
+        for row in _rows(embedder, texts):
+            name = names[len(vectors)]
+            vectors.append(_vector(row))
+    except FeatherError as error:
+        error.about(name)
+        raise
+    except Exception as error:  # the caller's own embedder may raise anything
+        if name:
+            error.add_note(f"while embedding {name}")
+        raise
+    return vectors
+
+
 def _embed(embedder: Embedder, texts: list[str]) -> list[Vector]:
-    if not callable(embedder):
-        raise MissingEmbedderError(f"an embedder is a function of texts, got {embedder!r}")
-    rows = np.asarray(embedder(texts))
+    return [_vector(row) for row in _rows(embedder, texts)]
+
+
+def _vector(row: object) -> Vector:
+    return vector(row, "the embedder's vector")
+
+
+def _rows(embedder: Embedder, texts: list[str]) -> npt.NDArray[Any]:
+    """What the embedder makes of the texts, one row each."""
+    made = embedder(texts)
+    if isinstance(made, Coroutine):
+        made.close()
+        raise MissingEmbedderError(
+            f"the embedder is async and a store calls it at once: give its sync form, not {made!r}"
+        )
+    try:
+        rows = np.asarray(list(made) if isinstance(made, Iterator) else made)
+    except ValueError as error:  # rows of several lengths
+        raise InvalidVectorError(f"the embedder must return one shape for all: {error}") from error
     if rows.ndim != 2 or len(rows) != len(texts):
         raise InvalidVectorError(
             f"the embedder must return shape ({len(texts)}, dim), got {rows.shape}"
         )
-    return [vector(row, "the embedder's vector") for row in rows]
+    return rows

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from feather_memory.errors import (
+    DimensionError,
+    FeatherError,
     ParameterError,
     SupersedeCycleError,
     UnknownMemoryError,
@@ -23,26 +25,44 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
 
     New memories without a slot go in together, which is what makes a batch fast.
     """
-    named = [draft.id for draft in drafts if draft.id is not None]
-    known = set(transaction.memories.rows_of(named)) if named else set()
+    ids = [draft.id for draft in drafts if draft.id is not None]
+    known = set(transaction.memories.rows_of(ids)) if ids else set()
     written: list[Record] = []
     fresh: list[Record] = []
+    names: dict[str, str] = {}
     for draft in drafts:
-        if draft.id in known or draft.fields.get("key") is not None:
-            transaction.memories.insert(fresh)
+        is_alone = draft.id in known or draft.fields.get("key") is not None
+        if is_alone:
+            _insert(transaction, fresh, names)
             fresh = []
-            written.append(put(transaction, draft, now))
-        else:
-            record = draft.record(now)
+        try:
+            record = put(transaction, draft, now) if is_alone else draft.record(now)
+        except FeatherError as error:
+            error.about(draft.name)
+            raise
+        written.append(record)
+        if not is_alone:
             fresh.append(record)
-            written.append(record)
+            names[record.id] = draft.name
         if draft.id is not None:
             known.add(draft.id)
-    transaction.memories.insert(fresh)
+    _insert(transaction, fresh, names)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
         found = transaction.memories.by_ids([record.id for record in written])
         return [found[record.id] for record in written]
     return written
+
+
+def _insert(
+    transaction: WriteTransaction, fresh: Sequence[Record], names: Mapping[str, str]
+) -> None:
+    """Insert the records; one whose vector is of another length than the store's is named."""
+    try:
+        transaction.memories.insert(fresh)
+    except DimensionError as error:
+        lengths = {each.id: len(each.vector or b"") // 4 for each in fresh}
+        error.about(next(names[id_] for id_, length in lengths.items() if length == error.got))
+        raise
 
 
 def put(

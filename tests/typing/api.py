@@ -7,7 +7,7 @@ error; and what must be refused stands under an ignore that both demand to be ne
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, assert_type
 
@@ -46,6 +46,7 @@ def embed(texts: list[str]) -> list[list[float]]:
 def opening(path: Path) -> None:
     with Store.open(path, embedder=embed) as store:
         assert_type(store, Store)
+    Store.open("a.feather", embedder=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     Store.open("a.feather", embedder=HashEmbedder(8), clock=FrozenClock(), durability="full")
     Store.open("a.feather", durability="always")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
@@ -72,6 +73,10 @@ def asking(store: Store) -> None:
     assert_type(hits[0], Hit)
     assert_type(hits[0].score, Score)
     assert_type(hits[0].score.parts, dict[str, float])
+    assert_type(hits[0].score + 1, float)
+    assert_type(Scoring(half_life=timedelta(days=7)).half_life, float)
+    store.search("tea", as_of="2026-01-01", known_at=date(2026, 1, 1))
+    Scoring(half_life="7d")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     assert_type(store.recall("tea", turn="t1", session="s1").turn, str | None)
     assert_type(store.search(vector=np.zeros(3, np.float32)), Hits)
     chain = store.context_chain("tea", hops=1, types=[EdgeType.NEXT], time_weight=0.0)
@@ -104,6 +109,7 @@ def serving(pool: TenantPool) -> None:
     assert_type(layers.search("tea", where=F("n") == 1, now=1.0), Hits)
     assert_type(layers["user"], Store)
     assert_type(pool.warm(["alice"]).milliseconds, float)
+    assert_type(pool.claim("old.feather", "carol"), Store)
     opened = Source.chosen("Door", pool=pool).opened(named="alice")
     assert_type(opened, Opened)
     assert_type(told(opened, "tea", RecallOptions(k=3)).prompt, str)

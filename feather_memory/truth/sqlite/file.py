@@ -86,7 +86,7 @@ class SqliteTruth(Connections):
             raise StoreAccessError(f"cannot create {str(path)!r}: {error}") from error
         if tenant is not None and self._state.tenant != tenant:
             self.release()
-            raise WrongTenantError(str(path), expected=tenant, found=self._state.tenant or "nobody")
+            raise WrongTenantError(str(path), expected=tenant, found=self._state.tenant)
 
     def is_in_place(self) -> bool:
         """Whether the file at the path is still the one that was opened."""

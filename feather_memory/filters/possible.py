@@ -1,0 +1,55 @@
+"""What a field of the memory itself can ever be compared with; metadata can hold anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any, Final
+
+from feather_memory.checks import seconds
+from feather_memory.errors import FilterError, ParameterError
+from feather_memory.filters.values import is_number, literal, named
+from feather_memory.model.fields import FIELDS, Kind
+
+_TAKEN: Final[Mapping[Kind, str]] = {
+    "text": "a text",
+    "real": "a number",
+    "integer": "a number",
+    "time": "Unix seconds, a date or a datetime with its time zone, or either as ISO text",
+}
+"""What a comparison that may hold takes, by the kind of the field."""
+
+
+def possible(name: str, operator: str, value: object, subject: object) -> Any:
+    """The operand of one comparison of a field of the memory itself.
+
+    Args:
+        name: Of the field.
+        operator: As a `Leaf` has it; for "in", one of the choices.
+        value: What the caller compares the field with.
+        subject: The field as the caller wrote it, for the message.
+
+    Raises:
+        FilterError: It could not hold for any memory; says what could.
+    """
+    kind, is_part = FIELDS[name].kind, operator in {"contains", "icontains"}
+    if kind == "time" and not is_part and isinstance(value, date | str):  # a datetime is a date
+        operand: Any = _moment(value, subject)
+    else:
+        operand = literal(value, subject)
+    if isinstance(operand, str) if kind == "text" else is_number(operand) and not is_part:
+        return operand
+    if operand is None:
+        why = f"a memory without it has no value, not even null: ~{subject!r}.exists()"
+    elif is_part and kind != "text":
+        why = f"only a text contains something; {subject!r} compares with {_TAKEN[kind]}"
+    else:
+        why = f"it takes {_TAKEN[kind]}"
+    raise FilterError(f"{subject!r} {operator} {named(value)} never holds: {why}")
+
+
+def _moment(value: date | str, subject: object) -> float:
+    try:
+        return seconds(value, repr(subject))
+    except ParameterError as error:
+        raise FilterError(f"{error}; it takes {_TAKEN['time']}") from error

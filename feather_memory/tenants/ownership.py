@@ -1,0 +1,60 @@
+"""Whose a file is: told by its name and by itself, and made somebody's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from feather_memory.errors import CorruptStoreError, FeatherError, WrongTenantError
+from feather_memory.index import beside
+from feather_memory.model.names import file_name, is_digest, tenant_of
+from feather_memory.truth.sqlite import claims
+from feather_memory.truth.sqlite.file import logs_of, tenant_in
+
+
+def refuse_another(path: Path, tenant: str) -> None:
+    """See that what is at the path is the tenant's, as far as anybody can tell.
+
+    Raises:
+        WrongTenantError: It says that it belongs to another.
+    """
+    if not path.exists():
+        return
+    try:
+        owner = tenant_in(path)
+    except CorruptStoreError:  # nobody can tell whose it was but by its name
+        return
+    if owner != tenant:
+        raise WrongTenantError(str(path), expected=tenant, found=owner)
+
+
+def owner_of(path: Path) -> str | None:
+    """Whose file it is by its name; or, if that is a digest, by what it says and its name fits."""
+    if not is_digest(path.name):
+        return tenant_of(path.name)
+    try:
+        tenant = tenant_in(path)
+    except FeatherError:
+        return None
+    return tenant if tenant is not None and file_name(tenant) == path.name else None
+
+
+def belongings(path: Path) -> list[Path]:
+    """All that may lie beside a store and goes with it: its log, and what is derived of it."""
+    return [*beside.companions(path), *logs_of(path)]
+
+
+def take_in(source: Path, target: Path, tenant: str) -> None:
+    """Move a store that is nobody's to where the tenant's is, as theirs.
+
+    What is derived of it is removed, not moved: it says the tenant's words, too, and is rebuilt.
+
+    Raises:
+        WrongTenantError: It belongs to another; the rest as `claims.claimed`.
+    """
+    place = source.resolve()
+    if place == target.resolve():  # somebody put it there by hand
+        claims.mark(place, tenant)
+        return
+    with claims.claimed(place, target, tenant):
+        for each in belongings(place):
+            each.unlink(missing_ok=True)

@@ -1,0 +1,125 @@
+"""A file without a tenant becomes a tenant's: copied whole under its new name, then removed."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from feather_memory.errors import (
+    BusyStoreError,
+    CorruptStoreError,
+    FeatherError,
+    StoreAccessError,
+    WrongTenantError,
+)
+from feather_memory.truth.atomic import newborn, sync_directory
+from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite.faults import translated
+from feather_memory.truth.sqlite.transactions import read_state
+from feather_memory.truth.state import DamagedRowError
+
+_WAIT: Final = 1.0
+"""Seconds for whoever is just closing the file. Who has it open does not let go of it."""
+
+_MARK: Final = "update state set tenant = ?"
+
+
+@contextmanager
+def claimed(source: Path, target: Path, tenant: str) -> Iterator[None]:
+    """Makes the file at `source` the tenant's, at `target`.
+
+    The block runs when the tenant's file is whole, durable and in its place, and the source is
+    still there, locked: what lies beside it can be removed. Then the source goes. After a kill
+    there is the source, or the tenant's file, or both of them whole.
+
+    Raises:
+        StoreAccessError: There is no file, or one at `target` already; an earlier release wrote
+            it; or it cannot be moved.
+        CorruptStoreError: It is not one of ours, truncated or damaged.
+        NewerFormatError: A later release wrote it.
+        WrongTenantError: It belongs to another tenant.
+        BusyStoreError: Somebody has it open.
+    """
+    if target.exists():
+        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}")
+    for log in (target.with_name(target.name + suffix) for suffix in ("-wal", "-journal")):
+        if log.exists():  # SQLite would take it for the log of what is put beside it
+            raise StoreAccessError(f"{str(log)!r} is the log of a store that is gone: remove it")
+    if not os.access(source.parent, os.W_OK):
+        raise StoreAccessError(f"cannot move {str(source)!r}: its folder cannot be written to")
+    with _alone(source, tenant) as connection:
+        _copy(connection, target, tenant)
+        yield
+        source.unlink()  # while it is locked, so that nobody has written to it since
+
+
+def mark(path: Path, tenant: str) -> None:
+    """Make the file the tenant's where it is. Raises as `claimed` does."""
+    with _alone(path, tenant) as connection:
+        connection.execute(_MARK, (tenant,))
+
+
+@contextmanager
+def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
+    """The file, open to nobody else, if the tenant can have it."""
+    schema.inspect(path)
+    try:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
+        with closing(
+            sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT)
+        ) as connection:
+            _lock(connection, path)
+            version, state = schema.format_within(connection, path), read_state(connection)
+            if state.tenant not in {None, tenant}:
+                raise WrongTenantError(str(path), expected=tenant, found=state.tenant)
+            if version < schema.FORMAT:
+                raise StoreAccessError(
+                    f"cannot claim {str(path)!r}: it has format {version}; Store.open() and close "
+                    f"bring it to format {schema.FORMAT}"
+                )
+            yield connection
+    except sqlite3.Error as error:
+        raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
+    except (UnicodeDecodeError, DamagedRowError) as error:
+        raise CorruptStoreError(str(path), str(error)) from error
+    except OSError as error:
+        if isinstance(error, FeatherError):
+            raise
+        raise StoreAccessError(f"cannot claim {str(path)!r}: {error}") from error
+
+
+def _lock(connection: sqlite3.Connection, path: Path) -> None:
+    """Keep everybody else out until the connection closes, and fold the log into the file."""
+    try:
+        connection.execute("pragma locking_mode = exclusive")
+        connection.execute(
+            "begin immediate"
+        )  # fails where any connection is open, even an idle one
+        connection.execute("commit")
+        connection.execute("pragma wal_checkpoint(truncate)")
+    except sqlite3.OperationalError as error:
+        known = translated(error, path)
+        if isinstance(known, BusyStoreError):
+            raise BusyStoreError(
+                f"somebody has {str(path)!r} open: close it everywhere, then claim it"
+            ) from error
+        raise
+
+
+def _copy(connection: sqlite3.Connection, target: Path, tenant: str) -> None:
+    """Copy the file to `target` as the tenant's: whole and durable, or not at all."""
+    try:
+        with (
+            newborn(target) as beside,
+            closing(sqlite3.connect(beside, isolation_level=None)) as copy,
+        ):
+            connection.backup(copy)
+            copy.execute(_MARK, (tenant,))
+            copy.execute("pragma journal_mode = wal")
+    except FileExistsError as error:
+        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error
+    sync_directory(target.parent)
