@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from functools import partial
 from hashlib import blake2b
 from numbers import Real
-from os import PathLike, fspath
+from os import PathLike, fsencode, fspath
 from pathlib import Path, PurePath
 from typing import Any, Final
 from uuid import UUID
@@ -65,7 +65,11 @@ def file_path(value: object, name: str = "path") -> Path:
     """Where a file is, or is to be. What SQLite would take for no file at all is refused."""
     if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):
         raise ParameterError(f"{name} must be a string or a path, got {value!r:.80}")
-    written = unicode_text(fspath(value), name)
+    written = str(fspath(value))
+    try:
+        fsencode(written)  # a file's name need not be Unicode
+    except UnicodeEncodeError:
+        raise ParameterError(f"{name} is no name a file can have, got {written!r:.80}") from None
     if "\0" in written:
         raise ParameterError(f"{name} must not hold a NUL character, got {written!r:.80}")
     if not written or written == ":memory:" or written.lower().startswith("file:"):

@@ -55,7 +55,7 @@ class FeatherError(Exception):
 
     def about(self, name: str) -> None:
         """Say in the message that it is about what has that name; "" is nobody's."""
-        if name:
+        if name and not str(self).startswith(f"{name}: "):  # an embedder may raise it again
             self.args = (f"{name}: {self}",)
 
     @classmethod

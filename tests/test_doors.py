@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -109,10 +112,12 @@ DOORS = {
     "name_turn": lambda s, x: s.plumbing.name_turn("t", x),
     "shown": lambda s, x: s.plumbing.shown(x),
     "log_recall": lambda s, x: s.plumbing.log_recall([], turn=x),
+    "a tenant": lambda s, x: Store.open(s.path.parent / "b.feather", tenant=x),
+}
+PATHS = {
     "backup": lambda s, x: s.backup(s.path.parent / x),
     "a path": lambda s, x: Store.open(s.path.parent / x),
     "a path as text": lambda s, x: Store.open(f"{s.path.parent}/{x}"),
-    "a tenant": lambda s, x: Store.open(s.path.parent / "b.feather", tenant=x),
     "a directory": lambda s, x: TenantPool(s.path.parent / x),
 }
 
@@ -122,6 +127,10 @@ halves = st.builds(
     st.integers(0xD800, 0xDFFF),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
 ).filter(lambda text: "/" not in text and "\0" not in text)
+
+
+nameless = halves.filter(lambda text: not re.search("[\udc80-\udcff]", text))
+"""What no file can be called: the others stand for bytes of a name that is no Unicode."""
 
 
 @pytest.fixture(scope="module", params=[None, HashEmbedder(dim=8)], ids=["words", "vectors"])
@@ -144,6 +153,15 @@ def test_half_a_surrogate_pair_is_refused_at_every_door(filled, door, half):
         door(filled, half)
 
     assert str(refused.value).isprintable() or str(refused.value).encode()
+
+
+@pytest.mark.parametrize("door", PATHS.values(), ids=PATHS)
+@given(half=nameless)
+def test_half_a_surrogate_pair_is_refused_as_a_path(filled, door, half):
+    with pytest.raises(ParameterError) as refused:
+        door(filled, half)
+
+    assert str(refused.value).encode()
 
 
 @given(half=halves)
@@ -178,6 +196,21 @@ def test_what_is_no_file_is_refused_and_makes_none(tmp_path, monkeypatch, path):
 
     assert repr(path) in str(refused.value) or str(path) in str(refused.value)
     assert [each.name for each in tmp_path.iterdir()] == ["a.feather"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others' file names are all Unicode")
+def test_a_folder_whose_name_is_no_unicode_holds_stores(tmp_path):
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    folder.mkdir()
+    with Store.open(folder / "a.feather") as store, TenantPool(folder / "pool") as pool:
+        store.add("tea")
+        store.backup(folder / "b.feather")
+        pool.get("alice").add("coffee")
+        assert store.check() == pool.get("alice").check() == []
+
+    with Store.open(folder / "b.feather") as copy:
+        assert [hit.memory.text for hit in copy.search("tea")] == ["tea"]
+        assert copy.check() == []
 
 
 def test_a_file_may_be_called_nearly_so(tmp_path, monkeypatch):
@@ -265,6 +298,19 @@ def test_what_an_embedder_makes_badly_names_the_record(tmp_path):
         with pytest.raises(InvalidVectorError, match=r"^the embedder's"):
             store.add("bad")
         assert (len(store), store.check()) == (0, [])
+
+
+def test_an_error_that_is_raised_again_names_the_records_once(tmp_path):
+    shared = InvalidVectorError("no vectors today")
+
+    def failing(texts):
+        raise shared
+
+    with Store.open(tmp_path / "a.feather", embedder=failing) as store:
+        for _ in range(2):
+            with pytest.raises(InvalidVectorError, match=r"^record 0: no vectors today$"):
+                store.add_many([{"text": "tea"}])
+        assert store.check() == []
 
 
 def test_an_embedder_that_fails_says_for_which_records(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from unittest.mock import Mock
 from uuid import UUID
 
 import numpy as np
@@ -109,6 +110,9 @@ class Encoder:
     def encode(self, sentences, batch_size=32):
         return embed(sentences)
 
+    def get_sentence_embedding_dimension(self):
+        return len(embed(["tea"])[0])
+
 
 class TwoEncoders(Encoder):
     """One of 5.0 on."""
@@ -146,6 +150,29 @@ def test_a_model_is_an_embedder(tmp_path, kind, is_pooled):
         assert hit.score.similarity == pytest.approx(
             max(0.0, float(embed(["green tea"])[0] @ embed([asked])[0])), abs=1e-6
         )
+        assert store.check() == []
+
+
+class OwnEncode:
+    """A function of texts that has a method of one text beside."""
+
+    def __call__(self, texts):
+        return embed(texts)
+
+    def encode(self, text):
+        raise AssertionError("of one text")
+
+    embed_query = query_embed = encode
+
+
+@pytest.mark.parametrize("made", [OwnEncode, lambda: Mock(side_effect=embed)], ids=["own", "mock"])
+def test_a_function_with_some_method_of_a_model_is_called_as_a_function(tmp_path, made):
+    with Store.open(tmp_path / "a.feather", embedder=made()) as store:
+        store.add("green tea")
+
+        (hit,) = store.search("green tea")
+
+        assert hit.score.similarity == pytest.approx(1.0)
         assert store.check() == []
 
 

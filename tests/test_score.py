@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import statistics
 from dataclasses import FrozenInstanceError, asdict
 from datetime import timedelta
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -79,6 +81,13 @@ def test_a_copied_score_has_its_parts(score, protocol):
         assert type(each) is Score
         assert (float(each), asdict(each)) == (float(score), asdict(score))
         assert each.parts == score.parts
+
+
+def test_what_makes_numbers_of_a_score_takes_it():
+    assert statistics.mean([Score(value=0.5), Score(value=0.25)]) == 0.375
+    assert statistics.fmean([Score(value=0.5), Score(value=0.25)]) == 0.375
+    assert Score.fromhex("0x1.0p-1") == Score(0.5) == 0.5
+    assert type(Score(Fraction(1, 2)).value) is float
 
 
 def test_a_score_does_not_change():

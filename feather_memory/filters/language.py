@@ -269,7 +269,7 @@ class Field:
         return Leaf(self.path, "==", self._operand("==", other))
 
     def __ne__(self, other: object) -> Filter:  # type: ignore[override]
-        return ~(self == other)
+        return ~Leaf(self.path, "==", self._operand("!=", other))
 
     def __lt__(self, other: object) -> Filter:
         return self._ordered("<", other)
@@ -312,7 +312,7 @@ class Field:
             raise FilterError(f"{self!r} {sign} takes a number or a text, got {named(bound)}")
         return Leaf(self.path, sign, operand)
 
-    def _operand(self, operator: Operator, value: object) -> Any:
+    def _operand(self, operator: str, value: object) -> Any:
         if self.path[0] != "metadata":
             return possible(self.path[0], operator, value, self)
         if isinstance(value, date):  # a datetime is one

@@ -25,12 +25,12 @@ def possible(name: str, operator: str, value: object, subject: object) -> Any:
 
     Args:
         name: Of the field.
-        operator: As a `Leaf` has it; for "in", one of the choices.
-        value: What the caller compares the field with.
+        operator: As a `Leaf` has it, or "!=", which is "==" denied.
+        value: What the caller compares the field with; for "in", one of the choices.
         subject: The field as the caller wrote it, for the message.
 
     Raises:
-        FilterError: It could not hold for any memory; says what could.
+        FilterError: It holds for no memory, or denied for every one; says what could.
     """
     kind, is_part = FIELDS[name].kind, operator in {"contains", "icontains"}
     if kind == "time" and not is_part and isinstance(value, date | str):  # a datetime is a date
@@ -40,12 +40,14 @@ def possible(name: str, operator: str, value: object, subject: object) -> Any:
     if isinstance(operand, str) if kind == "text" else is_number(operand) and not is_part:
         return operand
     if operand is None:
-        why = f"a memory without it has no value, not even null: ~{subject!r}.exists()"
+        sign = "" if operator == "!=" else "~"
+        why = f"a memory without it has no value, not even null: {sign}{subject!r}.exists()"
     elif is_part and kind != "text":
         why = f"only a text contains something; {subject!r} compares with {_TAKEN[kind]}"
     else:
         why = f"it takes {_TAKEN[kind]}"
-    raise FilterError(f"{subject!r} {operator} {named(value)} never holds: {why}")
+    verdict = "always holds" if operator == "!=" else "never holds"
+    raise FilterError(f"{subject!r} {operator} {named(value)} {verdict}: {why}")
 
 
 def _moment(value: date | str, subject: object) -> float:

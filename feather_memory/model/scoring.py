@@ -11,7 +11,7 @@ All parts are in [0, 1], and so is the score, up to the layer weight. docs/scori
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from dataclasses import replace as replaced
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -95,7 +95,7 @@ class Score(float):
     its parent's score × edge weight × hop decay, instead.
     """
 
-    value: float
+    value: float = field(kw_only=False)
     similarity: float = 0.0
     """max(0, cosine), in [0, 1]."""
     lexical: float = 0.0
@@ -113,9 +113,13 @@ class Score(float):
     layer_weight: float = 1.0
     inherited: float | None = None
 
-    def __new__(cls, *, value: float = 0.0, **_parts: float | None) -> Self:
+    def __new__(cls, value: float = 0.0, **_parts: float | None) -> Self:
         """The number; the dataclass fills in the parts."""
         return float.__new__(cls, value)
+
+    def __post_init__(self) -> None:
+        if type(self.value) is not float:  # `statistics.mean` makes one of a Fraction
+            object.__setattr__(self, "value", float(self))
 
     @property
     def relevance(self) -> float:

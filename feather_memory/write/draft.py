@@ -28,11 +28,16 @@ class Draft:
     id: str | None
     fields: Mapping[str, Any]
     """By the name of the field that keeps them."""
-    name: str = ""
-    """Which of several it is, for the message where it is refused."""
+    number: int | None = None
+    """Its place among several, from 0."""
+
+    @property
+    def name(self) -> str:
+        """Which of several it is, for the message where it is refused; "" where it is alone."""
+        return "" if self.number is None else _name(self.number, self.id)
 
     @classmethod
-    def checked(cls, given: Mapping[str, Any]) -> Draft:
+    def checked(cls, given: Mapping[str, Any], number: int | None = None) -> Draft:
         """The request, or the reason why it cannot be written.
 
         Raises:
@@ -45,7 +50,7 @@ class Draft:
             if name in given and check is not None:
                 fields[kept_in] = check(given[name], name)
         _check_interval(fields.get("valid_from"), fields.get("stated_to"))
-        return cls(None if id_ is None else label(id_, "id"), fields)
+        return cls(None if id_ is None else label(id_, "id"), fields, number)
 
     @classmethod
     def of_record(cls, record: object, number: int) -> Draft:
@@ -55,26 +60,23 @@ class Draft:
             record: A dict of the arguments of `add`.
             number: Its place among them, from 0.
         """
-        name = f"record {number}"
-        if isinstance(record, Mapping) and record.get("id") is not None:
-            name = f"{name} (id {record['id']!r:.80})"
         try:
             if not isinstance(record, Mapping):
                 raise ParameterError(f"it must be a dict of add's arguments, got {record!r:.80}")
-            return replace(cls.of_new(record), name=name)
+            return cls.of_new(record, number)
         except FeatherError as error:
-            error.about(name)
+            error.about(_name(number, record.get("id") if isinstance(record, Mapping) else None))
             raise
 
     @classmethod
-    def of_new(cls, given: Mapping[str, Any]) -> Draft:
+    def of_new(cls, given: Mapping[str, Any], number: int | None = None) -> Draft:
         """The request to write a whole memory, where None says nothing."""
         _refuse_unknown(given)
         if "text" not in given:
             raise ParameterError("a memory needs a text")
         said = {name: value for name, value in given.items() if value is not None or name == "text"}
-        draft = cls.checked(said)
-        return draft if "metadata" in draft.fields else draft.saying(metadata="{}")
+        draft = cls.checked(said, number)
+        return cls(draft.id, {"metadata": "{}", **draft.fields}, number)
 
     def saying(self, **fields: Any) -> Draft:
         """The same request with further fields, as kept."""
@@ -112,6 +114,10 @@ class Draft:
         if record != old:
             record.updated_at = now
         return record
+
+
+def _name(number: int, id_: object) -> str:
+    return f"record {number}" if id_ is None else f"record {number} (id {id_!r:.80})"
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import isawaitable
 from typing import Any, Self
 
 import numpy as np
@@ -67,8 +68,8 @@ class Embedding:
             starts = steps(len(unique), EMBED_BATCH, progress, label="embedding")
         for start in starts:
             batch = unique[start : start + EMBED_BATCH]
-            names = [first[text].name for text in batch]
-            for text, made in zip(batch, _named(self.documents, batch, names), strict=True):
+            asked = [first[text] for text in batch]
+            for text, made in zip(batch, _of_drafts(self.documents, batch, asked), strict=True):
                 fresh[text] = made.astype("<f4", copy=False).tobytes()
         return [
             draft
@@ -100,22 +101,26 @@ def _unembedded(draft: Draft) -> str | None:
     return text
 
 
-def _named(embedder: Embedder, texts: list[str], names: Sequence[str]) -> list[Vector]:
-    """As `_embed`, for texts of records, which are named in whatever is raised."""
-    name = names[0] if len(names) == 1 or not names[0] else f"{names[0]} to {names[-1]}"
-    vectors: list[Vector] = []
+def _of_drafts(embedder: Embedder, texts: list[str], drafts: Sequence[Draft]) -> list[Vector]:
+    """As `_embed`, for the texts of drafts, which are named in whatever is raised."""
+    vectors: list[Vector] | None = None
     try:
-        for row in _rows(embedder, texts):
-            name = names[len(vectors)]
+        rows, vectors = _rows(embedder, texts), []
+        for row in rows:
             vectors.append(_vector(row))
     except FeatherError as error:
-        error.about(name)
+        error.about(_names(drafts) if vectors is None else drafts[len(vectors)].name)
         raise
     except Exception as error:  # the caller's own embedder may raise anything
-        if name:
+        if name := _names(drafts):
             error.add_note(f"while embedding {name}")
         raise
     return vectors
+
+
+def _names(drafts: Sequence[Draft]) -> str:
+    first, last = drafts[0].name, drafts[-1].name
+    return first if first == last or not first else f"{first} to {last}"
 
 
 def _embed(embedder: Embedder, texts: list[str]) -> list[Vector]:
@@ -129,8 +134,9 @@ def _vector(row: object) -> Vector:
 def _rows(embedder: Embedder, texts: list[str]) -> npt.NDArray[Any]:
     """What the embedder makes of the texts, one row each."""
     made = embedder(texts)
-    if isinstance(made, Coroutine):
-        made.close()
+    if isawaitable(made):
+        if isinstance(made, Coroutine):
+            made.close()
         raise MissingEmbedderError(
             f"the embedder is async and a store calls it at once: give its sync form, not {made!r}"
         )

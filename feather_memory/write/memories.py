@@ -29,11 +29,11 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     known = set(transaction.memories.rows_of(ids)) if ids else set()
     written: list[Record] = []
     fresh: list[Record] = []
-    names: dict[str, str] = {}
+    asked: dict[str, Draft] = {}
     for draft in drafts:
         is_alone = draft.id in known or draft.fields.get("key") is not None
         if is_alone:
-            _insert(transaction, fresh, names)
+            _insert(transaction, fresh, asked)
             fresh = []
         try:
             record = put(transaction, draft, now) if is_alone else draft.record(now)
@@ -43,10 +43,10 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
         written.append(record)
         if not is_alone:
             fresh.append(record)
-            names[record.id] = draft.name
+            asked[record.id] = draft
         if draft.id is not None:
             known.add(draft.id)
-    _insert(transaction, fresh, names)
+    _insert(transaction, fresh, asked)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
         found = transaction.memories.by_ids([record.id for record in written])
         return [found[record.id] for record in written]
@@ -54,14 +54,14 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
 
 
 def _insert(
-    transaction: WriteTransaction, fresh: Sequence[Record], names: Mapping[str, str]
+    transaction: WriteTransaction, fresh: Sequence[Record], asked: Mapping[str, Draft]
 ) -> None:
     """Insert the records; one whose vector is of another length than the store's is named."""
     try:
         transaction.memories.insert(fresh)
     except DimensionError as error:
         lengths = {each.id: len(each.vector or b"") // 4 for each in fresh}
-        error.about(next(names[id_] for id_, length in lengths.items() if length == error.got))
+        error.about(next(asked[id_].name for id_, length in lengths.items() if length == error.got))
         raise
 
 

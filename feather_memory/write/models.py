@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from feather_memory.errors import MissingEmbedderError
 from feather_memory.types import Embedder
@@ -24,20 +24,31 @@ class OneByOne:
         return [self.method(text) for text in texts]
 
 
-_DOCUMENTS: Final = (
-    "embed_documents",  # LangChain
-    "get_text_embedding_batch",  # LlamaIndex
-    "encode_document",  # sentence-transformers from 5.0 on
-    "encode",  # and before; Model2Vec
-    "passage_embed",  # fastembed
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """How the models of a library are called."""
+
+    documents: str
+    """The method that takes the texts of documents."""
+    queries: str
+    """The one for queries."""
+    takes_one: bool = False
+    """Whether the latter takes a single text."""
+    mark: str = ""
+    """What else tells its models from a function that has such a method, too."""
+
+
+_FAMILIES: Final = (
+    _Family("embed_documents", "embed_query", takes_one=True),  # LangChain
+    _Family("get_text_embedding_batch", "get_query_embedding", takes_one=True),  # LlamaIndex
+    _Family("encode_document", "encode_query"),  # sentence-transformers from 5.0 on
+    _Family("encode", "encode", mark="get_sentence_embedding_dimension"),  # and before
+    _Family("passage_embed", "query_embed"),  # fastembed
 )
-"""Methods that take documents' texts, in the order in which they are looked for."""
 
-_QUERIES: Final = ("encode_query", "query_embed")
-"""Methods that take queries' texts."""
-
-_QUERY: Final = ("embed_query", "get_query_embedding")
-"""Methods that take one query's text."""
+_ALONE: Final = ("embed_documents", "get_text_embedding_batch", "encode_document", "encode",
+                 "passage_embed")  # fmt: skip
+"""Methods that take texts, of what is no function and of no family."""
 
 
 def of_documents(given: Any) -> Embedder | None:
@@ -46,7 +57,9 @@ def of_documents(given: Any) -> Embedder | None:
     Raises:
         MissingEmbedderError: It is neither; says what to write instead.
     """
-    return _found(given, _DOCUMENTS) or _function(given)
+    if (family := _family(given)) is not None:
+        return cast("Embedder", getattr(given, family.documents))
+    return _function(given)
 
 
 def of_queries(given: Any) -> Embedder | None:
@@ -55,34 +68,42 @@ def of_queries(given: Any) -> Embedder | None:
     Raises:
         MissingEmbedderError: It is neither a function nor a model; says what to write instead.
     """
-    several: Embedder | None = _found(given, _QUERIES)
-    if several is not None:
-        return several
-    if (single := _found(given, _QUERY)) is not None:
-        return OneByOne(single)
-    return of_documents(given)
+    if (family := _family(given)) is not None:
+        method = getattr(given, family.queries)
+        return OneByOne(method) if family.takes_one else method
+    return _function(given)
 
 
-def _found(given: Any, names: tuple[str, ...]) -> Any:
-    if isinstance(given, str):  # which has an `encode` of its own
+def _family(given: Any) -> _Family | None:
+    """Whose model it is. A function that has some such method is one of texts all the same.
+
+    It has both methods, so that documents and queries are embedded alike. They are those of its
+    class: what makes up every attribute, such as a mock, is no model of every library.
+    """
+    if given is None or isinstance(given, str | type):
         return None
-    if isinstance(given, type):
-        if any(callable(getattr(given, name, None)) for name in (*_DOCUMENTS, *_QUERIES)):
-            made = f"{given.__name__}(…)"
-            raise MissingEmbedderError(f"{given.__name__} is a class; give one of it: {made}")
-        return None
-    methods = (getattr(given, name, None) for name in names)
-    return next((method for method in methods if callable(method)), None)
+    for family in _FAMILIES:
+        needed = [family.documents, family.queries]
+        if family.mark and callable(given):
+            needed.append(family.mark)
+        if all(callable(getattr(type(given), name, None)) for name in needed):
+            return family
+    return None
 
 
 def _function(given: object) -> Embedder | None:
     if given is None:
         return None
+    if isinstance(given, type) and any(hasattr(given, family.documents) for family in _FAMILIES):
+        made = f"{given.__name__}(…)"
+        raise MissingEmbedderError(f"{given.__name__} is a class; give one of it: {made}")
     if callable(given):
-        return given  # whether it takes texts shows when it is called
+        return cast("Embedder", given)  # whether it takes texts shows when it is called
     hint = ""
     if isinstance(given, str):
         hint = f", such as sentence_transformers.SentenceTransformer({given!r})"
+    elif (name := next((n for n in _ALONE if callable(getattr(given, n, None))), None)) is not None:
+        return cast("Embedder", getattr(given, name))
     raise MissingEmbedderError(
         "an embedder is a function of texts, or a SentenceTransformer, LangChain or LlamaIndex "
         f"model{hint}; got {given!r:.80}"

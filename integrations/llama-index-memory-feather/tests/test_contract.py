@@ -163,7 +163,7 @@ class TestRetriever(Promises):
 
 
 class TestTools(Promises):
-    can = ACTS
+    can = ACTS | {"prompt"}
 
     def open(self, **place):
         return ToolDoor(**place)
