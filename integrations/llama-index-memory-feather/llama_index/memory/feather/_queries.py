@@ -16,7 +16,7 @@ from llama_index.memory.feather._convert import to_node
 from llama_index.memory.feather._filters import text_expected
 
 from feather_memory import F, Filter, Memory, ParameterError, Scoring, Store
-from feather_memory.agent import diverse_by_direction, vectors_of
+from feather_memory.agent import diverse_by_direction, reject, vectors_of
 
 Found = list[tuple[Memory, float]]
 """Memories with their similarities, best first."""
@@ -72,16 +72,6 @@ def refuse_unless_text(stores: Iterable[Store], filters: MetadataFilters | None)
             raise TypeError(
                 f"text is to be matched, and memory {memory.id!r} has something else there"
             )
-
-
-def reject(unknown: set[str] | Mapping[str, Any], method: str) -> None:
-    """Nothing, if there is nothing: what cannot be honoured is refused, never ignored.
-
-    Raises:
-        TypeError: There is something.
-    """
-    if unknown:
-        raise TypeError(f"{method}() does not take {', '.join(map(repr, sorted(unknown)))}")
 
 
 def _nearest(

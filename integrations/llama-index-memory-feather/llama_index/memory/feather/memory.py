@@ -15,13 +15,12 @@ from llama_index.core.memory import BaseMemory
 from llama_index.memory.feather._conversation import Question, Transcript, said_in, unfenced
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Telling
-from llama_index.memory.feather._queries import reject
 from llama_index.memory.feather._source import Bound, bound_to, digest_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
-from feather_memory.agent import Source
+from feather_memory.agent import Source, reject
 
 
 class FeatherMemory(Telling, BaseMemory):

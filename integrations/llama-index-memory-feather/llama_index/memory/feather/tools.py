@@ -17,7 +17,7 @@ from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
 from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Budget, RecallOptions, Source, correct, same_id, told, unseen
+from feather_memory.agent import Budget, RecallOptions, Source, correct, save_fact, told, unseen
 
 ToolName = Literal["recall", "remember", "correct"]
 
@@ -133,10 +133,10 @@ class _Tools:
 
     def remember(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, key: str | None = None) -> str:
-            opened, turn = self._bound.opened(), current_turn()
-            id_ = None if turn is None else same_id(self._context["session"], turn, key, text)
-            memory = opened.writes.add(text, id=id_, key=key, vector=vector, **self._context)
-            return _noted(memory)
+            step, opened = [current_turn()], self._bound.opened()
+            return _noted(
+                save_fact(opened, text, step=step, key=key, vector=vector, **self._context)
+            )
 
         return self._writing("remember", RememberInput, write)
 

@@ -24,14 +24,14 @@ from llama_index.memory.feather import _persistence
 from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_record
 from llama_index.memory.feather._edges import write_linked
 from llama_index.memory.feather._filters import to_filter
-from llama_index.memory.feather._queries import answer, current, refuse_unless_text, reject
+from llama_index.memory.feather._queries import answer, current, refuse_unless_text
 from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._twins import in_a_thread
 from llama_index.memory.feather.kv_stores import FeatherKVStore, drop_documents
 from typing_extensions import override
 
 from feather_memory import F, Filter, Store, TenantPool
-from feather_memory.agent import Source, both
+from feather_memory.agent import Source, both, reject
 
 _PARENTLESS: Final = "None"
 """What LlamaIndex's stores file nodes under that are from no document."""
