@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -261,6 +262,76 @@ def test_a_claim_that_is_cut_off_leaves_the_source_or_the_tenants_file_whole(
         assert not alone.samefile(pool.path_of("alice"))
     assert len(pool.get("alice")) == 2
     assert pool.get("alice").check() == []
+
+
+def killed_at(step, alone, pool):
+    """Claim in another process, which dies before or after it has linked, or before it unlinks."""
+    steps = {
+        "link": "os.link = lambda *_: os._exit(9)",
+        "linked": "link = os.link; os.link = lambda *names: (link(*names), os._exit(9))",
+        "unlink": (
+            "unlink = Path.unlink; Path.unlink = lambda path, **options: "
+            "os._exit(9) if path.name == 'old.feather' else unlink(path, **options)"
+        ),
+    }
+    code = (
+        f"import os, sys; from pathlib import Path; {steps[step]}; "
+        "from feather_memory import TenantPool; TenantPool(sys.argv[1]).claim(sys.argv[2], 'alice')"
+    )
+    command = [sys.executable, "-c", code, str(pool.directory), str(alone)]
+    assert subprocess.run(command, check=False).returncode == 9
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("step", ["link", "linked"])
+def test_what_a_killed_claim_left_is_forgotten_with_the_tenant(alone, pool, step):
+    killed_at(step, alone, pool)
+    assert any(b"Lisbon" in held for held in seen(pool.directory).values())
+    pool.get("bob").add("Bob stays")
+
+    report = pool.forget_tenant("alice")
+
+    assert any(name.endswith(".new") for name in report.files)
+    assert not any(b"Lisbon" in held for held in seen(pool.directory).values())
+    assert pool.get("bob").check() == []
+
+
+def test_a_new_claim_drops_what_a_killed_one_left(alone, pool):
+    killed_at("link", alone, pool)
+    assert any(name.endswith(".new") for name in names_in(pool.directory))
+
+    claimed = pool.claim(alone, "alice")
+
+    assert not any(".new" in name for name in names_in(pool.directory))
+    assert claimed.check() == []
+
+
+@pytest.mark.parametrize("step", ["_fill", "link"])
+def test_of_two_claims_for_one_tenant_one_is_refused_clearly(alone, pool, monkeypatch, step):
+    """The second drops what the first is making; the first ends without a store."""
+    with Store.open(alone.with_name("other.feather")) as store:
+        store.add("Alice from another file")
+    owner, name = (claims, "_fill") if step == "_fill" else (os, "link")
+    genuine = getattr(owner, name)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(owner, name, genuine)
+        pool.claim(store.path, "alice")
+        genuine(*arguments)
+
+    monkeypatch.setattr(owner, name, overtaken)
+    with pytest.raises(StoreAccessError, match=r"removed meanwhile, as by another claim"):
+        pool.claim(alone, "alice")
+
+    assert [memory.text for memory in pool.get("alice").iterate()] == ["Alice from another file"]
+    assert not any(".new" in name for name in names_in(pool.directory))
+    assert pool.get("alice").check() == []
+    with Store.open(alone) as kept:
+        assert len(kept) == 2
+        assert kept.check() == []
 
 
 def test_warm_takes_what_tenants_lists(pool):

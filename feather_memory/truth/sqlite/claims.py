@@ -16,7 +16,7 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
-from feather_memory.truth.atomic import newborn, sync_directory
+from feather_memory.truth.atomic import newborn, sync_directory, unborn
 from feather_memory.truth.sqlite import schema
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.transactions import read_state
@@ -52,6 +52,8 @@ def claimed(source: Path, target: Path, tenant: str) -> Iterator[None]:
     if not os.access(source.parent, os.W_OK):
         raise StoreAccessError(f"cannot move {str(source)!r}: its folder cannot be written to")
     with _alone(source, tenant) as connection:
+        for left in unborn(target):  # by a claim that was killed: it holds the tenant's words
+            left.unlink(missing_ok=True)
         _copy(connection, target, tenant)
         yield
         source.unlink()  # while it is locked, so that nobody has written to it since
@@ -113,13 +115,32 @@ def _lock(connection: sqlite3.Connection, path: Path) -> None:
 def _copy(connection: sqlite3.Connection, target: Path, tenant: str) -> None:
     """Copy the file to `target` as the tenant's: whole and durable, or not at all."""
     try:
-        with (
-            newborn(target) as beside,
-            closing(sqlite3.connect(beside, isolation_level=None)) as copy,
-        ):
+        with newborn(target) as beside:
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            _fill(connection, beside, tenant)
+    except FileExistsError as error:
+        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error
+    except FileNotFoundError as error:
+        raise StoreAccessError(
+            f"what was to become {str(target)!r} was removed meanwhile, as by another claim for "
+            f"{tenant!r}"
+        ) from error
+    sync_directory(target.parent)
+
+
+def _fill(connection: sqlite3.Connection, path: Path, tenant: str) -> None:
+    """Copy the file into the empty one at `path`, as the tenant's.
+
+    Raises:
+        FileNotFoundError: Somebody removed the one at `path`, which is not made again.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as copy:
             connection.backup(copy)
             copy.execute(_MARK, (tenant,))
             copy.execute("pragma journal_mode = wal")
-    except FileExistsError as error:
-        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error
-    sync_directory(target.parent)
+    except sqlite3.OperationalError as error:
+        if path.exists():
+            raise
+        raise FileNotFoundError(str(path)) from error
