@@ -309,6 +309,37 @@ def test_a_new_claim_drops_what_a_killed_one_left(alone, pool):
     assert claimed.check() == []
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_the_copy_is_never_readable_by_more_than_the_source_was(alone, pool, monkeypatch, mode):
+    alone.chmod(mode)
+    seen_modes = {}
+    genuine = os.link
+
+    def link(made, target):
+        for path in made.parent.iterdir():
+            seen_modes[path.name] = path.stat().st_mode & 0o777
+        genuine(made, target)
+
+    fill = claims._fill
+
+    def filled(connection, made, tenant):
+        assert (made.stat().st_size, made.stat().st_mode & 0o777) == (0, mode)
+        fill(connection, made, tenant)
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(claims, "_fill", filled)
+    before = os.umask(0o022)
+    try:
+        claimed = pool.claim(alone, "alice")
+    finally:
+        os.umask(before)
+
+    assert set(seen_modes.values()) == {mode}
+    assert claimed.path.stat().st_mode & 0o777 == mode
+    assert claimed.check() == []
+
+
 @pytest.mark.parametrize("step", ["_fill", "link"])
 def test_of_two_claims_for_one_tenant_one_is_refused_clearly(alone, pool, monkeypatch, step):
     """The second drops what the first is making; the first ends without a store."""

@@ -54,7 +54,7 @@ def claimed(source: Path, target: Path, tenant: str) -> Iterator[None]:
     with _alone(source, tenant) as connection:
         for left in unborn(target):  # by a claim that was killed: it holds the tenant's words
             left.unlink(missing_ok=True)
-        _copy(connection, target, tenant)
+        _copy(connection, target, tenant, source.stat().st_mode & 0o777)
         yield
         source.unlink()  # while it is locked, so that nobody has written to it since
 
@@ -112,11 +112,15 @@ def _lock(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _copy(connection: sqlite3.Connection, target: Path, tenant: str) -> None:
-    """Copy the file to `target` as the tenant's: whole and durable, or not at all."""
+def _copy(connection: sqlite3.Connection, target: Path, tenant: str, mode: int) -> None:
+    """Copy the file to `target` as the tenant's: whole and durable, or not at all.
+
+    Nobody can read it whom the permissions in `mode` keep out, not even while it is made.
+    """
     try:
         with newborn(target) as beside:
-            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+            beside.chmod(mode)  # what the umask took away; SQLite gives its log the same
             _fill(connection, beside, tenant)
     except FileExistsError as error:
         raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error
