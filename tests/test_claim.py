@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -338,6 +339,70 @@ def test_the_copy_is_never_readable_by_more_than_the_source_was(alone, pool, mon
     assert set(seen_modes.values()) == {mode}
     assert claimed.path.stat().st_mode & 0o777 == mode
     assert claimed.check() == []
+
+
+@pytest.mark.parametrize("step", ["linked", "unlink"])
+def test_a_claim_that_was_killed_is_finished_by_another(alone, pool, step):
+    killed_at(step, alone, pool)
+    assert alone.exists()
+    assert len(pool.get("alice")) == 2  # whoever has it open by then is no hindrance
+
+    claimed = pool.claim(alone, "alice")
+
+    assert names_in(alone.parent) == []
+    assert not any(".new" in name for name in names_in(pool.directory))
+    assert [memory.id for memory in claimed.iterate()] == ["a", "b"]
+    assert claimed.check() == []
+
+
+@pytest.mark.parametrize("written", ["source", "copy", "both"])
+def test_two_copies_that_differ_are_both_kept_and_the_error_says_so(alone, pool, written):
+    """Also where each was written to just as often."""
+    killed_at("unlink", alone, pool)
+    if written != "copy":
+        with Store.open(alone) as store:
+            store.add("Alice swims")
+    if written != "source":
+        pool.get("alice").add("Alice sings")
+        pool.get("alice").plumbing.rest()
+
+    error = refused(alone, pool)
+
+    assert isinstance(error, StoreAccessError)
+    assert "a copy of this very store" in str(error)
+    assert "written to since" in str(error)
+    assert pool.get("alice").check() == []
+    with Store.open(alone) as store:
+        assert store.check() == []
+
+
+def test_another_tenants_copy_in_the_place_is_no_reason_to_remove_the_source(alone, pool):
+    killed_at("unlink", alone, pool)
+    with closing(sqlite3.connect(pool.path_of("alice"))) as connection, connection:
+        connection.execute("update state set tenant = 'bob'")
+
+    assert "has a store already" in str(refused(alone, pool))
+    with Store.open(alone) as store:
+        assert store.check() == []
+
+
+def test_a_source_that_cannot_be_removed_is_said_to_exist_as_well(alone, pool, monkeypatch):
+    genuine = Path.unlink
+
+    def unlink(path, **options):
+        if path == alone:
+            raise PermissionError(13, "not yours")
+        genuine(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(StoreAccessError, match=r"both exist.*not yours"):
+        pool.claim(alone, "alice")
+    monkeypatch.undo()
+
+    assert alone.exists()
+    assert len(pool.get("alice")) == 2
+    assert pool.claim(alone, "alice").check() == []
+    assert not alone.exists()
 
 
 @pytest.mark.parametrize("step", ["_fill", "link"])
