@@ -405,6 +405,61 @@ def test_a_source_that_cannot_be_removed_is_said_to_exist_as_well(alone, pool, m
     assert not alone.exists()
 
 
+def journal_mode(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("pragma journal_mode").fetchone()[0]
+
+
+@pytest.fixture
+def vacuumed(alone):
+    """A copy that SQLite made in rollback mode, in which an idle connection holds no lock."""
+    copy = alone.with_name("vacuumed.feather")
+    with closing(sqlite3.connect(alone)) as connection:
+        connection.execute("vacuum into ?", (str(copy),))
+    assert journal_mode(copy) == "delete"
+    return copy
+
+
+def test_a_file_in_rollback_mode_is_refused_for_nobody_can_tell_who_has_it_open(
+    alone, vacuumed, pool
+):
+    with closing(sqlite3.connect(vacuumed)) as idle:
+        idle.execute("select count(*) from memory").fetchone()
+        error = refused(alone, pool, path=vacuumed)
+        assert isinstance(error, StoreAccessError)
+        assert "not in WAL mode" in str(error)
+        assert "Store.open() and close" in str(error)
+
+    Store.open(vacuumed).close()
+
+    claimed = pool.claim(vacuumed, "alice")
+    assert [memory.id for memory in claimed.iterate()] == ["a", "b"]
+    assert claimed.check() == []
+
+
+def test_a_file_in_rollback_mode_is_in_wal_mode_once_it_is_open(vacuumed, pool):
+    with Store.open(vacuumed) as store:
+        assert journal_mode(vacuumed) == "wal"
+        with pytest.raises(BusyStoreError):
+            pool.claim(vacuumed, "alice")
+        store.add("Alice is still here", id="c")
+        assert store.check() == []
+
+    assert [memory.id for memory in pool.claim(vacuumed, "alice").iterate()] == ["a", "b", "c"]
+    assert pool.get("alice").check() == []
+
+
+def test_another_tenants_file_stays_in_the_mode_it_is_in(vacuumed):
+    before = vacuumed.read_bytes()
+
+    with pytest.raises(WrongTenantError):
+        Store.open(vacuumed, tenant="bob")
+
+    assert vacuumed.read_bytes() == before
+    with Store.open(vacuumed) as store:
+        assert store.check() == []
+
+
 @pytest.mark.parametrize("step", ["_fill", "link"])
 def test_of_two_claims_for_one_tenant_one_is_refused_clearly(alone, pool, monkeypatch, step):
     """The second drops what the first is making; the first ends without a store."""

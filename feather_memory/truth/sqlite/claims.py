@@ -86,6 +86,12 @@ def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
             sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT)
         ) as connection:
             _lock(connection, path)
+            # SQLite is asked, for who opens and closes the file otherwise drops its lock.
+            if connection.execute("pragma journal_mode").fetchone() != ("wal",):
+                raise StoreAccessError(
+                    f"cannot claim {str(path)!r}: it is not in WAL mode, so that nobody can tell "
+                    f"who has it open; Store.open() and close bring it into that mode"
+                )
             version, state = schema.format_within(connection, path), read_state(connection)
             if state.tenant not in {None, tenant}:
                 raise WrongTenantError(str(path), expected=tenant, found=state.tenant)
