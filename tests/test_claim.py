@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -261,6 +263,226 @@ def test_a_claim_that_is_cut_off_leaves_the_source_or_the_tenants_file_whole(
         assert not alone.samefile(pool.path_of("alice"))
     assert len(pool.get("alice")) == 2
     assert pool.get("alice").check() == []
+
+
+def killed_at(step, alone, pool):
+    """Claim in another process, which dies before or after it has linked, or before it unlinks."""
+    steps = {
+        "link": "os.link = lambda *_: os._exit(9)",
+        "linked": "link = os.link; os.link = lambda *names: (link(*names), os._exit(9))",
+        "unlink": (
+            "unlink = Path.unlink; Path.unlink = lambda path, **options: "
+            "os._exit(9) if path.name == 'old.feather' else unlink(path, **options)"
+        ),
+    }
+    code = (
+        f"import os, sys; from pathlib import Path; {steps[step]}; "
+        "from feather_memory import TenantPool; TenantPool(sys.argv[1]).claim(sys.argv[2], 'alice')"
+    )
+    command = [sys.executable, "-c", code, str(pool.directory), str(alone)]
+    assert subprocess.run(command, check=False).returncode == 9
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("step", ["link", "linked"])
+def test_what_a_killed_claim_left_is_forgotten_with_the_tenant(alone, pool, step):
+    killed_at(step, alone, pool)
+    assert any(b"Lisbon" in held for held in seen(pool.directory).values())
+    pool.get("bob").add("Bob stays")
+
+    report = pool.forget_tenant("alice")
+
+    assert any(name.endswith(".new") for name in report.files)
+    assert not any(b"Lisbon" in held for held in seen(pool.directory).values())
+    assert pool.get("bob").check() == []
+
+
+def test_a_new_claim_drops_what_a_killed_one_left(alone, pool):
+    killed_at("link", alone, pool)
+    assert any(name.endswith(".new") for name in names_in(pool.directory))
+
+    claimed = pool.claim(alone, "alice")
+
+    assert not any(".new" in name for name in names_in(pool.directory))
+    assert claimed.check() == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_the_copy_is_never_readable_by_more_than_the_source_was(alone, pool, monkeypatch, mode):
+    alone.chmod(mode)
+    seen_modes = {}
+    genuine = os.link
+
+    def link(made, target):
+        for path in made.parent.iterdir():
+            seen_modes[path.name] = path.stat().st_mode & 0o777
+        genuine(made, target)
+
+    fill = claims._fill
+
+    def filled(connection, made, tenant):
+        assert (made.stat().st_size, made.stat().st_mode & 0o777) == (0, mode)
+        fill(connection, made, tenant)
+
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(claims, "_fill", filled)
+    before = os.umask(0o022)
+    try:
+        claimed = pool.claim(alone, "alice")
+    finally:
+        os.umask(before)
+
+    assert set(seen_modes.values()) == {mode}
+    assert claimed.path.stat().st_mode & 0o777 == mode
+    assert claimed.check() == []
+
+
+@pytest.mark.parametrize("step", ["linked", "unlink"])
+def test_a_claim_that_was_killed_is_finished_by_another(alone, pool, step):
+    killed_at(step, alone, pool)
+    assert alone.exists()
+    assert len(pool.get("alice")) == 2  # whoever has it open by then is no hindrance
+
+    claimed = pool.claim(alone, "alice")
+
+    assert names_in(alone.parent) == []
+    assert not any(".new" in name for name in names_in(pool.directory))
+    assert [memory.id for memory in claimed.iterate()] == ["a", "b"]
+    assert claimed.check() == []
+
+
+@pytest.mark.parametrize("written", ["source", "copy", "both"])
+def test_two_copies_that_differ_are_both_kept_and_the_error_says_so(alone, pool, written):
+    """Also where each was written to just as often."""
+    killed_at("unlink", alone, pool)
+    if written != "copy":
+        with Store.open(alone) as store:
+            store.add("Alice swims")
+    if written != "source":
+        pool.get("alice").add("Alice sings")
+        pool.get("alice").plumbing.rest()
+
+    error = refused(alone, pool)
+
+    assert isinstance(error, StoreAccessError)
+    assert "a copy of this very store" in str(error)
+    assert "written to since" in str(error)
+    assert pool.get("alice").check() == []
+    with Store.open(alone) as store:
+        assert store.check() == []
+
+
+def test_another_tenants_copy_in_the_place_is_no_reason_to_remove_the_source(alone, pool):
+    killed_at("unlink", alone, pool)
+    with closing(sqlite3.connect(pool.path_of("alice"))) as connection, connection:
+        connection.execute("update state set tenant = 'bob'")
+
+    assert "has a store already" in str(refused(alone, pool))
+    with Store.open(alone) as store:
+        assert store.check() == []
+
+
+def test_a_source_that_cannot_be_removed_is_said_to_exist_as_well(alone, pool, monkeypatch):
+    genuine = Path.unlink
+
+    def unlink(path, **options):
+        if path == alone:
+            raise PermissionError(13, "not yours")
+        genuine(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with pytest.raises(StoreAccessError, match=r"both exist.*not yours"):
+        pool.claim(alone, "alice")
+    monkeypatch.undo()
+
+    assert alone.exists()
+    assert len(pool.get("alice")) == 2
+    assert pool.claim(alone, "alice").check() == []
+    assert not alone.exists()
+
+
+def journal_mode(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("pragma journal_mode").fetchone()[0]
+
+
+@pytest.fixture
+def vacuumed(alone):
+    """A copy that SQLite made in rollback mode, in which an idle connection holds no lock."""
+    copy = alone.with_name("vacuumed.feather")
+    with closing(sqlite3.connect(alone)) as connection:
+        connection.execute("vacuum into ?", (str(copy),))
+    assert journal_mode(copy) == "delete"
+    return copy
+
+
+def test_a_file_in_rollback_mode_is_refused_for_nobody_can_tell_who_has_it_open(
+    alone, vacuumed, pool
+):
+    with closing(sqlite3.connect(vacuumed)) as idle:
+        idle.execute("select count(*) from memory").fetchone()
+        error = refused(alone, pool, path=vacuumed)
+        assert isinstance(error, StoreAccessError)
+        assert "not in WAL mode" in str(error)
+        assert "Store.open() and close" in str(error)
+
+    Store.open(vacuumed).close()
+
+    claimed = pool.claim(vacuumed, "alice")
+    assert [memory.id for memory in claimed.iterate()] == ["a", "b"]
+    assert claimed.check() == []
+
+
+def test_a_file_in_rollback_mode_is_in_wal_mode_once_it_is_open(vacuumed, pool):
+    with Store.open(vacuumed) as store:
+        assert journal_mode(vacuumed) == "wal"
+        with pytest.raises(BusyStoreError):
+            pool.claim(vacuumed, "alice")
+        store.add("Alice is still here", id="c")
+        assert store.check() == []
+
+    assert [memory.id for memory in pool.claim(vacuumed, "alice").iterate()] == ["a", "b", "c"]
+    assert pool.get("alice").check() == []
+
+
+def test_another_tenants_file_stays_in_the_mode_it_is_in(vacuumed):
+    before = vacuumed.read_bytes()
+
+    with pytest.raises(WrongTenantError):
+        Store.open(vacuumed, tenant="bob")
+
+    assert vacuumed.read_bytes() == before
+    with Store.open(vacuumed) as store:
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("step", ["_fill", "link"])
+def test_of_two_claims_for_one_tenant_one_is_refused_clearly(alone, pool, monkeypatch, step):
+    """The second drops what the first is making; the first ends without a store."""
+    with Store.open(alone.with_name("other.feather")) as store:
+        store.add("Alice from another file")
+    owner, name = (claims, "_fill") if step == "_fill" else (os, "link")
+    genuine = getattr(owner, name)
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(owner, name, genuine)
+        pool.claim(store.path, "alice")
+        genuine(*arguments)
+
+    monkeypatch.setattr(owner, name, overtaken)
+    with pytest.raises(StoreAccessError, match=r"removed meanwhile, as by another claim"):
+        pool.claim(alone, "alice")
+
+    assert [memory.text for memory in pool.get("alice").iterate()] == ["Alice from another file"]
+    assert not any(".new" in name for name in names_in(pool.directory))
+    assert pool.get("alice").check() == []
+    with Store.open(alone) as kept:
+        assert len(kept) == 2
+        assert kept.check() == []
 
 
 def test_warm_takes_what_tenants_lists(pool):

@@ -7,6 +7,7 @@ from pathlib import Path
 from feather_memory.errors import CorruptStoreError, FeatherError, WrongTenantError
 from feather_memory.index import beside
 from feather_memory.model.names import file_name, is_digest, tenant_of
+from feather_memory.truth.atomic import unborn
 from feather_memory.truth.sqlite import claims
 from feather_memory.truth.sqlite.file import logs_of, tenant_in
 
@@ -39,8 +40,11 @@ def owner_of(path: Path) -> str | None:
 
 
 def belongings(path: Path) -> list[Path]:
-    """All that may lie beside a store and goes with it: its log, and what is derived of it."""
-    return [*beside.companions(path), *logs_of(path)]
+    """All that may lie beside a store and goes with it.
+
+    Its log, what is derived of it, and what was left of copies that were to become it.
+    """
+    return [*beside.companions(path), *logs_of(path), *unborn(path)]
 
 
 def take_in(source: Path, target: Path, tenant: str) -> None:

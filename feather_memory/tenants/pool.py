@@ -228,16 +228,18 @@ class TenantPool:
         """Take in a store that was opened by its path: it moves here, and is the tenant's.
 
         It is copied whole, marked, and then removed from where it was, with what is derived of it.
+        What a kill cut off is finished by the same claim once more.
 
         Args:
             path: Of a store without a tenant, closed by everybody.
-            tenant: Whose it is to be. They have no store here yet.
+            tenant: Whose it is to be. They have no store here yet, or just this one's copy.
 
         Raises:
             WrongTenantError: It belongs to another tenant.
             BusyStoreError: Somebody has it open.
             StoreAccessError: There is no such file, the tenant has a store already, or an earlier
-                release wrote the file. As with every refusal, nothing has changed.
+                release wrote the file. As with every refusal, nothing has changed; but where the
+                file cannot be removed once it was copied, both exist, and the error says so.
             CorruptStoreError: Not one of ours, truncated or damaged.
             NewerFormatError: Written by a later release.
         """

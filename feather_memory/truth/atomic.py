@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,14 @@ def newborn(path: Path) -> Iterator[Path]:
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+
+
+def unborn(path: Path) -> list[Path]:
+    """What those who were killed while they made `path` left beside it: each before its logs.
+
+    Whoever is making it at this moment has theirs among these: without it they fail, cleanly.
+    """
+    return sorted(path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}.new*"))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
-from feather_memory.truth.atomic import newborn, sync_directory
+from feather_memory.truth.atomic import newborn, sync_directory, unborn
 from feather_memory.truth.sqlite import schema
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.transactions import read_state
@@ -34,27 +35,39 @@ def claimed(source: Path, target: Path, tenant: str) -> Iterator[None]:
 
     The block runs when the tenant's file is whole, durable and in its place, and the source is
     still there, locked: what lies beside it can be removed. Then the source goes. After a kill
-    there is the source, or the tenant's file, or both of them whole.
+    there is the source, or the tenant's file, or both of them whole; then the same claim once more
+    finishes what was begun.
 
     Raises:
-        StoreAccessError: There is no file, or one at `target` already; an earlier release wrote
-            it; or it cannot be moved.
+        StoreAccessError: There is no file, or another at `target` already; an earlier release
+            wrote it; or it cannot be moved, or removed once it was copied.
         CorruptStoreError: It is not one of ours, truncated or damaged.
         NewerFormatError: A later release wrote it.
         WrongTenantError: It belongs to another tenant.
         BusyStoreError: Somebody has it open.
     """
-    if target.exists():
-        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}")
+    is_there = target.exists()
     for log in (target.with_name(target.name + suffix) for suffix in ("-wal", "-journal")):
-        if log.exists():  # SQLite would take it for the log of what is put beside it
+        if not is_there and log.exists():  # SQLite would take it for the new file's
             raise StoreAccessError(f"{str(log)!r} is the log of a store that is gone: remove it")
     if not os.access(source.parent, os.W_OK):
         raise StoreAccessError(f"cannot move {str(source)!r}: its folder cannot be written to")
     with _alone(source, tenant) as connection:
-        _copy(connection, target, tenant)
-        yield
-        source.unlink()  # while it is locked, so that nobody has written to it since
+        if is_there:
+            _refuse_another_than(connection, source, target, tenant)
+        for left in unborn(target):  # by a claim that was killed: it holds the tenant's words
+            left.unlink(missing_ok=True)
+        if not is_there:
+            _copy(connection, target, tenant, source.stat().st_mode & 0o777)
+        sync_directory(target.parent)
+        try:
+            yield
+            source.unlink()  # while it is locked, so that nobody has written to it since
+        except OSError as error:
+            raise StoreAccessError(
+                f"{tenant!r} has the store now, at {str(target)!r}, but {str(source)!r} could not "
+                f"be removed, so that both exist: {error}"
+            ) from error
 
 
 def mark(path: Path, tenant: str) -> None:
@@ -73,6 +86,12 @@ def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
             sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_WAIT)
         ) as connection:
             _lock(connection, path)
+            # SQLite is asked, for who opens and closes the file otherwise drops its lock.
+            if connection.execute("pragma journal_mode").fetchone() != ("wal",):
+                raise StoreAccessError(
+                    f"cannot claim {str(path)!r}: it is not in WAL mode, so that nobody can tell "
+                    f"who has it open; Store.open() and close bring it into that mode"
+                )
             version, state = schema.format_within(connection, path), read_state(connection)
             if state.tenant not in {None, tenant}:
                 raise WrongTenantError(str(path), expected=tenant, found=state.tenant)
@@ -110,16 +129,93 @@ def _lock(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _copy(connection: sqlite3.Connection, target: Path, tenant: str) -> None:
-    """Copy the file to `target` as the tenant's: whole and durable, or not at all."""
+def _copy(connection: sqlite3.Connection, target: Path, tenant: str, mode: int) -> None:
+    """Copy the file to `target` as the tenant's: whole and durable, or not at all.
+
+    Nobody can read it whom the permissions in `mode` keep out, not even while it is made.
+    """
     try:
-        with (
-            newborn(target) as beside,
-            closing(sqlite3.connect(beside, isolation_level=None)) as copy,
-        ):
+        with newborn(target) as beside:
+            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+            beside.chmod(mode)  # what the umask took away; SQLite gives its log the same
+            _fill(connection, beside, tenant)
+    except FileExistsError as error:
+        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error
+    except FileNotFoundError as error:
+        raise StoreAccessError(
+            f"what was to become {str(target)!r} was removed meanwhile, as by another claim for "
+            f"{tenant!r}"
+        ) from error
+
+
+def _refuse_another_than(
+    connection: sqlite3.Connection, source: Path, target: Path, tenant: str
+) -> None:
+    """See that what is at `target` is what a claim of this very file has put there.
+
+    Raises:
+        StoreAccessError: It is not, or one of the two has been written to since.
+    """
+    has_one = f"{tenant!r} has a store already, at {str(target)!r}"
+    try:
+        schema.inspect(target)
+        uri = f"{target.absolute().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as copy:
+            copy.execute("begin")  # all of it as of one moment
+            ours, theirs = read_state(connection), read_state(copy)
+            is_copy = (theirs.store_id, theirs.tenant) == (ours.store_id, tenant)
+            is_same = is_copy and _holds_the_same(connection, copy)
+    except (sqlite3.Error, ValueError, FeatherError) as error:  # nobody can tell what it is
+        raise StoreAccessError(has_one) from error
+    if not is_copy:
+        raise StoreAccessError(has_one)
+    if not is_same:
+        raise StoreAccessError(
+            f"{has_one}: a copy of this very store, {str(source)!r}, and one of the two has been "
+            f"written to since"
+        )
+
+
+def _holds_the_same(one: sqlite3.Connection, other: sqlite3.Connection) -> bool:
+    """Whether two files hold the same rows, in the same order, but for what they say of themselves.
+
+    Their generations would not tell: each of the two may have been written to as often.
+    """
+    names = [
+        [
+            name
+            for (name,) in each.execute("select name from sqlite_schema where type = 'table'")
+            if name != "state"
+        ]
+        for each in (one, other)
+    ]
+    states = [(state.generation, state.next_row) for state in map(read_state, (one, other))]
+    return (
+        names[0] == names[1]
+        and states[0] == states[1]
+        and all(
+            row == its
+            for name in names[0]
+            for row, its in zip_longest(
+                *(each.execute(f'select * from "{name}"') for each in (one, other))
+            )
+        )
+    )
+
+
+def _fill(connection: sqlite3.Connection, path: Path, tenant: str) -> None:
+    """Copy the file into the empty one at `path`, as the tenant's.
+
+    Raises:
+        FileNotFoundError: Somebody removed the one at `path`, which is not made again.
+    """
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as copy:
             connection.backup(copy)
             copy.execute(_MARK, (tenant,))
             copy.execute("pragma journal_mode = wal")
-    except FileExistsError as error:
-        raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error
-    sync_directory(target.parent)
+    except sqlite3.OperationalError as error:
+        if path.exists():
+            raise
+        raise FileNotFoundError(str(path)) from error

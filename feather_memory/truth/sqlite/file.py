@@ -75,8 +75,9 @@ class SqliteTruth(Connections):
             with self._moment() as connection:
                 is_current = schema.format_within(connection, path) == schema.FORMAT
                 self._state = read_state(connection)
-            if not is_current and tenant in {None, self._state.tenant}:
-                self._upgrade()
+                is_wal = connection.execute("pragma journal_mode").fetchone() == ("wal",)
+            if tenant in {None, self._state.tenant}:
+                self._bring_up(is_wal=is_wal, is_current=is_current)
             self._birth = path.stat()
         except sqlite3.Error as error:
             raise translated(error, path) or CorruptStoreError(str(path), str(error)) from error
@@ -100,6 +101,28 @@ class SqliteTruth(Connections):
             connection = self._connect()
             try:
                 schema.upgrade(connection)
+            finally:
+                connection.close()
+
+    def _bring_up(self, *, is_wal: bool, is_current: bool) -> None:
+        if not is_wal:  # somebody made it by `vacuum into`, say
+            self._keep_a_log()
+            self._close_readers()  # they hold no lock of the new mode before they read again
+            with self._moment() as connection:
+                self._state = read_state(connection)
+        if not is_current:
+            self._upgrade()
+
+    def _keep_a_log(self) -> None:
+        """Bring the file into WAL mode, in which others can tell that it is open."""
+        with self._gate:
+            connection = self._connect()
+            try:
+                connection.execute("pragma journal_mode = wal")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_READONLY:
+                    raise
+                # It can still be read as it is.
             finally:
                 connection.close()
 
