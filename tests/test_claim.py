@@ -460,6 +460,26 @@ def test_another_tenants_file_stays_in_the_mode_it_is_in(vacuumed):
         assert store.check() == []
 
 
+def test_a_link_to_a_claimed_store_goes_with_it(alone, pool):
+    link = alone.with_name("link.feather")
+    link.symlink_to(alone)
+
+    claimed = pool.claim(link, "alice")
+
+    assert names_in(alone.parent) == []
+    assert len(claimed) == 2
+    assert claimed.check() == []
+
+
+def test_a_store_that_is_the_tenants_and_in_its_place_is_returned_though_it_is_open(pool):
+    store = pool.get("alice")
+    store.add("Alice was here")
+
+    assert pool.claim(store.path, "alice") is store
+    assert len(store) == 1
+    assert store.check() == []
+
+
 @pytest.mark.parametrize("step", ["_fill", "link"])
 def test_of_two_claims_for_one_tenant_one_is_refused_clearly(alone, pool, monkeypatch, step):
     """The second drops what the first is making; the first ends without a store."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from feather_memory.errors import CorruptStoreError, FeatherError, WrongTenantError
@@ -57,8 +58,12 @@ def take_in(source: Path, target: Path, tenant: str) -> None:
     """
     place = source.resolve()
     if place == target.resolve():  # somebody put it there by hand
-        claims.mark(place, tenant)
+        if tenant_in(place) != tenant:
+            claims.mark(place, tenant)
         return
     with claims.claimed(place, target, tenant):
         for each in belongings(place):
             each.unlink(missing_ok=True)
+    if source.is_symlink():  # it would lead nowhere
+        with suppress(OSError):  # the store is theirs all the same
+            source.unlink()

@@ -237,9 +237,10 @@ class TenantPool:
         Raises:
             WrongTenantError: It belongs to another tenant.
             BusyStoreError: Somebody has it open.
-            StoreAccessError: There is no such file, the tenant has a store already, or an earlier
-                release wrote the file. As with every refusal, nothing has changed; but where the
-                file cannot be removed once it was copied, both exist, and the error says so.
+            StoreAccessError: There is no such file, the tenant has a store already, an earlier
+                release wrote the file, or it is not in WAL mode. As with every refusal, nothing
+                has changed; but where the file cannot be removed once it was copied, both exist,
+                and the error says so.
             CorruptStoreError: Not one of ours, truncated or damaged.
             NewerFormatError: Written by a later release.
         """
