@@ -1,6 +1,8 @@
-# Every target that needs Python makes .venv by itself. PYTHON chooses which one it is made from.
+# Every target that needs Python makes .venv by itself. PYTHON chooses which one it is made from,
+# WORKERS how many processes share the core's tests.
 
 PYTHON ?= python3
+WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.installed
 PROJECTS := pyproject.toml \
@@ -19,7 +21,8 @@ demo: $(STAMP)  ## a short story: remember, ask, correct, travel back
 test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
 	$(BIN)/python -m pytest -m "not long" integrations/langchain-feather-memory
 	$(BIN)/python -m pytest -m "not long" integrations/llama-index-memory-feather
-	$(BIN)/python -m pytest -m "not long" --cov=feather_memory --cov-branch --cov-fail-under=95
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) \
+		--cov=feather_memory --cov-branch --cov-fail-under=95
 
 check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .
