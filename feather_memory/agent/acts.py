@@ -5,21 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from feather_memory.agent.conversation import same_id
 from feather_memory.agent.source import Opened
 from feather_memory.agent.turns import TURN, answer_of, named_too, shown_too
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.language import F, Filter
+from feather_memory.model.importance import OPPOSITE
 from feather_memory.model.memory import EdgeType, Memory, Signal, SignalKind
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
-
-_OPPOSITE: Final = {
-    SignalKind.LIKED: SignalKind.DISLIKED,
-    SignalKind.DISLIKED: SignalKind.LIKED,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +75,8 @@ def done(
         if not act.is_done:
             meant = [s for s in signals if memory_ids is None or s.memory_id in memory_ids]
             return _taken_back(opened, (signal.event_id for signal in meant))
-        if event is not None and act.kind in _OPPOSITE:
-            _change_of_mind(opened, _OPPOSITE[act.kind], event, signals)
+        if event is not None and act.kind in OPPOSITE:
+            _change_of_mind(opened, OPPOSITE[act.kind], event, signals)
         return signals
 
 

@@ -12,12 +12,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import fsum
 from numbers import Integral, Real
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from feather_memory.errors import ParameterError
 from feather_memory.model.memory import Signal, SignalKind
 
 Name = TypeVar("Name")
+
+OPPOSITE: Final = {
+    SignalKind.LIKED: SignalKind.DISLIKED,
+    SignalKind.DISLIKED: SignalKind.LIKED,
+}
+"""What a verdict takes back where both are of one memory in one turn: the later holds."""
 
 BASELINE = 0.4
 """Before anybody did anything. Source: published Feather DB context-engine patterns."""

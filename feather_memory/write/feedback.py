@@ -10,17 +10,13 @@ from typing import Final
 from feather_memory.checks import stable_id, when
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.model.fields import Record
-from feather_memory.model.importance import copied_from, fold
+from feather_memory.model.importance import OPPOSITE, copied_from, fold
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.correction import is_said, replace, standing
 from feather_memory.write.draft import Draft
 
-_OPPOSITE: Final = {
-    SignalKind.LIKED: SignalKind.DISLIKED,
-    SignalKind.DISLIKED: SignalKind.LIKED,
-}
 _UNNAMED: Final = re.compile(r"[0-9a-f]{24}\.\d+:")
 """How the event of a signal begins whose feedback nobody gave an id: by the digest of its words."""
 
@@ -133,7 +129,7 @@ def _take_opposite_back(
     transaction: WriteTransaction, turn: str, meant: Sequence[str], said: Answer
 ) -> None:
     """Of a like and a dislike of a memory in a turn the later holds, unless both have an id."""
-    opposite = _OPPOSITE.get(said.kind)
+    opposite = OPPOSITE.get(said.kind)
     if opposite is None:
         return
     for signal in transaction.engagement.signals_of_turn(turn, opposite):

@@ -46,10 +46,6 @@ _FAMILIES: Final = (
     _Family("passage_embed", "query_embed"),  # fastembed
 )
 
-_ALONE: Final = ("embed_documents", "get_text_embedding_batch", "encode_document", "encode",
-                 "passage_embed")  # fmt: skip
-"""Methods that take texts, of what is no function and of no family."""
-
 
 def of_documents(given: Any) -> Embedder | None:
     """What makes vectors of documents: the function, or the model's method for it.
@@ -99,11 +95,12 @@ def _function(given: object) -> Embedder | None:
         raise MissingEmbedderError(f"{given.__name__} is a class; give one of it: {made}")
     if callable(given):
         return cast("Embedder", given)  # whether it takes texts shows when it is called
+    for family in () if isinstance(given, str) else _FAMILIES:  # which has an `encode` of its own
+        if callable(alone := getattr(given, family.documents, None)):
+            return cast("Embedder", alone)
     hint = ""
     if isinstance(given, str):
         hint = f", such as sentence_transformers.SentenceTransformer({given!r})"
-    elif (name := next((n for n in _ALONE if callable(getattr(given, n, None))), None)) is not None:
-        return cast("Embedder", getattr(given, name))
     raise MissingEmbedderError(
         "an embedder is a function of texts, or a SentenceTransformer, LangChain or LlamaIndex "
         f"model{hint}; got {given!r:.80}"

@@ -90,7 +90,7 @@ def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
             if connection.execute("pragma journal_mode").fetchone() != ("wal",):
                 raise StoreAccessError(
                     f"cannot claim {str(path)!r}: it is not in WAL mode, so that nobody can tell "
-                    f"who has it open; Store.open() and close bring it into that mode"
+                    "who has it open; Store.open() and close bring it into that mode"
                 )
             version, state = schema.format_within(connection, path), read_state(connection)
             if state.tenant not in {None, tenant}:
@@ -115,9 +115,8 @@ def _lock(connection: sqlite3.Connection, path: Path) -> None:
     """Keep everybody else out until the connection closes, and fold the log into the file."""
     try:
         connection.execute("pragma locking_mode = exclusive")
-        connection.execute(
-            "begin immediate"
-        )  # fails where any connection is open, even an idle one
+        # It fails where any connection is open, even an idle one.
+        connection.execute("begin immediate")
         connection.execute("commit")
         connection.execute("pragma wal_checkpoint(truncate)")
     except sqlite3.OperationalError as error:
@@ -172,7 +171,7 @@ def _refuse_another_than(
     if not is_same:
         raise StoreAccessError(
             f"{has_one}: a copy of this very store, {str(source)!r}, and one of the two has been "
-            f"written to since"
+            "written to since"
         )
 
 
