@@ -28,6 +28,7 @@ from feather_memory import (
     WrongTenantError,
 )
 from feather_memory.index import beside
+from feather_memory.index import mapped as snapshot
 from feather_memory.truth.sqlite.schema import FORMAT
 
 NOW = 1_700_000_000.0
@@ -446,6 +447,29 @@ def test_a_damaged_mapped_file_changes_no_answer(file, mapped, damage):
         at = whole.index(np.arange(1, 81, dtype="<i8").tobytes())  # the column of rows
         whole[at] ^= 1
         path.write_bytes(whole)
+    with opened(file) as store:
+        assert answers(store) == mapped
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        {},
+        {"vectors": [np.ones((80, DIM))]},
+        {"vectors": [np.ones((80, DIM + 1), np.float32)]},
+        {"vectors": [np.ones((79, DIM), np.float32)]},
+        {"vectors": [np.ones(80 * DIM, np.float32)]},
+    ],
+    ids=["no vectors", "double precision", "wider", "one short", "flat"],
+)
+def test_a_mapped_file_whose_vectors_are_not_the_stores_changes_no_answer(file, mapped, large):
+    path = beside.vectors_path(file)
+    with opened(file) as store, store._core.truth.reading() as moment:
+        mark = moment.state.snapshot
+    found = snapshot.read(path, store_id=mark)
+    snapshot.write(
+        path, store_id=mark, generation=found.generation, columns=found.columns, large=large
+    )
     with opened(file) as store:
         assert answers(store) == mapped
 

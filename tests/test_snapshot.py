@@ -2,6 +2,7 @@
 
 import json
 import logging
+import mmap
 import os
 import stat
 import zlib
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from feather_memory.errors import DimensionError, ParameterError
+from feather_memory.errors import ParameterError
 from feather_memory.index import mapped as snapshot
 from feather_memory.index.matrix import Matrix, unit
 from feather_memory.truth import atomic
@@ -25,16 +26,32 @@ COLUMNS = {
     "ids": np.array([f"m{i}é" for i in range(20)]),
     "table": np.arange(12, dtype=np.uint16).reshape(3, 4),
     "nothing": np.empty(0, np.float64),
+    "one": np.array(2.5),
 }
+LARGE = {
+    "vectors": ROWS,
+    "words": np.arange(1_000, dtype=np.int32),
+    "cube": np.arange(24, dtype=np.uint8).reshape(2, 3, 4),
+    "names": np.array(["ä", "bcd"]),
+    "flags": np.arange(7) % 2 == 0,
+    "empty": np.empty((0, 5), np.float32),
+    "flat": np.empty((5, 0), np.float32),
+}
+
+
+def in_blocks(array):
+    """The array as it comes when it is too large to be held: a generator of uneven blocks."""
+    yield array[:1]
+    yield array[1:4]
+    yield array[4:]
 
 
 def write(path, **changes):
     arguments = {
         "store_id": "s1",
         "generation": 7,
-        "dim": DIM,
-        "vectors": [ROWS[:8], ROWS[8:]],
         "columns": COLUMNS,
+        "large": {name: in_blocks(array) for name, array in LARGE.items()},
     }
     snapshot.write(path, **(arguments | changes))
 
@@ -52,46 +69,86 @@ def header_length(content):
 
 def test_what_was_written_is_read(path):
     found = snapshot.read(path, store_id="s1")
-    assert (found.generation, found.dim, found.count) == (7, DIM, 20)
-    assert isinstance(found.vectors, np.memmap)
-    assert np.array_equal(found.vectors, ROWS)
-    assert not found.vectors.flags.writeable
-    assert found.vectors.ctypes.data % 64 == 0
-    assert found.columns.keys() == COLUMNS.keys()
-    for name, column in COLUMNS.items():
-        assert np.array_equal(found.columns[name], column)
-        assert found.columns[name].dtype == column.dtype
-        assert found.columns[name].flags.writeable
+    assert found.generation == 7
+    for arrays, written in ((found.columns, COLUMNS), (found.large, LARGE)):
+        assert arrays.keys() == written.keys()
+        for name, array in written.items():
+            assert np.array_equal(arrays[name], array)
+            assert (arrays[name].dtype, arrays[name].shape) == (array.dtype, array.shape)
+    assert all(column.flags.writeable for column in found.columns.values())
     found.columns["importance"][0] = 0.5  # ours alone
     assert snapshot.read(path, store_id="s1").columns["importance"][0] == 0.0
     assert snapshot.verify(path) == []
 
 
+def owner(array):
+    while isinstance(array, np.ndarray):
+        array = array.base
+    return array.obj if isinstance(array, memoryview) else array
+
+
+def test_large_arrays_stand_in_one_read_only_mapping_each_at_a_cache_line(path):
+    """A mapping holds a file handle, of which a process has few."""
+    large = snapshot.read(path, store_id="s1").large
+
+    assert isinstance(owner(large["vectors"]), mmap.mmap)
+    assert len({id(owner(array)) for array in large.values()}) == 1
+    assert not any(array.flags.writeable for array in large.values())
+    assert all(array.ctypes.data % 64 == 0 for array in large.values() if array.size)
+    del large["words"]
+    assert np.array_equal(large["vectors"], ROWS)
+
+
 def test_a_matrix_stands_on_the_mapped_rows(path):
-    matrix = Matrix(DIM, base=snapshot.read(path, store_id="s1").vectors)
+    matrix = Matrix(DIM, base=snapshot.read(path, store_id="s1").large["vectors"])
     matrix.append(ROWS[:3])
     assert np.allclose(matrix.similarities(ROWS[0], 23)[[0, 20]], 1)
-    write(path, vectors=matrix.blocks(23))  # over the file that is mapped
-    assert snapshot.read(path, store_id="s1").count == 23
+    write(path, large={"vectors": matrix.blocks(23)})  # over the file that is mapped
+    assert len(snapshot.read(path, store_id="s1").large["vectors"]) == 23
     assert np.allclose(matrix.similarities(ROWS[0], 23)[[0, 20]], 1)
 
 
-@pytest.mark.parametrize("dim", [0, DIM])
-def test_a_store_without_vectors_has_a_snapshot_too(path, dim):
-    write(path, dim=dim, vectors=[], columns={})
+def test_a_store_without_arrays_has_a_snapshot_too(path):
+    write(path, columns={}, large={})
     found = snapshot.read(path, store_id="s1")
-    assert found.vectors.shape == (0, dim)
-    write(path, dim=0, vectors=[np.empty((5, 0), np.float32)], columns={})
-    assert snapshot.read(path, store_id="s1").vectors.shape == (5, 0)
+    assert (found.columns, found.large) == ({}, {})
+    assert snapshot.verify(path) == []
 
 
 def test_strided_and_big_endian_arrays_are_read_as_they_were(path):
     columns = {"wide": np.arange(10, dtype=">i4")[::2], "odd": np.arange(9).reshape(3, 3).T}
-    write(path, vectors=[ROWS[::2], ROWS.astype(np.float64)], columns=columns)
+    large = {
+        "rows": [ROWS[::2], ROWS[1::2]],
+        "swapped": [columns["wide"], np.arange(3, dtype="i4")],
+    }
+    write(path, columns=columns, large=large)
     found = snapshot.read(path, store_id="s1")
     assert found.columns["wide"].tolist() == [0, 2, 4, 6, 8]
     assert np.array_equal(found.columns["odd"], columns["odd"])
-    assert np.array_equal(found.vectors, np.concatenate([ROWS[::2], ROWS]))
+    assert np.array_equal(found.large["rows"], np.concatenate([ROWS[::2], ROWS[1::2]]))
+    assert found.large["swapped"].tolist() == [0, 2, 4, 6, 8, 0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        [],
+        [ROWS, ROWS[:, :3]],
+        [ROWS, ROWS[0]],
+        [ROWS, ROWS.astype(np.float64)],
+        [np.array(1.0)],
+        [np.arange(3.0), np.array(1.0)],
+        [np.array([None])],
+    ],
+    ids=["none", "narrower", "a row", "other dtype", "a number", "then a number", "objects"],
+)
+def test_blocks_that_do_not_fit_each_other_are_refused(path, blocks):
+    before = path.read_bytes()
+
+    with pytest.raises(ParameterError, match="'rows'"):
+        write(path, large={"rows": iter(blocks)})
+
+    assert path.read_bytes() == before
 
 
 def test_a_missing_file_is_silent(tmp_path, caplog):
@@ -126,38 +183,36 @@ def test_a_flipped_byte_of_the_header_is_found(path):
         content[at] ^= 0x41
 
 
-def test_a_flipped_byte_of_a_column_is_found_and_named(path):
+def test_a_flipped_byte_of_an_array_is_found_and_named(path):
+    """Of a column at once, of a large array by `verify`: it would be read whole for that."""
     content = bytearray(path.read_bytes())
-    arrays = json.loads(content[snapshot._PREFIX : header_length(content)])["arrays"]
-    for entry in arrays[:-1]:
-        for at in {entry["offset"], entry["offset"] + entry["bytes"] - 1} if entry["bytes"] else ():
-            content[at] ^= 0x01
-            path.write_bytes(content)
-            assert snapshot.read(path, store_id="s1") is None
-            assert snapshot.verify(path) == [f"{entry['name']}: the checksum does not match"]
-            content[at] ^= 0x01
-
-
-def test_a_flipped_byte_of_the_vectors_is_found_by_verify(path):
-    content = bytearray(path.read_bytes())
-    content[-5] ^= 0x01
-    path.write_bytes(content)
-    assert snapshot.read(path, store_id="s1") is not None
-    assert snapshot.verify(path) == ["vectors: the checksum does not match"]
+    directory = json.loads(content[snapshot._PREFIX : header_length(content)])
+    for kind, is_read in (("columns", False), ("large", True)):
+        for entry in filter(lambda entry: entry["bytes"], directory[kind]):
+            for at in (entry["offset"], entry["offset"] + entry["bytes"] - 1):
+                content[at] ^= 0x01
+                path.write_bytes(content)
+                assert (snapshot.read(path, store_id="s1") is not None) == is_read
+                assert snapshot.verify(path) == [f"{entry['name']}: the checksum does not match"]
+                content[at] ^= 0x01
 
 
 @pytest.mark.parametrize(
     "change",
     [
         lambda d: d.pop("generation"),
-        lambda d: d["arrays"][0].update(dtype="|O"),
-        lambda d: d["arrays"][0].update(dtype="nonsense"),
-        lambda d: d["arrays"][0].update(shape=[21]),
-        lambda d: d["arrays"][0].update(offset=10**9),
-        lambda d: d["arrays"][-1].update(dtype="<i4"),
-        lambda d: d["arrays"][-1].update(shape=[12, 10]),
-        lambda d: d["arrays"].pop(),
-        lambda d: d.update(arrays=[]),
+        lambda d: d["columns"][0].update(dtype="|O"),
+        lambda d: d["columns"][0].update(dtype="nonsense"),
+        lambda d: d["columns"][0].update(shape=[21]),
+        lambda d: d["columns"][0].update(offset=10**9),
+        lambda d: d["large"][0].update(dtype="|O"),
+        lambda d: d["large"][0].update(shape=[12, 11]),
+        lambda d: d["large"][0].update(shape=[-20, -DIM]),
+        lambda d: d["large"][0].update(offset=-64),
+        lambda d: d["large"][0].update(offset=10**9),
+        lambda d: d["large"][0].pop("name"),
+        lambda d: d.pop("large"),
+        lambda d: d.pop("columns"),
     ],
 )
 def test_a_directory_that_makes_no_sense_is_not_used_though_its_checksum_matches(path, change):
@@ -174,12 +229,12 @@ def test_a_directory_that_makes_no_sense_is_not_used_though_its_checksum_matches
     assert snapshot.read(path, store_id="s1") is None
 
 
-def test_a_newer_layout_and_a_directory_in_its_place_are_not_used(path, caplog):
+def test_another_layout_and_a_directory_in_its_place_are_not_used(path, caplog):
     content = bytearray(path.read_bytes())
-    content[8] = 2
+    content[8] = 1
     path.write_bytes(content)
     assert snapshot.read(path, store_id="s1") is None
-    assert "layout 2" in caplog.text
+    assert "layout 1" in caplog.text
     path.unlink()
     path.mkdir()
     assert snapshot.read(path, store_id="s1") is None
@@ -194,12 +249,10 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(path):
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError, match="No space"):
-        write(path, vectors=disk_that_fills())
-    with pytest.raises(DimensionError):
-        write(path, vectors=[ROWS[:, :3]])
+        write(path, large={"vectors": disk_that_fills()})
     with pytest.raises(ParameterError, match="'who' of dtype object"):
         write(path, columns={"who": np.array([None])})
-    with pytest.raises(ParameterError, match="vectors"):
+    with pytest.raises(ParameterError, match="two arrays named 'vectors'"):
         write(path, columns={"vectors": np.arange(3)})
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
@@ -215,7 +268,7 @@ def test_a_full_disk_raises_and_leaves_the_old_file(path, monkeypatch):
 
     monkeypatch.setattr(type(path), "open", full)
     with pytest.raises(OSError, match="No space"):
-        write(path, vectors=[ROWS] * 500)
+        write(path, large={"vectors": [ROWS] * 500})
     monkeypatch.undo()
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]

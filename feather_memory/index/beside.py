@@ -34,11 +34,17 @@ def hnsw_path(path: Path) -> Path:
 
 
 def read(path: Path, state: State) -> mapped.Snapshot | None:
-    """What the mapped file holds if it belongs to this history."""
+    """What the mapped file holds if it belongs to this history.
+
+    Its `large["vectors"]` are float32, of shape (n, dim), as many as its columns are long.
+    """
     found = mapped.read(vectors_path(path), store_id=state.snapshot or "")
-    if found is None or found.generation > state.generation or found.dim != state.dimension:
+    if found is None or found.generation > state.generation:
         return None
-    return found
+    vectors, rows = found.large.get("vectors"), found.columns.get("rows")
+    if vectors is None or rows is None or vectors.dtype != np.float32:
+        return None
+    return found if vectors.shape == (len(rows), state.dimension) else None
 
 
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
@@ -76,22 +82,20 @@ def is_stale(view: View) -> bool:
 def write(path: Path, view: View, mark: str) -> None:
     """Write the live memories of a View that has vectors."""
     live = np.flatnonzero(view.until > -np.inf)
-    matrix = view.matrix or Matrix(0)
     mapped.write(
         path,
         store_id=mark,
         generation=view.generation,
-        dim=matrix.dim,
-        vectors=_blocks(matrix, live),
         columns={
             "rows": view.rows[live],
             **{name: values[live] for name, values in view.columns.items()},
         },
+        large={"vectors": _blocks(view.matrix or Matrix(0), live)},
     )
 
 
 def _blocks(matrix: Matrix, live: Positions) -> Iterator[Vector]:
-    for start in range(0, len(live), _BLOCK):
+    for start in range(0, max(1, len(live)), _BLOCK):  # of nothing, one block without rows
         yield matrix.take(live[start : start + _BLOCK])
 
 

@@ -279,7 +279,8 @@ def _loaded(path: FilePath, state: State) -> View:
     if found is None:
         nothing = dict.fromkeys(NUMBERS, np.empty(0))
         return _view(0, np.empty(0, np.int64), nothing, None, Lineage())
-    rows, matrix = found.columns["rows"], Matrix(found.dim, base=found.vectors)
+    rows, vectors = found.columns["rows"], found.large["vectors"]
+    matrix = Matrix(vectors.shape[1], base=vectors)
     numbers = {name: found.columns[name] for name in NUMBERS}
     near = beside.read_approximation(path, state, matrix, len(rows))
     return _view(found.generation, rows, numbers, matrix, Lineage(approximation=near))

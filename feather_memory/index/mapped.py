@@ -1,25 +1,28 @@
-"""The derived file beside a store that holds its vectors ready to be mapped.
+"""The derived file beside a store that holds its arrays: small ones to be read, large to be mapped.
 
 It may be deleted at any time, and one that is stale or damaged is never an error: `read` answers
-None, and the store reads its vectors from the truth. The layout, little-endian::
+None, and the store derives its arrays from the truth. The layout, little-endian::
 
     magic 8 · layout u32 · directory length u32 · file size u64 · crc32 u32 · 0 u32 · directory
-    columns, then vectors, each at a multiple of 64 bytes
+    columns, then large arrays, each at a multiple of 64 bytes
 
-The directory is JSON: store_id, generation, dim, count, and for each array its name, dtype, shape,
-offset, bytes and crc32. The header's crc32 covers the fields before it and the directory.
+The directory is JSON: store_id, generation, and in two lists, `columns` and `large`, each array's
+name, dtype, shape, offset, bytes and crc32. The header's crc32 covers the fields before it and the
+directory.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import mmap
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,35 +30,32 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.errors import DimensionError, ParameterError
+from feather_memory.errors import ParameterError
 from feather_memory.truth import atomic
-from feather_memory.types import Vector
 
 _MAGIC = b"FTHRVEC1"
-_LAYOUT = 1
+_LAYOUT = 2
 _FIELDS = struct.Struct("<8sIIQ")  # magic, layout, directory length, file size
 _CHECK = struct.Struct("<II")  # crc32 of the fields and the directory, zero
 _PREFIX = _FIELDS.size + _CHECK.size
 _ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 _PIECE = 1 << 20  # bytes checked at once
 _MAX_DIRECTORY = 1 << 24  # bytes; a longer one is damage
-_KINDS = "biufSU"  # of dtypes a column may have: nothing that holds Python objects
-_VECTORS = "vectors"
+_KINDS = "biufSU"  # of dtypes an array may have: nothing that holds Python objects
+_WIDEST = 2**53  # no length and no offset is larger: JSON's own limit
 
 _log = logging.getLogger("feather_memory")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What a store's vectors were at one generation."""
+    """What a store's arrays were at one generation."""
 
     generation: int
-    dim: int
-    count: int
-    vectors: Vector
-    """Shape (count, dim). Mapped and read-only; not checked, see `verify`."""
     columns: dict[str, npt.NDArray[Any]]
     """Read, checked and writable."""
+    large: dict[str, npt.NDArray[Any]]
+    """Mapped and read-only: they cost nothing until they are used. Not checked, see `verify`."""
 
 
 class _DamageError(Exception):
@@ -67,9 +67,8 @@ def write(
     *,
     store_id: str,
     generation: int,
-    dim: int,
-    vectors: Iterable[Vector],
     columns: Mapping[str, npt.NDArray[Any]],
+    large: Mapping[str, Iterable[npt.NDArray[Any]]],
 ) -> None:
     """Write the file, replacing an older one in one step.
 
@@ -77,55 +76,52 @@ def write(
         path: `NAME.feather.vectors`. The file gets the permissions of `NAME.feather`.
         store_id: Of the store; `read` refuses the file for any other.
         generation: Of the store, when these arrays were taken from it.
-        dim: Numbers in a row.
-        vectors: Blocks of rows, each (m, dim) float32, written one after the other.
         columns: Arrays of numbers, booleans or fixed-width strings, by name.
+        large: Arrays by name, each as blocks (m, …) of one dtype and one shape but for m, which
+            are written one after the other. At least one block, if of no rows. The first block of
+            each is asked for at once, the others only when they are written.
 
     Raises:
         OSError: no room, or no permission. The older file is as it was.
-        ParameterError: a column holds Python objects or has the name "vectors".
-        DimensionError: a block has rows of another length.
+        ParameterError: an array holds Python objects, has no block, blocks that do not fit each
+            other, or the name of another.
     """
     path = Path(path)
-    entries = [_entry(name, column) for name, column in columns.items()]
-    about = {"store_id": store_id, "generation": generation, "dim": dim, "count": 2**53}
-    rows = {**_entry("", np.empty((0, dim), np.float32)), "name": _VECTORS, "shape": [2**53, dim]}
-    widest = {"offset": 2**53, "bytes": 2**53, "crc32": 2**32}
-    draft = [{**entry, **widest} for entry in [*entries, rows]]
-    room = len(json.dumps({**about, "arrays": draft}))  # no final directory is longer
+    if both := columns.keys() & large.keys():
+        raise ParameterError(f"a snapshot cannot hold two arrays named {min(both)!r}")
+    small = [_entry(name, column) for name, column in columns.items()]
+    begun = [_begun(name, blocks) for name, blocks in large.items()]
+    about = {"store_id": store_id, "generation": generation}
+    room = _room(about, small, [entry for entry, _ in begun])
     with atomic.replacing(path) as temporary, temporary.open("r+b") as file:
         file.seek(_PREFIX + room)
-        for entry, column in zip(entries, columns.values(), strict=True):
-            _put(file, entry, [_little(column)])
-        counts: list[int] = []
-        _put(file, rows, (_row_block(block, dim, counts) for block in vectors))
-        count = sum(counts)
-        rows["shape"] = [count, dim]
-        size = file.seek(0, os.SEEK_END)
-        directory = json.dumps({**about, "count": count, "arrays": [*entries, rows]}).ljust(room)
+        for entry, column in zip(small, columns.values(), strict=True):
+            _put(file, entry, [column])
+        for entry, blocks in begun:
+            _put(file, entry, _fitting(entry, blocks))
+        size = max(file.seek(0, os.SEEK_END), _PREFIX + room)
+        directory = _directory_of(about, small, [entry for entry, _ in begun]).ljust(room)
         fields = _FIELDS.pack(_MAGIC, _LAYOUT, room, size)
-        check = zlib.crc32(directory.encode(), zlib.crc32(fields))
+        check = zlib.crc32(directory, zlib.crc32(fields))
         file.seek(0)
-        file.write(fields + _CHECK.pack(check, 0) + directory.encode())
+        file.write(fields + _CHECK.pack(check, 0) + directory)
 
 
 def read(path: str | Path, *, store_id: str) -> Snapshot | None:
     """The file's arrays, or None if it is missing, stale in its layout, damaged or another's.
 
-    Columns are read and checked; vectors are mapped and cost nothing until they are used. What is
-    wrong, other than the file's absence, is logged once.
+    What is wrong, other than the file's absence, is logged once.
     """
     try:
         with Path(path).open("rb") as file:
             directory = _directory(file, store_id)
-            *entries, rows = directory["arrays"]
-            columns = {entry["name"]: _column(file, entry) for entry in entries}
+            columns = {entry["name"]: _column(file, entry) for entry in directory["columns"]}
+            # One mapping for all: each holds a file handle for as long as it lasts.
+            whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             return Snapshot(
                 generation=int(directory["generation"]),
-                dim=int(directory["dim"]),
-                count=int(directory["count"]),
-                vectors=_mapped(file, rows, (directory["count"], directory["dim"])),
                 columns=columns,
+                large={entry["name"]: _mapped(whole, entry) for entry in directory["large"]},
             )
     except FileNotFoundError:
         return None
@@ -135,12 +131,12 @@ def read(path: str | Path, *, store_id: str) -> Snapshot | None:
 
 
 def verify(path: str | Path) -> list[str]:
-    """What is wrong with the file, vectors included; empty if nothing, or if there is no file."""
+    """What is wrong with the file, large arrays included; empty if nothing, or without a file."""
     try:
         with Path(path).open("rb") as file:
             return [
                 f"{entry['name']}: the checksum does not match"
-                for entry in _directory(file)["arrays"]
+                for entry in _entries(_directory(file))
                 if _checksum(file, entry) != entry["crc32"]
             ]
     except FileNotFoundError:
@@ -156,27 +152,55 @@ def _little(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _entry(name: str, array: npt.NDArray[Any]) -> dict[str, Any]:
     """An array's line in the directory, but for where it will stand."""
-    if array.dtype.kind not in _KINDS or name == _VECTORS:
-        raise ParameterError(f"a snapshot cannot hold column {name!r} of dtype {array.dtype}")
+    if array.dtype.kind not in _KINDS:
+        raise ParameterError(f"a snapshot cannot hold {name!r} of dtype {array.dtype}")
     dtype = array.dtype.newbyteorder("<").str
     return {"name": name, "dtype": dtype, "shape": list(array.shape)}
 
 
-def _row_block(block: Vector, dim: int, counts: list[int]) -> npt.NDArray[Any]:
-    """The block as it is written; its number of rows is added to `counts`."""
-    if block.ndim != 2 or block.shape[1] != dim:
-        raise DimensionError(dim, block.shape[-1])
-    counts.append(len(block))
-    return _little(block.astype(np.float32, copy=False))
+def _begun(
+    name: str, blocks: Iterable[npt.NDArray[Any]]
+) -> tuple[dict[str, Any], Iterable[npt.NDArray[Any]]]:
+    """A large array's line in the directory, as its first block tells, and all of its blocks."""
+    others = iter(blocks)
+    first = next(others, None)
+    if first is None or first.ndim == 0:
+        raise ParameterError(f"a snapshot wants {name!r} in blocks of rows, and one at least")
+    entry = _entry(name, first)
+    return {**entry, "shape": [_WIDEST, *entry["shape"][1:]]}, chain([first], others)
+
+
+def _directory_of(about: Mapping[str, Any], small: list[Any], large: list[Any]) -> bytes:
+    return json.dumps({**about, "columns": small, "large": large}).encode()
+
+
+def _room(about: Mapping[str, Any], small: list[Any], large: list[Any]) -> int:
+    """The bytes that no directory of these arrays exceeds, wherever they will stand."""
+    widest = {"offset": _WIDEST, "bytes": _WIDEST, "crc32": 2**32}
+    drafts = [[{**entry, **widest} for entry in entries] for entries in (small, large)]
+    return len(_directory_of(about, *drafts))
+
+
+def _fitting(
+    entry: dict[str, Any], blocks: Iterable[npt.NDArray[Any]]
+) -> Iterator[npt.NDArray[Any]]:
+    """The blocks of a large array; their rows are counted in its entry as they pass."""
+    _, *rest = entry["shape"]
+    entry["shape"] = [0, *rest]
+    for block in blocks:
+        is_alike = _entry(entry["name"], block)["dtype"] == entry["dtype"]
+        if not is_alike or block.ndim == 0 or list(block.shape[1:]) != rest:
+            raise ParameterError(f"the blocks of {entry['name']!r} do not fit each other")
+        entry["shape"][0] += len(block)
+        yield block
 
 
 def _put(file: BinaryIO, entry: dict[str, Any], blocks: Iterable[npt.NDArray[Any]]) -> None:
     """Write the blocks one after the other, aligned, and note in the entry where they stand."""
-    padding = -file.tell() % _ALIGNMENT
-    file.write(bytes(padding))
+    file.write(bytes(-file.tell() % _ALIGNMENT))
     offset, check = file.tell(), 0
     for block in blocks:
-        octets = block.reshape(-1).view(np.uint8).data
+        octets = _little(block).reshape(-1).view(np.uint8).data
         check = zlib.crc32(octets, check)
         file.write(octets)
     entry.update(offset=offset, bytes=file.tell() - offset, crc32=check)
@@ -198,12 +222,16 @@ def _directory(file: BufferedReader, store_id: str | None = None) -> dict[str, A
     if zero or zlib.crc32(text, zlib.crc32(prefix[: _FIELDS.size])) != expected:
         raise _DamageError("its header does not match its checksum")
     directory: dict[str, Any] = json.loads(text)
-    for entry in directory["arrays"]:
+    for entry in _entries(directory):
         if entry["offset"] + entry["bytes"] > size:
             raise _DamageError(f"{entry['name']} lies beyond its end")
     if store_id is not None and directory["store_id"] != store_id:
         raise _DamageError("it belongs to another store")
     return directory
+
+
+def _entries(directory: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*directory["columns"], *directory["large"]]
 
 
 def _dtype(entry: Mapping[str, Any]) -> np.dtype[Any]:
@@ -223,14 +251,10 @@ def _column(file: BufferedReader, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
     return np.frombuffer(octets, dtype).reshape(entry["shape"])
 
 
-def _mapped(file: BufferedReader, entry: Mapping[str, Any], shape: tuple[int, int]) -> Vector:
-    if entry["name"] != _VECTORS or _dtype(entry) != np.dtype("<f4"):
-        raise _DamageError("its vectors are not float32")
-    if entry["shape"] != list(shape):
-        raise _DamageError(f"its vectors have shape {entry['shape']} instead of {list(shape)}")
-    if not entry["bytes"]:  # nothing cannot be mapped
-        return np.empty(shape, np.float32)
-    return np.memmap(file, np.dtype("<f4"), mode="r", offset=entry["offset"], shape=shape)
+def _mapped(whole: mmap.mmap, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """An array that stands in the mapping, and keeps it."""
+    dtype, shape = _dtype(entry), entry["shape"]
+    return np.frombuffer(whole, dtype, prod(shape), entry["offset"]).reshape(shape)
 
 
 def _checksum(file: BufferedReader, entry: Mapping[str, Any]) -> int:
