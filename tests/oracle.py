@@ -13,14 +13,14 @@ import numpy as np
 
 
 def bm25(texts, words):
-    """FTS5's BM25 (k1 = 1.2, b = 0.75, idf at least 1e-6) of each text for a query of words."""
+    """BM25 (k1 = 1.2, b = 0.75, Lucene's idf) of each text for a query of words."""
     counts = [Counter(text.split()) for text in texts]
     lengths = [len(text.split()) for text in texts]
     average = sum(lengths) / len(lengths)
     totals = [0.0] * len(texts)
     for word in words:
         holding = sum(word in count for count in counts)
-        idf = max(math.log((len(texts) - holding + 0.5) / (holding + 0.5)), 1e-6)
+        idf = math.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
         for at, (count, length) in enumerate(zip(counts, lengths, strict=True)):
             if f := count[word]:
                 totals[at] += idf * f * 2.2 / (f + 1.2 * (0.25 + 0.75 * length / average))
@@ -49,7 +49,8 @@ def scores(facts, eligible, scoring, now, *, vector=None, words=None):
     s = np.zeros(n) if vector is None else cosines(facts["vectors"], vector)
     l = np.zeros(n)  # noqa: E741  the formula's letter
     if words is not None:
-        l = np.where(eligible, bm25(facts["texts"], words), 0.0)  # noqa: E741
+        asked = np.flatnonzero(eligible)  # as if there were no others
+        l[asked] = bm25([facts["texts"][at] for at in asked], words) if len(asked) else 0.0
         l = l / l.max() if l.max() > 0 else l  # noqa: E741
     d = 1.0 if words is None else 0.0 if vector is None else scoring.dense_weight
     relevance = d * s + (1 - d) * l

@@ -10,8 +10,6 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import threading
-from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -120,59 +118,6 @@ def test_a_file_of_a_later_format_is_refused_with_both_numbers(file):
     connection.close()
     error = refused(file, NewerFormatError)
     assert (error.found, error.known) == (FORMAT + 1, FORMAT)
-
-
-def test_a_file_of_the_first_format_is_brought_up_to_date_when_it_is_opened(file):
-    with opened(file) as store:
-        store.add("tea", id="a")
-        store.recall("tea", turn="t")
-    as_of_format_1(file)
-
-    with opened(file) as store:
-        store.plumbing.name_turn("t", "message")
-        store.plumbing.shelf("notes")["k"] = 1
-        assert store.get("a").text == "tea"
-        assert store.check() == []
-    with closing(sqlite3.connect(file)) as connection:
-        assert connection.execute("pragma user_version").fetchone() == (FORMAT,)
-
-
-def test_many_that_open_an_old_file_at_once_bring_it_up_to_date_once(file):
-    with opened(file) as store:
-        store.add("tea", id="a")
-    as_of_format_1(file)
-    stores = []
-
-    threads = [threading.Thread(target=lambda: stores.append(opened(file))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    assert [store.get("a").text for store in stores] == ["tea"] * 8
-    for store in stores:
-        assert store.check() == []
-        store.close()
-
-
-def test_an_old_file_that_is_another_tenants_is_left_as_it_is(file):
-    Store.open(file, tenant="alice").close()
-    as_of_format_1(file)
-    before = file.read_bytes()
-
-    with pytest.raises(WrongTenantError):
-        Store.open(file, tenant="bob")
-
-    assert file.read_bytes() == before
-
-
-def as_of_format_1(file):
-    """Undo what format 2 added."""
-    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
-        connection.execute("drop table turn_name")
-        connection.execute("drop table shelf")
-        connection.execute("drop index signal_turn")
-        connection.execute("pragma user_version = 1")
 
 
 def test_a_truncated_file_is_refused_at_every_length(tmp_path, file):
@@ -610,56 +555,30 @@ def test_a_wrong_importance_is_named_and_mended(sound):
         assert store.get("m5").importance == pytest.approx(expected)
 
 
-def test_a_missing_lexical_row_is_named_and_mended(sound):
-    edit(
-        sound,
-        "insert into lexical (lexical, rowid, terms) "
-        "select 'delete', row, text from memory where id = 'm8'",
-    )
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "delete from words where row = (select row from memory where id = 'm8')",
+        "update words set compact = x'' where row = (select row from memory where id = 'm8')",
+        "update words set likeness = 7 where row = (select row from memory where id = 'm8')",
+    ],
+)
+def test_words_that_are_not_those_of_the_text_are_named_and_mended(sound, damage):
+    edit(sound, damage)
     with opened(sound) as store:
-        assert all(hit.score.lexical == 0 for hit in store.search("number8"))
         (fault,) = store.check()
-        assert "not indexed" in fault
+        assert "not those of its text" in fault
         assert store.check(fix=True) == []
         assert store.search("number8")[0].memory.id == "m8"
+        assert store.search("number8")[0].score.lexical == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "_",
-        "tea\ue000",
-        "\u1c90\u1c91",
-        "\U0001e900",
-        "!?",
-        "word" * 200,
-        "tea \0 cup",
-        '"tea"',
-        "- " * 300 + "tea",
-        "_ " * 300 + "tea",
-        "日本",
-    ],
-    ids=lambda text: ascii(text)[:20],
-)
-def test_a_text_is_indexed_whatever_the_index_takes_for_a_letter(file, text):
-    """SQLite's Unicode is older than Python's, and `_` is a letter to one of them only."""
-    with opened(file) as store:
-        store.add(text, id="a")
-
-        assert store.check() == []
-
-    edit(file, "delete from lexical_docsize")
-    with opened(file) as store:
-        assert any("not indexed" in fault for fault in store.check())
-
-
-def test_a_lexical_row_of_nothing_is_named_and_mended(sound):
-    edit(sound, "insert into lexical (rowid, terms) values (9999, 'ghost')")
+def test_words_of_nothing_are_named_and_mended(sound):
+    edit(sound, "insert into words values (9999, 7, x'000000000000000001')")
     with opened(sound) as store:
         (fault,) = store.check()
         assert "9999" in fault
         assert store.check(fix=True) == []
-        assert all(hit.score.lexical == 0 for hit in store.search("ghost"))
 
 
 def test_a_lost_supersedes_edge_is_named(sound):

@@ -14,7 +14,7 @@ from feather_memory.testing import FrozenClock
 
 COUNT = 5_000
 DIM = 32
-# Porter leaves these as they are, and none is a stop word.
+# Snowball leaves these as they are, and none is a stop word.
 WORDS = [c + v + d for c in "bdfgklmnprt" for v in "aeiou" for d in "kmnpt" if c + v + d != "but"]
 SCORINGS = {
     "default": Scoring(),

@@ -14,6 +14,7 @@ from feather_memory.index import mapped
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix
+from feather_memory.index.postings import Postings
 from feather_memory.index.view import View
 from feather_memory.truth import atomic
 from feather_memory.truth.state import State
@@ -36,13 +37,17 @@ def hnsw_path(path: Path) -> Path:
 def read(path: Path, state: State) -> mapped.Snapshot | None:
     """What the mapped file holds if it belongs to this history.
 
-    Its `large["vectors"]` are float32, of shape (n, dim), as many as its columns are long.
+    Its `large["vectors"]` are float32, of shape (n, dim), as many as its columns are long; so
+    many memories its postings are of.
     """
     found = mapped.read(vectors_path(path), store_id=state.snapshot or "")
     if found is None or found.generation > state.generation:
         return None
     vectors, rows = found.large.get("vectors"), found.columns.get("rows")
     if vectors is None or rows is None or vectors.dtype != np.float32:
+        return None
+    postings = Postings.over(found.large)
+    if postings is None or len(postings.lengths) != len(rows):
         return None
     return found if vectors.shape == (len(rows), state.dimension) else None
 
@@ -81,7 +86,9 @@ def is_stale(view: View) -> bool:
 
 def write(path: Path, view: View, mark: str) -> None:
     """Write the live memories of a View that has vectors."""
-    live = np.flatnonzero(view.until > -np.inf)
+    is_live = view.until > -np.inf
+    live = np.flatnonzero(is_live)
+    words = view.words.of_live(is_live).arrays()
     mapped.write(
         path,
         store_id=mark,
@@ -90,7 +97,10 @@ def write(path: Path, view: View, mark: str) -> None:
             "rows": view.rows[live],
             **{name: values[live] for name, values in view.columns.items()},
         },
-        large={"vectors": _blocks(view.matrix or Matrix(0), live)},
+        large={
+            **{name: [array] for name, array in words.items()},
+            "vectors": _blocks(view.matrix or Matrix(0), live),
+        },
     )
 
 

@@ -20,6 +20,7 @@ from feather_memory.filters.masks import Codes, mask_of
 from feather_memory.filters.values import MISSING
 from feather_memory.index import beside
 from feather_memory.index.matrix import Matrix
+from feather_memory.index.postings import Postings
 from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import NUMBERS
 from feather_memory.model.scoring import stretch
@@ -82,6 +83,8 @@ class Columns:
         self._until = _Growing(view.until)
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
+        self._words = view.words
+        self._lengths = _Growing(view.words.lengths)
         self._view = view
         return view
 
@@ -97,7 +100,7 @@ class Columns:
                 return view
             with self._lock:
                 view = self._view
-                if view is None:
+                if view is None or view.language != state.language:
                     view = self._start(_loaded(self._path, state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
@@ -142,6 +145,8 @@ class Columns:
             until=self._until.whole(),
             stretched=self._stretched.whole(),
             importance=self._importance.whole(),
+            words=self._words,
+            language=view.language,
             matrix=matrix,
             lineage=view.lineage,
         )
@@ -155,7 +160,7 @@ class Columns:
             matrix.append(np.zeros((len(view.rows), dimension), np.float32))
         if not appended:
             return matrix
-        rows, *numbers, vectors = zip(*appended, strict=True)
+        rows, *numbers, vectors, compact = zip(*appended, strict=True)
         if matrix is not None and dimension is not None:
             nothing = bytes(4 * dimension)
             blob = b"".join(vector or nothing for vector in vectors)
@@ -170,6 +175,7 @@ class Columns:
         self._until.append(until)
         self._stretched.append(stretched)
         self._importance.append(importance)
+        self._words = self._words.followed_by(compact, self._lengths.append)
         return matrix
 
     def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:
@@ -277,22 +283,20 @@ def _loaded(path: FilePath, state: State) -> View:
     """The View of the mapped file if it belongs to this history; else that of an empty store."""
     found = None if state.snapshot is None else beside.read(path, state)
     if found is None:
-        nothing = dict.fromkeys(NUMBERS, np.empty(0))
-        return _view(0, np.empty(0, np.int64), nothing, None, Lineage())
-    rows, vectors = found.columns["rows"], found.large["vectors"]
-    matrix = Matrix(vectors.shape[1], base=vectors)
+        return _view(0, np.empty(0, np.int64), dict.fromkeys(NUMBERS, np.empty(0)), state)
+    rows = found.columns["rows"]
     numbers = {name: found.columns[name] for name in NUMBERS}
+    view = _view(found.generation, rows, numbers, state)
+    matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
     near = beside.read_approximation(path, state, matrix, len(rows))
-    return _view(found.generation, rows, numbers, matrix, Lineage(approximation=near))
+    words = Postings.over(found.large) or view.words
+    return replace(view, words=words, matrix=matrix, lineage=Lineage(approximation=near))
 
 
 def _view(
-    generation: int,
-    rows: npt.NDArray[np.int64],
-    numbers: Mapping[str, Numbers],
-    matrix: Matrix | None,
-    lineage: Lineage,
+    generation: int, rows: npt.NDArray[np.int64], numbers: Mapping[str, Numbers], state: State
 ) -> View:
+    """A View without words and vectors."""
     until, stretched, importance = _derived(numbers)
     return View(
         generation=generation,
@@ -301,8 +305,10 @@ def _view(
         until=until,
         stretched=stretched,
         importance=importance,
-        matrix=matrix,
-        lineage=lineage,
+        words=Postings.of_nothing(),
+        language=state.language,
+        matrix=None,
+        lineage=Lineage(),
     )
 
 

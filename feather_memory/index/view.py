@@ -12,6 +12,7 @@ from feather_memory.filters.language import Path
 from feather_memory.filters.masks import Codes
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.matrix import Matrix
+from feather_memory.index.postings import Postings
 from feather_memory.types import Numbers, Positions, Vector
 
 
@@ -40,6 +41,9 @@ class View:
     stretched: Vector
     importance: Vector
     """In single precision, for ranking."""
+    words: Postings
+    language: str
+    """In which the words are stemmed."""
     matrix: Matrix | None
     """None while no memory has a vector."""
     lineage: Lineage

@@ -32,28 +32,14 @@ class Ranking:
     question: Question
     eligible: Mask
     """Shape (n,)."""
-    matched: list[tuple[int, float]] | None = None
-    """(row, BM25) of what shares a word with the question, in any order; None for no text."""
-    lexical: Numbers | None = field(init=False)
-    """BM25 ÷ the best BM25 among the eligible, shape (n,); None if no text is asked."""
+    lexical: Numbers | None = None
+    """BM25 of each, ÷ the best among the eligible: shape (n,); None if no text is asked."""
     _pool: Positions | None = field(default=None, init=False)
     """The eligible, where they are few; None where all are scanned."""
 
     def __post_init__(self) -> None:
-        self.lexical = None if self.matched is None else self._shares(self.matched)
-
-    def _shares(self, matched: list[tuple[int, float]]) -> Numbers:
-        """BM25 ÷ the best BM25 among the eligible, in [0, 1]; 0 where no word is shared."""
-        shares, known = np.zeros(len(self.view.rows)), self.view.rows
-        if not matched or not len(known):
-            return shares
-        rows, values = np.array(matched).T
-        at = np.minimum(np.searchsorted(known, rows), len(known) - 1)
-        is_known = known[at] == rows
-        shares[at[is_known]] = np.maximum(values[is_known], 0.0)
-        shares[~self.eligible] = 0.0
-        best = shares.max(initial=0.0)
-        return shares / best if best > 0 else shares
+        if self.lexical is not None and (best := self.lexical.max(initial=0.0)) > 0:
+            self.lexical = self.lexical / best
 
     def best(self, k: int) -> list[tuple[int, Score]]:
         """The k best, best first, with their scores in double precision.

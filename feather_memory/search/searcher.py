@@ -18,6 +18,7 @@ from feather_memory.model.memory import Edge, Memory
 from feather_memory.model.scoring import Score
 from feather_memory.model.validity import Closing, Lifetime, gate
 from feather_memory.model.walk import walk
+from feather_memory.model.words import tokenizer
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking
 from feather_memory.truth.contract import ReadTransaction, Truth
@@ -88,10 +89,11 @@ class Searcher:
             DimensionError: The question's vector is of another length than the store's.
         """
         self._check_dimension(question)
-        matched = None
+        view, eligible, lexical = self.view, self.eligible(question), None
         if question.text is not None:
-            matched = self.transaction.memories.matching(question.text)
-        return Ranking(self.view, question, self.eligible(question), matched)
+            asked = tokenizer(view.language).asked(question.text)
+            lexical = view.words.bm25(asked, eligible)
+        return Ranking(view, question, eligible, lexical)
 
     def _check_dimension(self, question: Question) -> None:
         asked, matrix = question.vector, self.view.matrix

@@ -10,6 +10,7 @@ from typing import Self, get_args
 from feather_memory.checks import file_path, one_of
 from feather_memory.index import beside
 from feather_memory.model.names import checked
+from feather_memory.model.words import tokenizer
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Core
 from feather_memory.store.feedback import Feedback
@@ -49,6 +50,7 @@ class Store(Writes, Searches, Feedback, Reads):
         *,
         embedder: Embedder | Model | None = None,
         query_embedder: Embedder | Model | None = None,
+        language: str | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
         tenant: str | None = None,
@@ -62,12 +64,16 @@ class Store(Writes, Searches, Feedback, Reads):
                 LlamaIndex model, whose own methods are called, for queries as well. Without
                 one, memories without a vector of their own are found by their words only.
             query_embedder: For queries, where they are embedded differently.
+            language: What the texts are in, for the stems of words: a Snowball stemmer's name, or
+                `simple` for none. Kept in the file: English for a new one, its own for any other
+                unless stated; then all words are derived anew.
             durability: `process`: a returned write survives the death of the process. `full`:
                 it survives the loss of power, at the price of one fsync a write.
             clock: Tells Unix seconds.
             tenant: Whose file this must be; a new file is marked as theirs.
 
         Raises:
+            ParameterError: No stemmer is known for the language.
             StoreAccessError: A directory, or a place that cannot be read or written.
             MissingEmbedderError: An embedder that is neither a function nor a model.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
@@ -77,8 +83,11 @@ class Store(Writes, Searches, Feedback, Reads):
         """
         one_of(durability, "durability", get_args(Durability))
         owner = None if tenant is None else checked(tenant)
+        spoken = None if language is None else tokenizer(language).language
         place, embedding = file_path(path), Embedding.of(embedder, query_embedder)
-        truth = SqliteTruth(place, durability=durability, tenant=owner, clock=clock)
+        truth = SqliteTruth(
+            place, durability=durability, tenant=owner, language=spoken, clock=clock
+        )
         return cls(Core.over(truth, embedding))
 
     @cached_property

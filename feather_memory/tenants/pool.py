@@ -29,6 +29,7 @@ from feather_memory.errors import (
     StoreAccessError,
 )
 from feather_memory.model.names import SUFFIX, checked, file_name
+from feather_memory.model.words import tokenizer
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
@@ -60,6 +61,7 @@ class TenantPool:
         *,
         embedder: Embedder | Model | None = None,
         query_embedder: Embedder | Model | None = None,
+        language: str | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
         max_open: int = 256,
@@ -69,8 +71,9 @@ class TenantPool:
 
         Args:
             directory: Where the files of the tenants are.
-            embedder: As in `Store.open`, for every tenant, as are the next three.
+            embedder: As in `Store.open`, for every tenant, as are the next four.
             query_embedder: For queries, where they are embedded differently.
+            language: What the texts are in, for the stems of words.
             durability: What a returned write survives.
             clock: Tells Unix seconds; idleness is counted by it, too.
             max_open: Stores that are open at once, at least 1. The least recently used rests
@@ -85,6 +88,7 @@ class TenantPool:
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
         self._embedding = Embedding.of(embedder, query_embedder)
+        self._language = None if language is None else tokenizer(language).language
         self._durability: Durability = durability
         self._clock = clock
         self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
@@ -320,6 +324,7 @@ class TenantPool:
             self.path_of(seat.tenant),
             durability=self._durability,
             tenant=seat.tenant,
+            language=self._language,
             clock=self._clock,
             lease=seat.lease,
         )

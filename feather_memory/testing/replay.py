@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from feather_memory.model.fields import NUMBERS, Record
+from feather_memory.model.words import Tokenizer
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.truth.state import Changes
 
@@ -31,22 +32,30 @@ class Replayed:
     def __init__(self) -> None:
         self.generation = 0
         self.known: dict[int, tuple[Any, ...]] = {}
+        self.words: dict[int, bytes] = {}
 
     def catch_up(self, moment: ReadTransaction) -> None:
         """Take in what happened since."""
         changes = self._changes(moment)
-        for row, *numbers, _ in changes.appended:
-            self.known[row] = tuple(numbers)
+        for row, *numbers, _, words in changes.appended:
+            self.known[row], self.words[row] = tuple(numbers), words
         for row, *numbers in changes.touched:
             assert row in self.known, "a touched row is one that was known"
             self.known[row] = tuple(numbers)
         for row in changes.gone:
             self.known.pop(row, None)
+            self.words.pop(row, None)
         self.generation = moment.state.generation
 
     def _changes(self, moment: ReadTransaction) -> Changes:
         next_row = max(self.known, default=0) + 1
         return moment.memories.changes(since=self.generation, next_row=next_row)
+
+
+def said(moment: ReadTransaction) -> dict[int, bytes]:
+    """The words of each memory by its row, made of its text and its actor again."""
+    tokenizer = Tokenizer(moment.state.language)
+    return {each.row: tokenizer.kept(each.text, each.actor)[1] for each in moment.memories.stream()}
 
 
 def told(moment: ReadTransaction) -> dict[int, tuple[Any, ...]]:

@@ -20,7 +20,7 @@ from feather_memory.filters.language import F
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType, Signal, SignalKind
 from feather_memory.testing.clock import FrozenClock
-from feather_memory.testing.replay import NOW, Replayed, record, told, vector
+from feather_memory.testing.replay import NOW, Replayed, record, said, told, vector
 from feather_memory.truth.contract import Truth, WriteTransaction
 
 
@@ -161,8 +161,8 @@ class TruthContract:
             assert more.row == new.row
         with truth.reading() as moment:
             assert moment.memories.rows_of(["a", "b"]) == {"a": new.row}
-            assert moment.memories.matching("tea") == []
-            assert [row for row, _ in moment.memories.matching("coffee")] == [new.row]
+            assert moment.memories.rows_holding("tea") == []
+            assert moment.memories.rows_holding("coffee") == [new.row]
 
     def test_a_vector_of_another_length_is_refused(self, truth: Truth) -> None:
         """By whoever writes it, with both numbers."""
@@ -181,6 +181,7 @@ class TruthContract:
             with truth.reading() as moment:
                 knows.catch_up(moment)
                 assert knows.known == told(moment)
+                assert knows.words == said(moment)
                 if step % 17 == 0:
                     seldom.catch_up(moment)
                     assert seldom.known == told(moment)

@@ -45,10 +45,7 @@ class Memories(Protocol):
         """Rows of those that we knew at `known_at` to hold at `as_of`, ascending."""
 
     def rows_holding(self, text: str) -> list[int]:
-        """Rows of all with this text, and perhaps of some others with its words."""
-
-    def matching(self, query: str) -> list[tuple[int, float]]:
-        """(row, BM25) of each that shares a word with the query; higher is better."""
+        """Rows of all with this text, and of others that differ in case, marks or punctuation."""
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""

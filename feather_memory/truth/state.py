@@ -28,6 +28,8 @@ class State:
     """Rows are numbered upwards, none twice."""
     snapshot: str | None
     """The mark of the mapped file that belongs to this history."""
+    language: str
+    """In which the words of its texts are stemmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,9 @@ class Changes:
     """What happened to the memories since a generation."""
 
     appended: list[tuple[Any, ...]]
-    """(row, the numbers of `fields.NUMBERS`, the vector's bytes), by row."""
+    """(row, the numbers of `fields.NUMBERS`, the vector's bytes, the words in compact form), by
+    row."""
     touched: list[tuple[Any, ...]]
-    """Known rows with new numbers: the same, without the vector."""
+    """Known rows with new numbers: the same, without vector and words."""
     gone: list[int]
     """Rows that nothing has any more."""

@@ -21,7 +21,7 @@ _SUPERSESSIONS_ALONE = """
     select new_id, old_id from supersession where new_id is not null
     except select source, target from edge where type = 'supersedes'
 """
-_WORDS_ALONE = "select id from lexical_docsize where id not in (select row from memory)"
+_WORDS_ALONE = "select row from words where row not in (select row from memory)"
 _COUNTS = """
     select
         (select count(*) from memory) as memories,
@@ -82,10 +82,10 @@ class SqliteAudit:
         ]
         rows = connection.execute(_SUPERSESSIONS_ALONE)
         found += [f"supersession of {old!r} by {new!r}: it has no edge" for new, old in rows]
-        missing = words.faults(connection, (record for record, _ in self.records()))
-        found += [f"row {row}: its text is not indexed" for row in missing]
+        unlike = words.faults(connection)
+        found += [f"row {row}: its words are not those of its text" for row in unlike]
         rows = connection.execute(_WORDS_ALONE)
-        found += [f"lexical index: row {row} has no memory" for (row,) in rows]
+        found += [f"words: row {row} has no memory" for (row,) in rows]
         return found
 
     def counts(self, now: Seconds) -> dict[str, int]:
@@ -96,4 +96,4 @@ class SqliteAudit:
 
     def rebuild_words(self) -> None:
         """Derive anew what memories are found by."""
-        words.rebuild(self.moment.connection, [record for record, _ in self.records()])
+        words.rebuild(self.moment.connection)

@@ -92,9 +92,9 @@ def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
                     f"cannot claim {str(path)!r}: it is not in WAL mode, so that nobody can tell "
                     "who has it open; Store.open() and close bring it into that mode"
                 )
-            version, state = schema.format_within(connection, path), read_state(connection)
-            if state.tenant not in {None, tenant}:
-                raise WrongTenantError(str(path), expected=tenant, found=state.tenant)
+            version, owner = schema.format_within(connection, path), schema.owner_in(connection)
+            if owner not in {None, tenant}:
+                raise WrongTenantError(str(path), expected=tenant, found=owner)
             if version < schema.FORMAT:
                 raise StoreAccessError(
                     f"cannot claim {str(path)!r}: it has format {version}; Store.open() and close "

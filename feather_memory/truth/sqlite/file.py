@@ -14,11 +14,12 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
+from feather_memory.model import words
 from feather_memory.truth.atomic import newborn
-from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite import schema, upgrades
 from feather_memory.truth.sqlite.faults import translated
-from feather_memory.truth.sqlite.transactions import Connections, Lease, read_state
-from feather_memory.truth.state import DamagedRowError, Durability, State
+from feather_memory.truth.sqlite.transactions import Connections, Lease
+from feather_memory.truth.state import DamagedRowError, Durability
 from feather_memory.types import Clock, Seconds
 
 
@@ -31,6 +32,7 @@ class SqliteTruth(Connections):
         *,
         durability: Durability = "process",
         tenant: str | None = None,
+        language: str | None = None,
         clock: Clock,
         lease: Lease = nullcontext,
     ) -> None:
@@ -40,6 +42,7 @@ class SqliteTruth(Connections):
             path: Its folder must exist.
             durability: What a returned write survives.
             tenant: Whose it must be; a new one is marked as theirs.
+            language: Of the stems of its words; its own unless given, English for a new file.
             clock: Tells Unix seconds.
             lease: Held while the file is in use.
 
@@ -52,14 +55,15 @@ class SqliteTruth(Connections):
         synchronous = "full" if durability == "full" else "normal"
         super().__init__(path, synchronous=synchronous, clock=clock, lease=lease)
         self._expected = tenant
-        self._state: State
+        self._owner: str | None
+        self._language = language
         self._birth: os.stat_result
         self._wake()
 
     @property
     def tenant(self) -> str | None:
         """Whose file it is."""
-        return self._state.tenant
+        return self._owner
 
     def _wake(self) -> None:
         """Make the file if there is none, and see that it is whole, ours, and the tenant's."""
@@ -70,13 +74,14 @@ class SqliteTruth(Connections):
             if not path.parent.is_dir():
                 raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
             if not path.exists():
-                schema.create(path, tenant)
+                schema.create(path, tenant, self._language or words.ENGLISH)
             schema.inspect(path)
             with self._moment() as connection:
                 is_current = schema.format_within(connection, path) == schema.FORMAT
-                self._state = read_state(connection)
+                is_current = is_current and upgrades.speaks(connection, self._language)
+                self._owner = schema.owner_in(connection)
                 is_wal = connection.execute("pragma journal_mode").fetchone() == ("wal",)
-            if tenant in {None, self._state.tenant}:
+            if tenant in {None, self._owner}:
                 self._bring_up(is_wal=is_wal, is_current=is_current)
             self._birth = path.stat()
         except sqlite3.Error as error:
@@ -85,9 +90,9 @@ class SqliteTruth(Connections):
             if isinstance(error, FeatherError):
                 raise
             raise StoreAccessError(f"cannot create {str(path)!r}: {error}") from error
-        if tenant is not None and self._state.tenant != tenant:
+        if tenant is not None and self._owner != tenant:
             self.release()
-            raise WrongTenantError(str(path), expected=tenant, found=self._state.tenant)
+            raise WrongTenantError(str(path), expected=tenant, found=self._owner)
 
     def is_in_place(self) -> bool:
         """Whether the file at the path is still the one that was opened."""
@@ -96,22 +101,15 @@ class SqliteTruth(Connections):
         except FileNotFoundError:
             return False
 
-    def _upgrade(self) -> None:
-        with self._gate:
-            connection = self._connect()
-            try:
-                schema.upgrade(connection)
-            finally:
-                connection.close()
-
     def _bring_up(self, *, is_wal: bool, is_current: bool) -> None:
         if not is_wal:  # somebody made it by `vacuum into`, say
             self._keep_a_log()
             self._close_readers()  # they hold no lock of the new mode before they read again
             with self._moment() as connection:
-                self._state = read_state(connection)
+                schema.owner_in(connection)
         if not is_current:
-            self._upgrade()
+            with self._gate, closing(self._connect()) as connection:
+                upgrades.upgrade(connection, self._language)
 
     def _keep_a_log(self) -> None:
         """Bring the file into WAL mode, in which others can tell that it is open."""
@@ -196,7 +194,7 @@ def tenant_in(path: Path) -> str | None:
     try:
         uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True)) as connection:
-            return read_state(connection).tenant
+            return schema.owner_in(connection)
     except (sqlite3.Error, UnicodeDecodeError, DamagedRowError) as error:
         raise CorruptStoreError(str(path), str(error)) from error
 

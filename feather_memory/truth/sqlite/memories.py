@@ -20,6 +20,7 @@ from feather_memory.model.fields import (
     memories_of,
 )
 from feather_memory.model.memory import Memory
+from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.sqlite import words
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import Changes
@@ -77,10 +78,11 @@ _SUPERSEDES = """
 """
 _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
-# What the arrays of a View are made of; the vector only where it is new to the reader.
+# What the arrays of a View are made of; vector and words only where they are new to the reader.
 _APPENDED = f"""
-    select row, {", ".join(NUMBERS)}, vector from memory
-    where changed > ? and row >= ? order by row
+    select memory.row, {", ".join(NUMBERS)}, vector, compact
+    from memory left join words on memory.row = words.row
+    where changed > ? and memory.row >= ? order by memory.row
 """
 _TOUCHED = f"""
     select row, {", ".join(NUMBERS)}
@@ -153,12 +155,9 @@ class SqliteMemories:
         return [row for (row,) in self.moment.connection.execute(_KNOWN, asked)]
 
     def rows_holding(self, text: str) -> list[int]:
-        """Rows of all with this text, and perhaps of some others with its words."""
-        return words.holding(self.moment.connection, text)
-
-    def matching(self, query: str) -> list[tuple[int, float]]:
-        """(row, BM25) of each that shares a word with the query; higher is better."""
-        return words.match(self.moment.connection, query)
+        """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+        rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
+        return [row for (row,) in rows]
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""
@@ -230,7 +229,7 @@ class SqliteMemories:
             record.row = self._take_row()
         connection = self.moment.connection
         connection.executemany(_INSERT, map(self._values, records))
-        words.add(connection, records)
+        self._keep_words(records)
 
     def replace(self, old: Record, new: Record) -> None:
         """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
@@ -242,8 +241,8 @@ class SqliteMemories:
             connection.execute(_BURY, (old.row, self.moment.generation))
         connection.execute(_REPLACE, self._values(new))
         if not is_same:
-            words.remove(connection, [old])
-            words.add(connection, [new])
+            connection.execute(words.REMOVE, (old.row,))
+            self._keep_words([new])
 
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
@@ -259,11 +258,15 @@ class SqliteMemories:
     def delete(self, records: Sequence[Record]) -> None:
         """Remove them, and by foreign key all that hangs on them."""
         connection = self.moment.connection
-        words.remove(connection, records)
         for record in records:
+            connection.execute(words.REMOVE, (record.row,))
             connection.execute(_BURY, (record.row, self.moment.generation))
             connection.execute("delete from memory where row = ?", (record.row,))
-        words.erase(connection)
+
+    def _keep_words(self, records: Sequence[Record]) -> None:
+        keep = tokenizer(self.moment.state.language).kept
+        kept = [(each.row, *keep(each.text, each.actor)) for each in records]
+        self.moment.connection.executemany(words.ADD, kept)
 
     def _take_row(self) -> int:
         state = self.moment.state

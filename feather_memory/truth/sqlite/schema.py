@@ -8,33 +8,24 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
+from feather_memory.model import words
 from feather_memory.truth.atomic import newborn
+from feather_memory.truth.state import DamagedRowError
 
-FORMAT = 2
+FORMAT = 3
 """Counts changes of the tables that older releases could not read. Kept as `user_version`."""
 
 APPLICATION_ID = 0x46544852
 """`FTHR`, SQLite's mark of whose file it is."""
 
-_OF_FORMAT_2 = (
-    """
-    create table turn_name (            -- further names of turns
-        name text primary key,
-        turn integer not null references turn (row) on delete cascade
-    ) strict, without rowid
-    """,
-    "create index turn_name_turn on turn_name (turn)",
-    """
-    create table shelf (                -- what adapters keep beside the memories; never searched
-        row   integer primary key,      -- in the order of insertion
-        name  text not null,
-        key   text not null,
-        value text not null,            -- JSON
-        unique (name, key)
-    ) strict
-    """,
-    "create index signal_turn on signal (turn) where turn is not null",
-)
+WORDS = """
+create table words (                    -- what memories are found by, derived from their texts
+    row      integer primary key,       -- the memory's
+    likeness integer not null,          -- the same for texts that say the same
+    compact  blob    not null           -- of each distinct word its digest and its count
+) strict;
+create index words_likeness on words (likeness)
+"""
 
 _TABLES = f"""
 create table state (                    -- exactly one row
@@ -44,7 +35,14 @@ create table state (                    -- exactly one row
     dimension  integer,                 -- fixed by the first vector
     generation integer not null,        -- committed writes so far
     next_row   integer not null,        -- rows are numbered upwards and never again
-    snapshot   text                     -- mark of the mapped file that belongs to this history
+    snapshot   text,                    -- mark of the mapped file that belongs to this history
+    language   text    not null,        -- of the stems
+    tokenizer  integer not null,        -- which release of it made the words
+    embedder   text,                    -- the name of the model that made the vectors
+    latest     real    not null default 0,  -- the last recorded moment: time never goes back
+    owed       integer not null default 0,  -- erasures that were begun and not finished
+    is_gone    integer not null default 0,  -- 1 once its tenant was forgotten
+    checksum   integer
 ) strict;
 
 create table memory (
@@ -67,7 +65,12 @@ create table memory (
     expires_at real,
     vector     blob,                    -- little-endian float32, as given
     checksum   integer not null,        -- crc32 of text, metadata and vector
-    changed    integer not null         -- generation of its last change
+    changed    integer not null,        -- generation of its last change
+    origin     text,                    -- who it comes from
+    manner     text,                    -- statement, question, acknowledgement, echo
+    affirmed   integer not null default 0,  -- how often it was said again
+    affirmed_at real,                   -- when last
+    affirmed_by text                    -- and by whom
 ) strict;
 create index memory_changed on memory (changed);
 create index memory_key     on memory (key)     where key is not null;
@@ -79,6 +82,7 @@ create table edge (
     type       text not null,
     weight     real not null,
     created_at real not null,
+    checksum   integer,
     primary key (source, target, type)
 ) strict, without rowid;
 create index edge_target on edge (target);
@@ -87,7 +91,8 @@ create table supersession (             -- outlives the forgetting of the memory
     old_id      text not null references memory (id) on delete cascade,
     new_id      text references memory (id) on delete set null,   -- a stale fact stays retired
     holds_from  real not null,
-    recorded_at real not null
+    recorded_at real not null,
+    checksum    integer
 ) strict;
 create index supersession_old on supersession (old_id);
 create index supersession_new on supersession (new_id);
@@ -98,26 +103,39 @@ create table signal (
     kind      text not null,
     at        real not null,
     strength  real not null,
-    turn      text
+    turn      text,
+    checksum  integer
 ) strict, without rowid;
 create index signal_memory on signal (memory_id);
+create index signal_turn   on signal (turn) where turn is not null;
 
 create table retraction (
     event_id text primary key references signal (event_id) on delete cascade,
-    at       real not null
+    at       real not null,
+    checksum integer
 ) strict, without rowid;
 
 create table turn (
-    row  integer primary key,
-    name text not null unique,
-    at   real not null
+    row    integer primary key,
+    name   text not null unique,
+    at     real not null,
+    vector blob,                        -- of the question, in single precision
+    checksum integer
 ) strict;
+
+create table turn_name (                -- further names of turns
+    name text primary key,
+    turn integer not null references turn (row) on delete cascade,
+    checksum integer
+) strict, without rowid;
+create index turn_name_turn on turn_name (turn);
 
 create table shown (
     turn      integer not null references turn (row) on delete cascade,
     memory_id text    not null references memory (id) on delete cascade,
     rank      integer not null,
     score     real    not null,
+    checksum  integer,
     primary key (turn, memory_id)
 ) strict, without rowid;
 create index shown_memory on shown (memory_id);
@@ -128,9 +146,16 @@ create table tombstone (                -- rows that are gone, for readers who s
 ) strict;
 create index tombstone_generation on tombstone (generation);
 
-create virtual table lexical using fts5 (
-    terms, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
-);
+create table shelf (                    -- what adapters keep beside the memories; never searched
+    row   integer primary key,          -- in the order of insertion
+    name  text not null,
+    key   text not null,
+    value text not null,                -- JSON
+    checksum integer,
+    unique (name, key)
+) strict;
+
+{WORDS};
 
 create view readable as                 -- for people with the sqlite3 shell
     select id, text, key, session, actor, importance,
@@ -138,10 +163,12 @@ create view readable as                 -- for people with the sqlite3 shell
            datetime(valid_from, 'unixepoch') as since,
            datetime(valid_to, 'unixepoch')   as until
     from memory order by row;
-
-{";".join(_OF_FORMAT_2)};
 """
 
+_BIRTH = """
+    insert into state (only, store_id, tenant, generation, next_row, language, tokenizer)
+    values (1, ?, ?, 0, 1, ?, ?)
+"""
 _HEADER_BYTES = 100
 
 
@@ -157,37 +184,32 @@ def format_within(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def upgrade(connection: sqlite3.Connection) -> None:
-    """Bring a file of an earlier release to this one's format: all of it, or nothing."""
-    connection.execute("begin immediate")
-    try:
-        (version,) = connection.execute("pragma user_version").fetchone()
-        if version < 2:
-            for statement in _OF_FORMAT_2:
-                connection.execute(statement)
-        connection.execute(f"pragma user_version = {max(version, FORMAT)}")
-        connection.execute("commit")
-    except BaseException:
-        connection.rollback()
-        raise
+def owner_in(connection: sqlite3.Connection) -> str | None:
+    """Whose file it is; also of one in an older format.
+
+    Raises:
+        DamagedRowError: It says nothing of itself.
+    """
+    row: tuple[str | None] | None = connection.execute("select tenant from state").fetchone()
+    if row is None:
+        raise DamagedRowError("the file says nothing of itself")
+    return row[0]
 
 
-def create(path: Path, tenant: str | None) -> None:
+def create(path: Path, tenant: str | None, language: str) -> None:
     """Make an empty store at `path`, or leave the one that another process just made."""
     with suppress(FileExistsError), newborn(path) as beside:
-        _build(beside, tenant)
+        _build(beside, tenant, language)
 
 
-def _build(path: Path, tenant: str | None) -> None:
+def _build(path: Path, tenant: str | None, language: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("pragma page_size = 4096")
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute(f"pragma user_version = {FORMAT}")
         connection.executescript(f"begin; {_TABLES} commit;")
-        connection.execute(
-            "insert into state values (1, ?, ?, null, 0, 1, null)", (os.urandom(16).hex(), tenant)
-        )
+        connection.execute(_BIRTH, (os.urandom(16).hex(), tenant, language, words.VERSION))
         connection.execute("pragma journal_mode = wal")
     finally:
         connection.close()

@@ -38,7 +38,7 @@ from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
 
-_UNREAD = State("", None, None, -1, 0, None)
+_UNREAD = State("", None, None, -1, 0, None, "")
 _ADVANCE = "update state set generation = ?, next_row = ?"
 
 
@@ -49,7 +49,7 @@ def read_state(connection: sqlite3.Connection) -> State:
         DamagedRowError: It says nothing.
     """
     row = connection.execute(
-        "select store_id, tenant, dimension, generation, next_row, snapshot from state"
+        "select store_id, tenant, dimension, generation, next_row, snapshot, language from state"
     ).fetchone()
     if row is None:
         raise DamagedRowError("the file says nothing of itself")

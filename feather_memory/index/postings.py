@@ -1,0 +1,178 @@
+"""Which memories hold a word: BM25 over arrays.
+
+Entries lie in segments, each sorted by word. What is new is a small segment behind the others;
+small ones are joined, so that there are never many. No segment ever changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from feather_memory.model import words as law
+from feather_memory.types import Mask, Numbers, Words
+
+_GROWTH = 4  # a segment has at least so many times the entries of the next
+
+Counts = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Entries by word: those of `words[i]` are `places` and `counts` from `starts[i]` on."""
+
+    words: Words
+    """Each once, ascending. Shape (w,)."""
+    starts: npt.NDArray[np.int64]
+    """Shape (w + 1,)."""
+    places: Places
+    """Positions of the memories that hold the word. Shape (p,)."""
+    counts: Counts
+    """How often each holds it, at most 255. Shape (p,)."""
+
+    @classmethod
+    def of(cls, words: Words, places: Places, counts: Counts) -> Segment:
+        """Entries in any order, sorted."""
+        order = np.argsort(words)
+        ascending = words[order]
+        is_first = np.ones(len(ascending), np.bool_)
+        np.not_equal(ascending[1:], ascending[:-1], out=is_first[1:])
+        firsts = np.flatnonzero(is_first)
+        starts = np.append(firsts, len(ascending)).astype(np.int64)
+        return cls(ascending[firsts], starts, places[order], counts[order])
+
+    def spread(self) -> Words:
+        """The word of every entry. Shape (p,)."""
+        return np.repeat(self.words, np.diff(self.starts))
+
+    def only(self, live: Mask, moved: Places) -> Segment:
+        """The entries of some of the memories, at the positions that they move to."""
+        kept = live[self.places]
+        return Segment.of(self.spread()[kept], moved[self.places[kept]], self.counts[kept])
+
+    def holding(self, asked: Words) -> Iterator[tuple[int, Places, Counts]]:
+        """Of each of the words that is in it: its place among those asked, and its entries."""
+        at = np.searchsorted(self.words, asked)
+        np.minimum(at, len(self.words) - 1, out=at)
+        for number in np.flatnonzero(self.words[at] == asked).tolist():
+            within = slice(int(self.starts[at[number]]), int(self.starts[at[number] + 1]))
+            yield number, self.places[within], self.counts[within]
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """The words of the memories of a View. It never changes."""
+
+    segments: tuple[Segment, ...]
+    """None without entries. The memories of each come after those of the one before."""
+    lengths: Places
+    """How many words each memory has. Shape (n,)."""
+
+    @classmethod
+    def of_nothing(cls) -> Postings:
+        """Those of no memories."""
+        return cls((), np.empty(0, np.int32))
+
+    def bm25(self, asked: Words, eligible: Mask) -> Numbers:
+        """BM25 of every memory that may be returned, as if there were no others. Shape (n,).
+
+        Args:
+            asked: Each word once.
+            eligible: Shape (n,).
+
+        Returns:
+            0 where no word is shared, or the memory is not eligible.
+        """
+        total, many = np.zeros(len(eligible)), int(np.count_nonzero(eligible))
+        words = int(np.sum(self.lengths, where=eligible, dtype=np.int64))
+        if not words:
+            return total
+        longer: Numbers = np.multiply(self.lengths, many / words)  # (n,)  length ÷ mean length
+        for places, counts in self._holding(asked):
+            if many < len(eligible):
+                is_asked = eligible[places]
+                places, counts = places[is_asked], counts[is_asked]  # noqa: PLW2901
+            if len(places):
+                # A memory is among a word's entries once, so that += misses none.
+                total[places] += law.weight(counts, longer[places], many)
+        return total
+
+    def _holding(self, asked: Words) -> Iterator[tuple[Places, Counts]]:
+        """All entries of each of the words that has any."""
+        found: dict[int, list[tuple[Places, Counts]]] = {}
+        for segment in self.segments:
+            for number, places, counts in segment.holding(asked):
+                found.setdefault(number, []).append((places, counts))
+        for _, parts in sorted(found.items()):
+            if len(parts) == 1:
+                yield parts[0]
+            else:
+                where, often = zip(*parts, strict=True)
+                yield np.concatenate(where), np.concatenate(often)
+
+    def followed_by(
+        self, compact: Sequence[bytes | None], lengthen: Callable[[Places], Places]
+    ) -> Postings:
+        """These, with the words of further memories behind them.
+
+        Args:
+            compact: The words of each in compact form; none, where there are none.
+            lengthen: Appends to `lengths`, and says what they are then.
+        """
+        known = [each or b"" for each in compact]
+        entries = law.entries(b"".join(known))
+        sizes = np.array([len(each) for each in known], np.int64) // entries.itemsize
+        within = np.repeat(np.arange(len(known)), sizes)  # (entries,)  which memory's each is
+        lengths = np.bincount(within, weights=entries["count"], minlength=len(known))
+        segments = [*self.segments]
+        if len(entries):
+            places = (within + len(self.lengths)).astype(np.int32)
+            fresh = Segment.of(entries["word"], places, entries["count"])
+            segments = _joined([*segments, fresh])
+        return Postings(tuple(segments), lengthen(lengths.astype(np.int32)))
+
+    def of_live(self, live: Mask) -> Postings:
+        """Those of some of the memories alone, which close ranks, in one segment."""
+        moved = (np.cumsum(live) - 1).astype(np.int32)
+        kept = [each.only(live, moved) for each in self.segments]
+        return Postings((_join(kept),) if kept else (), self.lengths[live])
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Of postings in one segment: what they are made of, by name."""
+        (only,) = self.segments or (_join([]),)
+        return {
+            **{name: getattr(only, name) for name in Segment.__slots__},
+            "lengths": self.lengths,
+        }
+
+    @classmethod
+    def over(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Postings | None:
+        """Those over arrays as `arrays` gives them; None if they do not fit each other."""
+        if not arrays.keys() >= {*Segment.__slots__, "lengths"}:
+            return None
+        only = Segment(*(arrays[name] for name in Segment.__slots__))
+        many = len(only.places)
+        if len(only.starts) != len(only.words) + 1 or int(only.starts[-1]) != many:
+            return None
+        if many != len(only.counts):
+            return None
+        return cls((only,) if many else (), arrays["lengths"])
+
+
+def _joined(segments: list[Segment]) -> list[Segment]:
+    """The segments, the last ones as one where they are of like size."""
+    while len(segments) > 1 and len(segments[-2].places) < _GROWTH * len(segments[-1].places):
+        segments[-2:] = [_join(segments[-2:])]
+    return segments
+
+
+def _join(segments: Sequence[Segment]) -> Segment:
+    """One segment of the entries of several."""
+    none = (np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.uint8))
+    parts = [none, *((each.spread(), each.places, each.counts) for each in segments)]
+    return Segment.of(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

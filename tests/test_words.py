@@ -1,0 +1,289 @@
+"""What a text's words are, in many scripts; and which memories hold them, against dictionaries."""
+
+from __future__ import annotations
+
+import math
+import sys
+import unicodedata
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from feather_memory import Store
+from feather_memory.index.postings import Postings
+from feather_memory.model.words import Tokenizer, entries, likeness, tokenizer
+
+ENGLISH = tokenizer("english")
+SIMPLE = tokenizer("simple")
+
+# (what was written, what is asked), each by people who write that script
+SAME = {
+    "Latin, case": ("Deploys on FRIDAYS", "deploy friday"),
+    "Latin, accents": ("naïve café résumé", "naive cafe resume"),
+    "Latin, strokes": ("Łódź smørrebrød Đorđe", "lodz smorrebrod dorde"),
+    "Latin, apart": ("cafe\u0301", "café"),
+    "Latin, ligatures": ("ﬁne œuvre æon", "fine oeuvre aeon"),
+    "German": ("Straße in Zürich", "strasse zurich"),
+    "Turkish": ("İzmir ve Iğdır", "izmir ığdır"),
+    "Yoruba": ("ẹ̀kọ́", "eko"),
+    "Vietnamese": ("Hà Nội", "ha noi"),
+    "Greek": ("Ἀθῆναι Οδυσσεύς", "αθηναι οδυσσευσ"),
+    "Cyrillic": ("Ёлка в МОСКВЕ", "елка москве"),
+    "Armenian": ("ԵՐԵՎԱՆ", "երեվան"),
+    "Georgian": ("ᲗᲑᲘᲚᲘᲡᲘ", "თბილისი"),
+    "Cherokee": ("ᏣᎳᎩ", "ꮳꮃꭹ"),
+    "Arabic": ("مُحَمَّد", "محمد"),
+    "Arabic, stretched": ("محـــمد", "محمد"),
+    "Arabic, digits": ("٢٠٢٦", "2026"),
+    "Persian": ("می\u200cخواهم", "میخواهم"),
+    "Hebrew": ("שָׁלוֹם", "שלום"),
+    "Devanagari": ("दिल्ली में", "दिल्ली"),
+    "Devanagari, digits": ("२०२६", "2026"),
+    "Bengali": ("কলকাতা", "কলকাতা"),
+    "Tamil": ("சென்னை", "சென்னை"),
+    "Telugu": ("హైదరాబాద్", "హైదరాబాద్"),
+    "Kannada": ("ಬೆಂಗಳೂರು", "ಬೆಂಗಳೂರು"),
+    "Malayalam": ("കൊച്ചി", "കൊച്ചി"),
+    "Sinhala": ("කොළඹ", "කොළඹ"),
+    "Gurmukhi": ("ਅੰਮ੍ਰਿਤਸਰ", "ਅੰਮ੍ਰਿਤਸਰ"),
+    "Thai": ("ฉันอยู่ที่กรุงเทพ", "กรุงเทพ"),
+    "Lao": ("ຂ້ອຍຢູ່ວຽງຈັນ", "ວຽງຈັນ"),
+    "Khmer": ("ខ្ញុំនៅភ្នំពេញ", "ភ្នំពេញ"),
+    "Burmese": ("ရန်ကုန်မြို့", "ရန်ကုန်"),
+    "Tibetan": ("ལྷ་ས་", "ལྷ"),
+    "Chinese": ("我住在北京", "北京"),
+    "Chinese, one": ("我有猫", "猫"),
+    "Japanese": ("東京に住んでいます", "東京"),
+    "Japanese, widths": ("ﾃﾞｰﾀベース", "データ"),
+    "Korean": ("서울에 살아요", "서울"),
+    "Ethiopic": ("አዲስ፡አበባ", "አበባ"),
+    "full width": ("ＡＢＣ１２３", "abc123"),
+    "an underscore": ("snake_case_name", "snake name"),
+    "an apostrophe": ("Alice’s cat", "alice's cat"),
+}
+
+# (what was written, what it must not be found by)
+OTHERS = {
+    "a vowel sign is a letter": ("दिल", "दल"),
+    "voicing is a letter": ("がき", "かき"),
+    "a pair is in order": ("北京", "京北"),
+    "a word is whole": ("deployment", "ploy"),
+    "a tone of Thai is a letter": ("ก่า", "ก้า"),
+}
+
+
+def shared(written, asked, words=ENGLISH):
+    """How many of the words asked for the text has, and of how many."""
+    digests = words.asked(asked)
+    return int(np.isin(digests, entries(words.compact(written))["word"]).sum()), len(digests)
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_text_is_found_by_its_words_as_people_write_them(name):
+    written, asked = SAME[name]
+
+    found, of = shared(written, asked)
+
+    assert found == of > 0
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_a_search_ranks_what_holds_the_words_first(name, tmp_path):
+    written, asked = SAME[name]
+    with Store.open(tmp_path / "a.feather") as store:
+        store.add_many([{"text": "xyzzy plugh"}, {"text": written, "id": "it"}])
+        (best, *_) = store.search(asked, k=1)
+        assert (best.memory.id, best.score.lexical) == ("it", 1)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_words_that_differ_in_a_letter_are_two(name):
+    written, asked = OTHERS[name]
+
+    found, of = shared(written, asked)
+
+    assert found < of
+
+
+def test_no_symbol_glues_words_together():
+    """Emoji of any release of Unicode, pictographs, punctuation: all that is no letter or digit."""
+    symbols = [
+        c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c)[0] in "SPZ"
+    ]
+    assert len(symbols) > 4_000
+    for symbol in symbols:
+        if any(
+            map(str.isalnum, unicodedata.normalize("NFKC", symbol))
+        ):  # ℡ and ⓐ are letters, and stay some
+            continue
+        assert "thanks" in SIMPLE.words(f"thanks{symbol}"), ascii(symbol)
+        assert "thanks" in SIMPLE.words(f"{symbol}thanks{symbol}"), ascii(symbol)
+
+
+@pytest.mark.parametrize(
+    "emoji", ["👩\u200d👩\u200d👧", "👍🏽", "❤\ufe0f", "🇩🇪", "🏴\U000e0067\U000e007f", "🫨"]
+)
+def test_emoji_of_several_signs_are_no_part_of_a_word(emoji):
+    assert SIMPLE.words(f"thanks{emoji}friend") == ["thanks", "friend"]
+
+
+@given(st.text(max_size=60))
+def test_a_text_is_found_by_itself_whatever_it_says(text):
+    found, of = shared(text, text)
+
+    assert found == of
+
+
+@given(st.text(max_size=40))
+def test_case_and_form_make_no_difference(text):
+    """But where Unicode itself loses something: what is folded twice is folded once."""
+    for other in (unicodedata.normalize("NFD", text), unicodedata.normalize("NFC", text)):
+        assert SIMPLE.compact(other) == SIMPLE.compact(text)
+    assert SIMPLE.compact(text.casefold()) == SIMPLE.compact(text)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["tea", "green", "running", "café", "北京", "ran", "the"]), max_size=700
+    )
+)
+def test_the_compact_form_counts_each_word(words):
+    text = " ".join(words)
+
+    kept = entries(ENGLISH.compact(text))
+
+    assert sorted(kept["count"].tolist()) == sorted(
+        min(255, count) for count in Counter(ENGLISH.words(text)).values()
+    )
+    assert len(set(kept["word"].tolist())) == len(kept)
+
+
+def test_two_tokenizers_agree():
+    """Whatever one of them has met before."""
+    warm = Tokenizer("english")
+    warm.compact("databases deploy running")
+
+    assert warm.compact("running databases") == Tokenizer("english").compact("running databases")
+
+
+def test_words_of_questions_are_asked_only_where_nothing_else_is():
+    assert len(ENGLISH.asked("what is the limit of it")) == 1
+    assert len(ENGLISH.asked("the of and")) == 3
+    assert len(ENGLISH.asked("?!")) == 0
+    assert len(tokenizer("german").asked("die was in")) == 3  # no stop words of another language
+
+
+def test_an_endless_word_is_a_word():
+    """Base64, a token: kept as it is, never stemmed."""
+    endless = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9" * 40_000
+
+    assert SIMPLE.words(endless) == ENGLISH.words(endless) == [endless.lower()]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Home is Oslo.", "home is oslo"),
+        ("Café, at  NOON!", "cafe at noon"),
+        ("Straße", "STRASSE"),
+        ("🎉", " 🎉 "),
+    ],
+)
+def test_texts_that_say_the_same_are_alike(one, other):
+    assert likeness(one) == likeness(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("we deploy on Friday", "we deploy on Tuesday"),
+        ("the limit is 20", "the limit is 50"),
+        ("I like tea", "I do not like tea"),
+        ("running", "run"),
+        ("🎉", "🎈"),
+    ],
+)
+def test_texts_that_differ_in_a_word_are_not_alike(one, other):
+    assert likeness(one) != likeness(other)
+
+
+# Postings
+
+VOCABULARY = ["tea", "green", "deploy", "friday", "oslo", "北京", "the"]
+texts = st.lists(st.lists(st.sampled_from(VOCABULARY), max_size=9).map(" ".join), max_size=30)
+
+
+def by_dictionary(texts, eligible, asked):
+    """BM25 of each text over the eligible, word by word; no text that is not among them counts."""
+    words = [Counter(SIMPLE.words(text)) for text in texts]
+    some = [each for each, is_asked in zip(words, eligible, strict=True) if is_asked]
+    total = sum(sum(each.values()) for each in some)
+    found = []
+    for each, is_asked in zip(words, eligible, strict=True):
+        score = 0.0
+        for word in set(asked):
+            if is_asked and each[word]:
+                holding = sum(other[word] > 0 for other in some)
+                idf = math.log(1 + (len(some) - holding + 0.5) / (holding + 0.5))
+                length = sum(each.values()) / (total / len(some))
+                score += idf * each[word] * 2.2 / (each[word] + 1.2 * (0.25 + 0.75 * length))
+        found.append(score)
+    return found
+
+
+def of_batches(batches):
+    """Postings that the batches were appended to, one after the other."""
+    held = Postings.of_nothing()
+    for batch in batches:
+        before = held.lengths
+        held = held.followed_by(
+            [SIMPLE.compact(text) for text in batch],
+            lambda more, before=before: np.concatenate([before, more]),
+        )
+    return held
+
+
+@given(st.lists(texts, max_size=8), st.randoms(use_true_random=False), st.sampled_from(VOCABULARY))
+def test_bm25_over_arrays_is_bm25_over_what_may_be_returned(batches, chance, word):
+    """However the texts came in, and whatever else the store holds."""
+    said = [text for batch in batches for text in batch]
+    eligible = np.array([chance.random() < 0.7 for _ in said], np.bool_)
+    asked = [word, *chance.sample(VOCABULARY, 2)]
+    digests = np.unique(np.concatenate([SIMPLE.asked(each) for each in asked]))
+    stems = [each for word in asked for each in _asked_words(word)]
+
+    held = of_batches(batches)
+
+    expected = by_dictionary(said, eligible, stems)
+    assert held.bm25(digests, eligible) == pytest.approx(expected, abs=1e-12)
+    alone = held.of_live(eligible)
+    everyone = np.ones(int(eligible.sum()), np.bool_)
+    kept = [score for score, is_asked in zip(expected, eligible, strict=True) if is_asked]
+    assert alone.bm25(digests, everyone) == pytest.approx(kept, abs=1e-12)
+    again = Postings.over(alone.arrays())
+    assert again is not None
+    assert again.bm25(digests, everyone) == pytest.approx(kept, abs=1e-12)
+
+
+def _asked_words(word):
+    """A word of two signs of an unspaced script is asked for as a pair."""
+    return [word]
+
+
+def test_there_are_never_many_segments():
+    held = of_batches([[f"word{n} tea"] for n in range(600)])
+
+    assert len(held.segments) <= 1 + math.log(1_200, 4)
+    assert held.bm25(SIMPLE.asked("tea"), np.ones(600, np.bool_)).min() > 0
+
+
+def test_arrays_that_do_not_fit_each_other_are_no_postings():
+    arrays = of_batches([["green tea", "tea"]]).of_live(np.ones(2, np.bool_)).arrays()
+
+    for name in ("words", "places", "counts"):
+        assert Postings.over({**arrays, name: arrays[name][:-1]}) is None
+    assert Postings.over({"words": arrays["words"]}) is None
