@@ -93,6 +93,9 @@ def query(value: object, name: str = "text") -> str | None:
     return unicode_text(value, name)
 
 
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
 def unicode_text(value: str, name: str) -> str:
     """A text without half a surrogate pair, which UTF-8 cannot keep."""
     try:
@@ -140,7 +143,7 @@ def exact_json(value: object, name: str) -> str:
         InvalidMetadataError: There is none.
     """
     try:
-        kept = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        kept = _JSON.encode(value)
         kept.encode()
         same = json.loads(kept) == value
     except (TypeError, ValueError, RecursionError) as error:
@@ -244,8 +247,11 @@ def vector(value: object, name: str = "vector") -> Vector:
         given = np.asarray(value)
         if given.dtype.kind not in "fiu":
             raise InvalidVectorError(f"{name} must hold numbers, got {given.dtype} values")
-        with np.errstate(over="ignore"):
-            copied = np.array(given, np.float32, order="C", copy=True)
+        if given.dtype == np.float32:
+            copied = np.array(given, order="C", copy=True)
+        else:
+            with np.errstate(over="ignore"):
+                copied = np.array(given, np.float32, order="C", copy=True)
     except (TypeError, ValueError) as error:
         if isinstance(error, InvalidVectorError):
             raise
@@ -254,7 +260,8 @@ def vector(value: object, name: str = "vector") -> Vector:
         raise InvalidVectorError(
             f"{name} must have shape (dim,) with dim from 1 to {MAX_DIMENSION}, got {copied.shape}"
         )
-    if not np.isfinite(copied).all():
+    # The sum of squares is finite only if all are; that of large numbers may not be, though.
+    if not math.isfinite(np.vdot(copied, copied)) and not np.isfinite(copied).all():
         at = int(np.flatnonzero(~np.isfinite(copied))[0])
         raise InvalidVectorError(f"{name} must be finite in float32, got {given[at]} at {at}")
     return copied

@@ -32,12 +32,11 @@ _VALUES = attrgetter(*_NAMES)
 
 _INSERT = f"""
     insert into memory ({_LISTED}, checksum, changed)
-    values ({", ".join(f":{name}" for name in _NAMES)}, :checksum, :changed)
+    values ({", ".join("?" for _ in _NAMES)}, ?, ?)
 """
 _REPLACE = f"""
-    update memory set {", ".join(f"{name} = :{name}" for name in _NAMES)},
-        checksum = :checksum, changed = :changed
-    where id = :id
+    update memory set {", ".join(f"{name} = ?" for name in _NAMES)}, checksum = ?, changed = ?
+    where id = ?
 """
 _ALL = f"select {_LISTED} from memory"
 _BY_ID = f"{_ALL} where id = ?"
@@ -239,7 +238,7 @@ class SqliteMemories:
         new.row = old.row if is_same else self._take_row()
         if not is_same:
             connection.execute(_BURY, (old.row, self.moment.generation))
-        connection.execute(_REPLACE, self._values(new))
+        connection.execute(_REPLACE, (*self._values(new), new.id))
         if not is_same:
             connection.execute(words.REMOVE, (old.row,))
             self._keep_words([new])
@@ -273,11 +272,8 @@ class SqliteMemories:
         state.next_row += 1
         return state.next_row - 1
 
-    def _values(self, record: Record) -> dict[str, object]:
-        said = dict(zip(_NAMES, _VALUES(record), strict=True))
-        said["checksum"] = checksum(record)
-        said["changed"] = self.moment.generation
-        return said
+    def _values(self, record: Record) -> tuple[object, ...]:
+        return (*_VALUES(record), checksum(record), self.moment.generation)
 
     def _check_dimension(self, record: Record) -> None:
         if record.vector is None:
