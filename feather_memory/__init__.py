@@ -31,6 +31,7 @@ from feather_memory.errors import (
     TenantNameError,
     UnknownMemoryError,
     UnknownTurnError,
+    WrongEmbedderError,
     WrongTenantError,
 )
 from feather_memory.filters.language import F, Filter
@@ -98,6 +99,7 @@ __all__ = [
     "Verdict",
     "WarmReport",
     "Warmed",
+    "WrongEmbedderError",
     "WrongTenantError",
     "compute_importance",
     "parse_filter",

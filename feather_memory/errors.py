@@ -46,6 +46,7 @@ __all__ = [
     "TenantNameError",
     "UnknownMemoryError",
     "UnknownTurnError",
+    "WrongEmbedderError",
     "WrongTenantError",
 ]
 
@@ -78,6 +79,18 @@ class DimensionError(ParameterError):
 
     def __init__(self, expected: int, got: int) -> None:
         super().__init__(f"this store holds vectors of {expected} numbers, got one of {got}")
+        self.expected = expected
+        self.got = got
+
+
+class WrongEmbedderError(ParameterError):
+    """Vectors of two models do not go into one store: they would be compared with each other."""
+
+    def __init__(self, *, expected: str, got: str) -> None:
+        super().__init__(
+            f"this store's vectors are by {expected!r}, not by {got!r}: open it with that model, "
+            "or without one and let store.reembed() make them all anew"
+        )
         self.expected = expected
         self.got = got
 

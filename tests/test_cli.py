@@ -573,3 +573,23 @@ def test_a_reader_that_stops_early_is_no_error(path):
 
     assert "Traceback" not in done.stderr
     assert "Error" not in done.stderr
+
+
+def test_reembed_makes_all_vectors_with_another_model(call, path, monkeypatch, tmp_path):
+    (tmp_path / "models_of_mine.py").write_text(
+        "from feather_memory.testing import HashEmbedder\n"
+        "small = HashEmbedder(16)\n"
+        "nameless = lambda texts: small(texts)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    count = len(list(Store.open(path).iterate()))
+    said = call("reembed", path, "--embedder", "models_of_mine:small").stdout
+    assert said == f"{count} vectors made.\n"
+    assert (
+        "embedder_name"
+        in call("reembed", path, "--embedder", "models_of_mine:nameless", fails=True).output
+    )
+    call("reembed", path, "--embedder", "models_of_mine:nameless", "--name", "mine")
+    with Store.open(path, embedder_name="mine") as store:
+        assert store.stats().dimension == 16
+        assert store.check() == []

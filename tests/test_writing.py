@@ -143,9 +143,9 @@ def test_a_batch_of_a_wrong_dimension_fixes_no_dimension(path, clock):
 
 
 def test_another_embedder_of_another_dimension_is_refused(path, clock):
-    with Store.open(path, clock=clock, embedder=HashEmbedder(dim=64)) as store:
+    with Store.open(path, clock=clock, embedder=lambda texts: [[1.0] * 64 for _ in texts]) as store:
         store.add("tea", id="a")
-    with Store.open(path, clock=clock, embedder=HashEmbedder(dim=32)) as store:
+    with Store.open(path, clock=clock, embedder=lambda texts: [[1.0] * 32 for _ in texts]) as store:
         for do in (lambda: store.add("coffee"), lambda: store.search("tea")):
             with pytest.raises(DimensionError, match=r"64.*32"):
                 do()

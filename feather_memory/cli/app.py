@@ -46,6 +46,7 @@ for command in (
     upkeep.stats,
     upkeep.check,
     upkeep.backup,
+    upkeep.reembed,
     upkeep.forget,
 ):
     app.command(cls=StoreCommand)(of_one_store(command))

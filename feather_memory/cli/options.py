@@ -21,7 +21,7 @@ from feather_memory.errors import FeatherError, FilterError, MissingEmbedderErro
 from feather_memory.importers.chatlog import parse_time
 from feather_memory.testing import HashEmbedder
 from feather_memory.types import Embedder, Model, Seconds
-from feather_memory.write.models import of_documents, of_queries
+from feather_memory.write.models import name_of, of_documents, of_queries
 
 EmbedderOption = Annotated[
     str | None,
@@ -66,7 +66,7 @@ def embedder_named(name: str | None) -> Embedder | Model | None:
         raise ParameterError(f"--embedder {name}: {error}") from None
     if documents is None or queries is None:
         raise ParameterError(f"--embedder {name}: it is None, not a function")
-    return _Named(name, documents, queries)
+    return _Named(name, documents, queries, name_of(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +76,7 @@ class _Named:
     name: str
     documents: Embedder
     queries: Embedder
+    model_name: str | None
 
     def encode_document(self, texts: list[str]) -> Any:
         return self._called(self.documents, texts)

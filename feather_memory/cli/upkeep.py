@@ -1,14 +1,15 @@
-"""`feather-memory stats`, `check`, `backup` and `forget`."""
+"""`feather-memory stats`, `check`, `backup`, `reembed` and `forget`."""
 
 from __future__ import annotations
 
 import dataclasses
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from feather_memory.cli.options import WhereOption, condition, plain, table
+from feather_memory.cli.options import WhereOption, condition, embedder_named, plain, table
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError
 
@@ -43,6 +44,26 @@ def backup(
     with existing(store) as opened:
         opened.backup(dest)
     typer.echo(f"Copied to {dest}.")
+
+
+def reembed(
+    store: Place,
+    *,
+    embedder: Annotated[
+        str, typer.Option(metavar="MODULE:NAME", help="The model that is to make the vectors.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="What it is called, where it does not say."),
+    ] = None,
+) -> None:
+    """Make all vectors of a store anew with another model. Run again, it goes on where it was."""
+    model = embedder_named(embedder)
+    if model is None:
+        raise ParameterError("--embedder none makes no vectors")
+    with existing(store) as opened:
+        made = opened.reembed(model, embedder_name=name, progress=sys.stderr.isatty())
+    typer.echo(f"{made:,} vectors made.")
 
 
 def forget(

@@ -100,7 +100,7 @@ class Columns:
                 return view
             with self._lock:
                 view = self._view
-                if view is None or view.language != state.language:
+                if view is None or view.remade != state.remade:
                     view = self._start(_loaded(self._path, state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
@@ -146,7 +146,9 @@ class Columns:
             stretched=self._stretched.whole(),
             importance=self._importance.whole(),
             words=self._words,
-            language=view.language,
+            language=state.language,
+            model=state.embedder,
+            remade=state.remade,
             matrix=matrix,
             lineage=view.lineage,
         )
@@ -307,6 +309,8 @@ def _view(
         importance=importance,
         words=Postings.of_nothing(),
         language=state.language,
+        model=state.embedder,
+        remade=state.remade,
         matrix=None,
         lineage=Lineage(),
     )

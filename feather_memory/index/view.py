@@ -44,6 +44,10 @@ class View:
     words: Postings
     language: str
     """In which the words are stemmed."""
+    model: str | None
+    """The name of the model that made the vectors, if anybody said."""
+    remade: int
+    """How often all words or vectors had been made anew."""
     matrix: Matrix | None
     """None while no memory has a vector."""
     lineage: Lineage

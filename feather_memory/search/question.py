@@ -40,6 +40,8 @@ class Question:
     as_of: Seconds
     known_at: Seconds | None = None
     where: Filter | None = None
+    model: str | None = None
+    """The name of the model that made the vector, if anybody said."""
     dense_weight: float = 1.0
     """Share of the similarity in the relevance: all of it where no text is asked."""
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from feather_memory.checks import when
-from feather_memory.errors import DimensionError
+from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.index.view import View
 from feather_memory.model.fields import Record, filtered_of
@@ -87,6 +87,7 @@ class Searcher:
 
         Raises:
             DimensionError: The question's vector is of another length than the store's.
+            WrongEmbedderError: It is by another model.
         """
         self._check_dimension(question)
         view, eligible, lexical = self.view, self.eligible(question), None
@@ -96,7 +97,9 @@ class Searcher:
         return Ranking(view, question, eligible, lexical)
 
     def _check_dimension(self, question: Question) -> None:
-        asked, matrix = question.vector, self.view.matrix
+        asked, matrix, model = question.vector, self.view.matrix, self.view.model
+        if asked is not None and None not in {model, question.model} and model != question.model:
+            raise WrongEmbedderError(expected=str(model), got=str(question.model))
         if asked is not None and matrix is not None and len(asked) != matrix.dim:
             raise DimensionError(matrix.dim, len(asked))
 

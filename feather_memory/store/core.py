@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Self
 
+from feather_memory.errors import WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.truth.contract import Truth
 from feather_memory.write.embedding import Embedding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Core:
     """One store: where its memories are, what is derived of them, what makes vectors."""
 
@@ -21,7 +22,14 @@ class Core:
 
     @classmethod
     def over(cls, truth: Truth, embedding: Embedding) -> Self:
-        """That of a truth which is open already."""
+        """That of a truth which is open already.
+
+        Raises:
+            WrongEmbedderError: Its vectors are by another model. It is closed.
+        """
+        if None not in {truth.embedder, embedding.model} and truth.embedder != embedding.model:
+            truth.close()
+            raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
         return cls(truth, Columns(truth.path), embedding)
 
 

@@ -16,6 +16,7 @@ from feather_memory.store.core import Core
 from feather_memory.store.feedback import Feedback
 from feather_memory.store.plumbing import Plumbing
 from feather_memory.store.reads import Reads
+from feather_memory.store.reembedding import Reembedding
 from feather_memory.store.searches import Searches
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.file import SqliteTruth
@@ -25,7 +26,7 @@ from feather_memory.write import repair
 from feather_memory.write.embedding import Embedding
 
 
-class Store(Writes, Searches, Feedback, Reads):
+class Store(Writes, Searches, Feedback, Reads, Reembedding):
     """One tenant's open file. Safe to share between threads, and between processes.
 
     >>> import tempfile, pathlib
@@ -50,6 +51,7 @@ class Store(Writes, Searches, Feedback, Reads):
         *,
         embedder: Embedder | Model | None = None,
         query_embedder: Embedder | Model | None = None,
+        embedder_name: str | None = None,
         language: str | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
@@ -64,6 +66,9 @@ class Store(Writes, Searches, Feedback, Reads):
                 LlamaIndex model, whose own methods are called, for queries as well. Without
                 one, memories without a vector of their own are found by their words only.
             query_embedder: For queries, where they are embedded differently.
+            embedder_name: What the model is called, where the embedder does not say (`model_name`,
+                as its library keeps it). The store keeps the name, and takes vectors, or
+                questions, of no other; see `reembed`.
             language: What the texts are in, for the stems of words: a Snowball stemmer's name, or
                 `simple` for none. Kept in the file: English for a new one, its own for any other
                 unless stated; then all words are derived anew.
@@ -75,6 +80,7 @@ class Store(Writes, Searches, Feedback, Reads):
         Raises:
             ParameterError: No stemmer is known for the language.
             StoreAccessError: A directory, or a place that cannot be read or written.
+            WrongEmbedderError: Its vectors are by a model of another name.
             MissingEmbedderError: An embedder that is neither a function nor a model.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
             NewerFormatError: Written by a later release. It is left as it is.
@@ -84,7 +90,7 @@ class Store(Writes, Searches, Feedback, Reads):
         one_of(durability, "durability", get_args(Durability))
         owner = None if tenant is None else checked(tenant)
         spoken = None if language is None else tokenizer(language).language
-        place, embedding = file_path(path), Embedding.of(embedder, query_embedder)
+        place, embedding = file_path(path), Embedding.of(embedder, query_embedder, embedder_name)
         truth = SqliteTruth(
             place, durability=durability, tenant=owner, language=spoken, clock=clock
         )

@@ -301,7 +301,7 @@ class Writes(Part):
         """The drafts with vectors; what is stored already under an id is not embedded again."""
         embedding = self._core.embedding
         if embedding.documents is None:
-            return drafts
+            return embedding.complete(drafts, {}, progress)
         known: dict[tuple[str | None, str], bytes] = {}
         if named := [draft.id for draft in drafts if draft.id is not None]:
             with self._core.truth.reading() as moment:

@@ -61,6 +61,7 @@ class TenantPool:
         *,
         embedder: Embedder | Model | None = None,
         query_embedder: Embedder | Model | None = None,
+        embedder_name: str | None = None,
         language: str | None = None,
         durability: Durability = "process",
         clock: Clock = time.time,
@@ -71,8 +72,9 @@ class TenantPool:
 
         Args:
             directory: Where the files of the tenants are.
-            embedder: As in `Store.open`, for every tenant, as are the next four.
+            embedder: As in `Store.open`, for every tenant, as are the next five.
             query_embedder: For queries, where they are embedded differently.
+            embedder_name: What the model is called, where the embedder does not say.
             language: What the texts are in, for the stems of words.
             durability: What a returned write survives.
             clock: Tells Unix seconds; idleness is counted by it, too.
@@ -87,7 +89,7 @@ class TenantPool:
         self.directory = file_path(directory, "directory").absolute()
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
-        self._embedding = Embedding.of(embedder, query_embedder)
+        self._embedding = Embedding.of(embedder, query_embedder, embedder_name)
         self._language = None if language is None else tokenizer(language).language
         self._durability: Durability = durability
         self._clock = clock

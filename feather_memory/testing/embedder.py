@@ -56,6 +56,11 @@ class HashEmbedder:
         self._key = blake2b(str(seed).encode(), digest_size=16).digest()
         self._hashed: dict[str, tuple[list[int], list[int]]] = {}
 
+    @property
+    def model_name(self) -> str:
+        """Vectors of two names are no neighbours; a store keeps the name of what made its own."""
+        return f"hash:{self.dim}" if self.seed == 0 else f"hash:{self.dim}:{self.seed}"
+
     def __call__(self, texts: Sequence[str]) -> Vector:
         """One vector a text, of length 1. Shape (len(texts), dim).
 

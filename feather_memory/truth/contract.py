@@ -85,6 +85,29 @@ class WritableMemories(Memories, Protocol):
     def replace(self, old: Record, new: Record) -> None:
         """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
 
+    def made_by(self, model: str) -> None:
+        """See that vectors are by the model of that name, from the first that is named on.
+
+        Raises:
+            WrongEmbedderError: They are by another.
+        """
+
+    def without_successor(self, model: str, count: int) -> list[tuple[int, str]]:
+        """(row, text) of some that have no vector by the model yet that is to make all anew.
+
+        What another model had begun to make is dropped.
+        """
+
+    def keep_successors(self, vectors: Mapping[int, bytes]) -> None:
+        """Keep vectors by the model that is to make all anew, by row; rows that are gone, none.
+
+        Raises:
+            DimensionError: They are not all of one length.
+        """
+
+    def succeed(self, model: str) -> None:
+        """Put the model's vectors in the place of all there were. None may lack one."""
+
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
 
@@ -321,6 +344,10 @@ class Truth(Protocol):
     @property
     def tenant(self) -> str | None:
         """Whose it is."""
+
+    @property
+    def embedder(self) -> str | None:
+        """The name of the model that its vectors were by when it was opened, if anybody said."""
 
     @property
     def is_open(self) -> bool:

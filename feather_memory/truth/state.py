@@ -30,6 +30,10 @@ class State:
     """The mark of the mapped file that belongs to this history."""
     language: str
     """In which the words of its texts are stemmed."""
+    embedder: str | None
+    """The name of the model that made the vectors, if anybody said."""
+    remade: int
+    """How often all words or all vectors were made anew: what was derived of them is void."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class Draft:
     """By the name of the field that keeps them."""
     number: int | None = None
     """Its place among several, from 0."""
+    model: str | None = None
+    """The name of the model that made its vector, if anybody said."""
 
     @property
     def name(self) -> str:

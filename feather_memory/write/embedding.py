@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.checks import vector
+from feather_memory.checks import label, vector
 from feather_memory.config import EMBED_BATCH
 from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError
 from feather_memory.index.matrix import unit
@@ -26,20 +26,24 @@ class Embedding:
 
     documents: Embedder | None
     queries: Embedder | None
+    model: str | None = None
+    """The model's name, if anybody said."""
 
     @classmethod
-    def of(cls, embedder: Any, query_embedder: Any = None) -> Self:
+    def of(cls, embedder: Any, query_embedder: Any = None, name: str | None = None) -> Self:
         """By functions of texts, or by models as people have them.
 
         Args:
             embedder: Of documents, and of queries unless they have one of their own.
             query_embedder: Of queries.
+            name: What the model is called; else as its library says.
 
         Raises:
             MissingEmbedderError: Neither a function nor a model.
         """
         asked = embedder if query_embedder is None else query_embedder
-        return cls(models.of_documents(embedder), models.of_queries(asked))
+        called = models.name_of(embedder) if name is None else label(name, "embedder_name")
+        return cls(models.of_documents(embedder), models.of_queries(asked), called)
 
     def complete(
         self,
@@ -55,7 +59,7 @@ class Embedding:
             progress: Told after each batch.
         """
         if self.documents is None:
-            return list(drafts)
+            return [self._named(draft) for draft in drafts]
         first: dict[str, Draft] = {}
         for draft in drafts:
             text = _unembedded(draft)
@@ -72,11 +76,16 @@ class Embedding:
             for text, made in zip(batch, _of_drafts(self.documents, batch, asked), strict=True):
                 fresh[text] = made.astype("<f4", copy=False).tobytes()
         return [
-            draft
+            self._named(draft)
             if (text := _unembedded(draft)) is None
-            else draft.saying(vector=known.get((draft.id, text)) or fresh[text])
+            else self._named(draft.saying(vector=known.get((draft.id, text)) or fresh[text]))
             for draft in drafts
         ]
+
+    def _named(self, draft: Draft) -> Draft:
+        """The draft; one that has a vector says by which model."""
+        has_vector = self.model is not None and draft.fields.get("vector") is not None
+        return replace(draft, model=self.model) if has_vector else draft
 
     def of_documents(self, texts: list[str]) -> list[Vector] | None:
         """One vector a text, shape (dim,) each; None without an embedder."""

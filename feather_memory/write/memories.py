@@ -25,6 +25,7 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
 
     New memories without a slot go in together, which is what makes a batch fast.
     """
+    _see_that_they_fit(transaction, drafts)
     ids = [draft.id for draft in drafts if draft.id is not None]
     known = set(transaction.memories.rows_of(ids)) if ids else set()
     written: list[Record] = []
@@ -53,6 +54,12 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     return written
 
 
+def _see_that_they_fit(transaction: WriteTransaction, drafts: Sequence[Draft]) -> None:
+    """See that vectors are by the model that made the store's, or by the first that is named."""
+    for model in {draft.model for draft in drafts if draft.model is not None}:
+        transaction.memories.made_by(model)
+
+
 def _insert(
     transaction: WriteTransaction, fresh: Sequence[Record], asked: Mapping[str, Draft]
 ) -> None:
@@ -75,6 +82,7 @@ def put(
     """
     old = None if draft.id is None else transaction.memories.find(draft.id)
     if old is None:
+        _see_that_they_fit(transaction, [draft])
         record = draft.record(now)
         transaction.memories.insert([record])
         if replacing is not None:
@@ -92,6 +100,7 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
     record = draft.rewritten(old, now)
     if record == old:
         return old
+    _see_that_they_fit(transaction, [draft])
     if record.prior != old.prior:
         log = transaction.engagement.signals_of([old.id])
         record.importance = fold(record.prior, log[old.id])

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from inspect import ismethod
 from typing import Any, Final, cast
 
 from feather_memory.errors import MissingEmbedderError
@@ -47,6 +49,15 @@ _FAMILIES: Final = (
 )
 
 
+_NAMES: Final = (
+    ("model_name",),  # LlamaIndex, fastembed, and some of LangChain's
+    ("model",),  # others of LangChain's
+    ("model_card_data", "base_model"),  # sentence-transformers
+    ("tokenizer", "name_or_path"),
+)
+_UNNAMED: Final = "unknown"  # what LlamaIndex says where nobody does
+
+
 def of_documents(given: Any) -> Embedder | None:
     """What makes vectors of documents: the function, or the model's method for it.
 
@@ -68,6 +79,21 @@ def of_queries(given: Any) -> Embedder | None:
         method = getattr(given, family.queries)
         return OneByOne(method) if family.takes_one else method
     return _function(given)
+
+
+def name_of(given: Any) -> str | None:
+    """What the model is called, as its library says; None where nobody does.
+
+    A model has one name whichever library it is called through.
+    """
+    owner = given.__self__ if ismethod(given) else given
+    if owner is None or isinstance(owner, str | type):
+        return None
+    for path in _NAMES:
+        found = reduce(lambda held, name: getattr(held, name, None), path, owner)
+        if isinstance(found, str) and found.strip() and found != _UNNAMED:
+            return found
+    return None
 
 
 def _family(given: Any) -> _Family | None:

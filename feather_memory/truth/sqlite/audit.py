@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
 from feather_memory.truth.sqlite import words
-from feather_memory.truth.sqlite.memories import checksum, listed, record_in
-from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.sqlite.memories import listed, record_in
+from feather_memory.truth.sqlite.moment import Moment, checksum
 from feather_memory.types import Seconds
 
 _RECORDS = f"select checksum, {listed()} from memory order by row"
@@ -71,7 +71,7 @@ class SqliteAudit:
         """Every memory, and whether it is what was written."""
         for written, *row in self.moment.connection.execute(_RECORDS):
             record = record_in(tuple(row))
-            yield record, checksum(record) == written
+            yield record, checksum(record.text, record.metadata, record.vector) == written
 
     def relations(self) -> list[str]:
         """What contradicts each other: edges and supersessions, memories and their words."""

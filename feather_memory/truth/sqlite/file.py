@@ -56,6 +56,7 @@ class SqliteTruth(Connections):
         super().__init__(path, synchronous=synchronous, clock=clock, lease=lease)
         self._expected = tenant
         self._owner: str | None
+        self._embedder: str | None
         self._language = language
         self._birth: os.stat_result
         self._wake()
@@ -64,6 +65,11 @@ class SqliteTruth(Connections):
     def tenant(self) -> str | None:
         """Whose file it is."""
         return self._owner
+
+    @property
+    def embedder(self) -> str | None:
+        """The name of the model that its vectors were by when it was opened, if anybody said."""
+        return self._embedder
 
     def _wake(self) -> None:
         """Make the file if there is none, and see that it is whole, ours, and the tenant's."""
@@ -78,6 +84,7 @@ class SqliteTruth(Connections):
             schema.inspect(path)
             with self._moment() as connection:
                 is_current = schema.format_within(connection, path) == schema.FORMAT
+                self._embedder = schema.embedder_in(connection) if is_current else None
                 is_current = is_current and upgrades.speaks(connection, self._language)
                 self._owner = schema.owner_in(connection)
                 is_wal = connection.execute("pragma journal_mode").fetchone() == ("wal",)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from feather_memory.errors import DimensionError
+from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.sql import to_sql
 from feather_memory.model.fields import (
@@ -21,8 +20,8 @@ from feather_memory.model.fields import (
 )
 from feather_memory.model.memory import Memory
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.sqlite import words
-from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.sqlite import successors, words
+from feather_memory.truth.sqlite.moment import Moment, checksum
 from feather_memory.truth.state import Changes
 from feather_memory.types import Seconds
 
@@ -75,6 +74,8 @@ _SUPERSEDES = """
     select source, target from edge
     where type = 'supersedes' and target in (select value from json_each(:ids))
 """
+_HAS_VECTORS = "select 1 from memory where vector is not null limit 1"
+_SET_DIMENSION = "update state set dimension = ?, embedder = ?, remade = ?, snapshot = null"
 _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
 # What the arrays of a View are made of; vector and words only where they are new to the reader.
@@ -90,12 +91,6 @@ _TOUCHED = f"""
 """
 _GONE = "select row from tombstone where generation > ?"
 _PAGE = 500
-
-
-def checksum(record: Record) -> int:
-    """crc32 over what a damaged disk could silently change."""
-    told = zlib.crc32(record.metadata.encode(), zlib.crc32(record.text.encode()))
-    return zlib.crc32(record.vector or b"", told)
 
 
 def record_in(row: tuple[Any, ...]) -> Record:
@@ -223,8 +218,11 @@ class SqliteMemories:
 
     def insert(self, records: Sequence[Record]) -> None:
         """Add records whose ids are new, giving each its row."""
+        first: Record | None = None
         for record in records:
-            self._check_dimension(record)
+            if record.vector is not None:
+                first = first or record
+                self._check_dimension(record, beside=first)
             record.row = self._take_row()
         connection = self.moment.connection
         connection.executemany(_INSERT, map(self._values, records))
@@ -232,7 +230,8 @@ class SqliteMemories:
 
     def replace(self, old: Record, new: Record) -> None:
         """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
-        self._check_dimension(new)
+        if new.vector is not None:
+            self._check_dimension(new, beside=new)
         connection = self.moment.connection
         is_same = content_of(new) == content_of(old)
         new.row = old.row if is_same else self._take_row()
@@ -241,7 +240,32 @@ class SqliteMemories:
         connection.execute(_REPLACE, (*self._values(new), new.id))
         if not is_same:
             connection.execute(words.REMOVE, (old.row,))
+            connection.execute(successors.REMOVE, (old.row,))
             self._keep_words([new])
+
+    def made_by(self, model: str) -> None:
+        """See that vectors are by the model of that name, from the first that is named on."""
+        state = self.moment.state
+        if state.embedder is None:
+            self.moment.connection.execute("update state set embedder = ?", (model,))
+            state.embedder = model
+        if state.embedder != model:
+            raise WrongEmbedderError(expected=state.embedder, got=model)
+
+    def without_successor(self, model: str, count: int) -> list[tuple[int, str]]:
+        """(row, text) of some that have no vector by the model yet that is to make all anew."""
+        return successors.missing(self.moment.connection, model, count)
+
+    def keep_successors(self, vectors: Mapping[int, bytes]) -> None:
+        """Keep vectors by the model that is to make all anew, by row; rows that are gone, none."""
+        successors.keep(self.moment.connection, vectors)
+
+    def succeed(self, model: str) -> None:
+        """Put the model's vectors in the place of all there were. None may lack one."""
+        state = self.moment.state
+        made = successors.succeed(self.moment.connection, model)
+        state.dimension = made or state.dimension
+        state.embedder, state.remade = model, state.remade + 1
 
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
@@ -259,6 +283,7 @@ class SqliteMemories:
         connection = self.moment.connection
         for record in records:
             connection.execute(words.REMOVE, (record.row,))
+            connection.execute(successors.REMOVE, (record.row,))
             connection.execute(_BURY, (record.row, self.moment.generation))
             connection.execute("delete from memory where row = ?", (record.row,))
 
@@ -273,14 +298,22 @@ class SqliteMemories:
         return state.next_row - 1
 
     def _values(self, record: Record) -> tuple[object, ...]:
-        return (*_VALUES(record), checksum(record), self.moment.generation)
+        return (
+            *_VALUES(record),
+            checksum(record.text, record.metadata, record.vector),
+            self.moment.generation,
+        )
 
-    def _check_dimension(self, record: Record) -> None:
-        if record.vector is None:
+    def _check_dimension(self, record: Record, *, beside: Record) -> None:
+        """See that the vector is as long as the others, and as that of what is written with it."""
+        state, dimension = self.moment.state, len(record.vector or b"") // 4
+        if state.dimension == dimension:
             return
-        state, dimension = self.moment.state, len(record.vector) // 4
-        if state.dimension is None:
-            self.moment.connection.execute("update state set dimension = ?", (dimension,))
-            state.dimension = dimension
-        if state.dimension != dimension:
-            raise DimensionError(state.dimension, dimension)
+        connection = self.moment.connection
+        if state.dimension is not None:
+            if record is not beside or connection.execute(_HAS_VECTORS).fetchone() is not None:
+                raise DimensionError(state.dimension, dimension)
+            state.remade += 1  # there are none any more; whoever holds arrays of them starts over
+            state.embedder = None
+        connection.execute(_SET_DIMENSION, (dimension, state.embedder, state.remade))
+        state.dimension = dimension

@@ -18,6 +18,13 @@ FORMAT = 3
 APPLICATION_ID = 0x46544852
 """`FTHR`, SQLite's mark of whose file it is."""
 
+SUCCESSORS = """
+create table successor (                -- vectors of another model, until all are there
+    row    integer primary key,         -- the memory's
+    vector blob not null
+) strict
+"""
+
 WORDS = """
 create table words (                    -- what memories are found by, derived from their texts
     row      integer primary key,       -- the memory's
@@ -39,6 +46,8 @@ create table state (                    -- exactly one row
     language   text    not null,        -- of the stems
     tokenizer  integer not null,        -- which release of it made the words
     embedder   text,                    -- the name of the model that made the vectors
+    remade     integer not null default 0,  -- how often all words or vectors were made anew
+    successor  text,                    -- the name of the model that is to make them anew
     latest     real    not null default 0,  -- the last recorded moment: time never goes back
     owed       integer not null default 0,  -- erasures that were begun and not finished
     is_gone    integer not null default 0,  -- 1 once its tenant was forgotten
@@ -156,6 +165,7 @@ create table shelf (                    -- what adapters keep beside the memorie
 ) strict;
 
 {WORDS};
+{SUCCESSORS};
 
 create view readable as                 -- for people with the sqlite3 shell
     select id, text, key, session, actor, importance,
@@ -182,6 +192,12 @@ def format_within(connection: sqlite3.Connection, path: Path) -> int:
     if version > FORMAT:
         raise NewerFormatError(str(path), found=version, known=FORMAT)
     return version
+
+
+def embedder_in(connection: sqlite3.Connection) -> str | None:
+    """The name of the model that made the vectors of a file of this format, if anybody said."""
+    row: tuple[str | None] | None = connection.execute("select embedder from state").fetchone()
+    return None if row is None else row[0]
 
 
 def owner_in(connection: sqlite3.Connection) -> str | None:

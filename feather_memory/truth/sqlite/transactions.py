@@ -15,16 +15,13 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from feather_memory.checks import seconds
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
-from feather_memory.errors import (
-    BusyStoreError,
-    ClosedStoreError,
-    CorruptStoreError,
-)
+from feather_memory.errors import BusyStoreError, ClosedStoreError, CorruptStoreError
 from feather_memory.filters.values import SQL_FUNCTIONS
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
@@ -38,7 +35,7 @@ from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
 
-_UNREAD = State("", None, None, -1, 0, None, "")
+_UNREAD = State("", None, None, -1, 0, None, "", None, 0)
 _ADVANCE = "update state set generation = ?, next_row = ?"
 
 
@@ -49,7 +46,8 @@ def read_state(connection: sqlite3.Connection) -> State:
         DamagedRowError: It says nothing.
     """
     row = connection.execute(
-        "select store_id, tenant, dimension, generation, next_row, snapshot, language from state"
+        "select store_id, tenant, dimension, generation, next_row, snapshot, language, embedder, "
+        "remade from state"
     ).fetchone()
     if row is None:
         raise DamagedRowError("the file says nothing of itself")
@@ -101,12 +99,13 @@ class SqliteTransaction:
     @contextmanager
     def part(self) -> Iterator[None]:
         """A part of a write: all of it or nothing, whatever becomes of the whole."""
-        connection, dimension = self._moment.connection, self.state.dimension
+        connection, state = self._moment.connection, replace(self.state)
         connection.execute("savepoint part")
         try:
             yield
         except BaseException:
-            self.state.dimension = dimension  # row numbers are not given back: a gap harms nobody
+            state.next_row = self.state.next_row  # none is given back: a gap harms nobody
+            self._moment.state = state
             connection.execute("rollback to part")
             raise
         finally:

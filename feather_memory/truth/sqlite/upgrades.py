@@ -9,7 +9,7 @@ import sqlite3
 
 from feather_memory.model.words import VERSION
 from feather_memory.truth.sqlite import words
-from feather_memory.truth.sqlite.schema import FORMAT, WORDS
+from feather_memory.truth.sqlite.schema import FORMAT, SUCCESSORS, WORDS
 
 _TO_2 = """
     create table turn_name (
@@ -35,6 +35,8 @@ _TO_3 = f"""
     alter table state add column language text not null default 'english';
     alter table state add column tokenizer integer not null default 0;
     alter table state add column embedder text;
+    alter table state add column remade integer not null default 0;
+    alter table state add column successor text;
     alter table state add column latest real not null default 0;
     alter table state add column owed integer not null default 0;
     alter table state add column is_gone integer not null default 0;
@@ -45,12 +47,13 @@ _TO_3 = f"""
     alter table memory add column affirmed_by text;
     alter table turn add column vector blob;
     drop table lexical;
-    {WORDS}
+    {WORDS};
+    {SUCCESSORS}
 """
 
 _SPEAK = """
     update state set language = coalesce(?, language), tokenizer = ?,
-        snapshot = null, generation = generation + 1
+        snapshot = null, remade = remade + 1, generation = generation + 1
 """
 
 

@@ -1,0 +1,73 @@
+"""The part of a store that moves to another embedding model."""
+
+from __future__ import annotations
+
+from feather_memory.config import EMBED_BATCH
+from feather_memory.errors import MissingEmbedderError, ParameterError
+from feather_memory.progress import Progress, teller
+from feather_memory.store.core import Part
+from feather_memory.types import Embedder, Model, Vector
+from feather_memory.write.embedding import Embedding
+
+
+class Reembedding(Part):
+    """All vectors made anew, while the store goes on answering with those it has."""
+
+    def reembed(
+        self,
+        embedder: Embedder | Model,
+        *,
+        query_embedder: Embedder | Model | None = None,
+        embedder_name: str | None = None,
+        progress: Progress = False,
+    ) -> int:
+        """Make every memory's vector anew with another model; how many were made by this call.
+
+        The new vectors are written beside the old ones, some hundreds at a time, and take their
+        place in one step when all are there. Until then everybody searches with the old model;
+        what was made before an interruption is not made again. From then on this store embeds
+        with the new model, and others that have it open with the old one are told so.
+
+        Args:
+            embedder: As in `open`.
+            query_embedder: For queries, where they are embedded differently.
+            embedder_name: What the model is called, where the embedder does not say.
+            progress: As in `add_many`.
+
+        Raises:
+            ParameterError: Nobody says what the model is called: without a name an interrupted
+                run could not be told from that of another model.
+        """
+        embedding = Embedding.of(embedder, query_embedder, embedder_name)
+        if embedding.documents is None:
+            raise MissingEmbedderError("reembed needs the embedder that is to make the vectors")
+        model = embedding.model
+        if model is None:
+            raise ParameterError("reembed needs the model's name: embedder_name=…")
+        made, tell = 0, teller(progress, label="embedding")
+        while texts := self._waiting(model):
+            vectors = embedding.of_documents(list(texts.values())) or []
+            made += len(vectors)
+            with self._core.truth.writing() as transaction:
+                kept = zip(texts, map(_bytes, vectors), strict=True)
+                transaction.memories.keep_successors(dict(kept))
+                total = transaction.memories.count()
+            if tell is not None:
+                tell(min(made, total), total)
+        self._core.embedding = embedding
+        return made
+
+    def _waiting(self, model: str) -> dict[int, str]:
+        """The texts, by row, of some that have no new vector; where none, the new ones take over.
+
+        In one transaction: nobody adds a memory in between.
+        """
+        with self._core.truth.writing() as transaction:
+            waiting = dict(transaction.memories.without_successor(model, EMBED_BATCH))
+            if not waiting:
+                transaction.memories.succeed(model)
+            return waiting
+
+
+def _bytes(vector: Vector) -> bytes:
+    return vector.astype("<f4", copy=False).tobytes()

@@ -1,0 +1,70 @@
+"""Vectors by another model that is to make all anew, beside the old ones until all are there."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from feather_memory.errors import DimensionError
+from feather_memory.truth.sqlite.moment import checksum
+
+_KEEP = """
+    insert or replace into successor (row, vector)
+    select ?, ? where exists (select 1 from memory where row = ?1)
+"""
+REMOVE = "delete from successor where row = ?"
+_BEGIN = "update state set successor = ?"
+_MISSING = """
+    select row, text from memory where row not in (select row from successor) order by row limit ?
+"""
+_PAGE = """
+    select memory.row, text, metadata, successor.vector
+    from memory join successor on memory.row = successor.row
+    where memory.row > ? order by memory.row limit 500
+"""
+_REPLACE = "update memory set vector = ?, checksum = ? where row = ?"
+_DIMENSION = "select length(vector) / 4 from successor limit 1"
+_LENGTHS = "select distinct length(vector) / 4 from successor"
+_END = """
+    update state set embedder = ?, successor = null, dimension = coalesce(?, dimension),
+        remade = remade + 1, snapshot = null
+"""
+
+
+def missing(connection: sqlite3.Connection, model: str, count: int) -> list[tuple[int, str]]:
+    """(row, text) of some that the model has made no vector of; another's are dropped."""
+    (begun,) = connection.execute("select successor from state").fetchone()
+    if begun != model:
+        connection.execute("delete from successor")
+        connection.execute(_BEGIN, (model,))
+    return connection.execute(_MISSING, (count,)).fetchall()
+
+
+def keep(connection: sqlite3.Connection, vectors: Mapping[int, bytes]) -> None:
+    """Keep vectors by row; of rows that are gone, none.
+
+    Raises:
+        DimensionError: They are not all of one length.
+    """
+    connection.executemany(_KEEP, vectors.items())
+    lengths = [length for (length,) in connection.execute(_LENGTHS)]
+    if len(lengths) > 1:
+        raise DimensionError(lengths[0], lengths[1])
+
+
+def succeed(connection: sqlite3.Connection, model: str) -> int | None:
+    """Put the vectors in the place of the old ones, with the model's name; their length."""
+    row = -1
+    while page := connection.execute(_PAGE, (row,)).fetchall():
+        connection.executemany(
+            _REPLACE,
+            [
+                (vector, checksum(text, metadata, vector), row)
+                for row, text, metadata, vector in page
+            ],
+        )
+        row = page[-1][0]
+    (dimension,) = connection.execute(_DIMENSION).fetchone() or (None,)
+    connection.execute("delete from successor")
+    connection.execute(_END, (model, dimension))
+    return dimension
