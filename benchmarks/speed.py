@@ -240,8 +240,26 @@ def searching(folder: Path, sizes: Sizes) -> None:
             )
 
 
+def unsketched(folder: Path, sizes: Sizes) -> None:
+    """By vector once more, at the largest size, where sketches would not pay."""
+    corpus, path = Corpus(sizes.narrow, sizes.large // 100), folder / "unsketched.feather"
+    usual, config.SKETCH_ROWS = config.SKETCH_ROWS, sys.maxsize
+    try:
+        fill(path, corpus, sizes.large)
+        vectors = corpus.vectors(sizes.queries)
+        with Store.open(path) as store:
+            report(
+                f"search by vector, {sizes.large:,} x {sizes.narrow}, all scanned",
+                None,
+                lambda i: store.search(vector=vectors[i], k=10),
+                sizes.queries,
+            )
+    finally:
+        config.SKETCH_ROWS = usual
+
+
 def scanning(sizes: Sizes) -> None:
-    """What the memory of this machine allows: no exact search can be faster."""
+    """What the memory of this machine allows: no search that reads all vectors can be faster."""
     for dim in (sizes.narrow, sizes.wide):
         rows = Corpus(dim, 1).vectors(sizes.large)
         scan = partial(np.vecdot, rows, rows[0].copy())
@@ -344,6 +362,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             batches(folder, sizes)
             scanning(sizes)
             searching(folder, sizes)
+            unsketched(folder, sizes)
             wide_stores(folder, sizes)
             if asked.index:
                 indexed(folder, sizes)

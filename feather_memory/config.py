@@ -41,15 +41,48 @@ SNAPSHOT_TAIL = 0.1
 """Share of memories missing from the mapped file that makes closing write a new one."""
 
 HNSW_FLOATS = 40_000_000
-"""n × dim from which an approximate index proposes candidates: there the exact scan takes some
-6 ms, the price of an embedding. Measured on two cores; benchmarks/search.py shows the crossover."""
+"""Numbers a scan reads from which an approximate index proposes candidates: n × dim, or × those of
+a sketch where there are sketches. 312,000 × 384 with sketches of 128, 104,000 × 384 without.
+At 400,000 × 384, clustered, one core, CPU ms, scan of sketches against index: by vector 10.2 and
+4.7, with words 10.1 and 8.2, with Feather's weights 10.6 and 8.4 (a plain scan: 22); 13 of 100
+answers by vector were not the exact ones, and the index took 450 s to build. Below, less is won."""
+
+HNSW_RIVALS = 0.05
+"""Share of all memories up to which looking at them beats a scan, after an index proposed some."""
 
 SCAN_FLOATS = 8_000_000
 """n × dim for each core that takes part in a scan: 32 MB, some 2 ms, beside which the 0.1 ms to
 start a thread is little. 100,000 × 384 on two cores: 4.6 ms instead of 10.4."""
 
+SKETCH_ROWS = 5_000
+"""Vectors from which they are sketched, where that pays; from here on the mapped file keeps it.
+Ranking by vector, × 384, CPU ms, plain and sketched: of clustered vectors 0.29 and 0.25 at 3,000,
+0.52 and 0.30 at 5,000, 0.77 and 0.43 at 10,000; of LoCoMo's 0.40 and 0.29, 0.81 and 0.55."""
+
+SKETCH_SAMPLE = (1_000, 4_000)
+"""At least and at most so many vectors are what the axes of sketches are chosen by. Choosing takes
+0.1 to 0.5 s, drawing 100,000 × 384 some 0.7 s more; both are done again when the vectors have
+doubled in number."""
+
+SKETCH_FLOATS = 1_600_000
+"""Numbers that those vectors have together, between these bounds."""
+
+SKETCH_RESCORING = 4.0
+"""What a number of a vector that is gathered costs, in numbers of one that is scanned: 245 ns for
+384 that are in no cache, against 61."""
+
+SKETCH_COST = 0.7
+"""Share of a plain scan's cost that a scan of sketches may be expected to have: the estimate leaves
+out some 0.1 ms for bounds."""
+
+SKETCH_RIVALS = 0.2
+"""Share of all memories that are looked at whole after a scan of sketches, before that costs as
+much as a plain scan."""
+
 GATHER_SHARE = 0.25
-"""Below this share of eligible memories their vectors are gathered, above it all are scanned."""
+"""Below this share of eligible memories their vectors are gathered, above it all are scanned. Of a
+scan of sketches, which is shorter, it is as much less: 1/16 where they have a quarter of a vector's
+numbers. At 100,000 × 384 gathering 5 % takes 1.6 ms and 10 % 2.9, sketches 2.5 and 2.8."""
 
 # The recall log
 

@@ -86,6 +86,7 @@ def test_the_speed_benchmark_prints_every_measurement(capsys):
         "add_many",
         "search by vector",
         "search by text and vector",
+        "all scanned",
         "filtered to 50 %",
         "open and first answer",
         "resident",

@@ -61,8 +61,8 @@ def test_similarities_are_cosines_whatever_the_magnitude(rows, query):
     matrix.append(rows)
     expected = [cosine(row.tolist(), query.tolist()) for row in rows]
     positions = np.arange(5)
-    assert np.allclose(matrix.similarities(unit(query), 5), expected, atol=1e-6)
-    assert np.allclose(matrix.similarities_at(unit(query), positions), expected, atol=1e-6)
+    assert np.allclose(matrix.products(unit(query), 5), expected, atol=1e-6)
+    assert np.allclose(matrix.products_at(unit(query), positions), expected, atol=1e-6)
     exact = matrix.exact_at(query.astype(np.float64), positions)
     assert np.allclose(exact, expected, atol=3e-7)  # the rows themselves are float32
     assert (np.abs(exact) <= 1.0).all()
@@ -118,11 +118,11 @@ def test_base_and_tail_answer_as_one(base_rows):
     positions = np.random.default_rng(2).integers(0, 300, 1000)
     assert len(matrix) == 300
     for n in (0, 1, 99, 100, 101, 300):
-        assert np.allclose(matrix.similarities(query, n), right[:n], atol=1e-6)
+        assert np.allclose(matrix.products(query, n), right[:n], atol=1e-6)
         assert np.allclose(np.concatenate(matrix.blocks(n)), rows[:n], atol=1e-7)
     out = np.empty(300, np.float32)
-    assert matrix.similarities(query, 300, out=out) is out
-    assert np.allclose(matrix.similarities_at(query, positions), right[positions], atol=1e-6)
+    assert matrix.products(query, 300, out=out) is out
+    assert np.allclose(matrix.products_at(query, positions), right[positions], atol=1e-6)
     assert np.allclose(matrix.exact_at(query, positions), right[positions], atol=1e-6)
     assert np.allclose(matrix.take(positions), rows[positions], atol=1e-7)
 
@@ -137,11 +137,11 @@ def test_equal_rows_have_equal_exact_similarities_wherever_they_stand():
 
 
 def test_no_positions_and_no_dimension_are_answered():
-    assert Matrix(3).similarities(np.zeros(3, np.float32), 0).shape == (0,)
+    assert Matrix(3).products(np.zeros(3, np.float32), 0).shape == (0,)
     assert Matrix(3).exact_at(np.zeros(3), np.empty(0, np.intp)).shape == (0,)
     without_vectors = Matrix(0)
     without_vectors.append(np.empty((4, 0), np.float32))
-    assert without_vectors.similarities(np.empty(0, np.float32), 4).tolist() == [0.0] * 4
+    assert without_vectors.products(np.empty(0, np.float32), 4).tolist() == [0.0] * 4
 
 
 def test_readers_see_the_rows_they_counted_while_a_writer_appends():
@@ -157,9 +157,9 @@ def test_readers_see_the_rows_they_counted_while_a_writer_appends():
         while not done.is_set():
             n = len(matrix)
             last = np.arange(max(0, n - 50), n)
-            if not np.allclose(matrix.similarities(query, n), right[:n], atol=1e-5):
+            if not np.allclose(matrix.products(query, n), right[:n], atol=1e-5):
                 failures.append(f"scan of {n}")
-            if not np.allclose(matrix.similarities_at(query, last), right[last], atol=1e-5):
+            if not np.allclose(matrix.products_at(query, last), right[last], atol=1e-5):
                 failures.append(f"gather before {n}")
 
     readers = [threading.Thread(target=read) for _ in range(3)]
@@ -176,7 +176,7 @@ def test_readers_see_the_rows_they_counted_while_a_writer_appends():
 
 @pytest.fixture
 def three_cores(monkeypatch):
-    monkeypatch.setattr("feather_memory.index.matrix.SCAN_FLOATS", 40)
+    monkeypatch.setattr("feather_memory.config.SCAN_FLOATS", 40)
     monkeypatch.setattr("feather_memory.index.matrix._cores", lambda: 3)
 
 
@@ -186,7 +186,7 @@ def test_a_scan_that_cores_share_gives_what_one_gives(three_cores, count):
     matrix = Matrix(4, base=rows[: count // 2])
     matrix.append(rows[count // 2 :])
 
-    shared = matrix.similarities(query, count)
+    shared = matrix.products(query, count)
 
     assert np.array_equal(shared, np.vecdot(matrix.take(np.arange(count)), query))
 
@@ -204,7 +204,7 @@ def test_a_scan_is_whole_when_no_thread_can_be_started_any_more(three_cores, mon
     monkeypatch.setattr("feather_memory.index.matrix.threading.Thread", OnlyOne)
     rows, query = unit(random_rows(1_000, 4)), unit(random_rows(1, 4, seed=1)[0])
 
-    shared = Matrix(4, base=rows).similarities(query, 1_000)
+    shared = Matrix(4, base=rows).products(query, 1_000)
 
     assert len(started) == 1
     assert np.array_equal(shared, np.vecdot(rows, query))

@@ -102,10 +102,10 @@ def test_large_arrays_stand_in_one_read_only_mapping_each_at_a_cache_line(path):
 def test_a_matrix_stands_on_the_mapped_rows(path):
     matrix = Matrix(DIM, base=snapshot.read(path, store_id="s1").large["vectors"])
     matrix.append(ROWS[:3])
-    assert np.allclose(matrix.similarities(ROWS[0], 23)[[0, 20]], 1)
+    assert np.allclose(matrix.products(ROWS[0], 23)[[0, 20]], 1)
     write(path, large={"vectors": matrix.blocks(23)})  # over the file that is mapped
     assert len(snapshot.read(path, store_id="s1").large["vectors"]) == 23
-    assert np.allclose(matrix.similarities(ROWS[0], 23)[[0, 20]], 1)
+    assert np.allclose(matrix.products(ROWS[0], 23)[[0, 20]], 1)
 
 
 def test_a_store_without_arrays_has_a_snapshot_too(path):

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 
-from feather_memory import config
 from feather_memory.index.hnsw import Hnsw
 from feather_memory.index.matrix import Matrix
 from feather_memory.types import Positions, Vector
@@ -104,7 +103,7 @@ class Approximation:
     @classmethod
     def load(cls, path: Path, *, mark: str, matrix: Matrix, n: int) -> Approximation:
         """The saved index if it belongs to these rows and hnswlib is there; else an empty one."""
-        if n * matrix.dim < config.HNSW_FLOATS or importlib.util.find_spec("hnswlib") is None:
+        if importlib.util.find_spec("hnswlib") is None:
             return cls()
         index = Hnsw.load(path, store_id=mark, dim=matrix.dim, max_elements=n + n // 4)
         return cls() if index is None else cls(index, len(index))

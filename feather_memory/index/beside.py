@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory import config
 from feather_memory.index import mapped
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.hnsw import description_of
-from feather_memory.index.matrix import Matrix
+from feather_memory.index.matrix import Matrix, Rows
 from feather_memory.index.postings import Postings
+from feather_memory.index.sketch import Drawn, Sketch
 from feather_memory.index.view import View
 from feather_memory.truth import atomic
 from feather_memory.truth.state import State
@@ -50,6 +53,22 @@ def read(path: Path, state: State) -> mapped.Snapshot | None:
     if postings is None or len(postings.lengths) != len(rows):
         return None
     return found if vectors.shape == (len(rows), state.dimension) else None
+
+
+def sketch_of(found: mapped.Snapshot) -> Sketch:
+    """The sketch of the mapped file's vectors; without any if it was found not to pay."""
+    judged, axes = (found.columns.get(name) for name in ("sketch_judged", "sketch_axes"))
+    vectors, rows = found.large["vectors"], found.large.get("sketch")
+    if judged is None or judged.shape != (1,):
+        return Sketch()
+    if axes is None or rows is None:
+        return Sketch(judged=int(judged[0]))
+    n, dim = vectors.shape
+    if axes.ndim != 2 or len(axes) != dim or rows.shape != (n, axes.shape[1] + 1):
+        return Sketch()
+    if rows.dtype != np.float32:
+        return Sketch()
+    return Sketch(Drawn(axes, Rows(rows.shape[1], base=rows)), int(judged[0]))
 
 
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
@@ -88,25 +107,29 @@ def write(path: Path, view: View, mark: str) -> None:
     """Write the live memories of a View that has vectors."""
     is_live = view.until > -np.inf
     live = np.flatnonzero(is_live)
-    words = view.words.of_live(is_live).arrays()
+    columns = {"rows": view.rows, **view.columns}
+    kept = {name: values[live] for name, values in columns.items()}
+    large: dict[str, Iterable[npt.NDArray[Any]]] = {
+        name: [array] for name, array in view.words.of_live(is_live).arrays().items()
+    }
+    large["vectors"] = _blocks(view.matrix or Matrix(0), live)
+    sketch = view.lineage.sketch
+    kept["sketch_judged"] = np.array([sketch.judged])
+    if (drawn := sketch.drawn) is not None:
+        kept["sketch_axes"] = drawn.axes
+        large["sketch"] = _blocks(drawn.rows, live)
     mapped.write(
         path,
         store_id=mark,
         generation=view.generation,
-        columns={
-            "rows": view.rows[live],
-            **{name: values[live] for name, values in view.columns.items()},
-        },
-        large={
-            **{name: [array] for name, array in words.items()},
-            "vectors": _blocks(view.matrix or Matrix(0), live),
-        },
+        columns=kept,
+        large=large,
     )
 
 
-def _blocks(matrix: Matrix, live: Positions) -> Iterator[Vector]:
+def _blocks(rows: Rows, live: Positions) -> Iterator[Vector]:
     for start in range(0, max(1, len(live)), _BLOCK):  # of nothing, one block without rows
-        yield matrix.take(live[start : start + _BLOCK])
+        yield rows.take(live[start : start + _BLOCK])
 
 
 def discard(path: Path) -> None:

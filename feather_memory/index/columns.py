@@ -116,7 +116,8 @@ class Columns:
         self._lock = threading.Lock()
         if (view := self._view) is not None:
             matrix = None if view.matrix is None else view.matrix.first(len(view))
-            self._start(replace(view, matrix=matrix, lineage=Lineage()))
+            sketch = view.lineage.sketch.first(len(view))
+            self._start(replace(view, matrix=matrix, lineage=Lineage(sketch=sketch)))
 
     def _advanced(self, transaction: ReadTransaction, view: View, state: State) -> View:
         try:
@@ -125,9 +126,11 @@ class Columns:
             self._view = None  # half an advance must not be built upon
             view.lineage.approximation.stop()
             raise
-        matrix, n = view.matrix, len(view.rows)
-        if matrix is not None and n * matrix.dim >= config.HNSW_FLOATS:
-            view.lineage.approximation.follow(matrix, n)
+        matrix, n, drawn = view.matrix, len(view.rows), view.lineage.sketch.drawn
+        if matrix is not None:
+            scanned = matrix.dim if drawn is None else drawn.dim
+            if n * scanned >= config.HNSW_FLOATS:
+                view.lineage.approximation.follow(matrix, n)
         return view
 
     def _advance(self, transaction: ReadTransaction, view: View, state: State) -> View:
@@ -138,9 +141,12 @@ class Columns:
             self._touch(view, changes.touched)
         if changes.gone:
             self._bury(changes.gone)
+        rows = self._rows.whole()
+        if matrix is not None and len(rows) >= config.SKETCH_ROWS:
+            view.lineage.sketch.follow(matrix, len(rows))
         return View(
             generation=state.generation,
-            rows=self._rows.whole(),
+            rows=rows,
             columns={name: column.whole() for name, column in self._numbers.items()},
             until=self._until.whole(),
             stretched=self._stretched.whole(),
@@ -290,9 +296,13 @@ def _loaded(path: FilePath, state: State) -> View:
     numbers = {name: found.columns[name] for name in NUMBERS}
     view = _view(found.generation, rows, numbers, state)
     matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
-    near = beside.read_approximation(path, state, matrix, len(rows))
     words = Postings.over(found.large) or view.words
-    return replace(view, words=words, matrix=matrix, lineage=Lineage(approximation=near))
+    lineage = Lineage(sketch=beside.sketch_of(found))
+    drawn = lineage.sketch.drawn
+    if len(rows) * (matrix.dim if drawn is None else drawn.dim) >= config.HNSW_FLOATS:
+        near = beside.read_approximation(path, state, matrix, len(rows))
+        lineage = replace(lineage, approximation=near)
+    return replace(view, words=words, matrix=matrix, lineage=lineage)
 
 
 def _view(

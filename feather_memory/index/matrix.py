@@ -1,16 +1,17 @@
-"""Vectors in one block of memory, and the indexes that find near ones among them."""
+"""Rows of numbers in one block of memory, and vectors of unit length among them."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any
+from copy import copy
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import SCAN_FLOATS
+from feather_memory import config
 from feather_memory.errors import DimensionError
 from feather_memory.index.topk import slack_for
 from feather_memory.types import Numbers, Positions, Vector
@@ -40,11 +41,11 @@ def unit(rows: npt.ArrayLike) -> Vector:
     return result.reshape(given.shape)
 
 
-class Matrix:
-    """Unit-length float32 vectors that are only ever appended, in one growable block of memory.
+class Rows:
+    """Float32 rows that are only ever appended, in one growable block of memory.
 
-    It may stand on a read-only `base`, such as a mapped file; appended rows follow it. One writer
-    at a time; readers need no lock: whoever took `n = len(matrix)` may read the first n rows while
+    They may stand on a read-only `base`, such as a mapped file; appended rows follow it. One writer
+    at a time; readers need no lock: whoever took `n = len(rows)` may read the first n while
     a writer appends. Growth copies to a new block and leaves the old one to its readers.
     """
 
@@ -53,7 +54,7 @@ class Matrix:
 
         Args:
             dim: Numbers in a row, ≥ 0.
-            base: Unit-length rows, shape (b, dim). Kept, never written.
+            base: Shape (b, dim). Kept, never written.
 
         Raises:
             DimensionError: `base` has rows of another length.
@@ -61,39 +62,33 @@ class Matrix:
         rows = np.empty((0, dim), np.float32) if base is None else np.asarray(base)
         _check_dim(rows, dim)
         self.dim = dim
-        self.slack = slack_for(dim)
-        """How far two of its cosines may be off against each other; see `slack_for`."""
         self._blocks = (rows, np.empty((0, dim), np.float32))  # replaced, never changed
         self._count = len(rows)
 
     def __len__(self) -> int:
         return self._count
 
-    def append(self, rows: npt.ArrayLike) -> None:
-        """Add the rows, divided by their lengths; rows of zeros stay zero.
-
-        Raises:
-            DimensionError: the rows have another length. Nothing was added.
-        """
-        given = np.atleast_2d(np.asarray(rows))
-        _check_dim(given, self.dim)
+    def room_for(self, m: int) -> Vector:
+        """Where the next m rows belong, to be written before they are `counted`. Shape (m, dim)."""
         base, tail = self._blocks
         used = self._count - len(base)
-        needed = used + len(given)
-        if needed > len(tail):
-            room = max(needed, int(len(tail) * _GROWTH), _FIRST_ROWS)
+        if used + m > len(tail):
+            room = max(used + m, int(len(tail) * _GROWTH), _FIRST_ROWS)
             grown = np.empty((room, self.dim), np.float32)  # untouched pages take no memory
             grown[:used] = tail[:used]
             tail = grown
             self._blocks = (base, tail)
-        _write_unit(given, tail[used:needed])
-        self._count += len(given)  # last: whoever reads this count finds the rows
+        return tail[used : used + m]
 
-    def similarities(self, query: Vector, n: int, out: Vector | None = None) -> Vector:
-        """The cosine of the first n rows with the query, shape (n,).
+    def counted(self, m: int) -> None:
+        """The m rows that were written are there: who reads this count finds them."""
+        self._count += m
+
+    def products(self, query: Vector, n: int, out: Vector | None = None) -> Vector:
+        """The product of the first n rows with the query, shape (n,).
 
         Args:
-            query: Unit length, float32, shape (dim,).
+            query: Float32, shape (dim,).
             n: At most `len(self)`.
             out: Where to write, float32, shape (n,). A new array unless given.
         """
@@ -104,30 +99,12 @@ class Matrix:
         _scan(tail[: n - split], query, result[split:])
         return result
 
-    def similarities_at(self, query: Vector, positions: Positions) -> Vector:
-        """The cosine of the rows at `positions` with the query, in their order, shape (m,)."""
+    def products_at(self, query: Vector, positions: Positions) -> Vector:
+        """The product of the rows at `positions` with the query, in their order, shape (m,)."""
         result = np.empty(len(positions), np.float32)
-        for chunk in _chunks(len(positions), self.dim, _GATHER_NUMBERS):
+        for chunk in chunks(len(positions), self.dim, _GATHER_NUMBERS):
             np.vecdot(self.take(positions[chunk]), query, out=result[chunk])
         return result
-
-    def exact_at(self, query: npt.ArrayLike, positions: Positions) -> Numbers:
-        """The cosine in float64, query and rows divided by their lengths once more.
-
-        A row's value depends on that row and the query alone, so that equal rows tie.
-
-        Args:
-            query: Finite numbers of any size, shape (dim,).
-            positions: Shape (m,).
-
-        Returns:
-            Shape (m,), in [−1, 1]; 0 where the row or the query is all zeros.
-        """
-        direction = _unit64(np.atleast_2d(np.asarray(query)))[0]
-        result = np.empty(len(positions), np.float64)
-        for chunk in _chunks(len(positions), self.dim, _CHUNK_NUMBERS):
-            np.vecdot(_unit64(self.take(positions[chunk])), direction, out=result[chunk])
-        return np.clip(result, -1.0, 1.0)
 
     def take(self, positions: Positions) -> Vector:
         """A copy of the rows at `positions`, in their order, shape (m, dim)."""
@@ -143,10 +120,10 @@ class Matrix:
         rows[~in_base] = tail.take(positions[~in_base] - split, axis=0)
         return rows
 
-    def first(self, n: int) -> Matrix:
+    def first(self, n: int) -> Self:
         """Another over the same first n rows, to which others can be appended."""
-        made = Matrix(self.dim, base=self._blocks[0])
-        made._blocks, made._count = self._blocks, n
+        made = copy(self)  # the blocks are shared: what grows is the count of each
+        made._count = n  # noqa: SLF001  it is of this very class
         return made
 
     def blocks(self, n: int) -> tuple[Vector, Vector]:
@@ -156,13 +133,78 @@ class Matrix:
         return base[:split], tail[: n - split]
 
 
+class Matrix(Rows):
+    """Unit-length rows, whose product with a unit-length query is their cosine."""
+
+    def __init__(self, dim: int, *, base: Vector | None = None) -> None:
+        """Nothing, or the rows of `base`, which have unit length."""
+        super().__init__(dim, base=base)
+        self.slack = slack_for(dim)
+        """How far two of its cosines may be off against each other; see `slack_for`."""
+
+    def append(self, rows: npt.ArrayLike) -> None:
+        """Add the rows, divided by their lengths; rows of zeros stay zero.
+
+        Raises:
+            DimensionError: the rows have another length. Nothing was added.
+        """
+        given = np.atleast_2d(np.asarray(rows))
+        _check_dim(given, self.dim)
+        _write_unit(given, self.room_for(len(given)))
+        self.counted(len(given))
+
+    def exact_at(self, query: npt.ArrayLike, positions: Positions) -> Numbers:
+        """The cosine in float64, query and rows divided by their lengths once more.
+
+        A row's value depends on that row and the query alone, so that equal rows tie.
+
+        Args:
+            query: Finite numbers of any size, shape (dim,).
+            positions: Shape (m,).
+
+        Returns:
+            Shape (m,), in [−1, 1]; 0 where the row or the query is all zeros.
+        """
+        direction = _unit64(np.atleast_2d(np.asarray(query)))[0]
+        result = np.zeros(len(positions), np.float64)
+        for chunk in chunks(len(positions), self.dim, _CHUNK_NUMBERS):
+            wide = self.take(positions[chunk]).astype(np.float64)
+            length = np.sqrt(np.vecdot(wide, wide))
+            product = np.vecdot(wide, direction)
+            np.divide(product, length, out=result[chunk], where=length > 0.0)
+        return np.clip(result, -1.0, 1.0, out=result)
+
+
+def _write_unit(rows: npt.NDArray[Any], out: Vector) -> None:
+    """Write the rows divided by their lengths to `out`, both of shape (m, dim)."""
+    for chunk in chunks(len(rows), rows.shape[1], _CHUNK_NUMBERS):
+        out[chunk] = _unit64(rows[chunk])
+
+
+def _unit64(rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """The rows divided by their lengths in float64, shape (m, dim), m small."""
+    wide = rows.astype(np.float64)
+    if rows.dtype != np.float32:  # squares of float32 fit float64 whatever they are
+        largest = np.abs(wide).max(axis=1, initial=0.0, keepdims=True)
+        wide /= np.where(largest == 0.0, 1.0, largest)
+    length = np.sqrt(np.vecdot(wide, wide))[:, np.newaxis]
+    wide /= np.where(length == 0.0, 1.0, length)
+    return wide
+
+
+def chunks(count: int, dim: int, numbers: int) -> Iterator[slice]:
+    """Slices that cover `count` rows, each of about so many numbers."""
+    step = max(1, numbers // max(1, dim))
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
 def _scan(rows: Vector, query: Vector, out: Vector) -> None:
     """The rows' products with the query; a long scan is shared among the processor's cores.
 
     One core reads memory at a third to a half of what two can. `rows @ query` leaves the sharing
     to BLAS: on some processors that is as fast, on others it reads at half of vecdot's bandwidth.
     """
-    shares = min(_cores(), rows.size // SCAN_FLOATS)
+    shares = min(_cores(), rows.size // config.SCAN_FLOATS)
     if shares < 2:
         np.vecdot(rows, query, out=out)
         return
@@ -191,29 +233,6 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _write_unit(rows: npt.NDArray[Any], out: Vector) -> None:
-    """Write the rows divided by their lengths to `out`, both of shape (m, dim)."""
-    for chunk in _chunks(len(rows), rows.shape[1], _CHUNK_NUMBERS):
-        out[chunk] = _unit64(rows[chunk])
-
-
-def _unit64(rows: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """The rows divided by their lengths in float64, shape (m, dim), m small."""
-    wide = rows.astype(np.float64)
-    if rows.dtype != np.float32:  # squares of float32 fit float64 whatever they are
-        largest = np.abs(wide).max(axis=1, initial=0.0, keepdims=True)
-        wide /= np.where(largest == 0.0, 1.0, largest)
-    length = np.sqrt(np.vecdot(wide, wide))[:, np.newaxis]
-    wide /= np.where(length == 0.0, 1.0, length)
-    return wide
-
-
-def _chunks(count: int, dim: int, numbers: int) -> Iterator[slice]:
-    """Slices that cover `count` rows, each of about so many numbers."""
-    step = max(1, numbers // max(1, dim))
-    return (slice(start, start + step) for start in range(0, count, step))
 
 
 def _check_dim(rows: npt.NDArray[Any], dim: int) -> None:

@@ -7,7 +7,9 @@ import numpy as np
 from feather_memory.types import Positions, Vector
 
 _BLOCK = 64
+_FEW = 2_048  # scores that are partitioned as fast as grouped
 _UNIT_ROUNDOFF = 2.0**-24  # of float32
+_LOWEST = np.finfo(np.float32).min
 _FORMULA_ROUNDING = 4e-6  # two scores of ≤ 32 float32 operations on numbers in [0, 1]
 
 
@@ -68,7 +70,7 @@ def _lower_bound(scores: Vector, k: int) -> float:
     if k >= scores.size:
         return -np.inf
     block = min(_BLOCK, scores.size // (4 * k))  # ≥ 4k groups keep the bound close
-    if block < 2:
+    if block < 2 or scores.size <= _FEW:
         return float(np.partition(scores, -k)[-k])
     width = scores.size // block
     # Group j is every width-th position: the maximum then runs along contiguous rows, which is
@@ -79,7 +81,6 @@ def _lower_bound(scores: Vector, k: int) -> float:
 
 def _at_least(bound: float, slack: float) -> np.float32:
     """The smallest finite float32 that is not below `bound − slack`."""
-    lowest = np.finfo(np.float32).min
-    exact = max(bound - slack, float(lowest))  # finite: −inf is never at least this
+    exact = max(bound - slack, float(_LOWEST))  # finite: −inf is never at least this
     near = np.float32(exact)
     return near if float(near) >= exact else np.nextafter(near, np.float32(np.inf))

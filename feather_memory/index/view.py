@@ -13,6 +13,7 @@ from feather_memory.filters.masks import Codes
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.postings import Postings
+from feather_memory.index.sketch import Sketch
 from feather_memory.types import Numbers, Positions, Vector
 
 
@@ -23,6 +24,7 @@ class Lineage:
     codes: dict[Path, Codes] = field(default_factory=dict)
     """The fields that filters have asked for."""
     approximation: Approximation = field(default_factory=Approximation)
+    sketch: Sketch = field(default_factory=Sketch)
 
 
 @dataclass(frozen=True, slots=True)

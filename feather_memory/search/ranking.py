@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import GATHER_SHARE
+from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SKETCH_RIVALS
+from feather_memory.index.sketch import Drawn
 from feather_memory.index.topk import contenders, slack_for
 from feather_memory.index.view import View
 from feather_memory.model import scoring as formula
@@ -21,7 +22,7 @@ _Number = TypeVar("_Number", np.float32, np.float64)
 
 _WORDS_SLACK = slack_for(1)  # where no vectors are compared
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
-_RIVALS = 0.05  # share of all memories up to which looking at them beats a scan
+_SEEDS = 64  # looked at first after a scan of sketches: enough that the best k are nearly all there
 
 
 @dataclass(slots=True)
@@ -34,8 +35,6 @@ class Ranking:
     """Shape (n,)."""
     lexical: Numbers | None = None
     """BM25 of each, ÷ the best among the eligible: shape (n,); None if no text is asked."""
-    _pool: Positions | None = field(default=None, init=False)
-    """The eligible, where they are few; None where all are scanned."""
 
     def __post_init__(self) -> None:
         if self.lexical is not None and (best := self.lexical.max(initial=0.0)) > 0:
@@ -47,20 +46,19 @@ class Ranking:
         Of equal scores the memory written last comes first.
         """
         allowed = int(np.count_nonzero(self.eligible))
-        if not allowed:
-            return []
-        if allowed < GATHER_SHARE * len(self.view.rows):
-            self._pool = np.flatnonzero(self.eligible)
-        elif (near := self._proposed(k)) is not None:
-            return self._ordered(near, k)
-        values = self._single_precision()
-        if self._pool is None and allowed < len(self.view.rows):
-            values[~self.eligible] = -np.inf
-        matrix = self.view.matrix
-        near = contenders(values, k, _WORDS_SLACK if matrix is None else matrix.slack)
-        if self._pool is not None:
-            near = self._pool[near]
-        return self._ordered(near, k)
+        return self._ordered(self._near(k, allowed), k) if allowed else []
+
+    def _near(self, k: int, allowed: int) -> Positions:
+        """Memories among which the k best are, few more than that: by the shortest way."""
+        n, drawn = len(self.view.rows), self.view.lineage.sketch.drawn
+        scanned = 1.0 if drawn is None else drawn.dim / len(drawn.axes)  # of a row's numbers
+        if allowed < GATHER_SHARE * scanned * n:
+            return self._contenders(np.flatnonzero(self.eligible), k)
+        if (near := self._proposed(k)) is not None:
+            return near
+        if drawn is not None and (near := self._sketched(drawn, k, allowed)) is not None:
+            return near
+        return contenders(self._shut_out(self._quick_scores(None), allowed), k, self._slack)
 
     def nearest(self, k: int) -> list[tuple[int, float]]:
         """The k nearest, nearest first, with their cosine in [−1, 1]; 0 for one without a vector.
@@ -73,8 +71,8 @@ class Ranking:
         if not best or best[-1][1] > 0 or query is None or matrix is None:
             return best
         at = np.flatnonzero(self.eligible)
-        near = at[contenders(matrix.similarities_at(query, at), k, matrix.slack)]
-        exact = matrix.exact_at(query.astype(np.float64), near)
+        near = at[contenders(matrix.products_at(query, at), k, matrix.slack)]
+        exact = matrix.exact_at(query, near)
         order = np.lexsort((-near, -exact))[:k]
         return [(int(near[rank]), float(exact[rank])) for rank in order]
 
@@ -86,51 +84,90 @@ class Ranking:
     def _proposed(self, k: int) -> Positions | None:
         """Memories among which the k best are, by way of the approximate index; None without it.
 
-        Every memory's recency, importance and words are known, so each has a best possible
-        score, given that it is no nearer than the worst candidate. Those whose best could still
-        enter are looked at too; if they are many, more candidates lower the bound.
+        No memory it has not proposed should be nearer than the worst candidate, and if many could
+        be among the best although they are as far as that, more candidates lower the bound.
         """
-        asked, view, matrix = self.question, self.view, self.view.matrix
+        asked, view = self.question, self.view
         near = view.lineage.approximation
-        if asked.vector is None or matrix is None or near.index is None:
+        if asked.vector is None or near.index is None:
             return None
         for m in _CANDIDATES:
             found = near.near(asked.vector, max(m, 4 * k), len(view.rows))
             if found is None:
                 return None
             positions, floor = found
+            possible = self._shut_out(self._ceiling(min(1.0, max(0.0, floor))))
             positions = positions[self.eligible[positions]]
-            if len(positions) < k:
-                continue
-            seen = np.sort(self._quick_scores(positions))
-            least = seen[-k] - matrix.slack
-            possible = formula.ceiling(
-                min(1.0, max(0.0, floor)), *self._known(None), asked.scoring, asked.dense_weight
-            )
-            possible[~self.eligible] = -np.inf
-            possible[positions] = -np.inf
-            rivals = np.flatnonzero(possible >= least)
-            if len(rivals) <= _RIVALS * len(view.rows):
-                return self._best_of(np.concatenate([positions, rivals]), k)
+            certain = self._certified(positions, possible, k, HNSW_RIVALS, self._slack)
+            if certain is not None:
+                return certain
         return None
 
-    def _best_of(self, positions: Positions, k: int) -> Positions:
-        matrix = self.view.matrix
-        slack = _WORDS_SLACK if matrix is None else matrix.slack
-        return positions[contenders(self._quick_scores(positions), k, slack)]
+    def _sketched(self, drawn: Drawn, k: int, allowed: int) -> Positions | None:
+        """Memories among which the k best are, by way of the sketches of their vectors.
 
-    def _quick_scores(self, positions: Positions) -> Vector:
-        self._pool = positions
-        values = self._single_precision()
-        self._pool = None
+        None where no vector is asked, and where sketches leave too many memories in question.
+        """
+        asked, n = self.question, len(self.view.rows)
+        seeds = max(_SEEDS, 4 * k)
+        if asked.vector is None or seeds > SKETCH_RIVALS * n:
+            return None
+        bounds = drawn.bounds(asked.vector, n)
+        possible = self._shut_out(self._ceiling(formula.similarity_of(bounds, out=bounds)), allowed)
+        promising = contenders(possible, seeds)[:seeds]  # of equals, any will do
+        return self._certified(promising, possible, k, SKETCH_RIVALS, self._slack + drawn.slack)
+
+    def _certified(
+        self, seen: Positions, possible: Vector, k: int, most: float, slack: float
+    ) -> Positions | None:
+        """Memories among which the k best are for certain; None where that is to look at many.
+
+        Every memory's recency, importance and words are known, so each has a best possible score,
+        given a bound on its similarity. The k best of those seen are k scores that the best k do
+        not fall below; whatever could reach them is looked at, too.
+
+        Args:
+            seen: Eligible memories.
+            possible: No unseen memory has a higher score, shape (n,). Written to.
+            k: How many are wanted.
+            most: Share of all memories up to which looking at them pays.
+            slack: How far rounding may have set scores and bounds apart.
+        """
+        if len(seen) < k:
+            return None
+        least = np.partition(self._quick_scores(seen), -k)[-k] - slack
+        possible[seen] = -np.inf
+        rivals = np.flatnonzero(possible >= least)
+        if len(rivals) > most * len(possible):
+            return None
+        return self._contenders(np.concatenate([seen, rivals]), k)
+
+    def _contenders(self, pool: Positions, k: int) -> Positions:
+        """Those of the pool that the k best of it are among."""
+        return pool[contenders(self._quick_scores(pool), k, self._slack)]
+
+    def _shut_out(self, values: Vector, allowed: int = 0) -> Vector:
+        """The values, in place, with −inf for what may not be returned, unless all may."""
+        if allowed < len(values):
+            np.copyto(values, -np.inf, where=~self.eligible)
         return values
 
-    def _single_precision(self) -> Vector:
+    @property
+    def _slack(self) -> float:
+        """How far two of the quick scores may be off against each other."""
+        return _WORDS_SLACK if self.view.matrix is None else self.view.matrix.slack
+
+    def _quick_scores(self, pool: Positions | None) -> Vector:
         """The formula over the pool, or over all, in float32: good enough to find contenders."""
         asked = self.question
         return formula.rank_scores(
-            self._similarities(), *self._known(self._pool), asked.scoring, asked.dense_weight
+            self._similarities(pool), *self._known(pool), asked.scoring, asked.dense_weight
         )
+
+    def _ceiling(self, similarity: Vector | float) -> Vector:
+        """What no memory's score exceeds, given what its similarity does not exceed."""
+        asked = self.question
+        return formula.ceiling(similarity, *self._known(None), asked.scoring, asked.dense_weight)
 
     def _known(self, pool: Positions | None) -> tuple[Vector | None, Vector, Vector, Vector]:
         """Words, age, stretch and importance: what ranks a memory besides its similarity."""
@@ -145,15 +182,15 @@ class Ranking:
             _at(view.importance, pool),
         )
 
-    def _similarities(self) -> Vector | None:
+    def _similarities(self, pool: Positions | None) -> Vector | None:
         query, matrix = self.question.vector, self.view.matrix
         if query is None or matrix is None:
             return None
-        if self._pool is not None:
-            cosine = matrix.similarities_at(query, self._pool)
+        if pool is not None:
+            cosine = matrix.products_at(query, pool)
         else:
-            cosine = matrix.similarities(query, len(self.view.rows))
-        return np.asarray(formula.similarity_of(cosine, out=cosine), np.float32)
+            cosine = matrix.products(query, len(self.view.rows))
+        return formula.similarity_of(cosine, out=cosine)
 
     def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
         """The scores of these memories, in double precision, in this order."""
@@ -166,15 +203,13 @@ class Ranking:
         """`formula.rows` of them, in double precision: shape (m, 5), the score first."""
         view, asked = self.view, self.question
         at = np.asarray(positions, np.intp)
-        similarity, lexical = np.zeros(len(at)), np.zeros(len(at))
-        if asked.vector is not None and view.matrix is not None:
-            exact = view.matrix.exact_at(asked.vector.astype(np.float64), at)
-            similarity = formula.similarity_of(exact)
-        if self.lexical is not None:
-            lexical = self.lexical[at]
+        if asked.vector is None or view.matrix is None:
+            similarity = np.zeros(len(at))
+        else:
+            similarity = np.maximum(view.matrix.exact_at(asked.vector, at), 0.0)
         return formula.rows(
             similarity,
-            lexical,
+            np.zeros(len(at)) if self.lexical is None else self.lexical[at],
             np.maximum(asked.now - view.columns["valid_from"][at], 0.0),
             view.columns["recalls"][at],
             view.columns["importance"][at],
