@@ -593,3 +593,33 @@ def test_reembed_makes_all_vectors_with_another_model(call, path, monkeypatch, t
     with Store.open(path, embedder_name="mine") as store:
         assert store.stats().dimension == 16
         assert store.check() == []
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_import_says_before_it_writes_that_lines_have_no_time_and_which_fields_they_have(
+    call, tmp_path, kind
+):
+    file, path = tmp_path / f"chat.{kind}", tmp_path / "a.feather"
+    rows = [{"text": f"tea {n}", "sent_at": "2024-01-01", "who": "Ada"} for n in range(3)]
+    if kind == "csv":
+        lines = ["text,sent_at,who", *(",".join(row.values()) for row in rows)]
+    else:
+        lines = [json.dumps(row) for row in rows]
+    file.write_text("\n".join(lines))
+
+    done = call("import", file, "--store", path)
+    assert done.stderr.count("'sent_at'") == 1
+    assert "dated now" in done.stderr
+    assert "3 lines remembered" in done.stdout
+
+    told = call("import", file, "--store", tmp_path / "b.feather", "--time-field", "sent_at")
+    assert "dated now" not in told.stderr
+    with Store.open(tmp_path / "b.feather") as store:
+        assert {memory.valid_from.year for memory in store.iterate()} == {2024}
+        assert store.check() == []
+
+
+def test_import_says_nothing_of_time_where_our_own_export_is_read(call, path, tmp_path):
+    call("export", path, "--out", tmp_path / "all.jsonl")
+
+    assert call("import", tmp_path / "all.jsonl", "--store", tmp_path / "b.feather").stderr == ""

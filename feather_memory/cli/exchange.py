@@ -90,10 +90,27 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     embed = embedder_named(embedder)
     with _opened(file) as stream, _stores(store, folder, tenant, embed) as store_of:
         intake = Intake(store_of)
-        for item in chatlog.read(stream, fields, is_csv=is_csv):
+        for item in _noticed(chatlog.read(stream, fields, is_csv=is_csv), fields):
             intake.take(item)
         intake.finish()
     _report(intake, all_refused=all_refused)
+
+
+def _noticed(
+    items: Iterator[chatlog.Entry | chatlog.Refused], fields: chatlog.Fields
+) -> Iterator[chatlog.Entry | chatlog.Refused]:
+    """The items; before the first without a time, and once, that it will be dated now."""
+    is_told = False
+    for item in items:
+        if not is_told and isinstance(item, chatlog.Entry) and "valid_from" not in item.record:
+            is_told = True
+            name = fields.sources()["time"]
+            typer.echo(
+                f"Line {item.line} has no time in {name!r}: what has none is dated now. Its fields "
+                f"are {plain(', '.join(map(repr, item.names)))}; --time-field NAME says which has.",
+                err=True,
+            )
+        yield item
 
 
 def _is_csv(file: Path) -> bool:

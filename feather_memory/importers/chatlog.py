@@ -77,6 +77,8 @@ class Entry:
     """The value of the field that tells stores apart."""
     links: tuple[Link, ...] = ()
     """The edges that start at it; only a line of our own export names them."""
+    names: tuple[str, ...] = ()
+    """The fields that the line has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +278,7 @@ def _chat(line: int, row: _Row, fields: Fields) -> Entry:
     record = _filled(_ChatLine.model_validate(parts))
     if "time" in record:
         record["valid_from"] = record.pop("time")
-    return Entry(line=line, record=record, group=_group(row, fields))
+    return Entry(line=line, record=record, group=_group(row, fields), names=tuple(row))
 
 
 def _exported(line: int, row: _Row, fields: Fields) -> Entry:
@@ -286,7 +288,7 @@ def _exported(line: int, row: _Row, fields: Fields) -> Entry:
         )
     record = _filled(_ExportLine.model_validate(row))
     links = record.pop("links", ())
-    return Entry(line=line, record=record, group=_group(row, fields), links=links)
+    return Entry(line=line, record=record, group=_group(row, fields), links=links, names=tuple(row))
 
 
 def _filled(checked: _Line) -> dict[str, Any]:
