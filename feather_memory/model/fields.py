@@ -10,14 +10,13 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from feather_memory import checks
 from feather_memory.checks import label, seconds, unit_interval, when
-from feather_memory.model.memory import Memory
+from feather_memory.model.memory import Memory, unread
 from feather_memory.types import Seconds
 
 Kind = Literal["text", "real", "time", "integer", "json", "vector"]
@@ -100,6 +99,11 @@ class Record:
     row: int = dataclasses.field(default=0, compare=False)
     """Which row it has; given by the truth."""
 
+    def read(self, name: str) -> Any:
+        """The field of a Memory by that name, decoded."""
+        kept, decode = getattr(self, name), _DECODERS.get(name)
+        return kept if decode is None or kept is None else decode(kept)
+
 
 FIELDS: Final[Mapping[str, Field]] = {
     each.name: each.metadata["field"]
@@ -146,11 +150,9 @@ _DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     "json": _metadata,
     "vector": lambda blob: np.frombuffer(blob, np.dtype("<f4")),
 }
-_SHOWN: Final = tuple(each.name for each in dataclasses.fields(Memory) if each.name in FIELDS)
-_KEPT: Final = attrgetter(*_SHOWN)
-_ENCODED: Final = tuple(
-    (name, _DECODED[FIELDS[name].kind]) for name in _SHOWN if FIELDS[name].kind in _DECODED
-)
+_DECODERS: Final = {
+    name: _DECODED[field.kind] for name, field in FIELDS.items() if field.kind in _DECODED
+}
 
 
 def memories_of(
@@ -158,19 +160,14 @@ def memories_of(
     supersedes: Mapping[str, tuple[str, ...]],
     superseded_by: Mapping[str, tuple[str, ...]],
 ) -> list[Memory]:
-    """The records as callers see them.
+    """The records as callers see them: they are the memories' own from now on.
 
     Args:
         records: In any order, which is kept.
         supersedes: By id, what each replaced.
         superseded_by: By id, what replaced it.
     """
-    made = []
-    for record in records:
-        said = dict(zip(_SHOWN, _KEPT(record), strict=True))
-        for name, decode in _ENCODED:
-            if (kept := said[name]) is not None:
-                said[name] = decode(kept)
-        new, old = supersedes.get(record.id, ()), superseded_by.get(record.id, ())
-        made.append(Memory(**said, supersedes=new, superseded_by=old))
-    return made
+    return [
+        unread(record, supersedes.get(record.id, ()), superseded_by.get(record.id, ()))
+        for record in records
+    ]

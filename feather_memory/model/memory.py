@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from feather_memory.types import Vector
 
@@ -46,11 +46,25 @@ class SignalKind(StrEnum):
     USED = "used"
 
 
+class Kept(Protocol):
+    """What a store keeps of a memory. It does not change."""
+
+    def read(self, name: str) -> Any:
+        """The field of a Memory by that name, decoded."""
+
+
+class _Unread:
+    """Where a Memory that a store shows has what its fields are read from."""
+
+    __slots__ = ("_kept",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class Memory(_Unread):
     """One remembered text with its vector, metadata, times and importance.
 
     A value: changing it changes nothing in the store. Times are timezone-aware and in UTC.
+    What a store shows holds all of itself, but decodes a field only when it is first read.
     """
 
     id: str
@@ -81,10 +95,35 @@ class Memory:
     vector: Vector | None = field(default=None, repr=False, compare=False)
     """As it was given, shape (dim,), read-only; None for a memory that is lexical only."""
 
+    if not TYPE_CHECKING:  # no attribute but the fields
+
+        def __getattr__(self, name: str) -> Any:
+            """Read a field of what is kept; asked for only while the field's own place is empty."""
+            if name not in _FIELDS:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            value = self._kept.read(name)
+            _write(self, name, value)
+            return value
+
     def _repr_html_(self) -> str:
         from feather_memory import display  # only where something is drawn
 
         return display.table(["field", "value"], [[k, str(v)] for k, v in _described(self)])
+
+
+_FIELDS: Final = frozenset(each.name for each in fields(Memory))
+_write: Final = object.__setattr__
+
+
+def unread(
+    kept: Kept, supersedes: tuple[str, ...] = (), superseded_by: tuple[str, ...] = ()
+) -> Memory:
+    """A memory whose other fields are read from what is kept, once somebody asks for them."""
+    memory = object.__new__(Memory)
+    _write(memory, "_kept", kept)
+    _write(memory, "supersedes", supersedes)
+    _write(memory, "superseded_by", superseded_by)
+    return memory
 
 
 def _described(memory: Memory) -> Iterator[tuple[str, object]]:
