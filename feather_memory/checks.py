@@ -156,6 +156,15 @@ def exact_json(value: object, name: str) -> str:
     return kept
 
 
+Check = Callable[[Any, str], Any]
+"""(value, name) → the value as it is kept. It raises a ParameterError for any other."""
+
+
+def or_none(check: Check) -> Check:
+    """The same check, which lets None through."""
+    return lambda value, name: None if value is None else check(value, name)
+
+
 def number(value: object, name: str, least: float, most: float = math.inf) -> float:
     """A number in [least, most]; a bool is none."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
@@ -265,6 +274,11 @@ def vector(value: object, name: str = "vector") -> Vector:
         at = int(np.flatnonzero(~np.isfinite(copied))[0])
         raise InvalidVectorError(f"{name} must be finite in float32, got {given[at]} at {at}")
     return copied
+
+
+def vector_bytes(value: object, name: str) -> bytes:
+    """One vector as it is kept: little-endian float32."""
+    return vector(value, name).astype("<f4", copy=False).tobytes()
 
 
 def stable_id(*said: str | int | None, size: int = 12) -> str:

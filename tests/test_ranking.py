@@ -383,6 +383,34 @@ def test_why_not_of_a_tie_that_just_missed_says_it_is_not_returned(store):
         assert store.why_not("words", id_, k=2).is_returned == (id_ in returned)
 
 
+@pytest.mark.parametrize("share", [1, 5])
+def test_why_not_counts_as_sorting_all_does_whatever_ties(path, clock, share):
+    """Of 60 memories only seven differ: places are told apart by when they were written.
+
+    Once among all, once where few may be returned and only those are looked at.
+    """
+    random = np.random.default_rng(3)
+    vectors = random.standard_normal((7, 8)).astype(np.float32)
+    vectors[1] = np.nextafter(vectors[0], 2)  # within what rounding hides
+    with Store.open(path, clock=clock) as store:
+        store.add_many(
+            {"text": "tea", "id": f"m{n}", "vector": vectors[n % 7], "metadata": {"n": n % share}}
+            for n in range(60)
+        )
+        asked = {"vector": vectors[0], "where": F("n") == 0}
+        ranked = [hit.memory.id for hit in store.search(k=60, **asked)]
+        scores = [hit.score for hit in store.search(k=60, **asked)]
+
+        assert len(ranked) == 60 // share
+        for place, id_ in enumerate(ranked):
+            verdict = store.why_not(None, id_, k=5, **asked)
+            assert (verdict.rank, verdict.score) == (place + 1, scores[place])
+            assert verdict.margin == scores[place].value - scores[4].value
+        last = store.why_not(None, ranked[-1], k=1_000, **asked)
+        assert (last.margin, last.is_returned) == (0.0, True)
+        assert store.check() == []
+
+
 def test_why_not_of_a_stranger_says_so(store):
     assert store.why_not("words", "nobody").gate == "unknown"
 

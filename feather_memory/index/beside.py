@@ -18,13 +18,17 @@ from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix, Rows
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Drawn, Sketch
+from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.view import View
+from feather_memory.model.fields import COLUMNS
 from feather_memory.truth import atomic
 from feather_memory.truth.state import State
 from feather_memory.types import Positions, Vector
 
 _log = logging.getLogger("feather_memory")
 _BLOCK = 4_096  # rows written at once
+_SUPERSEDED = "superseded.{}"
+_ENDS = tuple(Supersessions.none().arrays())
 
 
 def vectors_path(path: Path) -> Path:
@@ -52,6 +56,8 @@ def read(path: Path, state: State) -> mapped.Snapshot | None:
     postings = Postings.over(found.large)
     if postings is None or len(postings.lengths) != len(rows):
         return None
+    if not {*COLUMNS, *map(_SUPERSEDED.format, _ENDS)} <= found.columns.keys():
+        return None  # an earlier release wrote it
     return found if vectors.shape == (len(rows), state.dimension) else None
 
 
@@ -69,6 +75,11 @@ def sketch_of(found: mapped.Snapshot) -> Sketch:
     if rows.dtype != np.float32:
         return Sketch()
     return Sketch(Drawn(axes, Rows(rows.shape[1], base=rows)), int(judged[0]))
+
+
+def supersessions_in(found: mapped.Snapshot) -> Supersessions:
+    """Those among the memories of a mapped file."""
+    return Supersessions.of(*(found.columns[_SUPERSEDED.format(name)] for name in _ENDS))
 
 
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
@@ -118,6 +129,8 @@ def write(path: Path, view: View, mark: str) -> None:
     if (drawn := sketch.drawn) is not None:
         kept["sketch_axes"] = drawn.axes
         large["sketch"] = _blocks(drawn.rows, live)
+    superseded = view.supersessions.among(live, len(view)).arrays()
+    kept.update((_SUPERSEDED.format(name), values) for name, values in superseded.items())
     mapped.write(
         path,
         store_id=mark,

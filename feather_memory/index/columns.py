@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -21,14 +22,16 @@ from feather_memory.filters.values import MISSING
 from feather_memory.index import beside
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.postings import Postings
-from feather_memory.index.view import Lineage, View
-from feather_memory.model.fields import NUMBERS
+from feather_memory.index.supersessions import Supersessions
+from feather_memory.index.view import Lineage, View, positions_in
+from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.scoring import stretch
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.state import DamagedRowError, State
-from feather_memory.types import Mask, Numbers, Positions, Vector
+from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
 
 _SOME = 64
+_RECORD_BYTES = 800  # of a record with short labels, and its place in a dict
 
 
 class _Growing:
@@ -59,6 +62,63 @@ class _Growing:
         return self._block[: self._length]
 
 
+class Recent:
+    """Records that were read last, by row, of one generation; as many as fit into some bytes.
+
+    The content of a row never changes. What else of it does, a sync drops with it, and what is
+    forgotten as well: nothing of that stays in reach.
+    """
+
+    def __init__(self, generation: int) -> None:
+        self._generation = generation
+        self._lock = threading.Lock()
+        self._held: dict[int, Record] = {}  # the one asked for last comes last
+        self._bytes = 0
+
+    def held(self, rows: Iterable[int], generation: int) -> dict[int, Record]:
+        """Those of the rows that are here, by row; none for another generation."""
+        found: dict[int, Record] = {}
+        with self._lock:
+            if generation != self._generation:
+                return found
+            held = self._held
+            for row in rows:
+                if (record := held.pop(row, None)) is not None:
+                    held[row] = found[row] = record
+        return found
+
+    def keep(self, records: Iterable[Record], generation: int) -> None:
+        """Hold records that were read at that generation, and drop what was not asked for longest.
+
+        They are not to be changed any more.
+        """
+        with self._lock:
+            if generation != self._generation:
+                return
+            for record in records:
+                if record.row not in self._held:
+                    self._held[record.row] = record
+                    self._bytes += _bytes_of(record)
+            while self._bytes > config.RECENT_BYTES:
+                self._drop(next(iter(self._held)))
+
+    def advance(self, generation: int, stale: Iterable[int]) -> None:
+        """Be of another generation, at which these rows are gone or no longer as they were."""
+        with self._lock:
+            self._generation = generation
+            for row in stale:
+                if row in self._held:
+                    self._drop(row)
+
+    def _drop(self, row: int) -> None:
+        self._bytes -= _bytes_of(self._held.pop(row))
+
+
+def _bytes_of(record: Record) -> int:
+    """What a record takes in memory: what can be long of it, and the rest with its place here."""
+    return _RECORD_BYTES + sum(map(sys.getsizeof, (record.text, record.metadata, record.vector)))
+
+
 class Columns:
     """The current View of a truth, and the fields that filters have asked for.
 
@@ -69,13 +129,11 @@ class Columns:
         """Those of the truth at `path`, beside which the mapped file lies."""
         self._path = path
         self._lock = threading.Lock()
-        self._view: View | None = None
-        _watch_forks(self)
-
-    @property
-    def view(self) -> View | None:
+        self.view: View | None = None
         """The latest View; None while nothing is loaded."""
-        return self._view
+        self.recent = Recent(0)
+        """The records that were read last."""
+        _watch_forks(self)
 
     def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)
@@ -85,7 +143,8 @@ class Columns:
         self._importance = _Growing(view.importance)
         self._words = view.words
         self._lengths = _Growing(view.words.lengths)
-        self._view = view
+        self.recent = Recent(view.generation)
+        self.view = view
         return view
 
     def sync(self, transaction: ReadTransaction) -> View:
@@ -95,11 +154,11 @@ class Columns:
         to the present.
         """
         while True:
-            state, view = transaction.state, self._view
+            state, view = transaction.state, self.view
             if view is not None and view.generation == state.generation:
                 return view
             with self._lock:
-                view = self._view
+                view = self.view
                 if view is None or view.remade != state.remade:
                     view = self._start(_loaded(self._path, state))
                 if view.generation < state.generation:
@@ -114,16 +173,16 @@ class Columns:
         Before any thread of the child uses it.
         """
         self._lock = threading.Lock()
-        if (view := self._view) is not None:
+        if (view := self.view) is not None:
             matrix = None if view.matrix is None else view.matrix.first(len(view))
             sketch = view.lineage.sketch.first(len(view))
             self._start(replace(view, matrix=matrix, lineage=Lineage(sketch=sketch)))
 
     def _advanced(self, transaction: ReadTransaction, view: View, state: State) -> View:
         try:
-            view = self._view = self._advance(transaction, view, state)
+            view = self.view = self._advance(transaction, view, state)
         except BaseException:
-            self._view = None  # half an advance must not be built upon
+            self.view, self.recent = None, Recent(0)  # half an advance must not be built upon
             view.lineage.approximation.stop()
             raise
         matrix, n, drawn = view.matrix, len(view.rows), view.lineage.sketch.drawn
@@ -136,11 +195,13 @@ class Columns:
     def _advance(self, transaction: ReadTransaction, view: View, state: State) -> View:
         next_row = int(view.rows[-1]) + 1 if len(view.rows) else 0
         changes = transaction.memories.changes(since=view.generation, next_row=next_row)
+        touched = [row for row, *_ in changes.touched]
         matrix = self._appended(view, changes.appended, state.dimension)
         if changes.touched:
             self._touch(view, changes.touched)
         if changes.gone:
             self._bury(changes.gone)
+        self.recent.advance(state.generation, [*changes.gone, *touched])
         rows = self._rows.whole()
         if matrix is not None and len(rows) >= config.SKETCH_ROWS:
             view.lineage.sketch.follow(matrix, len(rows))
@@ -156,8 +217,23 @@ class Columns:
             model=state.embedder,
             remade=state.remade,
             matrix=matrix,
+            supersessions=self._superseded(view, [*changes.gone, *touched], changes.superseded),
             lineage=view.lineage,
         )
+
+    def _superseded(
+        self,
+        view: View,
+        stale: Sequence[int],
+        superseded: Sequence[tuple[int, int | None, Seconds, Seconds]],
+    ) -> Supersessions:
+        """The View's supersessions without those of stale rows, and with those told anew."""
+        left = view.supersessions
+        if stale and left.old.size:
+            left = left.without(view.positions(stale))
+        if superseded:
+            left = left.joined(Supersessions.told(self._rows.whole(), superseded))
+        return left
 
     def _appended(
         self, view: View, appended: list[tuple[Any, ...]], dimension: int | None
@@ -176,7 +252,7 @@ class Columns:
                 raise DamagedRowError(f"a vector has not {dimension} numbers")
             matrix.append(np.frombuffer(blob, np.dtype("<f4")).reshape(-1, dimension))
         self._rows.append(np.array(rows, np.int64))
-        columns = dict(zip(NUMBERS, (np.array(n, np.float64) for n in numbers), strict=True))
+        columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].append(values)
         until, stretched, importance = _derived(columns)
@@ -189,7 +265,7 @@ class Columns:
     def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:
         rows, *numbers = zip(*touched, strict=True)
         at = np.searchsorted(view.rows, np.array(rows, np.int64))
-        columns = dict(zip(NUMBERS, (np.array(n, np.float64) for n in numbers), strict=True))
+        columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].changed(at, values)
         until, stretched, importance = _derived(columns)
@@ -198,20 +274,17 @@ class Columns:
         self._importance.changed(at, importance)
 
     def _bury(self, gone: list[int]) -> None:
-        rows, wanted = self._rows.whole(), np.array(gone, np.int64)
-        at = np.searchsorted(rows, wanted)
-        at, wanted = at[at < len(rows)], wanted[at < len(rows)]
-        self._until.changed(at[rows[at] == wanted], -np.inf)
+        self._until.changed(positions_in(self._rows.whole(), gone), -np.inf)
 
-    def mask(self, transaction: ReadTransaction, view: View, where: Filter) -> Mask:
+    def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
-        return mask_of(where, view.columns, lambda path: self._coded(transaction, view, path))
+        return mask_of(where, view.columns, lambda path: self._coded(begin, view, path))
 
-    def _coded(self, transaction: ReadTransaction, view: View, path: Path) -> Codes:
+    def _coded(self, begin: Callable[[], ReadTransaction], view: View, path: Path) -> Codes:
         with self._lock:
             codes = view.lineage.codes.setdefault(path, Codes())
             if len(codes.codes) < len(view):
-                _catch_up(codes, transaction, view, path)
+                _catch_up(codes, begin(), view, path)
             return replace(codes, codes=codes.codes[: len(view)])
 
     # Beside the truth
@@ -220,7 +293,7 @@ class Columns:
         """Give back memory; before that, write the mapped file if it is stale."""
         try:
             if not truth.is_resting:
-                if (view := self._view) is not None:
+                if (view := self.view) is not None:
                     view.lineage.approximation.stop()
                 self.save(truth)
         finally:
@@ -229,7 +302,8 @@ class Columns:
     def unload(self) -> None:
         """Drop the arrays. They are loaded again when somebody asks."""
         with self._lock:  # an advance under way would put the View back
-            view, self._view = self._view, None
+            view, self.view = self.view, None
+            self.recent = Recent(0)
         if view is not None:
             view.lineage.approximation.stop()
 
@@ -291,9 +365,9 @@ def _loaded(path: FilePath, state: State) -> View:
     """The View of the mapped file if it belongs to this history; else that of an empty store."""
     found = None if state.snapshot is None else beside.read(path, state)
     if found is None:
-        return _view(0, np.empty(0, np.int64), dict.fromkeys(NUMBERS, np.empty(0)), state)
+        return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
     rows = found.columns["rows"]
-    numbers = {name: found.columns[name] for name in NUMBERS}
+    numbers = {name: found.columns[name] for name in COLUMNS}
     view = _view(found.generation, rows, numbers, state)
     matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
     words = Postings.over(found.large) or view.words
@@ -302,7 +376,8 @@ def _loaded(path: FilePath, state: State) -> View:
     if len(rows) * (matrix.dim if drawn is None else drawn.dim) >= config.HNSW_FLOATS:
         near = beside.read_approximation(path, state, matrix, len(rows))
         lineage = replace(lineage, approximation=near)
-    return replace(view, words=words, matrix=matrix, lineage=lineage)
+    superseded = beside.supersessions_in(found)
+    return replace(view, words=words, matrix=matrix, supersessions=superseded, lineage=lineage)
 
 
 def _view(
@@ -322,6 +397,7 @@ def _view(
         model=state.embedder,
         remade=state.remade,
         matrix=None,
+        supersessions=Supersessions.none(),
         lineage=Lineage(),
     )
 

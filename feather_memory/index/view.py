@@ -14,6 +14,7 @@ from feather_memory.index.approximate import Approximation
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Sketch
+from feather_memory.index.supersessions import Supersessions
 from feather_memory.types import Numbers, Positions, Vector
 
 
@@ -25,6 +26,17 @@ class Lineage:
     """The fields that filters have asked for."""
     approximation: Approximation = field(default_factory=Approximation)
     sketch: Sketch = field(default_factory=Sketch)
+
+
+def positions_in(
+    rows: npt.NDArray[np.int64], wanted: Sequence[int] | npt.NDArray[np.int64]
+) -> Positions:
+    """Where the wanted rows stand among ascending ones; those that are not there are left out."""
+    asked = np.asarray(wanted, np.int64)
+    if not len(rows):
+        return np.empty(0, np.intp)
+    found = np.minimum(np.searchsorted(rows, asked), len(rows) - 1)
+    return np.asarray(found[rows[found] == asked], np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,7 @@ class View:
     """How often all words or vectors had been made anew."""
     matrix: Matrix | None
     """None while no memory has a vector."""
+    supersessions: Supersessions
     lineage: Lineage
 
     def __len__(self) -> int:
@@ -59,8 +72,4 @@ class View:
 
     def positions(self, rows: Sequence[int] | npt.NDArray[np.int64]) -> Positions:
         """Where these rows stand; those the View does not have are left out."""
-        wanted = np.asarray(rows, np.int64)
-        if not len(self.rows):
-            return np.empty(0, np.intp)
-        found = np.minimum(np.searchsorted(self.rows, wanted), len(self.rows) - 1)
-        return np.asarray(found[self.rows[found] == wanted], np.intp)
+        return positions_in(self.rows, rows)

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
 
 from feather_memory import checks
-from feather_memory.checks import label, seconds, unit_interval, when
-from feather_memory.model.memory import Memory, unread
+from feather_memory.checks import (
+    Check,
+    label,
+    or_none,
+    seconds,
+    unit_interval,
+    vector_bytes,
+    when,
+)
 from feather_memory.types import Seconds
 
 Kind = Literal["text", "real", "time", "integer", "json", "vector"]
-Check = Callable[[Any, str], Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,16 +60,8 @@ def _kept(
     return dataclasses.field(default=default, metadata={"field": declared})
 
 
-def _or_none(check: Check) -> Check:
-    return lambda value, name: None if value is None else check(value, name)
-
-
 def _label(given: str) -> Any:
-    return _kept("text", given=given, check=_or_none(label), default=None, is_content=True)
-
-
-def _bytes(value: Any, name: str) -> bytes:
-    return checks.vector(value, name).astype("<f4", copy=False).tobytes()
+    return _kept("text", given=given, check=or_none(label), default=None, is_content=True)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +76,7 @@ class Record:
     session: str | None = _label("session")
     actor: str | None = _label("actor")
     role: str | None = _label("role")
-    prior: float = _kept("real", given="importance", check=_or_none(unit_interval),
+    prior: float = _kept("real", given="importance", check=or_none(unit_interval),
                          is_filtered=False)  # fmt: skip
     """Importance as the caller gave it."""
     importance: float = _kept("real")
@@ -85,24 +84,19 @@ class Record:
     recalls: int = _kept("integer", default=0)
     created_at: Seconds = _kept("time")
     updated_at: Seconds = _kept("time")
-    valid_from: Seconds = _kept("time", given="valid_from", check=_or_none(seconds))
-    stated_to: Seconds | None = _kept("time", given="valid_to", check=_or_none(seconds),
+    valid_from: Seconds = _kept("time", given="valid_from", check=or_none(seconds))
+    stated_to: Seconds | None = _kept("time", given="valid_to", check=or_none(seconds),
                                       default=None, is_filtered=False)  # fmt: skip
     """The end of validity as the caller gave it."""
     valid_to: Seconds | None = _kept("time", default=None)
     """The earliest of `stated_to` and the supersessions."""
-    expires_at: Seconds | None = _kept("time", given="expires_at", check=_or_none(seconds),
+    expires_at: Seconds | None = _kept("time", given="expires_at", check=or_none(seconds),
                                        default=None)  # fmt: skip
-    vector: bytes | None = _kept("vector", given="vector", check=_or_none(_bytes), default=None,
-                                 is_content=True, is_filtered=False)  # fmt: skip
+    vector: bytes | None = _kept("vector", given="vector", check=or_none(vector_bytes),
+                                 default=None, is_content=True, is_filtered=False)  # fmt: skip
     """Little-endian float32, as given."""
     row: int = dataclasses.field(default=0, compare=False)
     """Which row it has; given by the truth."""
-
-    def read(self, name: str) -> Any:
-        """The field of a Memory by that name, decoded."""
-        kept, decode = getattr(self, name), _DECODERS.get(name)
-        return kept if decode is None or kept is None else decode(kept)
 
 
 FIELDS: Final[Mapping[str, Field]] = {
@@ -120,10 +114,12 @@ GIVEN: Final[Mapping[str, str]] = {
 FILTERED: Final = tuple(name for name, field in FIELDS.items() if field.is_filtered)
 """The fields of the memory itself that a filter may name."""
 
-NUMBERS: Final = tuple(
-    name for name in FILTERED if FIELDS[name].kind in {"time", "real", "integer"}
+COLUMNS: Final = (
+    *(name for name in FILTERED if FIELDS[name].kind in {"time", "real", "integer"}),
+    "stated_to",
 )
-"""Those of them that are numbers: what the arrays of a View hold of each memory."""
+"""The numbers that the arrays of a View hold of each memory: those that a filter may name, and the
+end as it was stated, without which nobody can tell what was known before it was superseded."""
 
 CONTENT: Final = tuple(name for name, field in FIELDS.items() if field.is_content)
 """What a search reads of a memory."""
@@ -140,34 +136,13 @@ def filtered_of(record: Record) -> dict[str, Any]:
     return {**said, "metadata": json.loads(record.metadata)}
 
 
-def _metadata(text: str) -> dict[str, Any]:
-    decoded: dict[str, Any] = {} if text == "{}" else json.loads(text)
-    return decoded
-
-
 _DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     "time": when,
-    "json": _metadata,
-    "vector": lambda blob: np.frombuffer(blob, np.dtype("<f4")),
+    "json": json.loads,
+    "vector": partial(np.frombuffer, dtype=np.dtype("<f4")),
 }
-_DECODERS: Final = {
+
+DECODERS: Final = {
     name: _DECODED[field.kind] for name, field in FIELDS.items() if field.kind in _DECODED
 }
-
-
-def memories_of(
-    records: Iterable[Record],
-    supersedes: Mapping[str, tuple[str, ...]],
-    superseded_by: Mapping[str, tuple[str, ...]],
-) -> list[Memory]:
-    """The records as callers see them: they are the memories' own from now on.
-
-    Args:
-        records: In any order, which is kept.
-        supersedes: By id, what each replaced.
-        superseded_by: By id, what replaced it.
-    """
-    return [
-        unread(record, supersedes.get(record.id, ()), superseded_by.get(record.id, ()))
-        for record in records
-    ]
+"""What makes of a kept field what callers are shown, where that is something else."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from feather_memory.types import Vector
 
@@ -46,17 +46,10 @@ class SignalKind(StrEnum):
     USED = "used"
 
 
-class Kept(Protocol):
-    """What a store keeps of a memory. It does not change."""
-
-    def read(self, name: str) -> Any:
-        """The field of a Memory by that name, decoded."""
-
-
 class _Unread:
-    """Where a Memory that a store shows has what its fields are read from."""
+    """Where a Memory that a store shows has what its fields are read from; see `shown`."""
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_decoders", "_kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +94,10 @@ class Memory(_Unread):
             """Read a field of what is kept; asked for only while the field's own place is empty."""
             if name not in _FIELDS:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            value = self._kept.read(name)
-            _write(self, name, value)
+            value = getattr(self._kept, name)
+            if value is not None and (decode := self._decoders.get(name)) is not None:
+                value = decode(value)
+            object.__setattr__(self, name, value)
             return value
 
     def _repr_html_(self) -> str:
@@ -112,18 +107,31 @@ class Memory(_Unread):
 
 
 _FIELDS: Final = frozenset(each.name for each in fields(Memory))
-_write: Final = object.__setattr__
+
+Told: TypeAlias = tuple[Any, tuple[str, ...], tuple[str, ...]]
+"""What is kept of a memory, ids of what it replaced, and of what replaced it."""
 
 
-def unread(
-    kept: Kept, supersedes: tuple[str, ...] = (), superseded_by: tuple[str, ...] = ()
-) -> Memory:
-    """A memory whose other fields are read from what is kept, once somebody asks for them."""
-    memory = object.__new__(Memory)
-    _write(memory, "_kept", kept)
-    _write(memory, "supersedes", supersedes)
-    _write(memory, "superseded_by", superseded_by)
-    return memory
+def shown(told: Iterable[Told], decoders: Mapping[str, Callable[[Any], Any]]) -> list[Memory]:
+    """Memories as callers see them, whose fields are decoded when they are first read.
+
+    Id and text are there at once, for nearly everybody asks for them.
+
+    Args:
+        told: What is kept has the fields as attributes, and does not change any more.
+        decoders: By field, what makes what is shown of what is kept; None stays None.
+    """
+    write, made = object.__setattr__, []
+    for kept, supersedes, superseded_by in told:
+        memory = object.__new__(Memory)
+        write(memory, "_kept", kept)
+        write(memory, "_decoders", decoders)
+        write(memory, "id", kept.id)
+        write(memory, "text", kept.text)
+        write(memory, "supersedes", supersedes)
+        write(memory, "superseded_by", superseded_by)
+        made.append(memory)
+    return made
 
 
 def _described(memory: Memory) -> Iterator[tuple[str, object]]:

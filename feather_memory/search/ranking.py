@@ -192,6 +192,29 @@ class Ranking:
             cosine = matrix.products(query, len(self.view.rows))
         return formula.similarity_of(cosine, out=cosine)
 
+    def place(self, position: int, k: int) -> tuple[int, float]:
+        """Where one eligible memory stands in the order of `best`, from 1, and the k-th best score.
+
+        All are counted and none is sorted: whose score in single precision is further from the
+        memory's than rounding goes stands where it seems to; the few others are scored again.
+        If fewer than k are eligible, the score is that of the last.
+        """
+        allowed = np.flatnonzero(self.eligible)
+        few = len(allowed) < GATHER_SHARE * len(self.view.rows)
+        at = allowed if few else np.arange(len(self.view.rows))
+        values = self._quick_scores(at if few else None)
+        if not few:
+            values = self._shut_out(values, len(allowed))
+        slack = 1.001 * self._slack  # and its own rounding
+        above = values - values[np.searchsorted(at, position)]  # (n,)
+        near = at[np.abs(above) <= slack]
+        exact = self._exact(near)[:, 0]
+        mine = exact[np.searchsorted(near, position)]
+        ahead = np.count_nonzero((exact > mine) | ((exact == mine) & (near > position)))
+        ahead += np.count_nonzero(above > slack)
+        best = self._exact(at[contenders(values, min(k, len(allowed)), slack)])[:, 0]
+        return int(1 + ahead), float(np.sort(best)[-min(k, len(allowed))])
+
     def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
         """The scores of these memories, in double precision, in this order."""
         return self._scores(self._exact(positions))

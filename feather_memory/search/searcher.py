@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 
@@ -12,17 +13,20 @@ from feather_memory.checks import when
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.index.view import View
-from feather_memory.model.fields import Record, filtered_of
+from feather_memory.model.fields import DECODERS, Record, filtered_of
 from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
-from feather_memory.model.memory import Edge, Memory
+from feather_memory.model.memory import Edge, Memory, shown
 from feather_memory.model.scoring import Score
-from feather_memory.model.validity import Closing, Lifetime, gate
+from feather_memory.model.validity import Lifetime, gate
 from feather_memory.model.walk import walk
 from feather_memory.model.words import tokenizer
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking
 from feather_memory.truth.contract import ReadTransaction, Truth
-from feather_memory.types import Mask
+from feather_memory.types import Mask, Positions, Seconds
+
+Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
 
 _REASONS = {
     "not_yet_recorded": "it was recorded on {created_at}, after `known_at`",
@@ -33,34 +37,83 @@ _REASONS = {
 }
 
 
-class Searcher:
-    """One transaction's view of the store, and the answers it gives."""
+class _MovedError(Exception):
+    """Others have written since the arrays were brought up to date. Never leaves this module."""
 
-    def __init__(self, transaction: ReadTransaction, view: View, columns: Columns) -> None:
-        self.transaction = transaction
+
+class Searcher:
+    """One moment's view of the store, and the answers it gives."""
+
+    def __init__(
+        self,
+        view: View,
+        columns: Columns,
+        begin: Callable[[], ReadTransaction],
+        begun: ReadTransaction | None = None,
+    ) -> None:
         self.view = view
         self._columns = columns
+        self._begin = begin
+        self._begun = begun
+
+    @property
+    def transaction(self) -> ReadTransaction:
+        """That of the view's moment, begun when something is asked that is in no array."""
+        if self._begun is None:
+            self._begun = self._begin()
+            if self._begun.state.generation != self.view.generation:
+                raise _MovedError
+        return self._begun
 
     @classmethod
     @contextmanager
     def over(cls, truth: Truth, columns: Columns) -> Iterator[Searcher]:
         """A searcher of this moment, until the block ends."""
         with truth.reading() as transaction:
-            yield cls(transaction, columns.sync(transaction), columns)
+            yield cls(columns.sync(transaction), columns, lambda: transaction, transaction)
+
+    @classmethod
+    def ask(
+        cls,
+        truth: Truth,
+        columns: Columns,
+        verb: Callable[Concatenate[Searcher, Asked], Answer],
+        *asked: Asked.args,
+        **named: Asked.kwargs,
+    ) -> Answer:
+        """What a searcher of this moment answers to one of its verbs.
+
+        Where nobody has written since the last search, and the memories it finds were read
+        before, no transaction begins.
+        """
+        view = columns.view
+        if view is not None and view.generation == truth.generation():
+            with suppress(_MovedError), ExitStack() as stack:
+                searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
+                return verb(searcher, *asked, **named)
+            # So it is asked once more, of one moment that others cannot move.
+        with cls.over(truth, columns) as searcher:
+            return verb(searcher, *asked, **named)
 
     def eligible(self, question: Question) -> Mask:
         """Which memories may be returned: current for the question, and let through its filter."""
+        as_of, view = question.as_of, self.view
         if question.known_at is None:
-            as_of, view = question.as_of, self.view
             mask = (view.columns["valid_from"] <= as_of) & (as_of < view.until)
         else:
-            rows = self.transaction.memories.rows_known(
-                as_of=question.as_of, known_at=question.known_at
-            )
-            mask = np.zeros(len(self.view), np.bool_)
-            mask[self.view.positions(rows)] = True
+            mask = self._known(as_of, question.known_at)
         if question.where is not None:
-            mask &= self._columns.mask(self.transaction, self.view, question.where)
+            mask &= self._columns.mask(lambda: self.transaction, view, question.where)
+        return mask
+
+    def _known(self, as_of: Seconds, known_at: Seconds) -> Mask:
+        """Which memories we knew at `known_at` to hold at `as_of`."""
+        view, columns = self.view, self.view.columns
+        mask = (columns["created_at"] <= known_at) & (columns["valid_from"] <= as_of)
+        mask &= view.until > -np.inf  # −inf: it is gone
+        for name in ("stated_to", "expires_at"):
+            mask &= ~(columns[name] <= as_of)  # NaN, for an open end, is below nothing
+        mask[view.supersessions.closed(as_of=as_of, known_at=known_at)] = False
         return mask
 
     def held_keys(self, question: Question, keys: Collection[str]) -> set[str]:
@@ -118,8 +171,40 @@ class Searcher:
         return [(memory, cosine) for memory, (_, cosine) in zip(found, near, strict=True)]
 
     def _memories_at(self, positions: list[int]) -> list[Memory]:
-        memories = self.transaction.memories
-        return memories.shown(memories.by_rows(self.view.rows[positions].tolist()))
+        """The memories there, as callers see them."""
+        records = self._records_at(positions)
+        members = self.view.supersessions.members
+        replaced = [at for at in positions if at < len(members) and members[at]]
+        if not replaced:
+            return shown([(records[at], (), ()) for at in positions], DECODERS)
+        new, old = self._replacements_of(np.array(replaced, np.intp))
+        told = [(records[at], new.get(at, ()), old.get(at, ())) for at in positions]
+        return shown(told, DECODERS)
+
+    def _records_at(self, positions: list[int]) -> dict[int, Record]:
+        """The records there, by position: those that were read before need no transaction."""
+        view, recent = self.view, self._columns.recent
+        rows = view.rows[positions].tolist()
+        found = recent.held(rows, view.generation)
+        if len(found) < len(rows) and (missing := [row for row in rows if row not in found]):
+            read = self.transaction.memories.by_rows(missing)
+            recent.keep(read, view.generation)
+            found.update((record.row, record) for record in read)
+        return {at: found[row] for at, row in zip(positions, rows, strict=True)}
+
+    def _replacements_of(
+        self, positions: Positions
+    ) -> tuple[dict[int, tuple[str, ...]], dict[int, tuple[str, ...]]]:
+        """Ids of what the memories replaced, and of what replaced them, by position."""
+        replaced: dict[int, tuple[str, ...]] = {}
+        replacing: dict[int, tuple[str, ...]] = {}
+        pairs = self.view.supersessions.pairs_of(positions)
+        records = self._records_at(sorted({at for pair in pairs for at in pair}))
+        named = sorted((records[new].id, records[old].id, new, old) for new, old in pairs)
+        for new_id, old_id, new, old in named:
+            replaced[new] = (*replaced.get(new, ()), old_id)
+            replacing[old] = (*replacing.get(old, ()), new_id)
+        return replaced, replacing
 
     def context_chain(
         self,
@@ -185,14 +270,13 @@ class Searcher:
         record = self.transaction.memories.find(memory_id)
         if record is None:
             return Verdict(memory_id=memory_id, gate="unknown", reason="no such memory")
+        (at,) = self.view.positions([record.row]).tolist()
         lifetime = Lifetime(
             created_at=record.created_at,
             valid_from=record.valid_from,
             valid_to=record.stated_to,
             expires_at=record.expires_at,
-            closings=tuple(
-                Closing(*closing) for closing in self.transaction.edges.closings(memory_id)
-            ),
+            closings=self.view.supersessions.closings_of(at),
         )
         kept_by = gate(lifetime, as_of=question.as_of, known_at=question.known_at)
         if kept_by is not None:
@@ -204,27 +288,24 @@ class Searcher:
                 gate="filtered",
                 reason=f"the filter {question.where!r} does not hold for it",
             )
-        return self._placed(question, record, k)
+        return self._placed(question, memory_id, at, k)
 
-    def _placed(self, question: Question, record: Record, k: int) -> Verdict:
+    def _placed(self, question: Question, memory_id: str, at: int, k: int) -> Verdict:
         ranking = self.rank(question)
-        everything = ranking.best(len(self.view))
-        (at,) = self.view.positions([record.row])
-        place = next(i for i, (position, _) in enumerate(everything) if position == at)
-        score = everything[place][1]
-        rival = everything[min(k, len(everything)) - 1][1].value
-        if place >= k:
-            reason = f"it ranks {place + 1}, and {k} were asked for"
+        rank, rival = ranking.place(at, k)
+        (score,) = ranking.scores_at([at])
+        if rank > k:
+            reason = f"it ranks {rank}, and {k} were asked for"
         else:
-            reason = f"it is returned, at rank {place + 1}"
+            reason = f"it is returned, at rank {rank}"
         return Verdict(
-            memory_id=record.id,
+            memory_id=memory_id,
             gate=None,
             reason=reason,
-            rank=place + 1,
+            rank=rank,
             score=score,
             margin=score.value - rival,
-            is_returned=place < k,
+            is_returned=rank <= k,
         )
 
 

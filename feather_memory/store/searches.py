@@ -61,8 +61,8 @@ class Searches(Part):
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=scoring, now=now,
         )  # fmt: skip
-        with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.search(question, count)
+        core, verb = self._core, Searcher.search
+        return Searcher.ask(core.truth, core.columns, verb, question, count)
 
     def nearest(
         self, vector: VectorLike, k: int = 5, *, where: Where | None = None,
@@ -78,8 +78,8 @@ class Searches(Part):
             None, vector=vector, where=where, session=session, as_of=as_of, known_at=known_at,
             now=now, scoring=_SIMILARITY,
         )  # fmt: skip
-        with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.nearest(question, count)
+        core, verb = self._core, Searcher.nearest
+        return Searcher.ask(core.truth, core.columns, verb, question, count)
 
     def context_chain(
         self, text: str | None = None, k: int = 5, hops: int = 2, *,
@@ -114,8 +114,10 @@ class Searches(Part):
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=_scoring(scoring, time_weight), now=now,
         )  # fmt: skip
-        with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.context_chain(question, count, hops=far, types=only, limit=most)
+        core, verb = self._core, Searcher.context_chain
+        return Searcher.ask(
+            core.truth, core.columns, verb, question, count, hops=far, types=only, limit=most
+        )
 
     def recall(
         self, text: str | None = None, k: int = 5, *,
@@ -158,8 +160,8 @@ class Searches(Part):
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=scoring, now=now,
         )  # fmt: skip
-        with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return searcher.why_not(question, memory_id, count)
+        core, verb = self._core, Searcher.why_not
+        return Searcher.ask(core.truth, core.columns, verb, question, memory_id, count)
 
     def _question(
         self,

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from feather_memory.model.fields import NUMBERS, Record
+from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.words import Tokenizer
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.truth.state import Changes
+from feather_memory.types import Seconds
 
 NOW = 1_700_000_000.0
 
@@ -33,6 +34,7 @@ class Replayed:
         self.generation = 0
         self.known: dict[int, tuple[Any, ...]] = {}
         self.words: dict[int, bytes] = {}
+        self.superseded: set[tuple[int, int | None, Seconds, Seconds]] = set()
 
     def catch_up(self, moment: ReadTransaction) -> None:
         """Take in what happened since."""
@@ -45,6 +47,10 @@ class Replayed:
         for row in changes.gone:
             self.known.pop(row, None)
             self.words.pop(row, None)
+        stale = {*changes.gone, *(row for row, *_ in changes.touched)}
+        self.superseded = {one for one in self.superseded if stale.isdisjoint(one[:2])}
+        assert self.superseded.isdisjoint(changes.superseded), "none is told twice"
+        self.superseded.update(changes.superseded)
         self.generation = moment.state.generation
 
     def _changes(self, moment: ReadTransaction) -> Changes:
@@ -61,6 +67,22 @@ def said(moment: ReadTransaction) -> dict[int, bytes]:
 def told(moment: ReadTransaction) -> dict[int, tuple[Any, ...]]:
     """The same, read from the records themselves."""
     return {
-        each.row: tuple(getattr(each, name) for name in NUMBERS)
+        each.row: tuple(getattr(each, name) for name in COLUMNS)
         for each in moment.memories.stream()
     }
+
+
+def superseded(moment: ReadTransaction) -> set[tuple[int, int | None, Seconds, Seconds]]:
+    """The supersessions, asked of each memory: of edges by whom, else only that somebody did."""
+    found: set[tuple[int, int | None, Seconds, Seconds]] = set()
+    records = list(moment.memories.stream())
+    rows = {each.id: each.row for each in records}
+    starts = {each.id: each.valid_from for each in records}
+    for record, memory in zip(records, moment.memories.shown(records), strict=True):
+        left = moment.edges.closings(record.id)
+        for by in memory.superseded_by:
+            one = next(closing for closing in left if closing[1] == starts[by])
+            left.remove(one)
+            found.add((record.row, rows[by], one[1], one[0]))
+        found |= {(record.row, None, holds, recorded) for recorded, holds in left}
+    return found

@@ -20,7 +20,7 @@ from feather_memory.filters.language import F
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType, Signal, SignalKind
 from feather_memory.testing.clock import FrozenClock
-from feather_memory.testing.replay import NOW, Replayed, record, said, told, vector
+from feather_memory.testing.replay import NOW, Replayed, record, said, superseded, told, vector
 from feather_memory.truth.contract import Truth, WriteTransaction
 
 
@@ -179,12 +179,11 @@ class TruthContract:
             with truth.writing() as transaction:
                 self._do_something(transaction, draw, held, step)
             with truth.reading() as moment:
-                knows.catch_up(moment)
-                assert knows.known == told(moment)
-                assert knows.words == said(moment)
-                if step % 17 == 0:
-                    seldom.catch_up(moment)
-                    assert seldom.known == told(moment)
+                for each in (knows, seldom) if step % 17 == 0 else (knows,):
+                    each.catch_up(moment)
+                    assert each.known == told(moment)
+                    assert each.words == said(moment)
+                    assert each.superseded == superseded(moment)
 
     @staticmethod
     def _do_something(
@@ -192,19 +191,31 @@ class TruthContract:
     ) -> None:
         memories = transaction.memories
         some = draw.choice(sorted(held)) if held else ""
-        match draw.randrange(6) if some else 0:
+        match draw.randrange(10) if some else 0:
             case 0 | 1:
-                made = [record(f"m{step}.{n}", vector=vector(1, n)) for n in range(3)]
+                starts = {n: NOW + step + n / 4 for n in range(3)}  # by which they are told apart
+                made = [
+                    record(f"m{step}.{n}", vector=vector(1, n), valid_from=starts[n])
+                    for n in starts
+                ]
                 memories.insert(made)
                 held |= {each.id: each for each in made}
             case 2:
                 old = memories.by_ids([some])[some]
-                held[some] = record(some, f"text {step}")
+                held[some] = record(some, f"text {step}", valid_from=old.valid_from)
                 memories.replace(old, held[some])
             case 3:
                 memories.set_importance({some: draw.random()})
             case 4:
                 memories.count_recall([some])
+            case 5 | 6:
+                other = draw.choice(sorted(held))
+                is_known = transaction.edges.find(some, other, EdgeType.SUPERSEDES) is not None
+                if not is_known and not transaction.edges.replaces(other, some):
+                    at = held[some].valid_from
+                    transaction.edges.supersede(some, other, holds_from=at, recorded_at=NOW + step)
+            case 7:
+                transaction.edges.unsupersede(some, None)
             case _:
                 memories.delete([memories.by_ids([some])[some]])
                 del held[some]
@@ -338,6 +349,18 @@ class TruthContract:
             assert moment.shelves.names() == ["notes"]
 
     # The whole
+
+    def test_it_says_how_much_was_written(self, truth: Truth, tmp_path: Path) -> None:
+        """Whoever wrote it, and as soon as it is committed."""
+        other = self.open_truth(tmp_path, FrozenClock(NOW))
+        assert truth.generation() == 0
+        with other.writing() as transaction:
+            transaction.memories.insert([record("a")])
+            assert truth.generation() == 0
+        assert truth.generation() == other.generation() == 1
+        other.close()
+        with pytest.raises(ClosedStoreError):
+            other.generation()
 
     def test_a_backup_is_the_truth_of_one_moment(self, truth: Truth, tmp_path: Path) -> None:
         """Opened as any other."""

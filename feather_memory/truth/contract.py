@@ -41,9 +41,6 @@ class Memories(Protocol):
     def rows_of_keys(self, keys: Iterable[str]) -> dict[int, str]:
         """The slots of those, past ones too, that have one of these, by row."""
 
-    def rows_known(self, *, as_of: Seconds, known_at: Seconds) -> list[int]:
-        """Rows of those that we knew at `known_at` to hold at `as_of`, ascending."""
-
     def rows_holding(self, text: str) -> list[int]:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
 
@@ -365,6 +362,9 @@ class Truth(Protocol):
 
     def is_in_place(self) -> bool:
         """Whether it is still there, and the one that was opened."""
+
+    def generation(self) -> int:
+        """Writes committed so far: what a transaction that begins now would see, or later."""
 
     def reading(self) -> AbstractContextManager[ReadTransaction]:
         """One moment of it, to be read."""

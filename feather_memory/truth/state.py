@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from feather_memory.types import Seconds
+
 Durability = Literal["process", "full"]
 """What a returned write survives: the death of the process, or the loss of power, too."""
 
@@ -41,9 +43,13 @@ class Changes:
     """What happened to the memories since a generation."""
 
     appended: list[tuple[Any, ...]]
-    """(row, the numbers of `fields.NUMBERS`, the vector's bytes, the words in compact form), by
+    """(row, the numbers of `fields.COLUMNS`, the vector's bytes, the words in compact form), by
     row."""
     touched: list[tuple[Any, ...]]
     """Known rows with new numbers: the same, without vector and words."""
     gone: list[int]
     """Rows that nothing has any more."""
+    superseded: list[tuple[int, int | None, Seconds, Seconds]]
+    """(row of what was replaced, row of what replaced it or None if that is forgotten, holds_from,
+    recorded_at) of every supersession between what is appended or touched and anything. There are
+    no others that are new, and those of a row that is gone are gone with it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from inspect import isawaitable
@@ -13,7 +14,6 @@ import numpy.typing as npt
 from feather_memory.checks import label, vector
 from feather_memory.config import EMBED_BATCH
 from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError
-from feather_memory.index.matrix import unit
 from feather_memory.progress import Progress, steps
 from feather_memory.types import Embedder, Vector, VectorLike
 from feather_memory.write import models
@@ -102,7 +102,16 @@ class Embedding:
             (asked,) = _embed(self.queries, [text])
         else:
             return None
-        return np.asarray(unit(asked[None, :])[0], np.float32)
+        return _unit(asked)
+
+
+def _unit(asked: Vector) -> Vector:
+    """One vector divided by its length, as `matrix.unit` does with many; zeros stay zeros."""
+    wide = asked.astype(np.float64)
+    length = math.sqrt(np.vecdot(wide, wide))  # squares of float32 fit float64
+    if length:
+        wide /= length
+    return wide.astype(np.float32)
 
 
 def _unembedded(draft: Draft) -> str | None:

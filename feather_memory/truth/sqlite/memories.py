@@ -12,13 +12,13 @@ from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.sql import to_sql
 from feather_memory.model.fields import (
+    COLUMNS,
+    DECODERS,
     FIELDS,
-    NUMBERS,
     Record,
     content_of,
-    memories_of,
 )
-from feather_memory.model.memory import Memory
+from feather_memory.model.memory import Memory, shown
 from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.sqlite import successors, words
 from feather_memory.truth.sqlite.moment import Moment, checksum
@@ -60,16 +60,6 @@ _HOLDERS = """
       and (valid_to is null or valid_from < valid_to)
     order by valid_from, row
 """
-_KNOWN = """
-    select row from memory
-    where created_at <= :known_at and valid_from <= :as_of
-      and (stated_to is null or stated_to > :as_of)
-      and (expires_at is null or expires_at > :as_of)
-      and not exists (
-          select 1 from supersession
-          where old_id = memory.id and recorded_at <= :known_at and holds_from <= :as_of)
-    order by row
-"""
 _SUPERSEDES = """
     select source, target from edge
     where type = 'supersedes' and source in (select value from json_each(:ids))
@@ -83,16 +73,33 @@ _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
 # What the arrays of a View are made of; vector and words only where they are new to the reader.
 _APPENDED = f"""
-    select memory.row, {", ".join(NUMBERS)}, vector, compact
+    select memory.row, {", ".join(COLUMNS)}, vector, compact
     from memory left join words on memory.row = words.row
     where changed > ? and memory.row >= ? order by memory.row
 """
 _TOUCHED = f"""
-    select row, {", ".join(NUMBERS)}
+    select row, {", ".join(COLUMNS)}
     from memory indexed by memory_changed     -- left to itself it reads the whole table
     where changed > ? and row < ?
 """
 _GONE = "select row from tombstone where generation > ?"
+_SUPERSEDED = """
+    select old.row, new.row, holds_from, recorded_at from supersession
+    join memory as old on old.id = old_id left join memory as new on new.id = new_id
+"""
+_SUPERSEDED_SINCE = f"""
+    with fresh (id) as materialized (
+        select id from memory indexed by memory_changed where changed > :since
+    )
+    {_SUPERSEDED} where supersession.rowid in (
+        select rowid from supersession where old_id in fresh
+        union
+        select rowid from supersession where new_id in fresh)
+"""
+_TOUCH_REPLACED = """
+    update memory set changed = ?
+    where id in (select old_id from supersession where new_id = ?)
+"""
 _PAGE = 500
 
 
@@ -153,11 +160,6 @@ class SqliteMemories:
         asked = self.moment.connection.execute(_ROWS_OF_KEYS, (json.dumps(list(keys)),))
         return dict(asked.fetchall())
 
-    def rows_known(self, *, as_of: Seconds, known_at: Seconds) -> list[int]:
-        """Rows of those that we knew at `known_at` to hold at `as_of`, ascending."""
-        asked = {"as_of": as_of, "known_at": known_at}
-        return [row for (row,) in self.moment.connection.execute(_KNOWN, asked)]
-
     def rows_holding(self, text: str) -> list[int]:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
         rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
@@ -205,15 +207,18 @@ class SqliteMemories:
         for source, target in sorted(self.moment.connection.execute(_SUPERSEDES, {"ids": ids})):
             new[source] = (*new.get(source, ()), target)
             old[target] = (*old.get(target, ()), source)
-        return memories_of(records, new, old)
+        told = [(each, new.get(each.id, ()), old.get(each.id, ())) for each in records]
+        return shown(told, DECODERS)
 
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
         asked = self.moment.connection.execute
+        superseded = asked(_SUPERSEDED_SINCE, {"since": since}) if since else asked(_SUPERSEDED)
         return Changes(
             appended=asked(_APPENDED, (since, next_row)).fetchall(),
             touched=asked(_TOUCHED, (since, next_row)).fetchall() if since else [],
             gone=[row for (row,) in asked(_GONE, (since,))] if since else [],
+            superseded=superseded.fetchall(),
         )
 
     def values_of(self, name: str, *, from_row: int) -> list[tuple[int, Any]]:
@@ -291,10 +296,12 @@ class SqliteMemories:
     def delete(self, records: Sequence[Record]) -> None:
         """Remove them, and by foreign key all that hangs on them."""
         connection = self.moment.connection
+        generation = self.moment.generation
         for record in records:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
-            connection.execute(_BURY, (record.row, self.moment.generation))
+            connection.execute(_TOUCH_REPLACED, (generation, record.id))
+            connection.execute(_BURY, (record.row, generation))
             connection.execute("delete from memory where row = ?", (record.row,))
 
     def _keep_words(self, records: Sequence[Record]) -> None:

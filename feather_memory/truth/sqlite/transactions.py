@@ -34,7 +34,6 @@ from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
-
 _UNREAD = State("", None, None, -1, 0, None, "", None, 0)
 _ADVANCE = "update state set generation = ?, next_row = ?"
 
@@ -244,14 +243,9 @@ class Connections:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw",
-            uri=True,
-            timeout=BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-            factory=_Connection,
-        )
+            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None,
+            check_same_thread=False, cached_statements=256, factory=_Connection,
+        )  # fmt: skip
         for pragma in (
             "foreign_keys = on",
             f"synchronous = {self._synchronous}",
@@ -282,6 +276,20 @@ class Connections:
             self._require_open()
             with self._moment() as connection:
                 yield SqliteTransaction(connection)
+
+    def generation(self) -> int:
+        """Writes committed so far, in one statement; −1 where a transaction will say why not."""
+        with self._lease():
+            self._require_open()
+            with self._gate:
+                connection = self._take()
+                try:
+                    found = connection.execute("select generation from state").fetchone() or (-1,)
+                except sqlite3.Error:
+                    found = (-1,)
+                finally:
+                    self._put_back(connection)
+        return int(found[0])
 
     @contextmanager
     def _moment(self) -> Iterator[sqlite3.Connection]:

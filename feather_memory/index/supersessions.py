@@ -1,0 +1,130 @@
+"""Which memory replaced which, as arrays beside the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from feather_memory.model.validity import Closing
+from feather_memory.types import Mask, Numbers, Positions, Seconds
+
+_NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Supersessions:
+    """Which memory replaced which: arrays of length s, by position, that never change.
+
+    Ordered by what was replaced.
+    """
+
+    old: Positions
+    new: Positions
+    """−1 where that was forgotten since."""
+    holds_from: Numbers
+    recorded_at: Numbers
+    by_new: Positions
+    """Their places in the order of what replaced."""
+    members: bytes
+    """By position, 1 for what takes part in any: as long as the last of them needs."""
+
+    @classmethod
+    def of(cls, old: Positions, new: Positions, holds_from: Numbers, recorded_at: Numbers) -> Self:
+        """Those between these positions, given in any order."""
+        order = np.lexsort((new, old))
+        new = new[order]
+        by_new = np.argsort(new, kind="stable")
+        members = np.zeros(max(old.max(initial=-1), new.max(initial=-1)) + 1, np.bool_)
+        members[old] = True
+        members[new[new != _NOBODY]] = True
+        held = (old[order], new, holds_from[order], recorded_at[order])
+        return cls(*held, by_new, members.tobytes())
+
+    @classmethod
+    def none(cls) -> Self:
+        """Those of a store in which nothing replaced anything."""
+        nobody, never = np.empty(0, np.intp), np.empty(0)
+        return cls(nobody, nobody, never, never, nobody, b"")
+
+    @classmethod
+    def told(
+        cls,
+        rows: npt.NDArray[np.int64],
+        superseded: Sequence[tuple[int, int | None, Seconds, Seconds]],
+    ) -> Self:
+        """As `Changes` tell of them: by rows, which all stand among `rows`."""
+        if not superseded:
+            return cls.none()
+        told = np.array(superseded, np.float64)  # NaN for None; rows stay below 2⁵³
+        is_held = ~np.isnan(told[:, 1])
+        new = np.full(len(told), _NOBODY, np.intp)
+        new[is_held] = np.searchsorted(rows, told[is_held, 1].astype(np.int64))
+        old = np.searchsorted(rows, told[:, 0].astype(np.int64))
+        return cls.of(old, new, told[:, 2], told[:, 3])
+
+    def without(self, positions: Positions) -> Self:
+        """All but those in which one of these takes part."""
+        if not len(self.old) or not len(positions):
+            return self
+        is_left = ~(np.isin(self.old, positions) | np.isin(self.new, positions))
+        return self if is_left.all() else self._only(is_left)
+
+    def _only(self, which: Mask | Positions) -> Self:
+        of = self.of
+        return of(self.old[which], self.new[which], self.holds_from[which], self.recorded_at[which])
+
+    def joined(self, others: Self) -> Self:
+        """These and others."""
+        return self.of(
+            np.concatenate([self.old, others.old]),
+            np.concatenate([self.new, others.new]),
+            np.concatenate([self.holds_from, others.holds_from]),
+            np.concatenate([self.recorded_at, others.recorded_at]),
+        )
+
+    def among(self, live: Positions, n: int) -> Self:
+        """Those between memories of which only the live ones, ascending of n, stay, moved up."""
+        place = np.full(n + 1, _NOBODY, np.intp)  # the last is where −1 points
+        place[live] = np.arange(len(live))
+        return self.of(place[self.old], place[self.new], self.holds_from, self.recorded_at)
+
+    def arrays(self) -> dict[str, npt.NDArray[np.intp] | Numbers]:
+        """What `of` makes them of again, by name."""
+        return {
+            "old": self.old,
+            "new": self.new,
+            "holds_from": self.holds_from,
+            "recorded_at": self.recorded_at,
+        }
+
+    def pairs_of(self, positions: Positions) -> list[tuple[int, int]]:
+        """(new, old) of all in which one of these takes part and that nobody has forgotten."""
+        as_old = _spans(self.old, positions)
+        as_new = self.by_new[_spans(self.new[self.by_new], positions)]
+        at = np.unique(np.concatenate([as_old, as_new]))
+        at = at[self.new[at] != _NOBODY]
+        return list(zip(self.new[at].tolist(), self.old[at].tolist(), strict=True))
+
+    def closings_of(self, position: int) -> tuple[Closing, ...]:
+        """What closed one memory."""
+        at = _spans(self.old, np.array([position]))
+        pairs = zip(self.recorded_at[at].tolist(), self.holds_from[at].tolist(), strict=True)
+        return tuple(Closing(*pair) for pair in pairs)
+
+    def closed(self, *, as_of: Seconds, known_at: Seconds) -> Positions:
+        """What was known at `known_at` to be replaced at `as_of`."""
+        return self.old[(self.recorded_at <= known_at) & (self.holds_from <= as_of)]
+
+
+def _spans(ordered: Positions, wanted: Positions) -> Positions:
+    """Where the wanted values stand in an ordered array, each as often as it is in there."""
+    first = np.searchsorted(ordered, wanted, "left")
+    last = np.searchsorted(ordered, wanted, "right")
+    if not (last > first).any():
+        return np.empty(0, np.intp)
+    spans = [np.arange(*span) for span in zip(first.tolist(), last.tolist(), strict=True)]
+    return np.concatenate(spans)
