@@ -115,7 +115,8 @@ Told: TypeAlias = tuple[Any, tuple[str, ...], tuple[str, ...]]
 def shown(told: Iterable[Told], decoders: Mapping[str, Callable[[Any], Any]]) -> list[Memory]:
     """Memories as callers see them, whose fields are decoded when they are first read.
 
-    Id and text are there at once, for nearly everybody asks for them.
+    Id and text are there at once, for nearly everybody asks for them, and so is metadata of which
+    there is none.
 
     Args:
         told: What is kept has the fields as attributes, and does not change any more.
@@ -128,6 +129,8 @@ def shown(told: Iterable[Told], decoders: Mapping[str, Callable[[Any], Any]]) ->
         write(memory, "_decoders", decoders)
         write(memory, "id", kept.id)
         write(memory, "text", kept.text)
+        if kept.metadata == "{}":
+            write(memory, "metadata", {})
         write(memory, "supersedes", supersedes)
         write(memory, "superseded_by", superseded_by)
         made.append(memory)
