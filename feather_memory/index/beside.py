@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from feather_memory import config
 from feather_memory.index import mapped
 from feather_memory.index.approximate import Approximation
+from feather_memory.index.edges import EdgeArrays, EdgesInStep
 from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix, Rows
 from feather_memory.index.postings import Postings
@@ -82,6 +84,11 @@ def supersessions_in(found: mapped.Snapshot) -> Supersessions:
     return Supersessions.of(*(found.columns[_SUPERSEDED.format(name)] for name in _ENDS))
 
 
+def edges_in(found: mapped.Snapshot) -> EdgesInStep:
+    """The same of edges, which are looked at when somebody walks along them."""
+    return EdgesInStep(partial(EdgeArrays.over, found.large, found.generation))
+
+
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
     """The saved approximate index of the mapped file's n rows, if there is one; else an empty."""
     return Approximation.load(hnsw_path(path), mark=state.snapshot or "", matrix=matrix, n=n)
@@ -97,10 +104,10 @@ def or_discarded(path: Path) -> Iterator[None]:
         _log.warning("the mapped vectors of %s were not written: %s", path, error)
 
 
-def write_all(path: Path, view: View, mark: str) -> None:
+def write_all(path: Path, view: View, edges: EdgeArrays, mark: str) -> None:
     """Write the mapped file of a View, and the approximate index if it holds just the same."""
     near = view.lineage.approximation
-    write(vectors_path(path), view, mark)
+    write(vectors_path(path), view, edges, mark)
     if near.covered == len(view) == np.count_nonzero(view.until > -np.inf):
         near.save(hnsw_path(path), mark=mark, generation=view.generation)
 
@@ -114,14 +121,16 @@ def is_stale(view: View) -> bool:
     return len(view) - len(known) > config.SNAPSHOT_TAIL * live or len(view) - live > live
 
 
-def write(path: Path, view: View, mark: str) -> None:
-    """Write the live memories of a View that has vectors."""
+def write(path: Path, view: View, edges: EdgeArrays, mark: str) -> None:
+    """Write the live memories of a View that has vectors, and the edges between them."""
     is_live = view.until > -np.inf
     live = np.flatnonzero(is_live)
     columns = {"rows": view.rows, **view.columns}
     kept = {name: values[live] for name, values in columns.items()}
+    words = view.words.of_live(is_live).arrays()
+    links = edges.among(live, len(view)).arrays()
     large: dict[str, Iterable[npt.NDArray[Any]]] = {
-        name: [array] for name, array in view.words.of_live(is_live).arrays().items()
+        name: [array] for name, array in (words | links).items()
     }
     large["vectors"] = _blocks(view.matrix or Matrix(0), live)
     sketch = view.lineage.sketch

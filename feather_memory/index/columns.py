@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,10 +19,12 @@ from feather_memory.filters.language import Filter, Path, value_at
 from feather_memory.filters.masks import Codes, mask_of
 from feather_memory.filters.values import MISSING
 from feather_memory.index import beside
+from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.matrix import Matrix
+from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
 from feather_memory.index.supersessions import Supersessions
-from feather_memory.index.view import Lineage, View, positions_in
+from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.scoring import stretch
 from feather_memory.truth.contract import ReadTransaction, Truth
@@ -56,7 +57,9 @@ class _Growing:
         return self._block[: self._length]
 
     def changed(self, at: Positions, values: npt.NDArray[Any] | float) -> npt.NDArray[Any]:
-        """As after the change; earlier readers keep what they had."""
+        """As after the change; earlier readers keep what they had. No change copies nothing."""
+        if np.array_equal(self._block[at], np.broadcast_to(values, at.shape), equal_nan=True):
+            return self.whole()
         self._block = self._block.copy()
         self._block[at] = values
         return self._block[: self._length]
@@ -73,6 +76,7 @@ class Recent:
         self._generation = generation
         self._lock = threading.Lock()
         self._held: dict[int, Record] = {}  # the one asked for last comes last
+        self._sizes: dict[int, int] = {}
         self._bytes = 0
 
     def held(self, rows: Iterable[int], generation: int) -> dict[int, Record]:
@@ -98,7 +102,8 @@ class Recent:
             for record in records:
                 if record.row not in self._held:
                     self._held[record.row] = record
-                    self._bytes += _bytes_of(record)
+                    self._sizes[record.row] = size = _bytes_of(record)
+                    self._bytes += size
             while self._bytes > config.RECENT_BYTES:
                 self._drop(next(iter(self._held)))
 
@@ -111,12 +116,14 @@ class Recent:
                     self._drop(row)
 
     def _drop(self, row: int) -> None:
-        self._bytes -= _bytes_of(self._held.pop(row))
+        del self._held[row]
+        self._bytes -= self._sizes.pop(row)
 
 
 def _bytes_of(record: Record) -> int:
     """What a record takes in memory: what can be long of it, and the rest with its place here."""
-    return _RECORD_BYTES + sum(map(sys.getsizeof, (record.text, record.metadata, record.vector)))
+    long = record.text.__sizeof__() + record.metadata.__sizeof__()
+    return _RECORD_BYTES + long + len(record.vector or b"")
 
 
 class Columns:
@@ -176,7 +183,8 @@ class Columns:
         if (view := self.view) is not None:
             matrix = None if view.matrix is None else view.matrix.first(len(view))
             sketch = view.lineage.sketch.first(len(view))
-            self._start(replace(view, matrix=matrix, lineage=Lineage(sketch=sketch)))
+            lineage = Lineage(sketch=sketch, edges=view.lineage.edges.renewed())
+            self._start(replace(view, matrix=matrix, lineage=lineage))
 
     def _advanced(self, transaction: ReadTransaction, view: View, state: State) -> View:
         try:
@@ -287,6 +295,10 @@ class Columns:
                 _catch_up(codes, begin(), view, path)
             return replace(codes, codes=codes.codes[: len(view)])
 
+    def edges(self, begin: Callable[[], ReadTransaction], view: View) -> EdgeArrays:
+        """The edges of a View, of this moment."""
+        return view.lineage.edges.at(begin, view.rows, view.generation)
+
     # Beside the truth
 
     def rest(self, truth: Truth) -> None:
@@ -324,7 +336,8 @@ class Columns:
         # Under the write lock: nobody can forget a memory between our reading it and writing it.
         with beside.or_discarded(truth.path), truth.writing() as transaction:
             mark = os.urandom(16).hex()
-            beside.write_all(truth.path, self.sync(transaction), mark)
+            view = self.sync(transaction)
+            beside.write_all(truth.path, view, self.edges(lambda: transaction, view), mark)
             transaction.own_snapshot(mark)
 
 
@@ -371,7 +384,7 @@ def _loaded(path: FilePath, state: State) -> View:
     view = _view(found.generation, rows, numbers, state)
     matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
     words = Postings.over(found.large) or view.words
-    lineage = Lineage(sketch=beside.sketch_of(found))
+    lineage = Lineage(sketch=beside.sketch_of(found), edges=beside.edges_in(found))
     drawn = lineage.sketch.drawn
     if len(rows) * (matrix.dim if drawn is None else drawn.dim) >= config.HNSW_FLOATS:
         near = beside.read_approximation(path, state, matrix, len(rows))

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from feather_memory.index.positions import spans
 from feather_memory.model.validity import Closing
 from feather_memory.types import Mask, Numbers, Positions, Seconds
 
@@ -103,15 +104,15 @@ class Supersessions:
 
     def pairs_of(self, positions: Positions) -> list[tuple[int, int]]:
         """(new, old) of all in which one of these takes part and that nobody has forgotten."""
-        as_old = _spans(self.old, positions)
-        as_new = self.by_new[_spans(self.new[self.by_new], positions)]
+        as_old = _places(self.old, positions)
+        as_new = self.by_new[_places(self.new[self.by_new], positions)]
         at = np.unique(np.concatenate([as_old, as_new]))
         at = at[self.new[at] != _NOBODY]
         return list(zip(self.new[at].tolist(), self.old[at].tolist(), strict=True))
 
     def closings_of(self, position: int) -> tuple[Closing, ...]:
         """What closed one memory."""
-        at = _spans(self.old, np.array([position]))
+        at = _places(self.old, np.array([position]))
         pairs = zip(self.recorded_at[at].tolist(), self.holds_from[at].tolist(), strict=True)
         return tuple(Closing(*pair) for pair in pairs)
 
@@ -120,11 +121,7 @@ class Supersessions:
         return self.old[(self.recorded_at <= known_at) & (self.holds_from <= as_of)]
 
 
-def _spans(ordered: Positions, wanted: Positions) -> Positions:
+def _places(ordered: Positions, wanted: Positions) -> Positions:
     """Where the wanted values stand in an ordered array, each as often as it is in there."""
     first = np.searchsorted(ordered, wanted, "left")
-    last = np.searchsorted(ordered, wanted, "right")
-    if not (last > first).any():
-        return np.empty(0, np.intp)
-    spans = [np.arange(*span) for span in zip(first.tolist(), last.tolist(), strict=True)]
-    return np.concatenate(spans)
+    return spans(first, np.searchsorted(ordered, wanted, "right"))

@@ -11,7 +11,9 @@ import numpy.typing as npt
 from feather_memory.filters.language import Path
 from feather_memory.filters.masks import Codes
 from feather_memory.index.approximate import Approximation
+from feather_memory.index.edges import EdgesInStep
 from feather_memory.index.matrix import Matrix
+from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Sketch
 from feather_memory.index.supersessions import Supersessions
@@ -26,17 +28,7 @@ class Lineage:
     """The fields that filters have asked for."""
     approximation: Approximation = field(default_factory=Approximation)
     sketch: Sketch = field(default_factory=Sketch)
-
-
-def positions_in(
-    rows: npt.NDArray[np.int64], wanted: Sequence[int] | npt.NDArray[np.int64]
-) -> Positions:
-    """Where the wanted rows stand among ascending ones; those that are not there are left out."""
-    asked = np.asarray(wanted, np.int64)
-    if not len(rows):
-        return np.empty(0, np.intp)
-    found = np.minimum(np.searchsorted(rows, asked), len(rows) - 1)
-    return np.asarray(found[rows[found] == asked], np.intp)
+    edges: EdgesInStep = field(default_factory=EdgesInStep)
 
 
 @dataclass(frozen=True, slots=True)

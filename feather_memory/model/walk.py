@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from feather_memory.checks import unit_interval, whole
 
 HOP_DECAY = 0.5
 """What is left of a score after one hop over a link of weight 1. In [0, 1]."""
 
-Neighbours: TypeAlias = Callable[[Collection[str]], Iterable[tuple[str, str, float]]]
-"""All links that touch some ids, in either direction: (one of the ids, its neighbour, weight).
-A link between two of the ids comes once from each. Weights are in (0, 1]. Any order."""
+Place = TypeVar("Place", str, int)
+"""What a memory is called within one walk: its id, or where it stands in arrays."""
 
-OwnScores: TypeAlias = Callable[[Collection[str]], Mapping[str, float]]
-"""The scores that ids have by their own merit; without those that may not be returned."""
+Neighbours: TypeAlias = Callable[[Collection[Place]], Iterable[tuple[Place, Place, float]]]
+"""All links that touch some memories, in either direction: (one of them, its neighbour, weight).
+A link between two of them comes once from each. Weights are in (0, 1]. Any order."""
+
+OwnScores: TypeAlias = Callable[[Collection[Place]], Mapping[Place, float]]
+"""The scores that memories have by their own merit; without those that may not be returned."""
+
+Ids: TypeAlias = Callable[[Collection[Place]], Mapping[Place, str]]
+"""The ids of memories: asked for only where equal scores are to be told apart."""
 
 
 class Reached(NamedTuple):
@@ -26,19 +32,20 @@ class Reached(NamedTuple):
     """At which it came in; 0 for a seed. A better path found later does not change it."""
     inherited: bool = False
     """Whether the score is its parent's, weighed, rather than its own."""
-    parent: str | None = None
+    parent: str | int | None = None
     """Whose score it inherits; None if the score is its own."""
 
 
 def walk(
-    seeds: Mapping[str, float],
-    neighbours: Neighbours,
-    own_scores: OwnScores,
+    seeds: Mapping[Place, float],
+    neighbours: Neighbours[Place],
+    own_scores: OwnScores[Place],
     *,
     hops: int,
     limit: int,
     hop_decay: float = HOP_DECAY,
-) -> dict[str, Reached]:
+    ids: Ids[Place] | None = None,
+) -> dict[Place, Reached]:
     """The `limit` best memories within `hops` links of the seeds, best first.
 
     At each hop every memory has the best of the score it has, its own, and ::
@@ -50,19 +57,20 @@ def walk(
     walked through. The order in which links are given does not matter.
 
     Args:
-        seeds: Scores of the memories to start from, by id.
+        seeds: Scores of the memories to start from.
         neighbours: Asked once a hop, for the memories that came in or got better.
         own_scores: Asked once a hop, for the memories not met before.
         hops: How far to go, ≥ 0.
         limit: How many memories to return at most, ≥ 1.
         hop_decay: In [0, 1].
+        ids: Of memories that are not called by them.
 
     Raises:
         ParameterError: `hops`, `limit` or `hop_decay` outside its range.
     """
     whole(hops, "hops", 0), whole(limit, "limit", 1), unit_interval(hop_decay, "hop_decay")
-    own: dict[str, float | None] = dict(seeds)  # None: may not be returned
-    kept = _best({each: Reached(score, 0) for each, score in seeds.items()}, limit)
+    own: dict[Place, float | None] = dict(seeds)  # None: may not be returned
+    kept = _best({each: Reached(score, 0) for each, score in seeds.items()}, limit, ids)
     frontier = sorted(kept)
     for hop in range(1, hops + 1):
         if not frontier:
@@ -72,49 +80,59 @@ def walk(
             scores = own_scores(unmet)
             own.update((each, scores.get(each)) for each in unmet)
         after = dict(kept)
-        for each, offer in offers.items():
+        for each, (score, parent) in offers.items():
             merit = own[each]
             if merit is not None:
-                after[each] = _better(kept.get(each), merit, offer, hop)
-        after = _best(after, limit)
+                known = kept.get(each)
+                at = hop if known is None else known.hop
+                if score > (merit if known is None else known.score):
+                    after[each] = Reached(score, at, inherited=True, parent=parent)
+                elif known is None:
+                    after[each] = Reached(merit, at)
+        after = _best(after, limit, ids)
         # Who did not change has nothing new to offer: its neighbours took its offer, or
         # were dropped for better ones, which can only have become better since.
         frontier = sorted(each for each, reached in after.items() if kept.get(each) != reached)
         kept = after
-    return kept
-
-
-class _Offer(NamedTuple):
-    score: float
-    parent: str
+    return _ordered(kept, ids)
 
 
 def _offers(
-    links: Iterable[tuple[str, str, float]], kept: Mapping[str, Reached], hop_decay: float
-) -> dict[str, _Offer]:
-    """The best offer to each neighbour; of equal ones that of the smaller id."""
-    offers: dict[str, _Offer] = {}
+    links: Iterable[tuple[Place, Place, float]], kept: Mapping[Place, Reached], hop_decay: float
+) -> dict[Place, tuple[float, Place]]:
+    """The best offer to each neighbour, and who makes it; of equal ones that of the smaller place.
+
+    A plain loop over tuples: here a walk spends its time.
+    """
+    offers: dict[Place, tuple[float, Place]] = {}
     for source, target, weight in links:
-        offer = _Offer(kept[source].score * weight * hop_decay, source)
+        score = kept[source].score * weight * hop_decay
         known = offers.get(target)
-        if (
-            known is None
-            or offer.score > known.score
-            or (offer.score == known.score and source < known.parent)
-        ):
-            offers[target] = offer
+        if known is None or score > known[0] or (score == known[0] and source < known[1]):
+            offers[target] = (score, source)
     return offers
 
 
-def _better(known: Reached | None, merit: float, offer: _Offer, hop: int) -> Reached:
-    """What a memory has become: as it was unless the offer is better, its own if no worse."""
-    if known is None:
-        known = Reached(merit, hop)
-    if offer.score <= known.score:
-        return known
-    return Reached(offer.score, known.hop, inherited=True, parent=offer.parent)
+def _rank(item: tuple[Place, Reached]) -> tuple[float, int]:
+    return -item[1].score, item[1].hop
 
 
-def _best(reached: Mapping[str, Reached], limit: int) -> dict[str, Reached]:
-    ranked = sorted(reached.items(), key=lambda item: (-item[1].score, item[1].hop, item[0]))
-    return dict(ranked[:limit])
+def _best(
+    reached: Mapping[Place, Reached], limit: int, ids: Ids[Place] | None
+) -> dict[Place, Reached]:
+    """The `limit` best, in no order: ids are looked at only among equals at the end."""
+    if len(reached) <= limit:
+        return dict(reached)
+    ranked = sorted(reached.items(), key=_rank)
+    worst = _rank(ranked[limit - 1])
+    surely = [item for item in ranked[:limit] if _rank(item) < worst]
+    equals = dict(item for item in ranked[len(surely) :] if _rank(item) == worst)
+    return dict(surely) | dict(list(_ordered(equals, ids).items())[: limit - len(surely)])
+
+
+def _ordered(reached: Mapping[Place, Reached], ids: Ids[Place] | None) -> dict[Place, Reached]:
+    """Best first; at equal scores the one that came in earlier, then the smaller id."""
+    named: Mapping[Place, Any] = {each: each for each in reached}
+    if ids is not None:
+        named = ids(reached)
+    return dict(sorted(reached.items(), key=lambda item: (*_rank(item), named[item[0]])))

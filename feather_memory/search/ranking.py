@@ -215,6 +215,10 @@ class Ranking:
         best = self._exact(at[contenders(values, min(k, len(allowed)), slack)])[:, 0]
         return int(1 + ahead), float(np.sort(best)[-min(k, len(allowed))])
 
+    def values_at(self, positions: Positions) -> Numbers:
+        """The scores of these memories alone, as `scores_at` gives them. Shape (m,)."""
+        return self._exact(positions)[:, 0]
+
     def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
         """The scores of these memories, in double precision, in this order."""
         return self._scores(self._exact(positions))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
@@ -15,15 +15,17 @@ from feather_memory.index.columns import Columns
 from feather_memory.index.view import View
 from feather_memory.model.fields import DECODERS, Record, filtered_of
 from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
-from feather_memory.model.memory import Edge, Memory, shown
+from feather_memory.model.memory import Memory, shown
 from feather_memory.model.scoring import Score
 from feather_memory.model.validity import Lifetime, gate
-from feather_memory.model.walk import walk
+from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import tokenizer
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
+
+_SHOWN = 64  # memories whose ids are asked for: up to here they are what is shown afterwards
 
 Answer = TypeVar("Answer")
 Asked = ParamSpec("Asked")
@@ -216,53 +218,43 @@ class Searcher:
         limit: int,
     ) -> ContextChain:
         """The k best and what is linked to them, within `hops` steps; at most `limit` in all."""
-        ranking = self.rank(question)
-        own: dict[str, Score] = {}
+        ranking, view = self.rank(question), self.view
+        edges = self._columns.edges(lambda: self.transaction, view)
+        best = dict(ranking.best(min(k, limit)))
 
-        def neighbours(ids: Collection[str]) -> Iterator[tuple[str, str, float]]:
-            asked = set(ids)
-            for edge in self._edges(ids, types):
-                if edge.source in asked:
-                    yield edge.source, edge.target, edge.weight
-                if edge.target in asked:
-                    yield edge.target, edge.source, edge.weight
+        def neighbours(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
+            return edges.links(_positions(places), types)
 
-        def own_scores(ids: Collection[str]) -> Mapping[str, float]:
-            own.update(self._own_scores(ranking, ids))
-            return {id_: own[id_].value for id_ in ids if id_ in own}
+        def own_scores(places: Collection[int]) -> dict[int, float]:
+            at = _positions(places)
+            at = at[ranking.eligible[at]]
+            return dict(zip(at.tolist(), ranking.values_at(at).tolist(), strict=True))
 
-        best = ranking.best(min(k, limit))
-        rows = [int(self.view.rows[at]) for at, _ in best]
-        records = {r.id: r for r in self.transaction.memories.by_rows(rows)}
-        own.update(zip(records, (score for _, score in best), strict=True))
-        seeds = {id_: own[id_].value for id_ in records}
-        reached = walk(seeds, neighbours, own_scores, hops=hops, limit=limit)
-        missing = [id_ for id_ in reached if id_ not in records]
-        records.update(self.transaction.memories.by_ids(missing))
-        found = self.transaction.memories.shown([records[id_] for id_ in reached])
+        seeds = {at: score.value for at, score in best.items()}
+        reached = walk(seeds, neighbours, own_scores, hops=hops, limit=limit, ids=self._ids_at)
+        places = list(reached)
+        merits = [at for at in places if not reached[at].inherited and at not in best]
+        best.update(zip(merits, ranking.scores_at(merits), strict=True))
+        found = self._memories_at(places)
         hits = tuple(
-            Hit(
-                memory=memory,
-                hop=at.hop,
-                score=Score(value=at.score, inherited=at.score) if at.inherited else own[memory.id],
-            )
-            for memory, at in zip(found, reached.values(), strict=True)
+            Hit(memory=memory, hop=each.hop, score=_score(each, best.get(at)))
+            for memory, (at, each) in zip(found, reached.items(), strict=True)
         )
-        among = [e for e in self._edges(reached, types) if {e.source, e.target} <= reached.keys()]
-        return ContextChain(hits=hits, edges=tuple(among))
+        ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
+        return ContextChain(hits=hits, edges=edges.among_these(ids, types))
 
-    def _edges(self, ids: Collection[str], types: frozenset[str] | None) -> Iterable[Edge]:
-        found = self.transaction.edges.touching(ids)
-        return found if types is None else [edge for edge in found if edge.type in types]
-
-    def _own_scores(self, ranking: Ranking, ids: Collection[str]) -> dict[str, Score]:
-        """Scores of those of the memories that may be returned."""
-        rows = self.transaction.memories.rows_of(ids)
-        names = {row: id_ for id_, row in rows.items()}
-        at = self.view.positions(sorted(names))
-        at = at[ranking.eligible[at]]
-        kept = [names[int(row)] for row in self.view.rows[at]]
-        return dict(zip(kept, ranking.scores_at(at), strict=True))
+    def _ids_at(self, places: Collection[int]) -> dict[int, str]:
+        """The ids of the memories there, by position."""
+        if len(places) <= _SHOWN:
+            return {at: record.id for at, record in self._records_at([*places]).items()}
+        view = self.view
+        rows = view.rows[_positions(places)].tolist()
+        known = self._columns.recent.held(rows, view.generation)
+        ids = {row: record.id for row, record in known.items()}
+        if len(ids) < len(rows):
+            missing = [row for row in rows if row not in ids]
+            ids |= self.transaction.memories.ids_of(missing)
+        return {at: ids[row] for at, row in zip(places, rows, strict=True)}
 
     def why_not(self, question: Question, memory_id: str, k: int) -> Verdict:
         """The first gate that keeps a memory out of the answer, or its rank and margin."""
@@ -307,6 +299,16 @@ class Searcher:
             margin=score.value - rival,
             is_returned=rank <= k,
         )
+
+
+def _positions(places: Collection[int]) -> Positions:
+    return np.fromiter(places, np.intp, len(places))
+
+
+def _score(reached: Reached, own: Score | None) -> Score:
+    if own is None or reached.inherited:
+        return Score(value=reached.score, inherited=reached.score)
+    return own
 
 
 def _reason(gate: str, lifetime: Lifetime) -> str:

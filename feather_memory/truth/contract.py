@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
-from feather_memory.truth.state import Changes, State
+from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow, State
 from feather_memory.types import Seconds
 
 
@@ -34,6 +34,9 @@ class Memories(Protocol):
 
     def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
         """The rows of those that exist, by id."""
+
+    def ids_of(self, rows: Sequence[int]) -> dict[int, str]:
+        """The ids of those in these rows, which exist, by row."""
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
         """Whether something has replaced it, by id, for those that exist."""
@@ -123,6 +126,12 @@ class Edges(Protocol):
 
     def touching(self, ids: Collection[str]) -> list[Edge]:
         """Every edge that starts or ends at one of the memories, ordered by its ends."""
+
+    def every(self) -> list[EdgeRow]:
+        """All there are, by rows, in any order."""
+
+    def changes(self, *, since: int) -> EdgeChanges:
+        """What a reader must learn that has all edges as of generation `since`."""
 
     def count(self, ids: Collection[str]) -> int:
         """How many those are."""

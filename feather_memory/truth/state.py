@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from feather_memory.types import Seconds
 
@@ -36,6 +36,19 @@ class State:
     """The name of the model that made the vectors, if anybody said."""
     remade: int
     """How often all words or all vectors were made anew: what was derived of them is void."""
+
+
+EdgeRow: TypeAlias = tuple[int, int, str, float, Seconds]
+"""Rows of source and target, type, weight, created_at."""
+
+
+class EdgeChanges(NamedTuple):
+    """What happened to the edges since a generation."""
+
+    stale: list[int]
+    """Rows, of memories that are there or gone: no edge of theirs is as it was, if it is at all."""
+    edges: list[EdgeRow]
+    """All that start or end at one of them. There are no others that are new."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ _BY_ID = f"{_ALL} where id = ?"
 _BY_ROWS = f"{_ALL} where row in (select value from json_each(?))"
 _BY_IDS = f"{_ALL} where id in (select value from json_each(?))"
 _ROWS_OF = "select id, row from memory where id in (select value from json_each(?))"
+_IDS_OF = "select row, id from memory where row in (select value from json_each(?))"
 _ARE_REPLACED = """
     select id, exists (select 1 from edge where target = memory.id and type = 'supersedes')
     from memory where id in (select value from json_each(?))
@@ -149,6 +150,10 @@ class SqliteMemories:
     def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
         """The rows of those that exist, by id."""
         return dict(self.moment.connection.execute(_ROWS_OF, (json.dumps(list(ids)),)).fetchall())
+
+    def ids_of(self, rows: Sequence[int]) -> dict[int, str]:
+        """The ids of those in these rows, which exist, by row."""
+        return dict(self.moment.connection.execute(_IDS_OF, (json.dumps(rows),)).fetchall())
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
         """Whether something has replaced it, by id, for those that exist."""

@@ -1,0 +1,31 @@
+"""Where things stand in arrays that ascend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from feather_memory.types import Positions
+
+
+def positions_in(
+    rows: npt.NDArray[np.int64], wanted: Sequence[int] | npt.NDArray[np.int64]
+) -> Positions:
+    """Where the wanted rows stand among ascending ones; those that are not there are left out."""
+    asked = np.asarray(wanted, np.int64)
+    if not len(rows):
+        return np.empty(0, np.intp)
+    found = np.minimum(np.searchsorted(rows, asked), len(rows) - 1)
+    return np.asarray(found[rows[found] == asked], np.intp)
+
+
+def spans(first: npt.NDArray[np.integer], last: npt.NDArray[np.integer]) -> Positions:
+    """All numbers of some spans [first, last), one span after the other."""
+    lengths = last - first
+    total = int(lengths.sum())
+    if not total:
+        return np.empty(0, np.intp)
+    begins = np.cumsum(lengths) - lengths  # where each span begins in the answer
+    return np.asarray(np.arange(total) + np.repeat(first - begins, lengths), np.intp)
