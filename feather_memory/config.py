@@ -40,6 +40,10 @@ open and answer in 96 ms with it, and in over 900 ms without (two busy cores).""
 SNAPSHOT_TAIL = 0.1
 """Share of memories missing from the mapped file that makes closing write a new one."""
 
+FIELD_BYTES = 64
+"""Of a field's distinct values as JSON, for each memory, up to which they stand in the mapped file.
+Ids, times and labels do, each value once; prose does not, and a filter by it reads the truth."""
+
 HNSW_FLOATS = 40_000_000
 """Numbers a scan reads from which an approximate index proposes candidates: n × dim, or × those of
 a sketch where there are sketches. 312,000 × 384 with sketches of 128, 104,000 × 384 without.

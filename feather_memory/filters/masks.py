@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,52 @@ from feather_memory.filters.language import And, Filter, Leaf, Not, Or, Path
 from feather_memory.filters.values import MISSING, is_number
 from feather_memory.types import Mask, Numbers
 
+_ORDERED: Final[Mapping[str, Callable[[Numbers, Any], Mask]]] = {
+    "<": np.less,
+    "<=": np.less_equal,
+    ">": np.greater,
+    ">=": np.greater_equal,
+}
 _WHOLE = 2**53  # up to here every integer is a float; beyond, numpy rounds a bound or refuses it
+
+
+class Values:
+    """The distinct values of a field, each of which has a place: its code. More may come."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.all = values
+        self._known: dict[tuple[str, Any], int] = {}
+        self._floats: Numbers | None = np.empty(0)
+
+    def _places(self) -> dict[tuple[str, Any], int]:
+        """By value, as far as anybody has asked: of many read at once, perhaps nobody does."""
+        for code in range(len(self._known), len(self.all)):
+            self._known[_distinct(self.all[code])] = code
+        return self._known
+
+    def code(self, value: Any) -> int:
+        """The code of a value; a new one for one that was not met before."""
+        known = self._places()
+        code = known.setdefault(_distinct(value), len(self.all))
+        if code == len(self.all):
+            self.all.append(value)
+        return code
+
+    def find(self, value: Any) -> int | None:
+        """The code of a value; None for one that is not there."""
+        return self._places().get(_distinct(value))
+
+    def floats(self) -> Numbers | None:
+        """Every value as a number, NaN for one that is none; None if one is no exact float."""
+        held = self._floats  # others may be asking, too
+        if held is not None and (more := self.all[len(held) :]):
+            if {*map(type, more)} != {float}:  # which is most often so where there are many
+                if any(type(each) is int and abs(each) > _WHOLE for each in more):
+                    self._floats = None
+                    return None
+                more = [each if is_number(each) else math.nan for each in more]
+            self._floats = held = np.concatenate([held, more])
+        return held
 
 
 @dataclass(slots=True)
@@ -23,17 +69,11 @@ class Codes:
 
     codes: npt.NDArray[np.int32] = field(default_factory=lambda: np.empty(0, np.int32))
     """Which of the values each memory has, −1 for none. Shape (n,)."""
-    values: list[Any] = field(default_factory=list)
-    by_value: dict[tuple[str, Any], int] = field(default_factory=dict)
+    values: Values = field(default_factory=lambda: Values([]))
 
     def code(self, value: Any) -> int:
-        """The code of a value; a new one for one that was not met before."""
-        if value is MISSING:
-            return -1
-        code = self.by_value.setdefault(_distinct(value), len(self.values))
-        if code == len(self.values):
-            self.values.append(value)
-        return code
+        """The code of a value, which may be new, or −1 for none."""
+        return -1 if value is MISSING else self.values.code(value)
 
 
 def mask_of(
@@ -63,12 +103,19 @@ def mask_of(
             raise TypeError(where)
 
 
+def _compared(values: Numbers | None, leaf: Leaf) -> Mask | None:
+    """The leaf over numbers at once, where it orders them; None for another, or no exact float."""
+    if values is None or leaf.operator not in _ORDERED or not is_number(leaf.operand):
+        return None
+    if abs(leaf.operand) > _WHOLE:
+        return None
+    return np.asarray(_ORDERED[leaf.operator](values, leaf.operand), np.bool_)  # NaN is in no order
+
+
 def _over_numbers(values: Numbers, leaf: Leaf) -> Mask:
     """The leaf over a column of numbers: the few distinct answers are asked of the leaf itself."""
-    is_float = is_number(leaf.operand) and abs(leaf.operand) <= _WHOLE
-    if leaf.operator in {"<", "<=", ">", ">="} and is_float:
-        compare = {"<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
-        return np.asarray(compare[leaf.operator](values, leaf.operand), np.bool_)
+    if (compared := _compared(values, leaf)) is not None:
+        return compared
     distinct, codes = np.unique(values, return_inverse=True)
     holds = [leaf.matches_value(MISSING if v != v else v) for v in distinct.tolist()]  # noqa: PLR0124  NaN
     return np.array(holds, np.bool_)[codes] if holds else np.zeros(0, np.bool_)
@@ -76,15 +123,19 @@ def _over_numbers(values: Numbers, leaf: Leaf) -> Mask:
 
 def _over_codes(column: Codes, leaf: Leaf) -> Mask:
     """The leaf over codes: asked of each distinct value once, of equality not even that."""
-    codes = column.codes
+    codes, values = column.codes, column.values
     if leaf.operator in {"==", "in"}:
         choices = leaf.operand if leaf.operator == "in" else (leaf.operand,)
-        wanted = [column.by_value.get(_distinct(_listed(choice)), -2) for choice in choices]
+        found = [values.find(_listed(choice)) for choice in choices]
+        wanted = [code for code in found if code is not None]
         if len(wanted) == 1:
             return np.asarray(codes == wanted[0], np.bool_)
         return np.isin(codes, wanted)
-    holds = np.array([*map(leaf.matches_value, column.values), False], np.bool_)
-    return np.asarray(holds[codes], np.bool_)  # a missing field has code −1: the last, False
+    holds = _compared(values.floats(), leaf) if leaf.operator in _ORDERED else None
+    if holds is None:
+        holds = np.array([*map(leaf.matches_value, values.all)], np.bool_)
+    holds = np.append(holds, False)
+    return np.asarray(holds[codes], np.bool_)
 
 
 def _listed(operand: Any) -> Any:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +17,16 @@ from feather_memory import config
 from feather_memory.index import mapped
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.edges import EdgeArrays, EdgesInStep
+from feather_memory.index.fields import Fields, MappedFields
 from feather_memory.index.hnsw import description_of
 from feather_memory.index.matrix import Matrix, Rows
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Drawn, Sketch
 from feather_memory.index.supersessions import Supersessions
-from feather_memory.index.view import View
+from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import COLUMNS
 from feather_memory.truth import atomic
+from feather_memory.truth.contract import ReadTransaction
 from feather_memory.truth.state import State
 from feather_memory.types import Positions, Vector
 
@@ -60,6 +63,8 @@ def read(path: Path, state: State) -> mapped.Snapshot | None:
         return None
     if not {*COLUMNS, *map(_SUPERSEDED.format, _ENDS)} <= found.columns.keys():
         return None  # an earlier release wrote it
+    if not MappedFields.are_in(found.large):
+        return None
     return found if vectors.shape == (len(rows), state.dimension) else None
 
 
@@ -84,9 +89,11 @@ def supersessions_in(found: mapped.Snapshot) -> Supersessions:
     return Supersessions.of(*(found.columns[_SUPERSEDED.format(name)] for name in _ENDS))
 
 
-def edges_in(found: mapped.Snapshot) -> EdgesInStep:
-    """The same of edges, which are looked at when somebody walks along them."""
-    return EdgesInStep(partial(EdgeArrays.over, found.large, found.generation))
+def lineage_in(found: mapped.Snapshot) -> Lineage:
+    """The sketch; and what is looked at when somebody filters by a field, or walks along edges."""
+    fields = MappedFields(found.large, len(found.columns["rows"]))
+    edges = EdgesInStep(partial(EdgeArrays.over, found.large, found.generation))
+    return Lineage(fields=Fields(fields), sketch=sketch_of(found), edges=edges)
 
 
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
@@ -104,10 +111,27 @@ def or_discarded(path: Path) -> Iterator[None]:
         _log.warning("the mapped vectors of %s were not written: %s", path, error)
 
 
-def write_all(path: Path, view: View, edges: EdgeArrays, mark: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the mapped file of a generation holds that has to be read from the truth."""
+
+    generation: int
+    live: Positions
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+    @classmethod
+    def of(cls, view: View, transaction: ReadTransaction) -> Self:
+        """That of a View, and of a transaction of its moment."""
+        live = np.flatnonzero(view.until > -np.inf)
+        edges = view.lineage.edges.at(lambda: transaction, view.rows, view.generation)
+        fields = view.lineage.fields.arrays(transaction, view.rows, live)
+        return cls(view.generation, live, edges.among(live, len(view)).arrays() | fields)
+
+
+def write_all(path: Path, view: View, prepared: Prepared, mark: str) -> None:
     """Write the mapped file of a View, and the approximate index if it holds just the same."""
     near = view.lineage.approximation
-    write(vectors_path(path), view, edges, mark)
+    write(vectors_path(path), view, prepared, mark)
     if near.covered == len(view) == np.count_nonzero(view.until > -np.inf):
         near.save(hnsw_path(path), mark=mark, generation=view.generation)
 
@@ -121,16 +145,14 @@ def is_stale(view: View) -> bool:
     return len(view) - len(known) > config.SNAPSHOT_TAIL * live or len(view) - live > live
 
 
-def write(path: Path, view: View, edges: EdgeArrays, mark: str) -> None:
-    """Write the live memories of a View that has vectors, and the edges between them."""
-    is_live = view.until > -np.inf
-    live = np.flatnonzero(is_live)
+def write(path: Path, view: View, prepared: Prepared, mark: str) -> None:
+    """Write the live memories of a View that has vectors, and what was prepared of them."""
+    live = prepared.live
     columns = {"rows": view.rows, **view.columns}
     kept = {name: values[live] for name, values in columns.items()}
-    words = view.words.of_live(is_live).arrays()
-    links = edges.among(live, len(view)).arrays()
+    words = view.words.of_live(view.until > -np.inf).arrays()
     large: dict[str, Iterable[npt.NDArray[Any]]] = {
-        name: [array] for name, array in (words | links).items()
+        name: [array] for name, array in {**words, **prepared.arrays}.items()
     }
     large["vectors"] = _blocks(view.matrix or Matrix(0), live)
     sketch = view.lineage.sketch

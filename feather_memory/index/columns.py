@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import threading
 import weakref
@@ -15,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory import config
-from feather_memory.filters.language import Filter, Path, value_at
-from feather_memory.filters.masks import Codes, mask_of
-from feather_memory.filters.values import MISSING
+from feather_memory.filters.language import Filter
+from feather_memory.filters.masks import mask_of
 from feather_memory.index import beside
 from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.matrix import Matrix
@@ -182,8 +180,7 @@ class Columns:
         self._lock = threading.Lock()
         if (view := self.view) is not None:
             matrix = None if view.matrix is None else view.matrix.first(len(view))
-            sketch = view.lineage.sketch.first(len(view))
-            lineage = Lineage(sketch=sketch, edges=view.lineage.edges.renewed())
+            lineage = view.lineage.renewed(len(view))
             self._start(replace(view, matrix=matrix, lineage=lineage))
 
     def _advanced(self, transaction: ReadTransaction, view: View, state: State) -> View:
@@ -286,14 +283,8 @@ class Columns:
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
-        return mask_of(where, view.columns, lambda path: self._coded(begin, view, path))
-
-    def _coded(self, begin: Callable[[], ReadTransaction], view: View, path: Path) -> Codes:
-        with self._lock:
-            codes = view.lineage.codes.setdefault(path, Codes())
-            if len(codes.codes) < len(view):
-                _catch_up(codes, begin(), view, path)
-            return replace(codes, codes=codes.codes[: len(view)])
+        fields = view.lineage.fields
+        return mask_of(where, view.columns, lambda path: fields.at(begin, view.rows, path))
 
     def edges(self, begin: Callable[[], ReadTransaction], view: View) -> EdgeArrays:
         """The edges of a View, of this moment."""
@@ -331,31 +322,17 @@ class Columns:
             if moment.state.next_row <= config.SNAPSHOT_ROWS:
                 return
             view = self.sync(moment)
-        if not beside.is_stale(view):
-            return
+            if not beside.is_stale(view):
+                return
+            prepared = beside.Prepared.of(view, moment)  # the longest part, while others write
         # Under the write lock: nobody can forget a memory between our reading it and writing it.
         with beside.or_discarded(truth.path), truth.writing() as transaction:
             mark = os.urandom(16).hex()
             view = self.sync(transaction)
-            beside.write_all(truth.path, view, self.edges(lambda: transaction, view), mark)
+            if view.generation != prepared.generation:
+                prepared = beside.Prepared.of(view, transaction)
+            beside.write_all(truth.path, view, prepared, mark)
             transaction.own_snapshot(mark)
-
-
-def _catch_up(codes: Codes, transaction: ReadTransaction, view: View, path: Path) -> None:
-    length = len(codes.codes)
-    from_row, name = int(view.rows[length]), path[0]
-    found = transaction.memories.values_of(name, from_row=from_row)
-    values = [(row, _value(name, value, path)) for row, value in found]
-    fresh = np.full(len(view) - length, -1, np.int32)
-    at = np.searchsorted(view.rows, np.array([row for row, _ in values], np.int64))
-    fresh[at - length] = [codes.code(value) for _, value in values]
-    codes.codes = np.concatenate([codes.codes, fresh])
-
-
-def _value(name: str, kept: Any, path: Path) -> Any:
-    if name == "metadata":
-        return value_at({"metadata": json.loads(kept)}, path)
-    return MISSING if kept is None else kept
 
 
 _all: weakref.WeakSet[Columns] = weakref.WeakSet()
@@ -384,7 +361,7 @@ def _loaded(path: FilePath, state: State) -> View:
     view = _view(found.generation, rows, numbers, state)
     matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
     words = Postings.over(found.large) or view.words
-    lineage = Lineage(sketch=beside.sketch_of(found), edges=beside.edges_in(found))
+    lineage = beside.lineage_in(found)
     drawn = lineage.sketch.drawn
     if len(rows) * (matrix.dim if drawn is None else drawn.dim) >= config.HNSW_FLOATS:
         near = beside.read_approximation(path, state, matrix, len(rows))

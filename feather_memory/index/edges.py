@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.checks import when
-from feather_memory.index.positions import positions_in, spans
+from feather_memory.index.positions import distinct, positions_in, spans
 from feather_memory.model.memory import Edge
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.truth.state import EdgeRow
@@ -134,7 +134,7 @@ class EdgeArrays:
 
     def touching(self, positions: Positions) -> Positions:
         """Numbers of the edges that start or end at one of these, each once, ascending."""
-        return np.unique(self._touched(positions)[0])
+        return distinct(self._touched(positions)[0])
 
     def _touched(self, positions: Positions) -> tuple[Positions, Mask]:
         """The same, and whether it is their end that is there; so one between two comes twice."""

@@ -29,3 +29,11 @@ def spans(first: npt.NDArray[np.integer], last: npt.NDArray[np.integer]) -> Posi
         return np.empty(0, np.intp)
     begins = np.cumsum(lengths) - lengths  # where each span begins in the answer
     return np.asarray(np.arange(total) + np.repeat(first - begins, lengths), np.intp)
+
+
+def distinct(numbers: Positions) -> Positions:
+    """Each of the numbers once, ascending: as `np.unique`, whose first call imports numpy.ma."""
+    ascending = np.sort(numbers)
+    is_new = np.ones(len(ascending), np.bool_)
+    np.not_equal(ascending[1:], ascending[:-1], out=is_new[1:])
+    return ascending[is_new]

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.index.positions import spans
+from feather_memory.index.positions import distinct, spans
 from feather_memory.model.validity import Closing
 from feather_memory.types import Mask, Numbers, Positions, Seconds
 
@@ -106,7 +106,7 @@ class Supersessions:
         """(new, old) of all in which one of these takes part and that nobody has forgotten."""
         as_old = _places(self.old, positions)
         as_new = self.by_new[_places(self.new[self.by_new], positions)]
-        at = np.unique(np.concatenate([as_old, as_new]))
+        at = distinct(np.concatenate([as_old, as_new]))
         at = at[self.new[at] != _NOBODY]
         return list(zip(self.new[at].tolist(), self.old[at].tolist(), strict=True))
 

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.filters.language import Path
-from feather_memory.filters.masks import Codes
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.edges import EdgesInStep
+from feather_memory.index.fields import Fields
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
@@ -24,11 +23,16 @@ from feather_memory.types import Numbers, Positions, Vector
 class Lineage:
     """What knows memories by their position: shared by the Views that come of one beginning."""
 
-    codes: dict[Path, Codes] = field(default_factory=dict)
-    """The fields that filters have asked for."""
+    fields: Fields = field(default_factory=Fields)
     approximation: Approximation = field(default_factory=Approximation)
     sketch: Sketch = field(default_factory=Sketch)
     edges: EdgesInStep = field(default_factory=EdgesInStep)
+
+    def renewed(self, n: int) -> Lineage:
+        """That of a fork: of the first n memories, where others may have been half way further."""
+        return Lineage(
+            fields=self.fields.renewed(), sketch=self.sketch.first(n), edges=self.edges.renewed()
+        )
 
 
 @dataclass(frozen=True, slots=True)

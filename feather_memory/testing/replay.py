@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import numpy as np
 
 from feather_memory.model.fields import COLUMNS, Record
+from feather_memory.model.memory import EdgeType
 from feather_memory.model.words import Tokenizer
-from feather_memory.truth.contract import ReadTransaction
-from feather_memory.truth.state import Changes
+from feather_memory.truth.contract import ReadTransaction, WriteTransaction
+from feather_memory.truth.state import Changes, EdgeRow
 from feather_memory.types import Seconds
 
 NOW = 1_700_000_000.0
@@ -35,6 +37,7 @@ class Replayed:
         self.known: dict[int, tuple[Any, ...]] = {}
         self.words: dict[int, bytes] = {}
         self.superseded: set[tuple[int, int | None, Seconds, Seconds]] = set()
+        self.edges: set[EdgeRow] = set()
 
     def catch_up(self, moment: ReadTransaction) -> None:
         """Take in what happened since."""
@@ -51,6 +54,9 @@ class Replayed:
         self.superseded = {one for one in self.superseded if stale.isdisjoint(one[:2])}
         assert self.superseded.isdisjoint(changes.superseded), "none is told twice"
         self.superseded.update(changes.superseded)
+        told = moment.edges.changes(since=self.generation)
+        left = {one for one in self.edges if {*told.stale}.isdisjoint(one[:2])}
+        self.edges = left | {*told.edges}
         self.generation = moment.state.generation
 
     def _changes(self, moment: ReadTransaction) -> Changes:
@@ -72,6 +78,15 @@ def told(moment: ReadTransaction) -> dict[int, tuple[Any, ...]]:
     }
 
 
+def linked(moment: ReadTransaction) -> set[EdgeRow]:
+    """The edges, asked of all memories at once."""
+    rows = {each.id: each.row for each in moment.memories.stream()}
+    return {
+        (rows[edge.source], rows[edge.target], edge.type, edge.weight, edge.created_at.timestamp())
+        for edge in moment.edges.touching(rows)
+    }
+
+
 def superseded(moment: ReadTransaction) -> set[tuple[int, int | None, Seconds, Seconds]]:
     """The supersessions, asked of each memory: of edges by whom, else only that somebody did."""
     found: set[tuple[int, int | None, Seconds, Seconds]] = set()
@@ -86,3 +101,41 @@ def superseded(moment: ReadTransaction) -> set[tuple[int, int | None, Seconds, S
             found.add((record.row, rows[by], one[1], one[0]))
         found |= {(record.row, None, holds, recorded) for recorded, holds in left}
     return found
+
+
+def do_something(
+    transaction: WriteTransaction, draw: random.Random, held: dict[str, Record], step: int
+) -> None:
+    """One change of all kinds there are, drawn; `held` has the records by id, and is kept so."""
+    memories = transaction.memories
+    some = draw.choice(sorted(held)) if held else ""
+    match draw.randrange(11) if some else 0:
+        case 0 | 1:
+            starts = {n: NOW + step + n / 4 for n in range(3)}  # by which they are told apart
+            made = [
+                record(f"m{step}.{n}", vector=vector(1, n), valid_from=starts[n]) for n in starts
+            ]
+            memories.insert(made)
+            held |= {each.id: each for each in made}
+        case 2:
+            old = memories.by_ids([some])[some]
+            held[some] = record(some, f"text {step}", valid_from=old.valid_from)
+            memories.replace(old, held[some])
+        case 3:
+            memories.set_importance({some: draw.random()})
+        case 4:
+            memories.count_recall([some])
+        case 5 | 6:
+            other = draw.choice(sorted(held))
+            is_known = transaction.edges.find(some, other, EdgeType.SUPERSEDES) is not None
+            if not is_known and not transaction.edges.replaces(other, some):
+                at = held[some].valid_from
+                transaction.edges.supersede(some, other, holds_from=at, recorded_at=NOW + step)
+        case 7:
+            transaction.edges.unsupersede(some, None)
+        case 8:
+            if not transaction.edges.remove(some, min(held), "next"):
+                transaction.edges.put(some, min(held), "next", draw.random(), NOW)
+        case _:
+            memories.delete([memories.by_ids([some])[some]])
+            del held[some]

@@ -20,7 +20,17 @@ from feather_memory.filters.language import F
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType, Signal, SignalKind
 from feather_memory.testing.clock import FrozenClock
-from feather_memory.testing.replay import NOW, Replayed, record, said, superseded, told, vector
+from feather_memory.testing.replay import (
+    NOW,
+    Replayed,
+    do_something,
+    linked,
+    record,
+    said,
+    superseded,
+    told,
+    vector,
+)
 from feather_memory.truth.contract import Truth, WriteTransaction
 
 
@@ -177,48 +187,14 @@ class TruthContract:
         held: dict[str, Record] = {}
         for step in range(120):
             with truth.writing() as transaction:
-                self._do_something(transaction, draw, held, step)
+                do_something(transaction, draw, held, step)
             with truth.reading() as moment:
                 for each in (knows, seldom) if step % 17 == 0 else (knows,):
                     each.catch_up(moment)
                     assert each.known == told(moment)
                     assert each.words == said(moment)
                     assert each.superseded == superseded(moment)
-
-    @staticmethod
-    def _do_something(
-        transaction: WriteTransaction, draw: random.Random, held: dict[str, Record], step: int
-    ) -> None:
-        memories = transaction.memories
-        some = draw.choice(sorted(held)) if held else ""
-        match draw.randrange(10) if some else 0:
-            case 0 | 1:
-                starts = {n: NOW + step + n / 4 for n in range(3)}  # by which they are told apart
-                made = [
-                    record(f"m{step}.{n}", vector=vector(1, n), valid_from=starts[n])
-                    for n in starts
-                ]
-                memories.insert(made)
-                held |= {each.id: each for each in made}
-            case 2:
-                old = memories.by_ids([some])[some]
-                held[some] = record(some, f"text {step}", valid_from=old.valid_from)
-                memories.replace(old, held[some])
-            case 3:
-                memories.set_importance({some: draw.random()})
-            case 4:
-                memories.count_recall([some])
-            case 5 | 6:
-                other = draw.choice(sorted(held))
-                is_known = transaction.edges.find(some, other, EdgeType.SUPERSEDES) is not None
-                if not is_known and not transaction.edges.replaces(other, some):
-                    at = held[some].valid_from
-                    transaction.edges.supersede(some, other, holds_from=at, recorded_at=NOW + step)
-            case 7:
-                transaction.edges.unsupersede(some, None)
-            case _:
-                memories.delete([memories.by_ids([some])[some]])
-                del held[some]
+                    assert each.edges == linked(moment) == {*moment.edges.every()}
 
     def test_filters_let_through_what_they_match(self, truth: Truth) -> None:
         """In pages, all at once, and the latest first."""

@@ -68,8 +68,8 @@ class Memories(Protocol):
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
 
-    def values_of(self, name: str, *, from_row: int) -> list[tuple[int, Any]]:
-        """(row, value) of one field, `metadata` as JSON, of all from a row on."""
+    def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
+        """(row, value of each field), `metadata` as JSON, of all from a row on."""
 
 
 class WritableMemories(Memories, Protocol):

@@ -120,8 +120,11 @@ class SqliteEdges:
     def every(self) -> list[EdgeRow]:
         """All there are, by rows, in any order."""
         asked = self.moment.connection.execute
-        rows = dict(asked(_ROWS).fetchall())  # half the time of two joins
-        return [(rows[source], rows[target], *rest) for source, target, *rest in asked(_EVERY)]
+        row_of = dict(asked(_ROWS).fetchall()).__getitem__  # half the time of two joins
+        if not (edges := asked(_EVERY).fetchall()):
+            return []
+        source, target, *rest = zip(*edges, strict=True)
+        return list(zip(map(row_of, source), map(row_of, target), *rest, strict=True))
 
     def changes(self, *, since: int) -> EdgeChanges:
         """What a reader must learn that has all edges as of generation `since`."""

@@ -226,12 +226,12 @@ class SqliteMemories:
             superseded=superseded.fetchall(),
         )
 
-    def values_of(self, name: str, *, from_row: int) -> list[tuple[int, Any]]:
-        """(row, value) of one field, `metadata` as JSON, of all from a row on."""
-        if name not in FIELDS:
-            raise KeyError(name)
+    def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
+        """(row, value of each field), `metadata` as JSON, of all from a row on."""
+        if unknown := set(names) - FIELDS.keys():
+            raise KeyError(min(unknown))
         return self.moment.connection.execute(
-            f"select row, {name} from memory where row >= ? order by row", (from_row,)
+            f"select row, {', '.join(names)} from memory where row >= ? order by row", (from_row,)
         ).fetchall()
 
     # Writing
