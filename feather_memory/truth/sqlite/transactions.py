@@ -35,6 +35,7 @@ from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
 _UNREAD = State("", None, None, -1, 0, None, "", None, 0)
+_SAID = f"select {', '.join(State.__slots__)} from state"
 _ADVANCE = "update state set generation = ?, next_row = ?"
 
 
@@ -44,10 +45,7 @@ def read_state(connection: sqlite3.Connection) -> State:
     Raises:
         DamagedRowError: It says nothing.
     """
-    row = connection.execute(
-        "select store_id, tenant, dimension, generation, next_row, snapshot, language, embedder, "
-        "remade from state"
-    ).fetchone()
+    row = connection.execute(_SAID).fetchone()
     if row is None:
         raise DamagedRowError("the file says nothing of itself")
     return State(*row)
@@ -279,17 +277,16 @@ class Connections:
 
     def generation(self) -> int:
         """Writes committed so far, in one statement; −1 where a transaction will say why not."""
+        generation = -1
         with self._lease():
             self._require_open()
-            with self._gate:
+            with suppress(sqlite3.Error, ValueError), self._gate:
                 connection = self._take()
                 try:
-                    found = connection.execute("select generation from state").fetchone() or (-1,)
-                except sqlite3.Error:
-                    found = (-1,)
+                    ((generation,),) = connection.execute("select generation from state")
                 finally:
                     self._put_back(connection)
-        return int(found[0])
+        return generation
 
     @contextmanager
     def _moment(self) -> Iterator[sqlite3.Connection]:
