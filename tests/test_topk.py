@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from feather_memory.index.topk import contenders, slack_for
+from feather_memory.index.matrix import slack_for
+from feather_memory.search.ranking import contenders
 
 few_values = st.sampled_from([-np.inf, -1.0, 0.0, 0.25, 0.5, 0.75, 1.0])  # many ties
 any_value = st.floats(width=32, allow_nan=False, allow_infinity=False) | st.just(-np.inf)

@@ -147,7 +147,6 @@ class Columns:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
         self._words = view.words
-        self._lengths = _Growing(view.words.lengths)
         self.recent = Recent(view.generation)
         self.view = view
         return view
@@ -264,7 +263,7 @@ class Columns:
         self._until.append(until)
         self._stretched.append(stretched)
         self._importance.append(importance)
-        self._words = self._words.followed_by(compact, self._lengths.append)
+        self._words = self._words.followed_by(compact)
         return matrix
 
     def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:

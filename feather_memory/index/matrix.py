@@ -13,13 +13,36 @@ import numpy.typing as npt
 
 from feather_memory import config
 from feather_memory.errors import DimensionError
-from feather_memory.index.topk import slack_for
 from feather_memory.types import Numbers, Positions, Vector
 
 _CHUNK_NUMBERS = 1 << 16  # of float64 at once when rows are widened: half a MB, stays in the cache
 _GATHER_NUMBERS = 1 << 18  # of float32 at once when rows are gathered: one MB
 _FIRST_ROWS = 16  # a small tenant should cost little
 _GROWTH = 1.5
+_UNIT_ROUNDOFF = 2.0**-24  # of float32
+_FORMULA_ROUNDING = 4e-6  # two scores of ≤ 32 float32 operations on numbers in [0, 1]
+
+
+def slack_for(dim: int) -> float:
+    """How far two float32 scores may be off against each other, at worst.
+
+    A float32 dot product of d products, summed in any order, is off by at most::
+
+        γ(d) = d·u / (1 − d·u),    u = 2⁻²⁴        (times |x|·|y| = 1)
+
+    Rounding both vectors to float32 and their lengths to 1 adds less than 4·u, hence γ(d + 4).
+    The k-th best and the score beside it may each be off by that much, in opposite directions, so
+    that `contenders` with this slack contains the exact top k: 2·γ(d + 4), and 4e-6 for what a
+    score's formula adds, whose factors lie in [0, 1] and so never enlarge the error.
+
+    Source:
+        Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 3.1.
+
+    >>> slack_for(384) < 1e-4
+    True
+    """
+    rounding = (dim + 4) * _UNIT_ROUNDOFF
+    return 2.0 * rounding / (1.0 - rounding) + _FORMULA_ROUNDING
 
 
 def unit(rows: npt.ArrayLike) -> Vector:

@@ -6,7 +6,7 @@ small ones are joined, so that there are never many. No segment ever changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,19 +88,7 @@ class Postings:
         Returns:
             0 where no word is shared, or the memory is not eligible.
         """
-        total, many = np.zeros(len(eligible)), int(np.count_nonzero(eligible))
-        words = int(np.sum(self.lengths, where=eligible, dtype=np.int64))
-        if not words:
-            return total
-        longer: Numbers = np.multiply(self.lengths, many / words)  # (n,)  length ÷ mean length
-        for places, counts in self._holding(asked):
-            if many < len(eligible):
-                is_asked = eligible[places]
-                places, counts = places[is_asked], counts[is_asked]  # noqa: PLW2901
-            if len(places):
-                # A memory is among a word's entries once, so that += misses none.
-                total[places] += law.weight(counts, longer[places], many)
-        return total
+        return law.bm25([*self._holding(asked)], self.lengths, eligible)
 
     def _holding(self, asked: Words) -> Iterator[tuple[Places, Counts]]:
         """All entries of each of the words that has any."""
@@ -115,17 +103,10 @@ class Postings:
                 where, often = zip(*parts, strict=True)
                 yield np.concatenate(where), np.concatenate(often)
 
-    def followed_by(
-        self, compact: Sequence[bytes | None], lengthen: Callable[[Places], Places]
-    ) -> Postings:
-        """These, with the words of further memories behind them.
-
-        Args:
-            compact: The words of each in compact form; none, where there are none.
-            lengthen: Appends to `lengths`, and says what they are then.
-        """
+    def followed_by(self, compact: Sequence[bytes | None]) -> Postings:
+        """These, with the words of further memories, in compact form, behind them."""
         known = [each or b"" for each in compact]
-        entries = law.entries(b"".join(known))
+        entries = np.frombuffer(b"".join(known), law.ENTRY)
         sizes = np.array([len(each) for each in known], np.int64) // entries.itemsize
         within = np.repeat(np.arange(len(known)), sizes)  # (entries,)  which memory's each is
         lengths = np.bincount(within, weights=entries["count"], minlength=len(known))
@@ -134,7 +115,7 @@ class Postings:
             places = (within + len(self.lengths)).astype(np.int32)
             fresh = Segment.of(entries["word"], places, entries["count"])
             segments = _joined([*segments, fresh])
-        return Postings(tuple(segments), lengthen(lengths.astype(np.int32)))
+        return Postings(tuple(segments), np.append(self.lengths, lengths.astype(np.int32)))
 
     def of_live(self, live: Mask) -> Postings:
         """Those of some of the memories alone, which close ranks, in one segment."""

@@ -15,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from feather_memory import config
-from feather_memory.index.matrix import Matrix, Rows, chunks
-from feather_memory.index.topk import slack_for
+from feather_memory.index.matrix import Matrix, Rows, chunks, slack_for
 from feather_memory.types import Numbers, Positions, Vector
 
 _CHUNK_NUMBERS = 1 << 18  # of float64 at once when rows are sketched: 2 MB

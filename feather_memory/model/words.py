@@ -16,7 +16,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from hashlib import blake2b
 from typing import Final, Self
@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.errors import ParameterError
-from feather_memory.types import Numbers, Words
+from feather_memory.types import Mask, Numbers, Words
 
 VERSION: Final = 1
 """Moves up when the same text would get other words. Kept in the file with the language."""
@@ -280,22 +280,48 @@ _LENGTH_SHARE = 0.75
 """b: how far a word counts for less in a longer text."""
 
 
-def weight(counts: npt.NDArray[np.uint8], longer: Numbers, many: int) -> Numbers:
-    """What one word adds to the BM25 of each of the texts that hold it, above 0. Shape (h,).
+def bm25(
+    held: Iterable[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]],
+    lengths: npt.NDArray[np.int32],
+    eligible: Mask,
+) -> Numbers:
+    """BM25 of each of the texts that may be returned, as if there were no others. Shape (n,).
 
-    ::
+    Each word adds, to those that hold it ::
 
-        ln(1 + (n − h + ½) / (h + ½)) · f · (k₁ + 1) / (f + k₁ · (1 − b + b · longer))
+        ln(1 + (n − h + ½) / (h + ½)) · f · (k₁ + 1) / (f + k₁ · (1 − b + b · length ÷ mean))
+
+    where f is how often the text holds the word, and h of the n that may be returned do.
 
     Args:
-        counts: f, how often each of them holds the word, at least 1. Shape (h,).
-        longer: Each one's length ÷ the mean length of all n texts. Shape (h,).
-        many: n, of which h hold the word.
+        held: Of each word that is asked for: which texts hold it, and how often. Shape (h,) each.
+        lengths: How many words each text has. Shape (n,).
+        eligible: Shape (n,).
+
+    Returns:
+        0 where no word is shared, or the text is not eligible.
 
     Source:
         Robertson & Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009; the
         logarithm's 1 + is Lucene's, so that no word counts against a text.
     """
+    total, many = np.zeros(len(eligible)), int(np.count_nonzero(eligible))
+    words = int(np.sum(lengths, where=eligible, dtype=np.int64))
+    if not words:
+        return total
+    longer: Numbers = np.multiply(lengths, many / words)  # (n,)  length ÷ mean length
+    for places, counts in held:
+        at, often = places, counts
+        if many < len(eligible):
+            is_asked = eligible[places]
+            at, often = places[is_asked], counts[is_asked]
+        if len(at):
+            total[at] += _weight(often, longer[at], many)  # a text holds a word once: none is lost
+    return total
+
+
+def _weight(counts: npt.NDArray[np.uint8], longer: Numbers, many: int) -> Numbers:
+    """What one word adds to each of the texts that hold it, above 0. Shape (h,)."""
     often = counts.astype(np.float64)
     damped = longer * (_SATURATION * _LENGTH_SHARE)
     damped += _SATURATION * (1 - _LENGTH_SHARE)

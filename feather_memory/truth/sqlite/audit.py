@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
 from feather_memory.truth.sqlite import words
-from feather_memory.truth.sqlite.memories import listed, record_in
-from feather_memory.truth.sqlite.moment import Moment, checksum
+from feather_memory.truth.sqlite.memories import checksum, listed, record_in
+from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
 
 _RECORDS = f"select checksum, {listed()} from memory order by row"

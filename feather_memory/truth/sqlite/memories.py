@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -21,7 +22,7 @@ from feather_memory.model.fields import (
 from feather_memory.model.memory import Memory, shown
 from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.sqlite import successors, words
-from feather_memory.truth.sqlite.moment import Moment, checksum
+from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
 
@@ -102,6 +103,12 @@ _TOUCH_REPLACED = """
     where id in (select old_id from supersession where new_id = ?)
 """
 _PAGE = 500
+
+
+def checksum(text: str, metadata: str, vector: bytes | None) -> int:
+    """crc32 over what a damaged disk could silently change of a memory."""
+    told = zlib.crc32(metadata.encode(), zlib.crc32(text.encode()))
+    return zlib.crc32(vector or b"", told)
 
 
 def record_in(row: tuple[Any, ...]) -> Record:
@@ -283,7 +290,7 @@ class SqliteMemories:
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""
         state = self.moment.state
-        made = successors.succeed(self.moment.connection, model)
+        made = successors.succeed(self.moment.connection, model, checksum)
         state.dimension = made or state.dimension
         state.embedder, state.remade = model, state.remade + 1
 

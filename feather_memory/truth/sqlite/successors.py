@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from feather_memory.errors import DimensionError
-from feather_memory.truth.sqlite.moment import checksum
 
 _KEEP = """
     insert or replace into successor (row, vector)
@@ -31,6 +30,10 @@ _END = """
 """
 
 
+Checksum = Callable[[str, str, bytes | None], int]
+"""Of a memory's text, metadata and vector."""
+
+
 def missing(connection: sqlite3.Connection, model: str, count: int) -> list[tuple[int, str]]:
     """(row, text) of some that the model has made no vector of; another's are dropped."""
     (begun,) = connection.execute("select successor from state").fetchone()
@@ -52,7 +55,7 @@ def keep(connection: sqlite3.Connection, vectors: Mapping[int, bytes]) -> None:
         raise DimensionError(lengths[0], lengths[1])
 
 
-def succeed(connection: sqlite3.Connection, model: str) -> int | None:
+def succeed(connection: sqlite3.Connection, model: str, checksum: Checksum) -> int | None:
     """Put the vectors in the place of the old ones, with the model's name; their length."""
     row = -1
     while page := connection.execute(_PAGE, (row,)).fetchall():
