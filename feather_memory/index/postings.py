@@ -120,8 +120,8 @@ class Postings:
     def of_live(self, live: Mask) -> Postings:
         """Those of some of the memories alone, which close ranks, in one segment."""
         moved = (np.cumsum(live) - 1).astype(np.int32)
-        kept = [each.only(live, moved) for each in self.segments]
-        return Postings((_join(kept),) if kept else (), self.lengths[live])
+        whole = _join([each.only(live, moved) for each in self.segments])
+        return Postings((whole,) if len(whole.places) else (), self.lengths[live])
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Of postings in one segment: what they are made of, by name."""
