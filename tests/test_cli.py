@@ -421,7 +421,7 @@ def test_the_callers_own_embedder_is_used(call, tmp_path, monkeypatch):
     (tmp_path / "bad.py").write_text("1 / 0\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    file = lines_of(tmp_path / "chat.jsonl", [{"text": "abc"}])
+    file = lines_of(tmp_path / "chat.jsonl", [{"text": "abc", "time": 1}])
     to = tmp_path / "s.feather"
 
     call("import", file, "--store", to, "--embedder", "ours:two")
@@ -438,7 +438,7 @@ def test_the_callers_own_embedder_is_used(call, tmp_path, monkeypatch):
         "ours:three": "holds vectors of 2 numbers",
     }.items():
         assert_one_line(call("search", to, "abc", "--embedder", name, fails=True), said)
-    other = lines_of(tmp_path / "other.jsonl", [{"text": "new"}])
+    other = lines_of(tmp_path / "other.jsonl", [{"text": "new", "time": 1}])
     refused = call("import", other, "--store", to, "--embedder", "ours:three", fails=True)
     assert_one_line(refused, "holds vectors of 2 numbers")
 
@@ -495,7 +495,7 @@ def assert_one_line(done, said):
 def test_an_error_is_one_line_and_a_non_zero_exit(call, path, tmp_path, arguments, said):
     (tmp_path / "junk.txt").write_text("junk " * 1_000)
     (tmp_path / "h.csv").write_text("a,b\n1,2\n")
-    lines_of(tmp_path / "chat.jsonl", [{"text": "a"}])
+    lines_of(tmp_path / "chat.jsonl", [{"text": "a", "time": 1}])
     places = {
         "{dir}": str(tmp_path),
         "{junk}": str(tmp_path / "junk.txt"),

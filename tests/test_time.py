@@ -2,6 +2,8 @@
 
 import math
 import random
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import networkx as nx
@@ -11,6 +13,7 @@ from oracle import RefusedError, Replay
 from feather_memory import F, Memory, Store
 from feather_memory.config import DAY
 from feather_memory.errors import ParameterError, SupersedeCycleError, UnknownMemoryError
+from feather_memory.testing import FrozenClock
 
 OPERATIONS = 10_000
 PROBES = 1_000
@@ -30,6 +33,15 @@ class Driver:
         self.store, self.replay = Store.open(path, clock=clock), Replay()
         self.start = clock()
         self.done, self.refused = dict.fromkeys(OFTEN, 0), 0
+        self.last = 0.0
+
+    def due(self):
+        """When the next write is recorded: by the clock, but after the last."""
+        return self.clock() if self.clock() > self.last else round(self.last + 1e-6, 6)
+
+    def present(self):
+        """What a search takes as now."""
+        return max(self.clock(), self.last)
 
     def moment(self):
         """Now and then far away, often one at which something happened."""
@@ -54,10 +66,11 @@ class Driver:
         return given
 
     def step(self):
-        self.clock.advance(seconds=self.random.choice([0, 0, 1, 2, 5]))
+        self.clock.advance(seconds=self.random.choice([0, 0, 1, 2, 5, -0.05]))
         (name,) = self.random.choices(list(OFTEN), list(OFTEN.values()))
         self.done[name] += 1
         getattr(self, f"do_{name}")()
+        self.last = latest(self.path)
 
     def both(self, on_store, on_replay):
         """The store does it, or refuses it, as the replay does."""
@@ -73,7 +86,7 @@ class Driver:
                 assert returned == self.store.get(returned.id)
 
     def do_add(self):
-        id_, given, now = self.random.choice(IDS), self.given(), self.clock()
+        id_, given, now = self.random.choice(IDS), self.given(), self.due()
         self.both(
             lambda: self.store.add(f"fact number {self.random.randint(0, 9)}", id=id_, **given),
             lambda: self.replay.put(id_, now, **given),
@@ -92,7 +105,7 @@ class Driver:
         return self.random.choice(list(self.replay.facts))
 
     def do_update(self):
-        id_, now, given = self.any_id(), self.clock(), {}
+        id_, now, given = self.any_id(), self.due(), {}
         for name in ("valid_from", "valid_to"):
             if self.random.random() < 0.6:
                 given[name] = self.moment()
@@ -111,7 +124,7 @@ class Driver:
         self.both(lambda: self.store.update(id_, **given), on_replay)
 
     def do_supersede(self):
-        old, new, given, now = self.any_id(), self.random.choice(IDS), self.given(), self.clock()
+        old, new, given, now = self.any_id(), self.random.choice(IDS), self.given(), self.due()
 
         def on_replay():
             before = dict(self.replay.facts), list(self.replay.endings)
@@ -124,7 +137,7 @@ class Driver:
         self.both(lambda: self.store.supersede(old, "fact replaced", id=new, **given), on_replay)
 
     def do_supersedes(self):
-        new, old, now = self.any_id(), self.any_id(), self.clock()
+        new, old, now = self.any_id(), self.any_id(), self.due()
         self.both(
             lambda: self.store.link(new, old, "supersedes"),
             lambda: self.replay.supersede(new, old, now),
@@ -154,7 +167,7 @@ class Driver:
         if self.replay.facts:
             id_, when = self.any_known(), self.random.choice([None, self.moment()])
             self.store.update(id_, expires_at=when)
-            self.replay.put(id_, self.clock(), expires_at=when)
+            self.replay.put(id_, self.due(), expires_at=when)
 
     def do_reopen(self):
         self.store.close()
@@ -163,7 +176,7 @@ class Driver:
     def probe(self):
         as_of = self.random.choice([None, self.moment()])
         known_at = self.random.choice([None, self.moment(), self.moment()])
-        now = self.clock()
+        now = self.present()
         hits = self.store.search("fact", k=10_000, as_of=as_of, known_at=known_at)
         expected = self.replay.eligible(
             now if as_of is None else as_of, math.inf if known_at is None else known_at
@@ -179,10 +192,16 @@ class Driver:
 
     def probe_chain(self):
         reached = {hit.memory.id for hit in self.store.context_chain("fact", k=3, hops=3)}
-        assert reached <= self.replay.eligible(self.clock())
+        assert reached <= self.replay.eligible(self.present())
         for hit in self.store.search("fact", k=10_000):
             for ending in self.replay.endings:
-                assert ending.old != hit.memory.id or ending.holds_from > self.clock()
+                assert ending.old != hit.memory.id or ending.holds_from > self.present()
+
+
+def latest(path):
+    """The last moment that is recorded in a file."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("select latest from state").fetchone()[0]
 
 
 def test_ten_thousand_random_operations_leave_what_their_replay_leaves(path, clock):
@@ -428,3 +447,120 @@ def test_slots_are_of_no_concern_to_other_keys_and_to_none(store):
     for id_, key in (("a", "x"), ("b", "y"), ("c", None), ("d", None)):
         store.add("tea", id=id_, key=key)
     assert current(store) == set("abcd")
+
+
+# A clock that goes back, or was ahead
+
+
+@pytest.mark.parametrize("back", [0.00005, 0.05, 10, 3_600, 40 * DAY])
+def test_a_clock_that_goes_back_brings_no_stale_fact_back(store, clock, back):
+    store.add("home is Oslo", key="home")
+    clock.advance(seconds=-back)
+    store.add("home is Lisbon", key="home")
+    for later in (0, back / 2, 2 * back):
+        clock.advance(seconds=later)
+        (hit,) = store.search("home")
+        assert hit.memory.text == "home is Lisbon"
+    assert [memory.text for memory in store.history(hit.memory.id)] == [
+        "home is Oslo",
+        "home is Lisbon",
+    ]
+    assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda store: store.add("new", id="new"),
+        lambda store: store.add_many([{"text": "new", "id": "new"}])[0],
+        lambda store: store.supersede("old", "new", id="new"),
+        lambda store: store.update("old", text="new"),
+    ],
+)
+def test_what_is_written_after_the_clock_went_back_is_the_later(store, clock, write):
+    old = store.add("old", id="old")
+    clock.advance(hours=-20)
+
+    new = write(store)
+
+    assert new.updated_at > old.updated_at
+    assert store.search("new", k=1)[0].memory.id == new.id
+    link = store.link("old", store.add("other").id)
+    assert link.created_at > new.updated_at
+    assert store.signal("old", "liked").at > link.created_at
+    assert store.check() == []
+
+
+def test_ids_that_the_store_draws_sort_by_time_though_the_clock_goes_back(store, clock):
+    drawn = []
+    for _ in range(5):
+        drawn.append(store.add("tea").id)
+        clock.advance(hours=-1)
+
+    assert drawn == sorted(drawn)
+    assert store.check() == []
+
+
+def test_what_another_wrote_by_a_clock_that_is_ahead_is_found_at_once(path, clock):
+    ahead = FrozenClock(clock() + 3_600)
+    with Store.open(path, clock=ahead) as theirs, Store.open(path, clock=clock) as ours:
+        assert ours.search("tea") == []
+        theirs.add("tea", id="a", key="drink")
+        assert [hit.memory.id for hit in ours.search("tea")] == ["a"]
+        assert [hit.memory.id for hit in ours.context_chain("tea")] == ["a"]
+        assert ours.why_not("tea", "a").is_returned
+        assert ours.stats().current == 1
+        assert ours.plumbing.held(["drink"], ["tea"]) == ({"drink"}, {"tea"})
+        ours.add("coffee", id="b", key="drink")
+        assert [hit.memory.id for hit in theirs.search("tea coffee")] == ["b"]
+        assert ours.search("tea", now=clock()) == []  # who states a moment means it
+        assert ours.check() == []
+
+
+def test_a_stated_moment_never_moves_the_time(store, clock):
+    start = clock()
+    store.add("the moon base opens", valid_from=start + 400 * DAY)
+    store.add("old news", valid_from=start - 400 * DAY)
+
+    assert store.add("now").created_at.timestamp() - start < 1
+    assert [hit.memory.text for hit in store.search("the moon base opens")].count("now") == 1
+    assert "the moon base opens" not in {hit.memory.text for hit in store.search("moon base")}
+    assert store.check() == []
+
+
+def test_a_store_far_ahead_of_the_clock_says_so_and_can_be_dated_back(path, clock, caplog):
+    ahead = FrozenClock(clock() + 40 * DAY)
+    with Store.open(path, clock=ahead) as store:
+        store.add("home is Oslo", id="a", key="home")
+        store.add("home is Lisbon", id="b", key="home")
+        store.add("planned", id="c", valid_from=ahead() + 9 * DAY)
+        store.link("a", "c")
+        store.signal("b", "liked")
+        store.recall("home", turn="t")
+    with Store.open(path, clock=clock) as store:
+        assert "40.0 days ahead" in caplog.text
+        (fault,) = store.check()
+        assert "40.0 days ahead" in fault
+        assert store.search("home")[0].memory.id == "b"  # it works all the same
+
+        assert store.check(fix=True) == []
+
+        assert {m.created_at.timestamp() for m in store.iterate()} == {clock()}
+        assert store.get("c").valid_from.timestamp() == ahead() + 9 * DAY
+        assert [hit.memory.id for hit in store.search("home")][:1] == ["b"]
+        assert "a" not in {hit.memory.id for hit in store.search("home")}
+        assert store.add("later").created_at.timestamp() - clock() < 1
+        assert store.unsupersede("a") is None
+        assert store.check() == []
+    caplog.clear()
+    with Store.open(path, clock=clock) as store:
+        assert caplog.text == ""
+        assert store.check() == []
+
+
+def test_a_store_an_hour_ahead_is_sound(path, clock, caplog):
+    with Store.open(path, clock=FrozenClock(clock() + 3_600)) as store:
+        store.add("tea")
+    with Store.open(path, clock=clock) as store:
+        assert store.check() == []
+        assert caplog.text == ""

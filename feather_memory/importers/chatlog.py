@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import IO, Annotated, Any, NamedTuple, TypeAlias
 
@@ -77,7 +77,7 @@ class Entry:
     """The value of the field that tells stores apart."""
     links: tuple[Link, ...] = ()
     """The edges that start at it; only a line of our own export names them."""
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = field(default=(), compare=False)
     """The fields that the line has."""
 
 

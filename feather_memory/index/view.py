@@ -16,7 +16,7 @@ from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Sketch
 from feather_memory.index.supersessions import Supersessions
-from feather_memory.types import Numbers, Positions, Vector
+from feather_memory.types import Numbers, Positions, Seconds, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class View:
     """In which the words are stemmed."""
     model: str | None
     """The name of the model that made the vectors, if anybody said."""
+    latest: Seconds
+    """The last moment that is recorded."""
     remade: int
     """How often all words or vectors had been made anew."""
     matrix: Matrix | None

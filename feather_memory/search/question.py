@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias, TypedDict
 
 from feather_memory.checks import label
@@ -38,12 +38,25 @@ class Question:
     scoring: Scoring
     now: Seconds
     as_of: Seconds
+    is_now: bool = False
+    """Whether `now` is only what the clock says."""
+    is_current: bool = False
+    """Whether `as_of` is `now`."""
     known_at: Seconds | None = None
     where: Filter | None = None
     model: str | None = None
     """The name of the model that made the vector, if anybody said."""
     dense_weight: float = 1.0
     """Share of the similarity in the relevance: all of it where no text is asked."""
+
+    def no_earlier(self, latest: Seconds) -> Question:
+        """The same question, where the clock is behind the last recorded moment asked then.
+
+        So that whatever is recorded can be found, whoever's clock it was recorded by.
+        """
+        if not self.is_now or self.now >= latest:
+            return self
+        return replace(self, now=latest, as_of=latest if self.is_current else self.as_of)
 
 
 def condition(where: Where | None, session: str | None) -> Filter | None:

@@ -79,7 +79,8 @@ class Searcher:
         cls,
         truth: Truth,
         columns: Columns,
-        verb: Callable[Concatenate[Searcher, Asked], Answer],
+        verb: Callable[Concatenate[Searcher, Question, Asked], Answer],
+        question: Question,
         *asked: Asked.args,
         **named: Asked.kwargs,
     ) -> Answer:
@@ -92,10 +93,11 @@ class Searcher:
         if view is not None and view.generation == truth.generation():
             with suppress(_MovedError), ExitStack() as stack:
                 searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
-                return verb(searcher, *asked, **named)
+                return verb(searcher, question.no_earlier(view.latest), *asked, **named)
             # So it is asked once more, of one moment that others cannot move.
         with cls.over(truth, columns) as searcher:
-            return verb(searcher, *asked, **named)
+            asked_then = question.no_earlier(searcher.view.latest)
+            return verb(searcher, asked_then, *asked, **named)
 
     def eligible(self, question: Question) -> Mask:
         """Which memories may be returned: current for the question, and let through its filter."""

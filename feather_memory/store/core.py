@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Self
 
+from feather_memory.config import DAY
 from feather_memory.errors import WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.truth.contract import Truth
 from feather_memory.write.embedding import Embedding
+from feather_memory.write.repair import ahead
+
+_log = logging.getLogger("feather_memory")
 
 
 @dataclass(slots=True)
@@ -30,6 +35,8 @@ class Core:
         if None not in {truth.embedder, embedding.model} and truth.embedder != embedding.model:
             truth.close()
             raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
+        if truth.latest > truth.now() + DAY:
+            _log.warning("%s: %s", truth.path, ahead(truth.latest, truth.now()))
         return cls(truth, Columns(truth.path), embedding)
 
 

@@ -95,10 +95,13 @@ class Plumbing(Recalls, of="Store.plumbing"):
             scoring=Scoring(),
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
+            is_now=now is None,
+            is_current=as_of is None,
             known_at=None if known_at is None else seconds(known_at, "known_at"),
             where=condition(where, session),
         )
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            question = question.no_earlier(searcher.view.latest)
             return searcher.held_keys(question, slots), searcher.held_texts(question, passages)
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:

@@ -115,7 +115,8 @@ class Reads(Part):
         """Counts and sizes."""
         truth, columns = self._core.truth, self._core.columns
         with Searcher.over(truth, columns) as searcher:
-            counts, view = searcher.transaction.audit.counts(truth.now()), searcher.view
+            view = searcher.view
+            counts = searcher.transaction.audit.counts(max(truth.now(), view.latest))
         return StoreStats(
             path=str(self.path),
             dimension=None if view.matrix is None else view.matrix.dim,

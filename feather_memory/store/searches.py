@@ -189,6 +189,8 @@ class Searches(Part):
             scoring=ranked,
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
+            is_now=now is None,
+            is_current=as_of is None,
             known_at=None if known_at is None else seconds(known_at, "known_at"),
             where=condition(where, session) if where is not None or session is not None else None,
             dense_weight=1.0 if text is None else dense_weight,

@@ -127,13 +127,14 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
         """Everything that is wrong with the store, a sentence each; empty for a sound one.
 
         Args:
-            fix: Rebuild what is derived, then look again. Damaged truth cannot be rebuilt.
+            fix: Rebuild what is derived, and date back what a clock that was over a day ahead has
+                recorded; then look again. Damaged truth cannot be rebuilt.
         """
         if fix:
             with self._core.truth.writing() as transaction:
-                repair.mend(transaction)
+                repair.mend(transaction, self._core.truth.now())
             beside.discard(self.path)
             self._core.columns.unload()
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            found = repair.faults(searcher.transaction)
+            found = repair.faults(searcher.transaction, self._core.truth.now())
         return found + beside.faults(self.path)

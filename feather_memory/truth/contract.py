@@ -275,6 +275,9 @@ class Audit(Protocol):
 class WritableAudit(Audit, Protocol):
     """The same, within a write transaction."""
 
+    def date_back(self, now: Seconds) -> None:
+        """Have been recorded now what was recorded later, with what it is valid from by itself."""
+
     def rebuild_words(self) -> None:
         """Derive anew what memories are found by."""
 
@@ -354,6 +357,10 @@ class Truth(Protocol):
     @property
     def embedder(self) -> str | None:
         """The name of the model that its vectors were by when it was opened, if anybody said."""
+
+    @property
+    def latest(self) -> Seconds:
+        """The last moment that was recorded when it was opened."""
 
     @property
     def is_open(self) -> bool:

@@ -34,6 +34,8 @@ class State:
     """In which the words of its texts are stemmed."""
     embedder: str | None
     """The name of the model that made the vectors, if anybody said."""
+    latest: Seconds
+    """The last moment that was recorded. Nothing is recorded before it, whatever the clock says."""
     remade: int
     """How often all words or all vectors were made anew: what was derived of them is void."""
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from feather_memory.checks import when
+from feather_memory.config import DAY
 from feather_memory.model.importance import fold
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
+from feather_memory.types import Seconds
 
 _EPSILON = 1e-9
 
 
-def faults(moment: ReadTransaction) -> list[str]:
-    """Everything that is wrong with the truth, a sentence each; empty for a sound one."""
+def faults(moment: ReadTransaction, now: Seconds) -> list[str]:
+    """Everything that is wrong with the truth, a sentence each; empty for a sound one.
+
+    Args:
+        moment: Of the truth.
+        now: By the clock.
+    """
     found = moment.audit.structure()
     if found:
         return found  # what follows would read the damaged pages
+    if (latest := moment.state.latest) > now + DAY:
+        found.append(ahead(latest, now))
     dimension = moment.state.dimension or 0
     for record, is_as_written in moment.audit.records():
         name = f"memory {record.id!r}"
@@ -28,8 +38,22 @@ def faults(moment: ReadTransaction) -> list[str]:
     return found + moment.audit.relations()
 
 
-def mend(transaction: WriteTransaction) -> None:
-    """Derive again what is derived: ends of validity, importance, words."""
+def ahead(latest: Seconds, now: Seconds) -> str:
+    """What is to be said of a store whose last recorded moment is far ahead of the clock."""
+    return (
+        f"its last recorded moment, {when(latest):%Y-%m-%d %H:%M} UTC, is "
+        f"{(latest - now) / DAY:.1f} days ahead of the clock; check(fix=True) dates it back"
+    )
+
+
+def mend(transaction: WriteTransaction, now: Seconds) -> None:
+    """Derive again what is derived: ends of validity, importance, words.
+
+    What was recorded over a day after `now`, by a clock that was ahead, was recorded now.
+    """
+    if transaction.state.latest > now + DAY:
+        transaction.audit.date_back(now)
+        transaction.now = now
     for record, _ in list(transaction.audit.records()):
         if record.valid_to != transaction.edges.end_of(record.id):
             transaction.edges.refresh_end(record.id)

@@ -22,6 +22,23 @@ _SUPERSESSIONS_ALONE = """
     except select source, target from edge where type = 'supersedes'
 """
 _WORDS_ALONE = "select row from words where row not in (select row from memory)"
+_DATE_BACK = (
+    """
+    update memory set valid_from = case valid_from when created_at then :now else valid_from end,
+        created_at = :now, changed = :generation
+    where created_at > :now
+    """,
+    "update memory set updated_at = :now, changed = :generation where updated_at > :now",
+    """
+    update supersession set recorded_at = min(recorded_at, :now),
+        holds_from = coalesce((select valid_from from memory where id = new_id), holds_from)
+    where recorded_at > :now or new_id in (select id from memory where changed = :generation)
+    """,
+    "update edge set created_at = :now where created_at > :now",
+    "update signal set at = :now where at > :now",
+    "update retraction set at = :now where at > :now",
+    "update turn set at = :now where at > :now",
+)
 _COUNTS = """
     select
         (select count(*) from memory) as memories,
@@ -93,6 +110,12 @@ class SqliteAudit:
         cursor = self.moment.connection.execute(_COUNTS, {"now": now})
         names = [name for name, *_ in cursor.description]
         return dict(zip(names, cursor.fetchone(), strict=True))
+
+    def date_back(self, now: Seconds) -> None:
+        """Have been recorded now what was recorded later, with what it is valid from by itself."""
+        asked = {"now": now, "generation": self.moment.generation}
+        for statement in _DATE_BACK:
+            self.moment.connection.execute(statement, asked)
 
     def rebuild_words(self) -> None:
         """Derive anew what memories are found by."""

@@ -56,7 +56,8 @@ class SqliteTruth(Connections):
         super().__init__(path, synchronous=synchronous, clock=clock, lease=lease)
         self._expected = tenant
         self._owner: str | None
-        self._embedder: str | None
+        self._embedder: str | None = None
+        self._latest: Seconds = 0.0
         self._language = language
         self._birth: os.stat_result
         self._wake()
@@ -71,6 +72,11 @@ class SqliteTruth(Connections):
         """The name of the model that its vectors were by when it was opened, if anybody said."""
         return self._embedder
 
+    @property
+    def latest(self) -> Seconds:
+        """The last moment that was recorded when it was opened."""
+        return self._latest
+
     def _wake(self) -> None:
         """Make the file if there is none, and see that it is whole, ours, and the tenant's."""
         path, tenant = self.path, self._expected
@@ -84,7 +90,8 @@ class SqliteTruth(Connections):
             schema.inspect(path)
             with self._moment() as connection:
                 is_current = schema.format_within(connection, path) == schema.FORMAT
-                self._embedder = schema.embedder_in(connection) if is_current else None
+                if is_current:
+                    self._embedder, self._latest = schema.said_in(connection)
                 is_current = is_current and upgrades.speaks(connection, self._language)
                 self._owner = schema.owner_in(connection)
                 is_wal = connection.execute("pragma journal_mode").fetchone() == ("wal",)

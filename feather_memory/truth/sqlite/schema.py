@@ -11,6 +11,7 @@ from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAcce
 from feather_memory.model import words
 from feather_memory.truth.atomic import newborn
 from feather_memory.truth.state import DamagedRowError
+from feather_memory.types import Seconds
 
 FORMAT = 3
 """Counts changes of the tables that older releases could not read. Kept as `user_version`."""
@@ -194,10 +195,16 @@ def format_within(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def embedder_in(connection: sqlite3.Connection) -> str | None:
-    """The name of the model that made the vectors of a file of this format, if anybody said."""
-    row: tuple[str | None] | None = connection.execute("select embedder from state").fetchone()
-    return None if row is None else row[0]
+def said_in(connection: sqlite3.Connection) -> tuple[str | None, Seconds]:
+    """Which model made the vectors, if anybody said, and the last recorded moment, of this format.
+
+    Raises:
+        DamagedRowError: It says nothing of itself.
+    """
+    row = connection.execute("select embedder, latest from state").fetchone()
+    if row is None:
+        raise DamagedRowError("the file says nothing of itself")
+    return row[0], row[1]
 
 
 def owner_in(connection: sqlite3.Connection) -> str | None:

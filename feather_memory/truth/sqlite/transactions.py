@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-from feather_memory.checks import seconds
+from feather_memory.checks import DECIMALS, seconds
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
 from feather_memory.errors import BusyStoreError, ClosedStoreError, CorruptStoreError
 from feather_memory.filters.values import SQL_FUNCTIONS
@@ -34,9 +34,10 @@ from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
-_UNREAD = State("", None, None, -1, 0, None, "", None, 0)
+_UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0)
+_TICK = 1e-6  # seconds: times are kept to the microsecond
 _SAID = f"select {', '.join(State.__slots__)} from state"
-_ADVANCE = "update state set generation = ?, next_row = ?"
+_ADVANCE = "update state set generation = ?, next_row = ?, latest = ?"
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -51,16 +52,22 @@ def read_state(connection: sqlite3.Connection) -> State:
     return State(*row)
 
 
+def _after(last: Seconds, clock: Seconds) -> Seconds:
+    """The time by the clock; where it does not move on, or goes back, the next there is."""
+    return clock if clock > last else round(last + _TICK, DECIMALS)
+
+
 class SqliteTransaction:
     """One moment of the file; as a write, what is committed whole or not at all."""
 
     __slots__ = ("_moment", "audit", "edges", "engagement", "memories", "now", "shelves")
 
     def __init__(self, connection: sqlite3.Connection, write_at: Seconds | None = None) -> None:
-        self.now = write_at or 0.0
+        self.now = 0.0
         self._moment = moment = Moment(connection, _UNREAD, 0)
         if write_at is not None:
             moment.generation = self.state.generation + 1
+            self.now = _after(self.state.latest, write_at)
         self.memories = SqliteMemories(moment)
         self.edges = SqliteEdges(moment)
         self.engagement = SqliteEngagement(moment)
@@ -90,7 +97,7 @@ class SqliteTransaction:
     def commit(self) -> None:
         """Count the write, and commit it."""
         moment = self._moment
-        moment.connection.execute(_ADVANCE, (moment.generation, moment.state.next_row))
+        moment.connection.execute(_ADVANCE, (moment.generation, moment.state.next_row, self.now))
         moment.connection.execute("commit")
 
     @contextmanager
@@ -341,7 +348,7 @@ class Connections:
                         with self._whole() as transaction:
                             yield transaction
                     else:
-                        outer.now = self.now()
+                        outer.now = max(outer.now, self.now())
                         with outer.part():
                             yield outer
                 except sqlite3.Error as error:
