@@ -68,6 +68,9 @@ class Memories(Protocol):
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
 
+    def buried(self, *, since: int) -> list[int]:
+        """Rows that nothing has any more since a generation."""
+
     def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
         """(row, value of each field), `metadata` as JSON, of all from a row on."""
 
@@ -115,7 +118,7 @@ class WritableMemories(Memories, Protocol):
         """Count one more turn in which each was shown."""
 
     def delete(self, records: Sequence[Record]) -> None:
-        """Remove them, and all that hangs on them."""
+        """Remove them, and all that hangs on them. That it be erased is owed from then on."""
 
 
 class Edges(Protocol):
@@ -253,7 +256,7 @@ class WritableShelves(Shelves, Protocol):
         """Write values. One that replaces another keeps its place in the order."""
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
-        """Delete what is under these keys; how many there were."""
+        """Delete what is under these keys; how many there were. They are owed to be erased."""
 
 
 class Audit(Protocol):
@@ -388,7 +391,13 @@ class Truth(Protocol):
         """
 
     def erase(self) -> None:
-        """See that what was deleted is nowhere any more. Within a transaction, after its commit."""
+        """See that what was deleted is nowhere any more. Within a transaction, after its commit.
+
+        Else it stays owed, and is tried again whenever somebody writes, closes or opens the truth.
+
+        Raises:
+            BusyStoreError: Others read an older moment, or write, for longer than a write waits.
+        """
 
     def backup(self, target: Path) -> None:
         """Copy it as it is at one moment, whole or not at all, while others use it."""

@@ -36,6 +36,8 @@ class State:
     """The name of the model that made the vectors, if anybody said."""
     remade: int
     """How often all words or all vectors were made anew: what was derived of them is void."""
+    owed: int
+    """Deletes whose bytes may still be somewhere; 0 once they are erased."""
 
 
 EdgeRow: TypeAlias = tuple[int, int, str, float, Seconds]
