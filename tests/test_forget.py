@@ -7,17 +7,14 @@ import string
 import subprocess
 import sys
 import threading
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from remains import found
 
 from feather_memory import BusyStoreError, F, ParameterError, Store, UnknownMemoryError
 from feather_memory.index import beside
 from feather_memory.index.matrix import unit
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = 1_700_000_000.0
 DIM = 16
@@ -61,18 +58,6 @@ class Canary:
             "half a vector": self.vector[: DIM // 2].tobytes(),
             "unit vector": unit(self.vector).tobytes(),  # as the derived files hold it
         }
-
-
-def found(folder: Path, needles: dict[str, bytes]) -> set[tuple[str, str]]:
-    """(file, what) of everything that is still in there."""
-    return {
-        (path.name, what)
-        for path in folder.rglob("*")
-        if path.is_file()
-        for content in [path.read_bytes()]
-        for what, needle in needles.items()
-        if needle in content
-    }
 
 
 @pytest.fixture
@@ -183,8 +168,8 @@ def test_no_byte_is_left_where_pages_were_split_and_merged(store, folder):
     while kept:
         doomed, kept = kept[:250], kept[250:]
         store.forget([id_ for id_, *_ in doomed])
-        content = b"".join(path.read_bytes() for path in folder.iterdir())
-        left += [word for words in doomed for word in words if word.encode() in content]
+        needles = {word: word.encode() for words in doomed for word in words}
+        left += [what for _, what in found(folder, needles)]
     assert left == []
 
 
@@ -331,7 +316,7 @@ connection.close()
 
 
 def test_a_reader_in_another_process_delays_the_erasing_and_says_so(store, folder, monkeypatch):
-    monkeypatch.setattr("feather_memory.truth.sqlite.transactions.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.file.BUSY_SECONDS", 0.3)
     canary = Canary()
     with Store.open(folder / "alice.feather") as forgetful:
         live_through(forgetful, canary)
@@ -356,7 +341,7 @@ def test_a_reader_in_another_process_delays_the_erasing_and_says_so(store, folde
 
 
 def test_after_a_busy_forgetting_the_bytes_go_with_the_close(store, folder, monkeypatch):
-    monkeypatch.setattr("feather_memory.truth.sqlite.transactions.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.file.BUSY_SECONDS", 0.3)
     canary = Canary()
     live_through(store, canary)
     reading = Store.open(folder / "alice.feather")

@@ -322,7 +322,7 @@ def test_a_forgotten_tenants_vectors_do_not_come_back_when_another_pool_lets_go(
             other.forget_tenant("gone")
     left = {path.name for path in tmp_path.iterdir()}
 
-    assert left == {"kept.feather", "kept.feather.vectors"}
+    assert left == {"kept.feather", "kept.feather.vectors", "kept.feather.lists"}
 
 
 def test_forgetting_a_tenant_removes_what_killed_writers_left(pool):

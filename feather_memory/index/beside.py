@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -34,11 +34,18 @@ _log = logging.getLogger("feather_memory")
 _BLOCK = 4_096  # rows written at once
 _SUPERSEDED = "superseded.{}"
 _ENDS = tuple(Supersessions.none().arrays())
+SUPERSEDED = {*map(_SUPERSEDED.format, _ENDS)}
+"""The arrays that supersessions are made of."""
 
 
 def vectors_path(path: Path) -> Path:
     """Where the mapped vectors of the store at `path` lie."""
     return path.with_name(f"{path.name}.vectors")
+
+
+def lists_path(path: Path) -> Path:
+    """Where the arrays lie that have not one row for each memory, such as the postings."""
+    return path.with_name(f"{path.name}.lists")
 
 
 def hnsw_path(path: Path) -> Path:
@@ -52,16 +59,19 @@ def read(path: Path, state: State) -> mapped.Snapshot | None:
     Its `large["vectors"]` are float32, of shape (n, dim), as many as its columns are long; so
     many memories its postings are of.
     """
-    found = mapped.read(vectors_path(path), store_id=state.snapshot or "")
-    if found is None or found.generation > state.generation:
+    mark = state.snapshot or ""
+    found, lists = (mapped.read(of(path), store_id=mark) for of in (vectors_path, lists_path))
+    if found is None or lists is None or found.generation > state.generation:
         return None
+    columns, large = found.columns | lists.columns, found.large | lists.large
+    found = replace(found, columns=columns, large=large)
     vectors, rows = found.large.get("vectors"), found.columns.get("rows")
     if vectors is None or rows is None or vectors.dtype != np.float32:
         return None
     postings = Postings.over(found.large)
     if postings is None or len(postings.lengths) != len(rows):
         return None
-    if not {*COLUMNS, *map(_SUPERSEDED.format, _ENDS)} <= found.columns.keys():
+    if not {*COLUMNS, *SUPERSEDED} <= found.columns.keys():
         return None  # an earlier release wrote it
     if not MappedFields.are_in(found.large):
         return None
@@ -132,6 +142,15 @@ def write_all(path: Path, view: View, prepared: Prepared, mark: str) -> None:
     """Write the mapped file of a View, and the approximate index if it holds just the same."""
     near = view.lineage.approximation
     write(vectors_path(path), view, prepared, mark)
+    words = view.words.of_live(view.until > -np.inf).arrays()
+    superseded = view.supersessions.among(prepared.live, len(view))
+    write_lists(
+        lists_path(path),
+        superseded,
+        {**words, **prepared.arrays},
+        generation=view.generation,
+        mark=mark,
+    )
     if near.covered == len(view) == np.count_nonzero(view.until > -np.inf):
         near.save(hnsw_path(path), mark=mark, generation=view.generation)
 
@@ -146,29 +165,31 @@ def is_stale(view: View) -> bool:
 
 
 def write(path: Path, view: View, prepared: Prepared, mark: str) -> None:
-    """Write the live memories of a View that has vectors, and what was prepared of them."""
+    """Write the rows of the live memories of a View that has vectors."""
     live = prepared.live
     columns = {"rows": view.rows, **view.columns}
     kept = {name: values[live] for name, values in columns.items()}
-    words = view.words.of_live(view.until > -np.inf).arrays()
-    large: dict[str, Iterable[npt.NDArray[Any]]] = {
-        name: [array] for name, array in {**words, **prepared.arrays}.items()
-    }
-    large["vectors"] = _blocks(view.matrix or Matrix(0), live)
+    large = {"vectors": _blocks(view.matrix or Matrix(0), live)}
     sketch = view.lineage.sketch
     kept["sketch_judged"] = np.array([sketch.judged])
     if (drawn := sketch.drawn) is not None:
         kept["sketch_axes"] = drawn.axes
         large["sketch"] = _blocks(drawn.rows, live)
-    superseded = view.supersessions.among(live, len(view)).arrays()
-    kept.update((_SUPERSEDED.format(name), values) for name, values in superseded.items())
-    mapped.write(
-        path,
-        store_id=mark,
-        generation=view.generation,
-        columns=kept,
-        large=large,
-    )
+    mapped.write(path, store_id=mark, generation=view.generation, columns=kept, large=large)
+
+
+def write_lists(
+    path: Path,
+    superseded: Supersessions,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    *,
+    generation: int,
+    mark: str,
+) -> None:
+    """Write what has not one row for each memory: supersessions, postings, edges and fields."""
+    columns = {_SUPERSEDED.format(name): each for name, each in superseded.arrays().items()}
+    large = {name: [array] for name, array in arrays.items()}
+    mapped.write(path, store_id=mark, generation=generation, columns=columns, large=large)
 
 
 def _blocks(rows: Rows, live: Positions) -> Iterator[Vector]:
@@ -178,23 +199,38 @@ def _blocks(rows: Rows, live: Positions) -> Iterator[Vector]:
 
 def discard(path: Path) -> None:
     """Remove every derived file of the store at `path`."""
-    atomic.discard(vectors_path(path))
-    atomic.discard(hnsw_path(path))
-    atomic.discard(description_of(hnsw_path(path)))
+    for each in _derived(path):
+        atomic.discard(each)
+
+
+def discard_approximation(path: Path) -> None:
+    """Remove the approximate index of the store at `path`."""
+    for each in _derived(path)[2:]:
+        atomic.discard(each)
 
 
 def companions(path: Path) -> list[Path]:
     """All that is derived and may lie beside the truth at `path`."""
+    return [*_derived(path), *leftovers(path)]
+
+
+def leftovers(path: Path) -> list[Path]:
+    """What those who were killed while they wrote a derived file have left of it."""
+    return [left for each in _derived(path) for left in atomic.leftovers(each)]
+
+
+def _derived(path: Path) -> list[Path]:
     near = hnsw_path(path)
-    derived = [vectors_path(path), near, description_of(near)]
-    left = [each for one in derived for each in atomic.leftovers(one)]
-    return [*derived, *left]
+    return [vectors_path(path), lists_path(path), near, description_of(near)]
 
 
 def faults(path: Path) -> list[str]:
     """What is wrong with the derived files; a missing one is not."""
-    vectors = vectors_path(path)
-    return mapped.verify(vectors) if vectors.exists() else []
+    return [
+        f"{each.name}: {fault}"
+        for each in (vectors_path(path), lists_path(path))
+        for fault in mapped.verify(each)
+    ]
 
 
 def derived_bytes(path: Path) -> int:

@@ -163,7 +163,7 @@ class Columns:
                 return view
             with self._lock:
                 view = self.view
-                if view is None or view.remade != state.remade:
+                if view is None or view.state.remade != state.remade:
                     view = self._start(_loaded(self._path, state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
@@ -217,10 +217,7 @@ class Columns:
             stretched=self._stretched.whole(),
             importance=self._importance.whole(),
             words=self._words,
-            language=state.language,
-            model=state.embedder,
-            latest=state.latest,
-            remade=state.remade,
+            state=replace(state),
             matrix=matrix,
             supersessions=self._superseded(view, [*changes.gone, *touched], changes.superseded),
             lineage=view.lineage,
@@ -383,10 +380,7 @@ def _view(
         stretched=stretched,
         importance=importance,
         words=Postings.of_nothing(),
-        language=state.language,
-        model=state.embedder,
-        latest=state.latest,
-        remade=state.remade,
+        state=replace(state),
         matrix=None,
         supersessions=Supersessions.none(),
         lineage=Lineage(),

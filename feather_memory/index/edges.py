@@ -196,6 +196,26 @@ class EdgeArrays:
 
     # In the mapped file
 
+    def without(self, gone: Positions) -> Self:
+        """All that neither start nor end at one of these; of edges that are all in order."""
+        dropped = self.touching(gone)
+        if not len(dropped):
+            return self
+        kept = np.ones(len(self.source), np.bool_)
+        kept[dropped] = False
+        twice = np.concatenate([kept, kept])
+        order = (np.cumsum(twice, dtype=np.int32) - 1)[self.order]
+        is_left = twice[self.order]
+        starts = np.concatenate([[0], np.cumsum(is_left)])[self.starts]
+        return replace(self.only(kept), order=order[is_left], starts=starts).in_use()
+
+    def in_use(self) -> Self:
+        """The same, without types that no edge has: they may be words of what is gone."""
+        used = np.bincount(self.kind, minlength=len(self.types)) > 0
+        types = tuple(name for name, is_used in zip(self.types, used, strict=True) if is_used)
+        kind = (np.cumsum(used, dtype=np.int32) - 1)[self.kind]
+        return replace(self, kind=np.asarray(kind, np.int32), types=types)
+
     def among(self, live: Positions, n: int) -> Self:
         """Those between memories of which only the live ones, ascending of n, stay, moved up."""
         place = np.full(n, -1, np.int32)
@@ -204,7 +224,7 @@ class EdgeArrays:
         kept = (moved.source >= 0) & (moved.target >= 0)
         if self.gone is not None:
             kept &= ~self.gone
-        return moved.only(kept).in_order(len(live))
+        return moved.only(kept).in_order(len(live)).in_use()
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What `over` makes them of again; of edges that are all in order."""

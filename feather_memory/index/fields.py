@@ -24,11 +24,15 @@ from feather_memory import config
 from feather_memory.filters.language import Path, value_at
 from feather_memory.filters.masks import Codes, Values
 from feather_memory.filters.values import MISSING
+from feather_memory.index.positions import positions_in
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.types import Positions
 
 Name: TypeAlias = tuple[str, ...]
 """Of a field: ("session",), or ("metadata", key)."""
+
+_Kept: TypeAlias = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], bytes]
+"""A field in the file: positions of those that have it, ascending, their codes, the values."""
 
 _LABELS: Final = ("key", "session", "actor", "role")
 _PREFIX = "fields."
@@ -85,16 +89,57 @@ class MappedFields:
             _ignored(f"the mapped field {name}", error)
             return None
 
-    def _read(self, number: int) -> tuple[Positions, npt.NDArray[np.int32], list[Any]]:
+    def _as_kept(self, number: int) -> _Kept:
         held = self._held
         within = slice(*held["starts"][number : number + 2].tolist())
-        at, code = held["at"][within], held["code"][within]
         text = held["values"][slice(*held["begins"][number : number + 2].tolist())].tobytes()
-        _check(_crc(at, code, text), held["crc"][number])
+        return held["at"][within], held["code"][within], text
+
+    def _read(self, number: int) -> tuple[Positions, npt.NDArray[np.int32], list[Any]]:
+        at, code, text = self._as_kept(number)
+        _check(_crc(at, code, text), self._held["crc"][number])
         values = json.loads(text)
         if at.size and (int(at[-1]) >= self.n or int(code.max()) >= len(values)):
             raise ValueError("it does not fit the other arrays")
         return at.astype(np.intp), code, values
+
+    def without(
+        self, gone: Positions, is_used: Callable[[Name], bool]
+    ) -> dict[str, npt.NDArray[Any]] | None:
+        """The arrays of the same memories, but that those at some positions have no fields.
+
+        Args:
+            gone: Ascending.
+            is_used: Whether any memory has a field that is left out.
+
+        Returns:
+            None where they cannot be read.
+        """
+        if (names := self.names()) is None:
+            return None
+        left = [name for name, number in names.items() if number is None and is_used(name)]
+        try:
+            kept = {
+                name: self._spared(number, gone)
+                for name, number in names.items()
+                if number is not None
+            }
+        except (ValueError, IndexError) as error:
+            _ignored("the mapped fields", error)
+            return None
+        return _arrays({name: each for name, each in kept.items() if len(each[0])}, left)
+
+    def _spared(self, number: int, gone: Positions) -> _Kept:
+        at, code, text = self._as_kept(number)
+        if not len(dropped := positions_in(at.astype(np.int64), gone)):
+            return at, code, text
+        _, _, values = self._read(number)
+        at, code = np.delete(at, dropped), np.delete(code, dropped)
+        is_held = np.bincount(code, minlength=len(values)) > 0
+        if not is_held.all():
+            values = [value for value, held in zip(values, is_held.tolist(), strict=True) if held]
+            code, text = (np.cumsum(is_held, dtype=np.int32) - 1)[code], _text(values)
+        return at, code, text
 
 
 def _ignored(what: str, error: Exception) -> None:
@@ -157,10 +202,10 @@ class Fields:
         collected, left = self._collected(transaction, rows)
         place = np.full(len(rows), -1, np.int32)
         place[live] = np.arange(len(live))
-        kept: dict[Name, tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], bytes]] = {}
+        kept: dict[Name, _Kept] = {}
         for name, each in sorted(collected.items()):
             at, code, values = each.among(place)
-            text = json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
+            text = _text(values)
             if len(text) > config.FIELD_BYTES * len(live):
                 left.add(name)
             elif len(at):
@@ -222,10 +267,7 @@ class _Sparse:
         return at[at >= 0], code.astype(np.int32), values
 
 
-def _arrays(
-    kept: Mapping[Name, tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], bytes]],
-    left: Iterable[Name],
-) -> dict[str, npt.NDArray[Any]]:
+def _arrays(kept: Mapping[Name, _Kept], left: Iterable[Name]) -> dict[str, npt.NDArray[Any]]:
     """The fields behind each other: of the number i, from `starts[i]` and from `begins[i]` on."""
     nothing = np.empty(0, np.int32)
     texts = [text for *_, text in kept.values()]
@@ -240,6 +282,10 @@ def _arrays(
         "crc": np.array([*(_crc(*each) for each in kept.values()), zlib.crc32(names)], np.uint32),
     }
     return {_PREFIX + name: array for name, array in made.items()}
+
+
+def _text(values: list[Any]) -> bytes:
+    return json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _crc(at: npt.NDArray[Any], code: npt.NDArray[Any], text: bytes) -> int:

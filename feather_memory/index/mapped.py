@@ -3,12 +3,13 @@
 It may be deleted at any time, and one that is stale or damaged is never an error: `read` answers
 None, and the store derives its arrays from the truth. The layout, little-endian::
 
-    magic 8 · layout u32 · directory length u32 · file size u64 · crc32 u32 · 0 u32 · directory
-    columns, then large arrays, each at a multiple of 64 bytes
+    magic 8 · layout u32 · directory length u32 · file size u64 · crc32 u32 · mending u32
+    directory, columns, then large arrays, each at a multiple of 64 bytes
 
 The directory is JSON: store_id, generation, and in two lists, `columns` and `large`, each array's
 name, dtype, shape, offset, bytes and crc32. The header's crc32 covers the fields before it and the
-directory.
+directory. `mending` is 0, but for the time in which the file is changed in its place: what a kill
+leaves of that is not used.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import os
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedRandom, BufferedReader
 from itertools import chain
 from math import prod
 from pathlib import Path
@@ -31,17 +33,20 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.errors import ParameterError
+from feather_memory.index import checksum
 from feather_memory.truth import atomic
+from feather_memory.types import Positions
 
 _MAGIC = b"FTHRVEC1"
 _LAYOUT = 2
 _FIELDS = struct.Struct("<8sIIQ")  # magic, layout, directory length, file size
-_CHECK = struct.Struct("<II")  # crc32 of the fields and the directory, zero
+_CHECK = struct.Struct("<II")  # crc32 of the fields and the directory; 1 while it is being mended
 _PREFIX = _FIELDS.size + _CHECK.size
 _ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 _PIECE = 1 << 20  # bytes checked at once
 _MAX_DIRECTORY = 1 << 24  # bytes; a longer one is damage
 _KINDS = "biufSU"  # of dtypes an array may have: nothing that holds Python objects
+_NEAR = 1 << 15  # bytes between two rows that are mended as one piece
 _WIDEST = 2**53  # no length and no offset is larger: JSON's own limit
 
 _log = logging.getLogger("feather_memory")
@@ -56,6 +61,9 @@ class Snapshot:
     """Read, checked and writable."""
     large: dict[str, npt.NDArray[Any]]
     """Mapped and read-only: they cost nothing until they are used. Not checked, see `verify`."""
+
+
+_File = BufferedReader | BufferedRandom
 
 
 class _DamageError(Exception):
@@ -100,11 +108,8 @@ def write(
         for entry, blocks in begun:
             _put(file, entry, _fitting(entry, blocks))
         size = max(file.seek(0, os.SEEK_END), _PREFIX + room)
-        directory = _directory_of(about, small, [entry for entry, _ in begun]).ljust(room)
-        fields = _FIELDS.pack(_MAGIC, _LAYOUT, room, size)
-        check = zlib.crc32(directory, zlib.crc32(fields))
-        file.seek(0)
-        file.write(fields + _CHECK.pack(check, 0) + directory)
+        directory = _directory_of(about, small, [entry for entry, _ in begun])
+        _head(file, directory, room, size)
 
 
 def read(path: str | Path, *, store_id: str) -> Snapshot | None:
@@ -128,6 +133,89 @@ def read(path: str | Path, *, store_id: str) -> Snapshot | None:
     except (OSError, _DamageError, KeyError, TypeError, ValueError) as error:
         _log.warning("ignored the snapshot %s, which can be rebuilt: %s", path, error)
         return None
+
+
+class Mending:
+    """A file whose arrays are changed where they stand. Whoever has mapped it sees the change."""
+
+    def __init__(self, file: BufferedRandom, directory: dict[str, Any]) -> None:
+        self._file = file
+        self._directory = directory
+        self._entries = {entry["name"]: entry for entry in _entries(directory)}
+        self.is_changed = False
+
+    @property
+    def generation(self) -> int:
+        """Of the store, when the arrays were taken from it."""
+        return int(self._directory["generation"])
+
+    @property
+    def names(self) -> set[str]:
+        """Of all its arrays."""
+        return set(self._entries)
+
+    def array(self, name: str) -> npt.NDArray[Any]:
+        """A copy of an array, read and checked."""
+        return _column(self._file, self._entries[name])
+
+    def overwrite(self, name: str, rows: Positions, value: float) -> None:
+        """Give these rows of an array, ascending, one value throughout.
+
+        The array's checksum follows from the bytes that change, and from how many come after them.
+        """
+        entry, file = self._entries[name], self._file
+        dtype, (_, *shape) = _dtype(entry), entry["shape"]
+        row = np.frombuffer(np.full(shape, value, dtype).tobytes(), np.uint8)
+        if not self.is_changed:
+            file.seek(_PREFIX - 4)
+            file.write(b"\1\0\0\0")  # from here on until the end nobody uses it
+            file.flush()
+            self.is_changed = True
+        far = np.flatnonzero(np.diff(rows) * len(row) > _NEAR) + 1
+        for near in np.split(rows, far):
+            start, end = int(near[0]) * len(row), (int(near[-1]) + 1) * len(row)
+            file.seek(entry["offset"] + start)
+            old = file.read(end - start)
+            new = np.frombuffer(bytearray(old), np.uint8).reshape(-1, len(row))
+            new[near - near[0]] = row
+            file.seek(entry["offset"] + start)
+            file.write(new.data)
+            after = entry["bytes"] - end
+            entry["crc32"] = checksum.changed(entry["crc32"], old, new.tobytes(), after=after)
+
+    def end(self, store_id: str) -> None:
+        """See that all of it is on the disk, then let the file be used, under another mark."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        about = {**self._directory, "store_id": store_id}
+        self._file.seek(0)
+        _, _, room, size = _FIELDS.unpack(self._file.read(_FIELDS.size))
+        _head(self._file, json.dumps(about).encode(), room, size)
+
+
+@contextmanager
+def mending(path: str | Path, *, store_id: str, mark: str) -> Iterator[Mending | None]:
+    """The file, to be changed in its place; None if it is missing, damaged or another's.
+
+    From the first change on nobody uses it, until the block has ended: then it has a new mark.
+    One that was not changed keeps the old.
+
+    Args:
+        path: `NAME.feather.vectors`.
+        store_id: The mark that it has.
+        mark: The mark that it gets, of the same length.
+
+    Raises:
+        OSError: It cannot be read or written.
+    """
+    with ExitStack() as stack:
+        found = None
+        with suppress(FileNotFoundError, _DamageError, KeyError, TypeError, ValueError):
+            file = stack.enter_context(Path(path).open("r+b"))
+            found = Mending(file, _directory(file, store_id))
+        yield found
+        if found is not None and found.is_changed:
+            found.end(mark)
 
 
 def verify(path: str | Path) -> list[str]:
@@ -195,6 +283,13 @@ def _fitting(
         yield block
 
 
+def _head(file: BinaryIO, directory: bytes, room: int, size: int) -> None:
+    """Write the beginning of the file, with which it can be used."""
+    padded, fields = directory.ljust(room), _FIELDS.pack(_MAGIC, _LAYOUT, room, size)
+    file.seek(0)
+    file.write(fields + _CHECK.pack(zlib.crc32(padded, zlib.crc32(fields)), 0) + padded)
+
+
 def _put(file: BinaryIO, entry: dict[str, Any], blocks: Iterable[npt.NDArray[Any]]) -> None:
     """Write the blocks one after the other, aligned, and note in the entry where they stand."""
     file.write(bytes(-file.tell() % _ALIGNMENT))
@@ -206,7 +301,7 @@ def _put(file: BinaryIO, entry: dict[str, Any], blocks: Iterable[npt.NDArray[Any
     entry.update(offset=offset, bytes=file.tell() - offset, crc32=check)
 
 
-def _directory(file: BufferedReader, store_id: str | None = None) -> dict[str, Any]:
+def _directory(file: _File, store_id: str | None = None) -> dict[str, Any]:
     """The checked directory of an open file, which must be this store's if one is named."""
     prefix = file.read(_PREFIX)
     if len(prefix) < _PREFIX or not prefix.startswith(_MAGIC):
@@ -218,8 +313,10 @@ def _directory(file: BufferedReader, store_id: str | None = None) -> dict[str, A
     if size != actual:
         raise _DamageError(f"it should have {size} bytes and has {actual}")
     text = file.read(min(length, _MAX_DIRECTORY))
-    expected, zero = _CHECK.unpack_from(prefix, _FIELDS.size)
-    if zero or zlib.crc32(text, zlib.crc32(prefix[: _FIELDS.size])) != expected:
+    expected, mending = _CHECK.unpack_from(prefix, _FIELDS.size)
+    if mending:
+        raise _DamageError("it was being mended, and that never ended")
+    if zlib.crc32(text, zlib.crc32(prefix[: _FIELDS.size])) != expected:
         raise _DamageError("its header does not match its checksum")
     directory: dict[str, Any] = json.loads(text)
     for entry in _entries(directory):
@@ -241,7 +338,7 @@ def _dtype(entry: Mapping[str, Any]) -> np.dtype[Any]:
     return dtype
 
 
-def _column(file: BufferedReader, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
+def _column(file: _File, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
     """An array of its own, read and checked."""
     dtype = _dtype(entry)
     octets = bytearray(entry["bytes"])  # an ordinary array over it can be written to
@@ -257,7 +354,7 @@ def _mapped(whole: mmap.mmap, entry: Mapping[str, Any]) -> npt.NDArray[Any]:
     return np.frombuffer(whole, dtype, prod(shape), entry["offset"]).reshape(shape)
 
 
-def _checksum(file: BufferedReader, entry: Mapping[str, Any]) -> int:
+def _checksum(file: _File, entry: Mapping[str, Any]) -> int:
     """Of an array in the file, read piece by piece."""
     file.seek(entry["offset"])
     left, check = int(entry["bytes"]), 0

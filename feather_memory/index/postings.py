@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.model import words as law
-from feather_memory.types import Mask, Numbers, Words
+from feather_memory.types import Mask, Numbers, Positions, Words
 
+_FEW = 8  # memories whose entries are looked for one memory after the other
+_MANY = 1_000  # entries that are not cut out one by one
 _GROWTH = 4  # a segment has at least so many times the entries of the next
 
 Counts = npt.NDArray[np.uint8]
@@ -54,6 +56,24 @@ class Segment:
         """The entries of some of the memories, at the positions that they move to."""
         kept = live[self.places]
         return Segment.of(self.spread()[kept], moved[self.places[kept]], self.counts[kept])
+
+    def without(self, at: Positions) -> Segment:
+        """The entries of all but the memories at some positions, none of which changes."""
+        if len(at) < _FEW:
+            is_dropped = np.zeros(len(self.places), np.bool_)
+            for place in at:
+                is_dropped |= self.places == place
+        else:
+            is_dropped = np.isin(self.places, at)
+        dropped = np.flatnonzero(is_dropped)
+        starts = self.starts - np.searchsorted(dropped, self.starts)
+        is_held = np.diff(starts) > 0
+        return Segment(
+            self.words[is_held],
+            np.append(starts[:-1][is_held], starts[-1]),
+            _spared(self.places, dropped),
+            _spared(self.counts, dropped),
+        )
 
     def holding(self, asked: Words) -> Iterator[tuple[int, Places, Counts]]:
         """Of each of the words that is in it: its place among those asked, and its entries."""
@@ -123,6 +143,13 @@ class Postings:
         whole = _join([each.only(live, moved) for each in self.segments])
         return Postings((whole,) if len(whole.places) else (), self.lengths[live])
 
+    def without(self, at: Positions) -> Postings:
+        """These, of memories among which those at some positions have no words."""
+        lengths = self.lengths.copy()
+        lengths[at] = 0
+        kept = [each.without(at) for each in self.segments]
+        return Postings(tuple(each for each in kept if len(each.places)), lengths)
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Of postings in one segment: what they are made of, by name."""
         (only,) = self.segments or (_join([]),)
@@ -143,6 +170,14 @@ class Postings:
         if many != len(only.counts):
             return None
         return cls((only,) if many else (), arrays["lengths"])
+
+
+def _spared(array: npt.NDArray[Any], dropped: Positions) -> npt.NDArray[Any]:
+    """The array without some of its places, ascending."""
+    if len(dropped) > _MANY:
+        return np.delete(array, dropped)
+    first, *others = np.split(array, dropped)  # a third of the time, where they are few
+    return np.concatenate([first, *(each[1:] for each in others)])
 
 
 def _joined(segments: list[Segment]) -> list[Segment]:

@@ -87,6 +87,12 @@ class Supersessions:
             np.concatenate([self.recorded_at, others.recorded_at]),
         )
 
+    def forgetting(self, gone: Positions) -> Self:
+        """All but those of what is gone; where that had replaced another, nobody has."""
+        left = self._only(~np.isin(self.old, gone))
+        new = np.where(np.isin(left.new, gone), _NOBODY, left.new)
+        return self.of(left.old, new, left.holds_from, left.recorded_at)
+
     def among(self, live: Positions, n: int) -> Self:
         """Those between memories of which only the live ones, ascending of n, stay, moved up."""
         place = np.full(n + 1, _NOBODY, np.intp)  # the last is where −1 points

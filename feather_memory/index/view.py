@@ -16,7 +16,8 @@ from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Sketch
 from feather_memory.index.supersessions import Supersessions
-from feather_memory.types import Numbers, Positions, Seconds, Vector
+from feather_memory.truth.state import State
+from feather_memory.types import Numbers, Positions, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,8 @@ class View:
     importance: Vector
     """In single precision, for ranking."""
     words: Postings
-    language: str
-    """In which the words are stemmed."""
-    model: str | None
-    """The name of the model that made the vectors, if anybody said."""
-    latest: Seconds
-    """The last moment that is recorded."""
-    remade: int
-    """How often all words or vectors had been made anew."""
+    state: State
+    """What the truth said of itself then."""
     matrix: Matrix | None
     """None while no memory has a vector."""
     supersessions: Supersessions

@@ -93,11 +93,15 @@ class Searcher:
         if view is not None and view.generation == truth.generation():
             with suppress(_MovedError), ExitStack() as stack:
                 searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
-                return verb(searcher, question.no_earlier(view.latest), *asked, **named)
+                return verb(searcher, searcher.present(question), *asked, **named)
             # So it is asked once more, of one moment that others cannot move.
         with cls.over(truth, columns) as searcher:
-            asked_then = question.no_earlier(searcher.view.latest)
-            return verb(searcher, asked_then, *asked, **named)
+            return verb(searcher, searcher.present(question), *asked, **named)
+
+    def present(self, question: Question) -> Question:
+        """The question, asked no earlier than the last moment that is recorded."""
+        latest = self.view.state.latest
+        return question if question.now >= latest else question.no_earlier(latest)
 
     def eligible(self, question: Question) -> Mask:
         """Which memories may be returned: current for the question, and let through its filter."""
@@ -149,12 +153,12 @@ class Searcher:
         self._check_dimension(question)
         view, eligible, lexical = self.view, self.eligible(question), None
         if question.text is not None:
-            asked = tokenizer(view.language).asked(question.text)
+            asked = tokenizer(view.state.language).asked(question.text)
             lexical = view.words.bm25(asked, eligible)
         return Ranking(view, question, eligible, lexical)
 
     def _check_dimension(self, question: Question) -> None:
-        asked, matrix, model = question.vector, self.view.matrix, self.view.model
+        asked, matrix, model = question.vector, self.view.matrix, self.view.state.embedder
         if asked is not None and None not in {model, question.model} and model != question.model:
             raise WrongEmbedderError(expected=str(model), got=str(question.model))
         if asked is not None and matrix is not None and len(asked) != matrix.dim:

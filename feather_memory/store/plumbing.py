@@ -101,7 +101,7 @@ class Plumbing(Recalls, of="Store.plumbing"):
             where=condition(where, session),
         )
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            question = question.no_earlier(searcher.view.latest)
+            question = searcher.present(question)
             return searcher.held_keys(question, slots), searcher.held_texts(question, passages)
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
@@ -125,8 +125,8 @@ class Shelf(MutableMapping[str, Any]):
     Every write is on disk when it returns. Keys come in the order of insertion. Values are copied
     in and out. No search returns them, and they count for nothing in any ranking.
 
-    Deleting erases: the bytes are in none of the files afterwards, at the price of rewriting the
-    file, so delete many at once. What a value replaced may linger in the file's gaps until then.
+    Deleting erases: the bytes are in none of the files afterwards. That costs some hundredths of a
+    second, so delete many at once. What a value replaced may linger in the file until then.
 
     >>> import tempfile, pathlib
     >>> from feather_memory import Store
@@ -195,8 +195,8 @@ class Shelf(MutableMapping[str, Any]):
         """Erase what is under these keys, in one transaction; how many values there were.
 
         Raises:
-            BusyStoreError: They are gone, but a reader in another process still keeps the log
-                alive that holds their bytes.
+            BusyStoreError: They are gone, but to erase their bytes is still owed, as after
+                `Store.forget`.
         """
         if isinstance(keys, str):
             raise ParameterError(f"keys must be several strings, got {keys!r:.80}")

@@ -116,7 +116,7 @@ class Reads(Part):
         truth, columns = self._core.truth, self._core.columns
         with Searcher.over(truth, columns) as searcher:
             view = searcher.view
-            counts = searcher.transaction.audit.counts(max(truth.now(), view.latest))
+            counts = searcher.transaction.audit.counts(max(truth.now(), view.state.latest))
         return StoreStats(
             path=str(self.path),
             dimension=None if view.matrix is None else view.matrix.dim,

@@ -9,6 +9,7 @@ from typing import Self, get_args
 
 from feather_memory.checks import file_path, one_of
 from feather_memory.index import beside
+from feather_memory.index.mending import mend
 from feather_memory.model.names import checked
 from feather_memory.model.words import tokenizer
 from feather_memory.search.searcher import Searcher
@@ -92,7 +93,12 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
         spoken = None if language is None else tokenizer(language).language
         place, embedding = file_path(path), Embedding.of(embedder, query_embedder, embedder_name)
         truth = SqliteTruth(
-            place, durability=durability, tenant=owner, language=spoken, clock=clock
+            place,
+            durability=durability,
+            tenant=owner,
+            language=spoken,
+            clock=clock,
+            mend=mend,
         )
         return cls(Core.over(truth, embedding))
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.parse import parse
-from feather_memory.index import beside
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
 from feather_memory.progress import Progress
 from feather_memory.search.question import Where
@@ -224,9 +223,12 @@ class Writes(Part):
 
         Raises:
             ParameterError: Neither ids nor a filter is given.
-            UnknownMemoryError: An id that does not exist. Nothing was removed.
-            BusyStoreError: The memories are gone, but a reader in another process still keeps
-                the log alive that holds their bytes.
+            UnknownMemoryError: An id that does not exist. Nothing was removed; and nothing is
+                owed any more.
+            BusyStoreError: The memories are gone, but others read or write for longer than this
+                may wait, so that their bytes are still owed. Whoever writes, closes or opens the
+                store next erases them, in whatever process.
+            StoreAccessError: The same, for another fault: `StoreFullError` for want of room.
         """
         if ids is None and where is None:
             raise ParameterError("forget needs ids or a filter; it never removes everything")
@@ -235,13 +237,15 @@ class Writes(Part):
         if dry_run:
             with self._core.truth.reading() as moment:
                 return write.doomed(moment, named, condition, is_dry_run=True)[1]
-        with self._core.truth.writing() as transaction:
-            records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
-            if records:
-                write.forget(transaction, records)
-        if forgotten.ids:
-            beside.discard(self._core.truth.path)
-            self._core.truth.erase()
+        try:
+            with self._core.truth.writing() as transaction:
+                records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
+                if records:
+                    write.forget(transaction, records)
+        except UnknownMemoryError:
+            self._core.truth.erase()  # whoever names what is gone, but owed, waits for it
+            raise
+        self._core.truth.erase()
         return forgotten
 
     @contextmanager

@@ -28,6 +28,7 @@ from feather_memory.errors import (
     ParameterError,
     StoreAccessError,
 )
+from feather_memory.index.mending import mend
 from feather_memory.model.names import SUFFIX, checked, file_name
 from feather_memory.model.words import tokenizer
 from feather_memory.progress import Progress, teller
@@ -329,6 +330,7 @@ class TenantPool:
             language=self._language,
             clock=self._clock,
             lease=seat.lease,
+            mend=mend,
         )
         return Store(Core.over(truth, self._embedding))
 

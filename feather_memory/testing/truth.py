@@ -275,6 +275,24 @@ class TruthContract:
 
     # Recall log, signals, shelves
 
+    def test_a_delete_is_owed_to_be_erased_until_it_is(self, truth: Truth) -> None:
+        """And says which rows are gone."""
+        with truth.writing() as transaction:
+            transaction.memories.insert([record("a"), record("b")])
+            transaction.shelves.put("s", [("k", "1")])
+        with truth.writing() as transaction:
+            since = transaction.state.generation
+            gone = transaction.memories.by_ids(["a"])["a"]
+            transaction.memories.delete([gone])
+            assert transaction.state.owed == 1
+            transaction.shelves.discard("s", ["k", "other"])
+            assert transaction.state.owed == 2
+        truth.erase()
+        with truth.reading() as moment:
+            assert moment.state.owed == 0
+            assert moment.memories.buried(since=since) == [gone.row]
+            assert moment.memories.buried(since=moment.state.generation) == []
+
     def test_a_turn_is_known_by_all_its_names_and_shows_each_memory_once(
         self, truth: Truth
     ) -> None:

@@ -38,6 +38,8 @@ class State:
     """The last moment that was recorded. Nothing is recorded before it, whatever the clock says."""
     remade: int
     """How often all words or all vectors were made anew: what was derived of them is void."""
+    owed: int
+    """Deletes whose bytes may still be somewhere; 0 once they are erased."""
 
 
 EdgeRow: TypeAlias = tuple[int, int, str, float, Seconds]

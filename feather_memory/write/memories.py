@@ -218,6 +218,5 @@ def doomed(
 
 
 def forget(transaction: WriteTransaction, records: Sequence[Record]) -> None:
-    """Remove memories and everything that hangs on them; the mapped file is of another history."""
+    """Remove memories and everything that hangs on them."""
     transaction.memories.delete(records)
-    transaction.own_snapshot(None)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import closing, nullcontext
+import time
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 
+from feather_memory.config import BUSY_SECONDS
 from feather_memory.errors import (
     BusyStoreError,
     CorruptStoreError,
@@ -16,11 +19,27 @@ from feather_memory.errors import (
 )
 from feather_memory.model import words
 from feather_memory.truth.atomic import newborn
-from feather_memory.truth.sqlite import schema, upgrades
+from feather_memory.truth.contract import WriteTransaction
+from feather_memory.truth.sqlite import erasure, schema, upgrades
 from feather_memory.truth.sqlite.faults import translated
-from feather_memory.truth.sqlite.transactions import Connections, Lease
+from feather_memory.truth.sqlite.transactions import (
+    Connections,
+    Lease,
+    SqliteTransaction,
+    read_state,
+)
 from feather_memory.truth.state import DamagedRowError, Durability
 from feather_memory.types import Clock, Seconds
+
+Mend = Callable[[Path, WriteTransaction], None]
+"""Has what is derived of the truth at a path let go of what is gone from it."""
+
+_PAYS_EVERY = 1.0  # seconds from one try in passing, if it fails, to the next
+
+
+def disown(_: Path, transaction: WriteTransaction) -> None:
+    """Say that no mapped file belongs to this history: of a truth with nothing beside it."""
+    transaction.own_snapshot(None)
 
 
 class SqliteTruth(Connections):
@@ -35,6 +54,7 @@ class SqliteTruth(Connections):
         language: str | None = None,
         clock: Clock,
         lease: Lease = nullcontext,
+        mend: Mend = disown,
     ) -> None:
         """The file at `path`, which is made if there is none.
 
@@ -45,6 +65,7 @@ class SqliteTruth(Connections):
             language: Of the stems of its words; its own unless given, English for a new file.
             clock: Tells Unix seconds.
             lease: Held while the file is in use.
+            mend: Called within a write transaction when what was deleted is erased.
 
         Raises:
             StoreAccessError: A directory, or a place that cannot be read or written.
@@ -54,6 +75,8 @@ class SqliteTruth(Connections):
         """
         synchronous = "full" if durability == "full" else "normal"
         super().__init__(path, synchronous=synchronous, clock=clock, lease=lease)
+        self._mend = mend
+        self._pays_from = 0.0
         self._expected = tenant
         self._owner: str | None
         self._embedder: str | None = None
@@ -107,6 +130,7 @@ class SqliteTruth(Connections):
         if tenant is not None and self._owner != tenant:
             self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self._owner)
+        self._pay_what_is_owed()
 
     def is_in_place(self) -> bool:
         """Whether the file at the path is still the one that was opened."""
@@ -149,12 +173,59 @@ class SqliteTruth(Connections):
             with self._moment() as connection:
                 _copy(connection, target)
 
+    def erase(self) -> None:
+        """See that what was deleted is nowhere any more; see `erasure`.
+
+        Within a transaction it waits for the commit.
+
+        Raises:
+            BusyStoreError: Somebody still reads an older moment of the file, or writes.
+            StoreAccessError: It cannot be read or written; `StoreFullError` for want of room.
+        """
+        with self._lease(), self._lock, self._gate:
+            self._require_open()
+            self._insists = self._current is not None
+            if not self._insists and read_state(self._write_connection()).owed:
+                self._pay(BUSY_SECONDS)
+
+    def _settle(self) -> None:
+        if self._insists:
+            self._pay(BUSY_SECONDS)
+        else:
+            self._pay_in_passing()
+
+    def _pay(self, patience: Seconds) -> None:
+        with self._gate, closing(self._connect()) as payer:
+            erasure.pay(payer, self.path, self._let_go, patience=patience)
+
+    def _let_go(self, connection: sqlite3.Connection) -> None:
+        self._mend(self.path, SqliteTransaction(connection, self.now()))
+
+    def _pay_in_passing(self) -> None:
+        """Erase what is owed if that can be done at once; else it stays owed."""
+        if time.monotonic() >= self._pays_from:
+            try:
+                self._pay(0.0)
+            except FeatherError:
+                self._pays_from = time.monotonic() + _PAYS_EVERY
+
+    def _pay_what_is_owed(self) -> None:
+        """Try to erase what anybody owes; not in a file that was not in use, or is gone."""
+        if (self._writer is None and not self._readers) or not self.is_in_place():
+            return
+        with suppress(FeatherError):  # what is damaged is closed all the same
+            with self._moment() as connection:
+                is_owed = read_state(connection).owed > 0
+            if is_owed:
+                self._pay_in_passing()
+
     def rest(self) -> None:
         """Close every connection that is not in use; the next use opens the file again."""
         if os.getpid() != self._pid:
             self._after_fork()
         with self._lock:
             self._refuse_amid_transaction()
+            self._pay_what_is_owed()
             self.is_resting = True
             self.release()
 
@@ -164,6 +235,7 @@ class SqliteTruth(Connections):
             self._after_fork()
         with self._lock, self._gate:
             self._refuse_amid_transaction()
+            self._pay_what_is_owed()
             self.is_open = False
             self.release()
 

@@ -229,9 +229,13 @@ class SqliteMemories:
         return Changes(
             appended=asked(_APPENDED, (since, next_row)).fetchall(),
             touched=asked(_TOUCHED, (since, next_row)).fetchall() if since else [],
-            gone=[row for (row,) in asked(_GONE, (since,))] if since else [],
+            gone=self.buried(since=since) if since else [],
             superseded=superseded.fetchall(),
         )
+
+    def buried(self, *, since: int) -> list[int]:
+        """Rows that nothing has any more since a generation."""
+        return [row for (row,) in self.moment.connection.execute(_GONE, (since,))]
 
     def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
         """(row, value of each field), `metadata` as JSON, of all from a row on."""
@@ -306,7 +310,7 @@ class SqliteMemories:
         self.moment.connection.executemany(_COUNT_RECALL, [(generation, id_) for id_ in ids])
 
     def delete(self, records: Sequence[Record]) -> None:
-        """Remove them, and by foreign key all that hangs on them."""
+        """Remove them, and by foreign key all that hangs on them; to erase them is owed then."""
         connection = self.moment.connection
         generation = self.moment.generation
         for record in records:
@@ -315,6 +319,7 @@ class SqliteMemories:
             connection.execute(_TOUCH_REPLACED, (generation, record.id))
             connection.execute(_BURY, (record.row, generation))
             connection.execute("delete from memory where row = ?", (record.row,))
+        self.moment.state.owed += 1
 
     def _keep_words(self, records: Sequence[Record]) -> None:
         keep = tokenizer(self.moment.state.language).kept

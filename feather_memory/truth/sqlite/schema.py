@@ -50,7 +50,8 @@ create table state (                    -- exactly one row
     remade     integer not null default 0,  -- how often all words or vectors were made anew
     successor  text,                    -- the name of the model that is to make them anew
     latest     real    not null default 0,  -- the last recorded moment: time never goes back
-    owed       integer not null default 0,  -- erasures that were begun and not finished
+    owed       integer not null default 0,  -- deletes that are not erased yet
+    tidy       integer,                 -- generation as of which nothing deleted was left behind
     is_gone    integer not null default 0,  -- 1 once its tenant was forgotten
     checksum   integer
 ) strict;

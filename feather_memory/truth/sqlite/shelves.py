@@ -60,8 +60,10 @@ class SqliteShelves:
         self.moment.connection.executemany(_PUT, rows)
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
-        """Delete what is under these keys; how many there were."""
-        return self.moment.connection.execute(
+        """Delete what is under these keys; how many there were. To erase them is owed then."""
+        gone = self.moment.connection.execute(
             "delete from shelf where name = ? and key in (select value from json_each(?))",
             (name, json.dumps(list(keys))),
         ).rowcount
+        self.moment.state.owed += gone
+        return gone

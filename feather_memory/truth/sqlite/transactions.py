@@ -21,7 +21,7 @@ from typing import Protocol
 
 from feather_memory.checks import DECIMALS, seconds
 from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
-from feather_memory.errors import BusyStoreError, ClosedStoreError, CorruptStoreError
+from feather_memory.errors import ClosedStoreError, CorruptStoreError
 from feather_memory.filters.values import SQL_FUNCTIONS
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
@@ -34,10 +34,10 @@ from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Clock, Seconds
 
 Lease = Callable[[], AbstractContextManager[object]]
-_UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0)
+_UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0)
 _TICK = 1e-6  # seconds: times are kept to the microsecond
 _SAID = f"select {', '.join(State.__slots__)} from state"
-_ADVANCE = "update state set generation = ?, next_row = ?, latest = ?"
+_ADVANCE = "update state set generation = ?, next_row = ?, latest = ?, owed = ?"
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -96,8 +96,9 @@ class SqliteTransaction:
 
     def commit(self) -> None:
         """Count the write, and commit it."""
-        moment = self._moment
-        moment.connection.execute(_ADVANCE, (moment.generation, moment.state.next_row, self.now))
+        moment, state = self._moment, self.state
+        said = (moment.generation, state.next_row, self.now, state.owed)
+        moment.connection.execute(_ADVANCE, said)
         moment.connection.execute("commit")
 
     @contextmanager
@@ -213,6 +214,9 @@ class Connections:
     def _wake(self) -> None:
         """See that the file is whole and ours; called before its first use, and after a rest."""
 
+    def _settle(self) -> None:
+        """Erase what is owed; called after a commit that has left anything so."""
+
     def now(self) -> Seconds:
         """What time it is, by the clock it was opened with."""
         return seconds(self._clock(), "clock()")
@@ -223,7 +227,7 @@ class Connections:
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._current: SqliteTransaction | None = None
-        self._owes_erasure = False
+        self._insists = self._is_owing = False
         self.is_open = True
         self.is_resting = False
 
@@ -355,19 +359,19 @@ class Connections:
                     if (known := translated(error, self.path)) is None:
                         raise
                     raise known from error
-                if self._current is None and self._owes_erasure:
-                    self.erase()
+                if self._current is None and self._is_owing:
+                    self._settle()
 
     @contextmanager
     def _whole(self) -> Iterator[SqliteTransaction]:
-        connection = self._write_connection()
+        connection, self._insists = self._write_connection(), False
         connection.execute("begin immediate")
         try:
             self._current = SqliteTransaction(connection, self.now())
             yield self._current
             self._current.commit()
+            self._is_owing = bool(self._current.state.owed)
         except BaseException:
-            self._owes_erasure = False
             connection.rollback()
             raise
         finally:
@@ -377,31 +381,3 @@ class Connections:
         if self._writer is None:
             self._writer = self._connect()
         return self._writer
-
-    def erase(self) -> None:
-        """Rewrite the file without what was deleted, and cut its log to nothing.
-
-        Deleted entries are overwritten at once, but SQLite also leaves copies in the gaps of
-        pages it has split or merged; only a rewrite is sure to leave them behind.
-
-        Within a transaction it waits for the commit.
-
-        Raises:
-            BusyStoreError: Somebody still reads an older moment of the file.
-        """
-        try:
-            with self._lease(), self._lock, self._gate:
-                self._require_open()
-                self._owes_erasure = self._current is not None
-                if self._owes_erasure:
-                    return
-                connection = self._write_connection()
-                connection.execute("vacuum")
-                busy, _, _ = connection.execute("pragma wal_checkpoint(truncate)").fetchone()
-        except sqlite3.Error as error:
-            raise translated(error, self.path) or error from error
-        if busy:
-            raise BusyStoreError(
-                f"a reader of {str(self.path)!r} keeps its log alive: what was forgotten is "
-                "gone from the store, and from the log when that reader finishes"
-            )

@@ -39,6 +39,7 @@ _TO_3 = f"""
     alter table state add column successor text;
     alter table state add column latest real not null default 0;
     alter table state add column owed integer not null default 0;
+    alter table state add column tidy integer;
     alter table state add column is_gone integer not null default 0;
     alter table memory add column origin text;
     alter table memory add column manner text;

@@ -9,7 +9,7 @@ from typing import Any
 from feather_memory import ParameterError, Store, StoreAccessError
 
 _SUFFIX = ".feather"  # LlamaIndex reads every file that is called JSON as JSON
-_COMPANIONS = frozenset({"-wal", "-shm", "-journal", ".vectors", ".hnsw", ".hnsw.json"})
+_COMPANIONS = frozenset({"-wal", "-shm", "-journal", ".vectors", ".lists", ".hnsw", ".hnsw.json"})
 _FORBIDDEN = frozenset("/\\:\0")
 
 

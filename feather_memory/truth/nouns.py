@@ -1,0 +1,280 @@
+"""What a truth is asked of each noun, within a transaction: the other half of its contract.
+
+What is read stands in the noun's own protocol, what is written in a `Writable` one beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from feather_memory.filters.language import Filter
+from feather_memory.model.fields import Record
+from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
+from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow
+from feather_memory.types import Seconds
+
+
+class Memories(Protocol):
+    """Memories, past and current. The words that they are found by are kept with them."""
+
+    def find(self, memory_id: str) -> Record | None:
+        """The one with that id."""
+
+    def by_ids(self, ids: Iterable[str]) -> dict[str, Record]:
+        """Those that exist, by id."""
+
+    def by_rows(self, rows: Sequence[int]) -> list[Record]:
+        """Those in these rows, which exist, in the order asked for."""
+
+    def rows_of(self, ids: Iterable[str]) -> dict[str, int]:
+        """The rows of those that exist, by id."""
+
+    def ids_of(self, rows: Sequence[int]) -> dict[int, str]:
+        """The ids of those in these rows, which exist, by row."""
+
+    def known(self, ids: Iterable[str]) -> dict[str, bool]:
+        """Whether something has replaced it, by id, for those that exist."""
+
+    def rows_of_keys(self, keys: Iterable[str]) -> dict[int, str]:
+        """The slots of those, past ones too, that have one of these, by row."""
+
+    def rows_holding(self, text: str) -> list[int]:
+        """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+
+    def page(self, *, after: int, where: Filter | None) -> list[Record]:
+        """Some hundreds that a filter lets through, from the row after `after` on."""
+
+    def stream(self, where: Filter | None = None) -> Iterator[Record]:
+        """All that a filter lets through, oldest row first, as they are needed."""
+
+    def latest(self, count: int, where: Filter | None) -> list[Record]:
+        """The `count` written last that a filter lets through, latest first."""
+
+    def count(self) -> int:
+        """How many there are."""
+
+    def holders(self, record: Record) -> list[tuple[str, Seconds]]:
+        """(id, valid_from) of the others that hold the record's key while it is valid."""
+
+    def shown(self, records: Collection[Record]) -> list[Memory]:
+        """The records as callers see them, with what they replaced and what replaced them."""
+
+    def changes(self, *, since: int, next_row: int) -> Changes:
+        """What a reader must learn that has all rows below `next_row` as of generation `since`."""
+
+    def buried(self, *, since: int) -> list[int]:
+        """Rows that nothing has any more since a generation."""
+
+    def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
+        """(row, value of each field), `metadata` as JSON, of all from a row on."""
+
+
+class WritableMemories(Memories, Protocol):
+    """Memories, within a write transaction."""
+
+    def insert(self, records: Sequence[Record]) -> None:
+        """Add records whose ids are new, giving each its row.
+
+        Raises:
+            DimensionError: A vector is of another length than the first that was ever written.
+        """
+
+    def replace(self, old: Record, new: Record) -> None:
+        """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
+
+    def made_by(self, model: str) -> None:
+        """See that vectors are by the model of that name, from the first that is named on.
+
+        Raises:
+            WrongEmbedderError: They are by another.
+        """
+
+    def without_successor(self, model: str, count: int) -> list[tuple[int, str]]:
+        """(row, text) of some that have no vector by the model yet that is to make all anew.
+
+        What another model had begun to make is dropped.
+        """
+
+    def keep_successors(self, vectors: Mapping[int, bytes]) -> None:
+        """Keep vectors by the model that is to make all anew, by row; rows that are gone, none.
+
+        Raises:
+            DimensionError: They are not all of one length.
+        """
+
+    def succeed(self, model: str) -> None:
+        """Put the model's vectors in the place of all there were. None may lack one."""
+
+    def set_importance(self, importance: Mapping[str, float]) -> None:
+        """Write folded importances, by id."""
+
+    def count_recall(self, ids: Iterable[str]) -> None:
+        """Count one more turn in which each was shown."""
+
+    def delete(self, records: Sequence[Record]) -> None:
+        """Remove them, and all that hangs on them. That it be erased is owed from then on."""
+
+
+class Edges(Protocol):
+    """Edges, and the supersessions that stand behind the edges of that type."""
+
+    def find(self, source: str, target: str, type_: str) -> Edge | None:
+        """The edge, if it is there."""
+
+    def touching(self, ids: Collection[str]) -> list[Edge]:
+        """Every edge that starts or ends at one of the memories, ordered by its ends."""
+
+    def every(self) -> list[EdgeRow]:
+        """All there are, by rows, in any order."""
+
+    def changes(self, *, since: int) -> EdgeChanges:
+        """What a reader must learn that has all edges as of generation `since`."""
+
+    def count(self, ids: Collection[str]) -> int:
+        """How many those are."""
+
+    def chain(self, memory_id: str) -> list[str]:
+        """Ids of all that it replaced or was replaced by, through any number of steps."""
+
+    def standing(self, memory_id: str, now: Seconds) -> list[str]:
+        """Ids of what stands in its place at a moment: itself, or what has replaced it.
+
+        Where all that replaced it was forgotten, it is the memory itself, though it does not hold.
+        """
+
+    def successors(self, ids: Collection[str], now: Seconds) -> list[str]:
+        """Ids of what will replace the memories, but does not yet."""
+
+    def replaces(self, memory_id: str, sought: str) -> bool:
+        """Whether it is, or through any number of steps replaced, the one sought."""
+
+    def is_superseded(self, memory_id: str) -> bool:
+        """Whether anything has replaced it, be that forgotten since."""
+
+    def end_of(self, memory_id: str) -> Seconds | None:
+        """The earliest of its stated end and its supersessions."""
+
+    def closings(self, memory_id: str) -> list[tuple[Seconds, Seconds]]:
+        """(recorded_at, holds_from) of every supersession of it."""
+
+
+class WritableEdges(Edges, Protocol):
+    """Edges, within a write transaction."""
+
+    def put(self, source: str, target: str, type_: str, weight: float, now: Seconds) -> Edge:
+        """Add an edge, or give the one that is there a new weight."""
+
+    def remove(self, source: str, target: str, type_: str) -> bool:
+        """Remove an edge. False if there was none."""
+
+    def supersede(self, new: str, old: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
+        """Record that `new` replaces `old` from a moment on, and close `old`."""
+
+    def unsupersede(self, old: str, new: str | None) -> bool:
+        """Undo supersessions of `old`, by `new` or all, as if they had never been. False: none."""
+
+    def move_supersessions(self, new: str, holds_from: Seconds) -> None:
+        """What replaced others is true from another moment: so is their end."""
+
+    def refresh_end(self, memory_id: str) -> None:
+        """Write until when it was true, from what is recorded."""
+
+
+class Engagement(Protocol):
+    """The recall log, and the signals that answer it."""
+
+    def turn(self, name: str) -> str | None:
+        """The first name of the turn that has this name; None if there is no such turn."""
+
+    def recalled(self, turn: str) -> tuple[str, list[str]] | None:
+        """The turn's first name, and ids of what it was shown, best first; None for no turn."""
+
+    def signal(self, event_id: str) -> Signal | None:
+        """The signal of that event."""
+
+    def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
+        """Every signal about the memories, by id, oldest first."""
+
+    def signals_of_event(self, event: str) -> list[Signal]:
+        """The signals that one event left about several memories, as `event:memory`."""
+
+    def signals_of_turn(self, turn: str, kind: SignalKind) -> list[Signal]:
+        """Every signal of a kind that answers a turn, by its first name."""
+
+    def count(self, ids: Collection[str]) -> tuple[int, int]:
+        """How many signals, and how many entries of the recall log, are about the memories."""
+
+
+class WritableEngagement(Engagement, Protocol):
+    """Recall log and signals, within a write transaction."""
+
+    def log(self, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
+        """Record what a turn was shown, (id, score) best first; the ids new to that turn.
+
+        The log is bounded: the oldest turns are dropped.
+        """
+
+    def rename(self, turn: str, also: str) -> bool:
+        """Give a turn a further name. False, and nothing, if it is another turn's."""
+
+    def append(self, signals: Iterable[Signal]) -> list[Signal]:
+        """Log signals; those that are new. One whose event is in the log already is left out."""
+
+    def retract(self, event_id: str, at: Seconds) -> bool:
+        """Log that an event is taken back. False if it was already."""
+
+
+class Shelves(Protocol):
+    """What adapters keep beside the memories: JSON by shelf and key, in the order of insertion."""
+
+    def names(self) -> list[str]:
+        """The shelves that hold anything, sorted."""
+
+    def find(self, name: str, key: str) -> str | None:
+        """The JSON under a key."""
+
+    def every(self, name: str) -> list[tuple[str, str]]:
+        """Key and JSON of all."""
+
+    def keys(self, name: str) -> list[str]:
+        """The keys of all."""
+
+    def count(self, name: str) -> int:
+        """How many values there are."""
+
+
+class WritableShelves(Shelves, Protocol):
+    """Shelves, within a write transaction."""
+
+    def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
+        """Write values. One that replaces another keeps its place in the order."""
+
+    def discard(self, name: str, keys: Iterable[str]) -> int:
+        """Delete what is under these keys; how many there were. They are owed to be erased."""
+
+
+class Audit(Protocol):
+    """Questions to the whole truth."""
+
+    def structure(self) -> list[str]:
+        """What is wrong with how it is stored. Where anything is, nothing else can be asked."""
+
+    def records(self) -> Iterator[tuple[Record, bool]]:
+        """Every memory, and whether it is what was written."""
+
+    def relations(self) -> list[str]:
+        """What contradicts each other: edges and supersessions, memories and their words."""
+
+    def counts(self, now: Seconds) -> dict[str, int]:
+        """Memories, current, superseded, edges, signals, recalls, sessions."""
+
+
+class WritableAudit(Audit, Protocol):
+    """The same, within a write transaction."""
+
+    def date_back(self, now: Seconds) -> None:
+        """Have been recorded now what was recorded later, with what it is valid from by itself."""
+
+    def rebuild_words(self) -> None:
+        """Derive anew what memories are found by."""
