@@ -238,7 +238,9 @@ def by_dictionary(texts, eligible, asked):
 def of_batches(batches):
     """Postings that the batches were appended to, one after the other."""
     held = Postings.of_nothing()
-    for batch in batches:
+    for number, batch in enumerate(batches):
+        if number % 3 == 2:  # somebody asks in between
+            held.bm25(SIMPLE.asked("tea"), np.ones(len(held.settled().lengths), np.bool_))
         held = held.followed_by([SIMPLE.compact(text) for text in batch])
     return held
 
@@ -271,7 +273,7 @@ def _asked_words(word):
 
 
 def test_there_are_never_many_segments():
-    held = of_batches([[f"word{n} tea"] for n in range(600)])
+    held = of_batches([[f"word{n} tea"] for n in range(600)]).settled()
 
     assert len(held.segments) <= 1 + math.log(1_200, 4)
     assert held.bm25(SIMPLE.asked("tea"), np.ones(600, np.bool_)).min() > 0

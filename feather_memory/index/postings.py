@@ -7,7 +7,7 @@ small ones are joined, so that there are never many. No segment ever changes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from feather_memory.types import Mask, Numbers, Positions, Words
 
 _FEW = 8  # memories whose entries are looked for one memory after the other
 _MANY = 1_000  # entries that are not cut out one by one
+_WAITING = 256  # memories whose words may wait until somebody asks for words
 _GROWTH = 4  # a segment has at least so many times the entries of the next
 
 Counts = npt.NDArray[np.uint8]
@@ -91,7 +92,10 @@ class Postings:
     segments: tuple[Segment, ...]
     """None without entries. The memories of each come after those of the one before."""
     lengths: Places
-    """How many words each memory has. Shape (n,)."""
+    """How many words each memory has, but for the fresh ones. Shape (n,)."""
+    fresh: tuple[bytes, ...] = ()
+    """The words, in compact form, of the memories that come after those."""
+    _settled: list[Postings] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of_nothing(cls) -> Postings:
@@ -108,40 +112,50 @@ class Postings:
         Returns:
             0 where no word is shared, or the memory is not eligible.
         """
-        return law.bm25([*self._holding(asked)], self.lengths, eligible)
+        known = self.settled()
+        return law.bm25(known.holding(asked), known.lengths, eligible)
 
-    def _holding(self, asked: Words) -> Iterator[tuple[Places, Counts]]:
-        """All entries of each of the words that has any."""
+    def holding(self, asked: Words) -> list[tuple[Places, Counts]]:
+        """All entries of each of the words that has any, but for the fresh memories'."""
         found: dict[int, list[tuple[Places, Counts]]] = {}
         for segment in self.segments:
             for number, places, counts in segment.holding(asked):
                 found.setdefault(number, []).append((places, counts))
-        for _, parts in sorted(found.items()):
-            if len(parts) == 1:
-                yield parts[0]
-            else:
-                where, often = zip(*parts, strict=True)
-                yield np.concatenate(where), np.concatenate(often)
+        return [_one(parts) for _, parts in sorted(found.items())]
 
     def followed_by(self, compact: Sequence[bytes | None]) -> Postings:
-        """These, with the words of further memories, in compact form, behind them."""
-        known = [each or b"" for each in compact]
-        entries = np.frombuffer(b"".join(known), law.ENTRY)
-        sizes = np.array([len(each) for each in known], np.int64) // entries.itemsize
-        within = np.repeat(np.arange(len(known)), sizes)  # (entries,)  which memory's each is
-        lengths = np.bincount(within, weights=entries["count"], minlength=len(known))
-        segments = [*self.segments]
-        if len(entries):
-            places = (within + len(self.lengths)).astype(np.int32)
-            fresh = Segment.of(entries["word"], places, entries["count"])
-            segments = _joined([*segments, fresh])
-        return Postings(tuple(segments), np.append(self.lengths, lengths.astype(np.int32)))
+        """These, with the words of further memories, in compact form, behind them.
+
+        They are sorted in when somebody asks for words: who only compares vectors waits for none.
+        """
+        known = self._settled[0] if self._settled else self
+        fresh = (*known.fresh, *(each or b"" for each in compact))
+        made = Postings(known.segments, known.lengths, fresh)
+        return made.settled() if len(fresh) > _WAITING else made
+
+    def settled(self) -> Postings:
+        """The same without fresh ones."""
+        if not self.fresh:
+            return self
+        if not self._settled:
+            entries = np.frombuffer(b"".join(self.fresh), law.ENTRY)
+            sizes = np.array([len(each) for each in self.fresh], np.int64) // entries.itemsize
+            within = np.repeat(np.arange(len(sizes)), sizes)  # (entries,)  which memory's each is
+            lengths = np.bincount(within, weights=entries["count"], minlength=len(sizes))
+            segments = [*self.segments]
+            if len(entries):
+                places = (within + len(self.lengths)).astype(np.int32)
+                segments.append(Segment.of(entries["word"], places, entries["count"]))
+            longer = np.append(self.lengths, lengths.astype(np.int32))
+            self._settled.append(Postings(tuple(_joined(segments)), longer))
+        return self._settled[0]
 
     def of_live(self, live: Mask) -> Postings:
         """Those of some of the memories alone, which close ranks, in one segment."""
+        known = self.settled()
         moved = (np.cumsum(live) - 1).astype(np.int32)
-        whole = _join([each.only(live, moved) for each in self.segments])
-        return Postings((whole,) if len(whole.places) else (), self.lengths[live])
+        whole = _join([each.only(live, moved) for each in known.segments])
+        return Postings((whole,) if len(whole.places) else (), known.lengths[live])
 
     def without(self, at: Positions) -> Postings:
         """These, of memories among which those at some positions have no words."""
@@ -178,6 +192,14 @@ def _spared(array: npt.NDArray[Any], dropped: Positions) -> npt.NDArray[Any]:
         return np.delete(array, dropped)
     first, *others = np.split(array, dropped)  # a third of the time, where they are few
     return np.concatenate([first, *(each[1:] for each in others)])
+
+
+def _one(parts: list[tuple[Places, Counts]]) -> tuple[Places, Counts]:
+    """The entries of one word in several segments, together."""
+    if len(parts) == 1:
+        return parts[0]
+    places, counts = zip(*parts, strict=True)
+    return np.concatenate(places), np.concatenate(counts)
 
 
 def _joined(segments: list[Segment]) -> list[Segment]:
