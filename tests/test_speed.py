@@ -159,7 +159,7 @@ def test_a_peer_that_lacks_a_row_is_shown_with_a_dash():
     table = "\n".join(module("page").tables(rows))
 
     assert "| other | 1.00 / 1.50 / 3.00 (0.50) | – |" in table
-    assert "| *the machine’s limit: the vectors once* | 0.50 | 0.50 |" in table
+    assert "| *the machine, plainly: the vectors once* | 0.50 | 0.50 |" in table
 
 
 def test_a_faster_peer_is_named_with_the_reason_or_without_one():

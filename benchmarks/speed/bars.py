@@ -1,4 +1,4 @@
-"""What was promised of a row, and what the machine allows of it."""
+"""What was promised of a row, and what doing it plainly takes of this machine."""
 
 from __future__ import annotations
 
@@ -6,13 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.speed.contender import BESIDE, OURS, SCAN, Contender
+from benchmarks.speed.contender import APPROXIMATE, BESIDE, OURS, SCAN, Contender
 from benchmarks.speed.machine import Limits
 from benchmarks.speed.measure import Taken
 from benchmarks.speed.stand import Measured, Sizes
 
 SLOWER = 1.2  # a peer that is faster than us by more has to be named
 FILTERED = {"1 %": 1.5, "10 %": 6.0, "50 %": 12.0}  # ms at the largest and widest
+
+BY_VECTOR = (
+    "dense", "dims", "hybrid", "filtered", "first filter", "chain", "frameworks", "add and search"
+)  # fmt: skip
+"""Rows whose answers an approximate index may shorten."""
 
 Median = Callable[[str], float]
 """A contender's median, of wall or of CPU time."""
@@ -93,7 +98,10 @@ def _crowded(one: Measured, sizes: Sizes) -> list[Bar]:
 
 
 def limit(one: Measured, of: Limits) -> tuple[float, str] | None:
-    """What no implementation undercuts in this row, and why; None where nothing simple says."""
+    """What doing it plainly takes at least, and why; None where nothing simple says.
+
+    Undercut only by who need not do it: who reads less than all vectors, for one.
+    """
     n, dim = one.n, one.dim
     if one.row == "processes":
         return (of.commit, "a commit") if one.variant.startswith("a writer") else _scan(of, n, dim)
@@ -177,6 +185,14 @@ def _faster(one: Measured, ours: Taken, kinds: dict[str, type[Contender]]) -> li
         both = zip(ours.medians, taken.medians, strict=True)
         wall, cpu = (mine / max(theirs, 1e-9) for mine, theirs in both)
         if wall > SLOWER and cpu > SLOWER:
-            why = one.because.get(name) or (kinds[name].because if name in kinds else "")
+            why = one.because.get(name) or _because(one, kinds.get(name))
             found.append({"who": name, "times": wall, "because": why})
     return found
+
+
+def _because(one: Measured, kind: type[Contender] | None) -> str:
+    """What a contender leaves out that we do; in a search, it may be exactness."""
+    if kind is None:
+        return ""
+    is_excuse = kind.is_approximate and one.row in BY_VECTOR
+    return "; ".join(filter(None, [APPROXIMATE if is_excuse else "", kind.because]))

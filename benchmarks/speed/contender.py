@@ -14,7 +14,8 @@ from benchmarks.speed.corpus import Record
 K = 10
 OURS = "feather-memory"
 SCAN = "scan"
-APPROXIMATE = "approximate: an index that may miss some of the nearest"
+APPROXIMATE = "approximate: its index may miss some of the nearest"
+BARE = "an index and nothing else: no texts, words or ages, no durable write"
 BESIDE = "beside"  # another call of ours, that a bar compares with
 
 
@@ -41,7 +42,8 @@ class Contender(ABC):
     package: ClassVar[str]  # as pip has it
     module: ClassVar[str] = ""  # as Python imports it
     about: ClassVar[str] = ""  # for the page: what it is, where its figures need that
-    because: ClassVar[str] = ""  # why it may be faster than what ours does
+    is_approximate: ClassVar[bool] = False  # its index may miss some of the nearest
+    because: ClassVar[str] = ""  # why else it may be faster than we are, in any row
     durable: ClassVar[bool] = True  # what it holds can be opened again
     shared: ClassVar[bool] = False  # several processes may read and write it at once
     most: ClassVar[int] = 100_000  # memories of 384 numbers; larger stores are not measured

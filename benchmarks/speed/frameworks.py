@@ -12,7 +12,7 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.vectorstores import InMemoryVectorStore, VectorStore
 from langchain_feather_memory import FeatherVectorStore
 
-from benchmarks.speed.contender import APPROXIMATE, OURS, Contender, K
+from benchmarks.speed.contender import OURS, Contender, K
 from benchmarks.speed.corpus import Record
 
 
@@ -95,6 +95,7 @@ class LangChainFAISS(LangChain):
     name = "LangChain FAISS"
     package = "langchain-community"
     about = "a flat index in memory"
+    because = "in memory: no ages, no durable write"
 
     def made(self, path: Path) -> VectorStore:
         del path
@@ -109,7 +110,7 @@ class LangChainChroma(LangChain):
     name = "LangChain Chroma"
     package = "langchain-chroma"
     about = "HNSW beside SQLite"
-    because = APPROXIMATE
+    is_approximate = True
 
     def made(self, path: Path) -> VectorStore:
         from langchain_chroma import Chroma

@@ -29,7 +29,7 @@ _INSERT = "insert into row (text, vector) values (?, ?)"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What no implementation undercuts, in milliseconds."""
+    """What a plain implementation does not undercut, in milliseconds."""
 
     mib: float
     """A scan of a mebibyte of float32 that is in memory and in no cache, by one thread."""

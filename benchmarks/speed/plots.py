@@ -10,10 +10,12 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from benchmarks.speed.contender import BESIDE, OURS
+from benchmarks.speed.contender import BESIDE, OURS, SCAN
+from benchmarks.speed.peers import MODULES
 
 # Text stays text, and the same figures give the same bytes.
 STYLE = {"svg.fonttype": "none", "svg.hashsalt": "feather", "font.size": 9, "axes.grid": True}
+COLOURS = {name: f"C{at}" for at, name in enumerate((OURS, SCAN, *MODULES))}  # in every plot
 Rows = list[dict[str, Any]]
 
 
@@ -36,18 +38,21 @@ def _save(path: Path, draw: Callable[[Axes], None]) -> None:
 
 
 def by_number(axes: Axes, rows: Rows, across: str, label: str) -> None:
-    """One curve for each contender, over a row's sizes; dashed, what the machine allows."""
+    """One curve for each contender, over a row's sizes; dashed, what the machine takes."""
     names = {name: None for one in rows for name in one["figures"] if name != BESIDE}
     for name in names:
         points = sorted(
             (one[across], one["figures"][name]["wall"]) for one in rows if name in one["figures"]
         )
-        width = 2.5 if name == OURS else 1.2
-        axes.plot(*zip(*points, strict=True), marker="o", markersize=3, label=name, linewidth=width)
+        style = {"color": COLOURS.get(name), "linewidth": 2.5 if name == OURS else 1.2}
+        axes.plot(*zip(*points, strict=True), "o-", markersize=3, label=name, **style)
     allowed = sorted((one[across], one["limit"]["ms"]) for one in rows if one["limit"])
     if allowed:
-        axes.plot(*zip(*allowed, strict=True), "k--", linewidth=1, label="the machine's limit")
+        axes.plot(*zip(*allowed, strict=True), "k--", linewidth=1, label="the machine, plainly")
     axes.set(xscale="log", yscale="log", xlabel=label, ylabel=rows[0]["unit"])
+    measured = sorted({one[across] for one in rows})
+    axes.set_xticks(measured, [f"{number:,}" for number in measured])
+    axes.minorticks_off()
     axes.legend(fontsize=7, ncols=2)
 
 
@@ -69,7 +74,7 @@ def by_process(axes: Axes, rows: Rows) -> None:
         values = [one["figures"][OURS][measure] for one in rows]
         axes.barh(places, values, height=0.4, label=measure)
     axes.set_yticks([number + 0.2 for number in range(len(rows))], labels)
-    axes.set(xlabel="ms a call", xscale="log")
+    axes.set(xlabel="ms a call")
     axes.invert_yaxis()
     axes.legend()
 

@@ -35,7 +35,7 @@ def line(one: dict[str, Any], title: str) -> str:
         shown = f"({one['beside']})" if name == BESIDE else name
         printed.append(f"  {shown:{WIDTH}}" + "".join(f"{cell:>10}" for cell in cells))
     if one["limit"] is not None:
-        what = f"(limit: {one['limit']['of']})"
+        what = f"(plainly: {one['limit']['of']})"
         printed.append(f"  {what:{WIDTH}}{amount(one['limit']['ms']):>10}")
     printed += [f"  bar {bar['says']}: {verdict(bar)}" for bar in one["bars"]]
     printed += [f"  faster: {faster(each)}" for each in one["faster"]]

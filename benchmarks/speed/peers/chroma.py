@@ -9,7 +9,7 @@ import chromadb
 import numpy as np
 from chromadb.config import Settings
 
-from benchmarks.speed.contender import APPROXIMATE, Contender, K
+from benchmarks.speed.contender import Contender, K
 from benchmarks.speed.corpus import Record
 
 BATCH = 5_000  # it takes at most 5,461 at once
@@ -20,7 +20,7 @@ class Chroma(Contender):
     package = "chromadb"
     module = "chromadb"
     about = "HNSW"
-    because = APPROXIMATE
+    is_approximate = True
 
     def __init__(self, path: Path, dim: int) -> None:
         del dim  # its first vector tells

@@ -8,7 +8,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from benchmarks.speed.contender import Contender, K, numbered
+from benchmarks.speed.contender import BARE, Contender, K, numbered
 from benchmarks.speed.corpus import Record
 
 
@@ -17,7 +17,7 @@ class FaissFlat(Contender):
     package = "faiss-cpu"
     module = "faiss"
     about = "a flat index in memory: numbers for vectors, no texts; written whole when it is closed"
-    because = "vectors in memory only: no texts, no ages, nothing durable"
+    because = BARE
     most = 1_000_000
 
     def __init__(self, path: Path, dim: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import feather_db
 import numpy as np
 
-from benchmarks.speed.contender import APPROXIMATE, Contender, K, numbered
+from benchmarks.speed.contender import Contender, K, numbered
 from benchmarks.speed.corpus import Record
 
 SHARES = (1, 10, 50)  # it filters by equality only, so each bound is an attribute of its own
@@ -22,7 +22,7 @@ class FeatherDB(Contender):
         "HNSW; scores the 3·k nearest only; `add` is a log that outlives the process, `forget` a "
         "mark and a save"
     )
-    because = APPROXIMATE
+    is_approximate = True
     most = 200_000
 
     def __init__(self, path: Path, dim: int) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from usearch.index import Index
 
-from benchmarks.speed.contender import APPROXIMATE, Contender, K, numbered
+from benchmarks.speed.contender import BARE, Contender, K, numbered
 from benchmarks.speed.corpus import Record
 
 
@@ -19,7 +19,8 @@ class USearch(Contender):
     about = (
         "HNSW: numbers for vectors, no texts; written whole when it is closed, mapped when opened"
     )
-    because = APPROXIMATE
+    is_approximate = True
+    because = BARE
     most = 200_000
 
     def __init__(self, path: Path, dim: int) -> None:
