@@ -99,10 +99,11 @@ class LangChainFAISS(LangChain):
 
     def made(self, path: Path) -> VectorStore:
         del path
-        from faiss import IndexFlatL2
+        from faiss import IndexFlatL2, omp_set_num_threads
         from langchain_community.docstore import InMemoryDocstore
         from langchain_community.vectorstores import FAISS
 
+        omp_set_num_threads(1)  # as in the peer of its own
         return FAISS(self.embedding, IndexFlatL2(self.dim), InMemoryDocstore(), {})
 
 
