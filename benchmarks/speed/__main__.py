@@ -62,8 +62,10 @@ class Run:
         sentences = 0 if self.sentences is None else len(self.sentences)
         for stage in stages(self.sizes, sentences):
             if (wanted := stage.of(self.rows)) is not None:
+                began = time.perf_counter()
                 for one in self._stage(wanted):
                     yield judged(one, self.sizes, self.limits, self.kinds())
+                print(f"\n-- {stage.shape}: {time.perf_counter() - began:.0f} s", flush=True)
 
     def _stage(self, stage: Stage) -> Iterator[Measured]:
         classes = FRAMEWORKS if stage.is_framework else self.engines
