@@ -85,8 +85,17 @@ def test_the_terminal_shows_every_row_and_every_verdict(run):
 def test_real_sentences_are_measured_as_well_as_synthetic_ones(run):
     figures, _, _ = run
 
-    assert [one["is_real"] for one in of_row(figures, "dense")].count(True) == 1
+    assert [one["kind"] for one in of_row(figures, "dense")].count("of sentences") == 1
     assert figures["about"]["sentences"] == 100  # of 400, the rest are asked with
+
+
+def test_a_store_of_vectors_that_no_sketch_tells_apart_is_measured_too(run):
+    """Where reading less does not pay, the whole scan is what is left."""
+    figures, _, _ = run
+    widths = np.linalg.svd(module("corpus").Noise(64, 1).vectors(500), compute_uv=False)
+
+    assert [one["kind"] for one in of_row(figures, "dense")].count("of noise") == 1
+    assert widths[-1] > 0.4 * widths[0]
 
 
 def test_without_sentences_it_says_so(run):
@@ -146,7 +155,7 @@ def tiny(**changes):
     """A row as the figures have it."""
     each = {"wall": 2.0, "cpu": 1.5, "p99": 3.0, "times": 9, "ratio": 1.0, "found": None}
     row = {
-        "row": "dense", "n": 10, "dim": 4, "is_real": False, "variant": "", "unit": "ms",
+        "row": "dense", "n": 10, "dim": 4, "kind": "", "variant": "", "unit": "ms",
         "beside": "", "limit": {"ms": 0.5, "of": "the vectors once"}, "bars": [], "faster": [],
         "figures": {"feather-memory": each, "other": each | {"wall": 1.0, "ratio": 0.5}},
     }  # fmt: skip

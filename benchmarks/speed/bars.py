@@ -34,7 +34,7 @@ class Bar:
 
 def bars(one: Measured, sizes: Sizes) -> list[Bar]:
     """Those of a row at its size; none where nothing was promised."""
-    if one.row in ("dense", "hybrid") and not one.is_real:
+    if one.row in ("dense", "hybrid") and not one.kind:
         return _searching(one, sizes)
     if one.row == "processes":
         return _crowded(one, sizes)
@@ -138,7 +138,7 @@ def judged(
         "row": one.row,
         "n": one.n,
         "dim": one.dim,
-        "is_real": one.is_real,
+        "kind": one.kind,
         "variant": one.variant,
         "unit": one.unit,
         "beside": one.beside,

@@ -13,6 +13,7 @@ FUNCTION_WORDS = """the of and to a in is it you that he was for on are with as 
     which she do how their if will up other about out many then them these so some her would
     make like him into time has look two more""".split()  # noqa: SIM905  a list of words reads as text
 SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
+SENTENCES, NOISE = "of sentences", "of noise"  # what vectors are of, if not of clusters
 HELD_OUT = 300  # real vectors that are asked with, and in no store
 
 
@@ -84,6 +85,14 @@ class Corpus:
         shares = self._random.integers(100, size=n).tolist()
         each = zip(self.texts(n), self.vectors(n), shares, strict=True)
         return [Record(number, *rest) for number, rest in enumerate(each, first)]
+
+
+class Noise(Corpus):
+    """Vectors in every direction alike, which no sketch of them tells apart: all are scanned."""
+
+    def vectors(self, n: int) -> np.ndarray:
+        rows = self._random.standard_normal((n, len(self._spectrum)), np.float32)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 class Sentences(Corpus):

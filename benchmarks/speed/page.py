@@ -75,7 +75,7 @@ def _taken(about: dict[str, Any]) -> str:
     of = about["machine"]
     load = "" if of["load"] is None else f" The load was {of['load']} when it began."
     data = (
-        f"Rows “of sentences” are of {about['sentences']:,} real ones (all-MiniLM-L6-v2)."
+        f"Sizes “of sentences” are of {about['sentences']:,} real ones (all-MiniLM-L6-v2)."
         if about["sentences"]
         else "Vectors are synthetic only: no data with real sentences was given."
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from benchmarks.speed.contender import OURS, SCAN, Contender
+from benchmarks.speed.corpus import NOISE, SENTENCES
 from benchmarks.speed.rows import crowd, framework, opening, past, reading, writing
 from benchmarks.speed.stand import Measured, Shape, Sizes, Stand
 
@@ -44,7 +45,7 @@ TITLES = {name: title for name, (_, title) in ROWS.items()} | {
 WIDTH = 384  # numbers in the vectors of which a contender's `most` counts
 
 EXACT = (OURS, SCAN, "faiss-cpu", "sqlite-vec")
-HUGE = (OURS, SCAN, "faiss-cpu")
+PLAIN = (OURS, SCAN, "faiss-cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def stages(sizes: Sizes, sentences: int) -> Iterator[Stage]:
     for size in (sizes.small, sizes.middle):
         yield Stage(Shape(size, n), held=("frameworks",), is_framework=True)
     if sentences:
-        real = Shape(min(sizes.middle, sentences), n, is_real=True)
+        real = Shape(min(sizes.middle, sentences), n, kind=SENTENCES)
         yield Stage(real, held=("dense", "hybrid", "filtered"))
     for dim in sizes.dims:
         yield Stage(Shape(sizes.middle, dim), held=("dims",), only=EXACT)
@@ -118,5 +119,6 @@ def stages(sizes: Sizes, sentences: int) -> Iterator[Stage]:
     yield Stage(Shape(sizes.middle, d), held=("tenants",), is_filled=False)
     yield Stage(Shape(sizes.large, n), held=(*searches, *past_rows, *adds), **forgetting)
     yield Stage(Shape(sizes.large, d), held=("filtered",), closed=("open", "first filter"))
+    yield Stage(Shape(sizes.large, n, kind=NOISE), held=("dense",), only=PLAIN)
     if sizes.huge:
-        yield Stage(Shape(sizes.huge, n), held=("dense",), only=HUGE)
+        yield Stage(Shape(sizes.huge, n), held=("dense",), only=PLAIN)

@@ -23,7 +23,7 @@ def draw(rows: Rows, folder: Path) -> list[tuple[str, str]]:
     """Writes what there are figures for; the file names and captions, in order."""
     drawn = []
     for name, caption, rowed, axes in PLOTS:
-        if some := [one for one in rows if one["row"] == rowed and not one["is_real"]]:
+        if some := [one for one in rows if one["row"] == rowed and not one["kind"]]:
             _save(folder / name, lambda at, draw=axes, some=some: draw(at, some))
             drawn.append((name, caption))
     return drawn

@@ -12,7 +12,7 @@ WIDTH = 34
 def shape(one: dict[str, Any]) -> str:
     """How large a row's stores are, and which of its figures these are."""
     size = f"{one['n']:,} × {one['dim']}" if one["n"] else ""
-    parts = [size, "of sentences" * one["is_real"], one["variant"]]
+    parts = [size, one["kind"], one["variant"]]
     return ", ".join(part for part in parts if part)
 
 

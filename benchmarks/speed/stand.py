@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.contender import BESIDE, OURS, SCAN, Contender
-from benchmarks.speed.corpus import Corpus, Record, Sentences
+from benchmarks.speed.corpus import NOISE, SENTENCES, Corpus, Noise, Record, Sentences
 from benchmarks.speed.measure import Call, Effort, Taken, round_robin
 
 QUERIES = 300
@@ -23,14 +23,14 @@ PROBES = 20  # queries by which it is told how much of the exact answer is found
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How many memories, how many numbers each, and where the vectors are from."""
+    """How many memories, how many numbers each, and what the vectors are of."""
 
     n: int
     dim: int
-    is_real: bool = False
+    kind: str = ""  # SENTENCES, NOISE, or clusters like those of real embeddings
 
     def __str__(self) -> str:
-        return f"{self.n:,} × {self.dim}" + (" of sentences" if self.is_real else "")
+        return f"{self.n:,} × {self.dim} {self.kind}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Measured:
     taken: dict[str, Taken]
     variant: str = ""  # what tells it from the row's other figures of this shape
     beside: str = ""  # what `taken[BESIDE]` is
-    is_real: bool = False
+    kind: str = ""  # as the shape's
     unit: str = "ms"
     share: float = 1.0  # of the memories, that has to be looked at
     crowd: float = 1.0  # how many processes there are for each core, if more than one
@@ -170,7 +170,7 @@ class Stand:
             self.failed[f"{name}, {row}, {self.shape}"] = why
         return Measured(
             row, self.shape.n, self.shape.dim, taken,
-            variant=variant, beside=beside, share=share, is_real=self.shape.is_real,
+            variant=variant, beside=beside, share=share, kind=self.shape.kind,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -187,6 +187,8 @@ class Stand:
 
 def corpus_of(shape: Shape, sentences: Sentences | None) -> Corpus:
     """Real sentences are asked for only where there are some."""
-    if shape.is_real and sentences is not None:
+    if shape.kind == SENTENCES and sentences is not None:
         return sentences.again()
+    if shape.kind == NOISE:
+        return Noise(shape.dim, 1)
     return Corpus(shape.dim, shape.n // 100)
