@@ -45,6 +45,7 @@ TITLES = {name: title for name, (_, title) in ROWS.items()} | {
 WIDTH = 384  # numbers in the vectors of which a contender's `most` counts
 
 EXACT = (OURS, SCAN, "faiss-cpu", "sqlite-vec")
+SHARED = (OURS, "sqlite-vec", "lancedb")  # that several processes may write at once
 PLAIN = (OURS, SCAN, "faiss-cpu")
 
 
@@ -106,7 +107,7 @@ def stages(sizes: Sizes, sentences: int) -> Iterator[Stage]:
         held=(*searches, "filtered", *past_rows, *adds, "chain"),
         **forgetting,
     )
-    yield Stage(Shape(sizes.middle, n), closed=("processes",))
+    yield Stage(Shape(sizes.middle, n), closed=("processes",), only=SHARED)
     for size in (sizes.small, sizes.middle):
         yield Stage(Shape(size, n), held=("frameworks",), is_framework=True)
     if sentences:
