@@ -55,7 +55,7 @@ class Sizes:
 
 QUICK = Sizes(
     huge=0, tenants=4, small_tenants=100, dims=(96, 768), batch=2_000, batches=2,
-    readers=4, seconds=0.5, fill_seconds=5.0,
+    readers=4, seconds=0.5, fill_seconds=10.0,
 )  # fmt: skip
 TOY = Sizes(
     small=40, middle=60, large=80, huge=0, narrow=16, wide=24, dims=(8, 16), batch=20, batches=1,
