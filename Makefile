@@ -1,10 +1,12 @@
-# Every target that needs Python makes .venv by itself. PYTHON chooses which one it is made from,
-# WORKERS how many processes share the core's tests.
+# Every target that needs Python makes .venv by itself, and bench the environment that its peers live
+# in. PYTHON chooses which one they are made from, WORKERS how many processes share the core's tests.
 
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.installed
+BENCH := .bench/env
+BENCH_STAMP := .bench/.installed
 PROJECTS := pyproject.toml \
 	integrations/langchain-feather-memory/pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
@@ -34,9 +36,12 @@ check: $(STAMP)  ## lint, format and types
 	$(BIN)/mypy tests/typing
 	$(BIN)/basedpyright
 
-bench: $(STAMP)  ## print the speeds that the design promises
-	@set -e; for script in benchmarks/*.py; do \
-		echo "== $$script"; $(BIN)/python "$$script"; done
+# ARGS="--quick" takes under three minutes instead of thirty, ARGS="--only dense" measures one row, and
+# DATA=FOLDER takes real sentences, too. A whole run writes docs/performance.md.
+bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and write docs/performance.md
+	$(BENCH)/bin/python -m benchmarks.speed $(ARGS) $(if $(DATA),--data $(DATA))
+	$(BENCH)/bin/python benchmarks/recall.py $(DATA)
+	$(BENCH)/bin/python benchmarks/walks.py
 
 test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long integrations/langchain-feather-memory
@@ -76,8 +81,8 @@ test-wheels:  ## build the three wheels, look into them, and run their tests aga
 	for tests in tests integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
 		"$$folder/env/bin/python" -m pytest -q -m "not long" -p no:cacheprovider $$tests; done
 
-clean:  ## remove .venv and whatever the tools left behind
-	rm -rf .venv build dist htmlcov .coverage .coverage.* \
+clean:  ## remove .venv, .bench and whatever the tools left behind
+	rm -rf .venv .bench build dist htmlcov .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -89,4 +94,8 @@ $(STAMP): $(PROJECTS)
 		-e 'integrations/langchain-feather-memory[all]' \
 		-e integrations/llama-index-memory-feather \
 		--group dev
+	touch $@
+
+$(BENCH_STAMP): $(PROJECTS) benchmarks/speed/environment.py
+	$(PYTHON) benchmarks/speed/environment.py $(BENCH)
 	touch $@
