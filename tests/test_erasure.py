@@ -380,6 +380,21 @@ def test_a_transaction_of_many_pays_once(store, folder, times):
     assert found(folder, NEEDLES) == set()
 
 
+def test_values_that_are_dropped_one_by_one_are_erased_together(store, path, folder, times):
+    shelf = store.plumbing.shelf("notes")
+    shelf.update({f"note-{n}": f"canary-{n}-4711" for n in range(50)})
+    needles = {f"note {n}": f"canary-{n}-4711".encode() for n in range(50)}
+    for n in range(50):
+        assert shelf.drop([f"note-{n}"]) == 1
+    assert len(times) < 10
+    store.close()
+
+    assert found(folder, needles) == set()
+    with Store.open(path) as again:
+        assert owed(again) == 0
+        assert again.check() == []
+
+
 def fail_after_forgetting(store):
     with store.transaction():
         store.forget("the-secret-id")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import zlib
@@ -14,6 +15,8 @@ from remains import found
 
 from feather_memory import F, Store
 from feather_memory.index import beside, checksum, mapped
+from feather_memory.index.edges import EdgeArrays
+from feather_memory.index.fields import _cut, _text
 from feather_memory.index.matrix import unit
 from feather_memory.index.postings import Postings
 from feather_memory.model.words import entries, tokenizer
@@ -168,6 +171,42 @@ def entries_of(postings):
 def postings_of(texts):
     compact = [tokenizer("english").compact(text) for text in texts]
     return Postings.of_nothing().followed_by(compact)
+
+
+# Fields and edges
+
+JSON = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(max_size=5), st.just("a,b"), st.just([1, 2])
+)
+
+
+@given(values=st.lists(JSON, min_size=1, max_size=12), data=st.data())
+def test_values_that_are_cut_out_of_a_text_leave_the_others(values, data):
+    dropped = sorted(data.draw(st.sets(st.integers(0, len(values) - 1))))
+    left = [value for code, value in enumerate(values) if code not in dropped]
+
+    assert json.loads(_cut(_text(values), len(values), dropped)) == left
+
+
+@given(
+    edges=st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 9), st.sampled_from("abc")), max_size=30
+    ),
+    gone=st.sets(st.integers(0, 9)),
+)
+def test_edges_without_some_memories_are_those_between_the_others(edges, gone):
+    rows = np.arange(1, 11)
+    told = [(a + 1, b + 1, kind, 0.5, 0.0) for a, b, kind in edges]
+    left = [each for each in told if not gone & {each[0] - 1, each[1] - 1}]
+
+    after = EdgeArrays.told(rows, told, 1).without(np.array(sorted(gone), np.intp))
+
+    expected = EdgeArrays.told(rows, left, 1)
+    assert after.is_sound()
+    assert set(after.types) == {kind for _, _, kind, *_ in left}
+    for place in range(10):
+        at = np.array([place])
+        assert sorted(after.links(at, None)) == sorted(expected.links(at, None))
 
 
 # A store

@@ -198,14 +198,25 @@ class Shelf(MutableMapping[str, Any]):
             BusyStoreError: They are gone, but to erase their bytes is still owed, as after
                 `Store.forget`.
         """
+        gone = self._deleted(keys)
+        if gone:
+            self._truth.erase()
+        return gone
+
+    def drop(self, keys: Iterable[str]) -> int:
+        """As `discard`, for callers that delete one after the other: their bytes stay owed.
+
+        They are erased by the first write in every second, the next `discard` or `Store.forget`,
+        and when the store is closed or opened, whichever comes first.
+        """
+        return self._deleted(keys)
+
+    def _deleted(self, keys: Iterable[str]) -> int:
         if isinstance(keys, str):
             raise ParameterError(f"keys must be several strings, got {keys!r:.80}")
         listed = [key for key in keys if _is_key(key)]
         with self._truth.writing() as transaction:
-            gone = transaction.shelves.discard(self.name, listed)
-        if gone:
-            self._truth.erase()
-        return gone
+            return transaction.shelves.discard(self.name, listed)
 
     def clear(self) -> None:
         """Erase everything on this shelf."""

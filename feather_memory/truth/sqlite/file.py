@@ -34,7 +34,7 @@ from feather_memory.types import Clock, Seconds
 Mend = Callable[[Path, WriteTransaction], None]
 """Has what is derived of the truth at a path let go of what is gone from it."""
 
-_PAYS_EVERY = 1.0  # seconds from one try in passing, if it fails, to the next
+_PAYS_EVERY = 1.0  # seconds from one try after a write to the next: of many, the first pays
 
 
 def disown(_: Path, transaction: WriteTransaction) -> None:
@@ -204,20 +204,19 @@ class SqliteTruth(Connections):
     def _pay_in_passing(self) -> None:
         """Erase what is owed if that can be done at once; else it stays owed."""
         if time.monotonic() >= self._pays_from:
-            try:
+            self._pays_from = time.monotonic() + _PAYS_EVERY
+            with suppress(FeatherError):
                 self._pay(0.0)
-            except FeatherError:
-                self._pays_from = time.monotonic() + _PAYS_EVERY
 
     def _pay_what_is_owed(self) -> None:
-        """Try to erase what anybody owes; not in a file that was not in use, or is gone."""
+        """The same of what anybody owes; not in a file that was not in use, or is gone."""
         if (self._writer is None and not self._readers) or not self.is_in_place():
             return
         with suppress(FeatherError):  # what is damaged is closed all the same
             with self._moment() as connection:
                 is_owed = read_state(connection).owed > 0
             if is_owed:
-                self._pay_in_passing()
+                self._pay(0.0)
 
     def rest(self) -> None:
         """Close every connection that is not in use; the next use opens the file again."""

@@ -94,8 +94,12 @@ class FeatherKVStore(BaseKVStore):
 
     @override
     def delete(self, key: str, collection: str = DEFAULT_COLLECTION) -> bool:
-        """Erase a value; whether there was one."""
-        return self._shelf(collection).discard([key]) > 0
+        """Delete a value; whether there was one.
+
+        A document store deletes a document by many calls of this, so that their bytes are erased
+        together: by the first write in every second, or when the store is closed or next opened.
+        """
+        return self._shelf(collection).drop([key]) > 0
 
     adelete = in_a_thread(delete)
 
