@@ -92,6 +92,9 @@ class Record:
     """The earliest of `stated_to` and the supersessions."""
     expires_at: Seconds | None = _kept("time", given="expires_at", check=or_none(seconds),
                                        default=None)  # fmt: skip
+    affirmed: int = _kept("integer", default=0, is_filtered=False)
+    affirmed_at: Seconds | None = _kept("time", default=None, is_filtered=False)
+    affirmed_by: str | None = _kept("text", default=None, is_filtered=False)
     vector: bytes | None = _kept("vector", given="vector", check=or_none(vector_bytes),
                                  default=None, is_content=True, is_filtered=False)  # fmt: skip
     """Little-endian float32, as given."""

@@ -81,6 +81,12 @@ class Memory(_Unread):
     """Until when it was true; superseding closes it."""
     expires_at: datetime | None = None
     """From when it is no longer returned."""
+    affirmed: int = 0
+    """How often the same was said again of its slot, since it was first said."""
+    affirmed_at: datetime | None = None
+    """When last."""
+    affirmed_by: str | None = None
+    """And by whom, as far as that was said."""
     supersedes: tuple[str, ...] = ()
     """Ids of the memories it replaced."""
     superseded_by: tuple[str, ...] = ()

@@ -51,7 +51,8 @@ class Writes(Part):
         """Remember a text. When this returns, it is on disk.
 
         An id that exists gets this text, vector and metadata; its history stays, and the same
-        content again is no change. An occupied `key` is taken over: what held it is superseded.
+        content again is no change. An occupied `key` is taken over: what held it is superseded,
+        and its importance inherited; the same said again of it is counted on the memory there is.
 
         Args:
             text: Not blank.

@@ -109,6 +109,9 @@ class WritableMemories(Memories, Protocol):
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
 
+    def affirm(self, memory_id: str, by: str | None, at: Seconds) -> None:
+        """Count that the same was said again, by whom and when last."""
+
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""
 

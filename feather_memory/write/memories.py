@@ -15,6 +15,7 @@ from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record, filtered_of
 from feather_memory.model.importance import fold
 from feather_memory.model.memory import Edge, EdgeType, Forgotten
+from feather_memory.model.words import likeness
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.draft import Draft
@@ -78,11 +79,17 @@ def put(
     """Write one draft: a new memory, or the new content of the one with its id.
 
     What it is said to replace it replaces first, whenever that became true; then its slot
-    is settled.
+    is settled. What says again what the slot holds is no new memory: it affirms that one.
     """
     old = None if draft.id is None else transaction.memories.find(draft.id)
     if old is None:
         _see_that_they_fit(transaction, [draft])
+        replaced = _replaced(transaction, draft, now, replacing)
+        if replaced is not None and _says_the_same(draft, replaced):
+            transaction.memories.affirm(replaced.id, draft.fields.get("actor"), now)
+            return transaction.memories.by_ids([replaced.id])[replaced.id]
+        if replaced is not None and draft.fields.get("prior") is None:
+            draft = draft.saying(prior=replaced.importance)  # what was earned is inherited
         record = draft.record(now)
         transaction.memories.insert([record])
         if replacing is not None:
@@ -93,6 +100,41 @@ def put(
     if replacing is not None:
         supersede(transaction, old.id, replacing, now)
     return rewrite(transaction, draft, old, now)
+
+
+def _replaced(
+    transaction: WriteTransaction, draft: Draft, now: Seconds, replacing: str | None
+) -> Record | None:
+    """What a new memory takes the place of: what it is said to replace, or its slot's holder."""
+    if replacing is not None:
+        return transaction.memories.find(replacing)
+    if draft.fields.get("key") is None:
+        return None
+    record = draft.record(now)
+    held = [
+        id_ for id_, start in transaction.memories.holders(record) if start <= record.valid_from
+    ]
+    return transaction.memories.find(held[-1]) if held else None
+
+
+def _says_the_same(draft: Draft, held: Record) -> bool:
+    """Whether it says of a slot what the holder says, equal but for case, marks and punctuation.
+
+    Who gives an id, or a validity of its own, means a memory of its own.
+    """
+    said = draft.fields
+    return (
+        draft.id is None
+        and held.key is not None
+        and said.get("key") in {None, held.key}
+        and not any(
+            said.get(name) is not None for name in ("valid_from", "stated_to", "expires_at")
+        )
+        and held.stated_to is None
+        and held.expires_at is None
+        and said.get("metadata", "{}") == held.metadata
+        and likeness(said["text"]) == likeness(held.text)
+    )
 
 
 def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Seconds) -> Record:

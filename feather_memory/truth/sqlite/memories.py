@@ -53,6 +53,10 @@ _ARE_REPLACED = """
 """
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
+_AFFIRM = """
+    update memory set affirmed = affirmed + 1, affirmed_at = ?, affirmed_by = ?, changed = ?
+    where id = ?
+"""
 _COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
 _HOLDERS = """
     select id, valid_from from memory
@@ -303,6 +307,11 @@ class SqliteMemories:
         generation = self.moment.generation
         rows = [(value, generation, id_) for id_, value in importance.items()]
         self.moment.connection.executemany(_SET_IMPORTANCE, rows)
+
+    def affirm(self, memory_id: str, by: str | None, at: Seconds) -> None:
+        """Count that the same was said again, by whom and when last."""
+        said = (at, by, self.moment.generation, memory_id)
+        self.moment.connection.execute(_AFFIRM, said)
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""

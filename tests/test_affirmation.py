@@ -1,0 +1,113 @@
+"""Saying the same again of a slot is no change: it is counted, and its history stays one."""
+
+from __future__ import annotations
+
+import pytest
+
+from feather_memory import Store
+from feather_memory.testing import FrozenClock
+
+
+@pytest.fixture
+def clock():
+    return FrozenClock()
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    with Store.open(tmp_path / "alice.feather", clock=clock) as store:
+        yield store
+        assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        "Home is Oslo",
+        "home is oslo",
+        "  Home is  Oslo. ",
+        "HOME IS OSLO!",
+        "Hóme is Ösló",
+        "Home-is-Oslo",
+    ],
+)
+def test_the_same_value_again_affirms_what_the_slot_holds(store, clock, again):
+    first = store.add("Home is Oslo", key="home")
+    clock.advance(days=30)
+
+    said = store.add(again, key="home", actor="alice")
+
+    assert said.id == first.id
+    assert (said.text, said.valid_from, said.created_at) == (
+        "Home is Oslo", first.valid_from, first.created_at
+    )  # fmt: skip
+    assert (said.affirmed, said.affirmed_at.timestamp(), said.affirmed_by) == (1, clock(), "alice")
+    assert [memory.id for memory in store.history(first.id)] == [first.id]
+    assert len(store) == 1
+    assert store.search("home", k=1)[0].memory.affirmed == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"text": "Home is Lisbon"},
+        {"text": "Home is not Oslo"},
+        {"text": "Home is Oslo 2"},
+        {"metadata": {"source": "mail"}},
+        {"id": "mine"},
+        {"valid_to": "2027-01-01"},
+        {"expires_at": "2027-01-01"},
+        {"valid_from": "2025-06-01"},
+    ],
+)
+def test_what_differs_in_anything_is_a_memory_of_its_own(store, other):
+    first = store.add("Home is Oslo", key="home")
+
+    said = store.add(**{"text": "Home is Oslo", "key": "home", **other})
+
+    assert said.id != first.id
+    assert said.affirmed == 0
+    assert len(store) == 2
+
+
+def test_without_a_slot_and_in_another_slot_texts_are_memories_of_their_own(store):
+    ids = {store.add("tea").id, store.add("tea").id, store.add("tea", key="a").id,
+           store.add("tea", key="b").id}  # fmt: skip
+
+    assert len(ids) == 4
+
+
+def test_a_batch_and_supersede_affirm_as_add_does(store):
+    first = store.add("Home is Oslo", key="home")
+    batch = store.add_many([{"text": "home is oslo", "key": "home"}] * 2)
+    again = store.supersede(first.id, "Home is Oslo")
+
+    assert {memory.id for memory in [*batch, again]} == {first.id}
+    assert store.get(first.id).affirmed == 3
+    assert again.superseded_by == ()
+
+
+def test_an_older_value_said_again_is_a_change_back(store, clock):
+    store.add("Home is Oslo", key="home")
+    clock.advance(days=1)
+    store.add("Home is Lisbon", key="home")
+    clock.advance(days=1)
+
+    back = store.add("Home is Oslo", key="home")
+
+    assert [m.text for m in store.history(back.id)] == [
+        "Home is Oslo", "Home is Lisbon", "Home is Oslo"
+    ]  # fmt: skip
+
+
+def test_a_successor_inherits_what_its_forerunner_has_earned(store):
+    store.add("Home is Oslo", id="a", key="home", importance=0.8)
+    store.signal("a", "liked")
+    earned = store.get("a").importance
+    assert earned > 0.8
+
+    assert store.add("Home is Lisbon", id="b", key="home").importance == earned
+    assert store.supersede("b", "Home is Rome", id="c").importance == earned
+    assert store.supersede("c", "Home is Bonn", importance=0.1).importance == 0.1
+    assert store.add("Home is Bern", key="home", importance=0.5).importance == 0.5
+    assert store.add("Tea", key="drink").importance == 0.4
