@@ -19,7 +19,7 @@ import numpy as np
 import feather_memory
 
 ROOT = Path(__file__).parents[2]
-LEAST = 3  # rounds that even the slowest contender makes
+LEAST = 3  # rounds that even the slowest contender makes, unless a row says fewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,9 @@ Call = Callable[[int], object]
 
 
 def round_robin(
-    calls: Mapping[str, Call], effort: Effort, *, warming: int = 3, never_fails: Container[str] = ()
-) -> tuple[dict[str, Taken], dict[str, str]]:
+    calls: Mapping[str, Call], effort: Effort, *, warming: int = 3, least: int = LEAST,
+    never_fails: Container[str] = (),
+) -> tuple[dict[str, Taken], dict[str, str]]:  # fmt: skip
     """What each contender took for each round, in an order that every round draws anew.
 
     So no contender always finds the caches as the same other one left them. The warming rounds
@@ -106,7 +107,7 @@ def round_robin(
                     order.remove(name)
                     continue
                 spent = sum(taken[name].wall) / 1e3
-                if spent > effort.seconds and len(taken[name]) >= LEAST:
+                if spent > effort.seconds and len(taken[name]) >= least:
                     order.remove(name)
     finally:
         gc.unfreeze()
