@@ -26,7 +26,7 @@ from feather_memory import (
     StoreFullError,
     UnknownMemoryError,
 )
-from feather_memory.truth.sqlite import erasure
+from feather_memory.truth.sqlite import erasure, schema
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(feather_memory.__file__).parents[1])}
 CANARY = "xylophonequartz"  # one word, so that its digest is looked for, too
@@ -189,7 +189,7 @@ def test_the_closing_pays(store, path, folder, impatient):
 KILLED = """
 import os, sys
 from feather_memory import Store
-from feather_memory.truth.sqlite import erasure
+from feather_memory.truth.sqlite import erasure, schema
 setattr(erasure, sys.argv[2], lambda *_, **__: os._exit(9))
 Store.open(sys.argv[1]).forget("the-secret-id")
 """
@@ -349,6 +349,23 @@ def test_a_file_that_is_mostly_free_is_rewritten(path, folder):
         assert owed(store) == 0
         assert len(store) == 100
         assert store.check() == []
+
+
+def test_a_log_that_is_folded_while_the_file_is_inspected_is_no_damage(store, path, monkeypatch):
+    """It reads half of the fold, and then the log is cut to nothing, which erasing does often."""
+    real, asked = schema._marks, []
+
+    def amid_a_fold(path):
+        asked.append(path)
+        if len(asked) == 1:
+            store._core.truth._writer.execute("pragma wal_checkpoint(truncate)")
+            return False, schema.APPLICATION_ID, schema.FORMAT
+        return real(path)
+
+    monkeypatch.setattr(schema, "_marks", amid_a_fold)
+    with Store.open(path) as other:
+        assert len(other) == 31
+    assert len(asked) == 2
 
 
 # Once for many

@@ -182,6 +182,7 @@ _BIRTH = """
     values (1, ?, ?, 0, 1, ?, ?)
 """
 _HEADER_BYTES = 100
+_TRIES = 3
 
 
 def format_within(connection: sqlite3.Connection, path: Path) -> int:
@@ -257,18 +258,12 @@ def inspect(path: Path) -> None:
         raise CorruptStoreError(name, "it is empty (0 bytes)")
     if size < _HEADER_BYTES:
         raise CorruptStoreError(name, f"it is only {size} bytes long")
-    try:
-        application, version, page_size = _header(path)
-        is_whole = _size(path) % page_size == 0
-    except sqlite3.DatabaseError as error:
-        code = error.sqlite_errorcode & 0xFF
-        if code == sqlite3.SQLITE_NOTADB:
-            raise CorruptStoreError(name, "it is not a SQLite database") from error
-        if code != sqlite3.SQLITE_CORRUPT:
-            raise StoreAccessError(f"cannot open {name!r}: {error}") from error
-        is_whole, application, version = False, APPLICATION_ID, FORMAT
-    # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
-    if not is_whole and not _has_log(path):
+    for _ in range(_TRIES):  # the log that was being folded into it may be gone a moment later
+        is_whole, application, version = _marks(path)
+        # While a log lies beside it, SQLite itself decides what is whole: it may be mid-checkpoint.
+        if is_whole or _has_log(path):
+            break
+    else:
         raise CorruptStoreError(name, f"it is truncated or damaged ({size} bytes)")
     if application != APPLICATION_ID:
         raise CorruptStoreError(name, "it is a SQLite database of another application")
@@ -276,7 +271,26 @@ def inspect(path: Path) -> None:
         raise NewerFormatError(name, found=version, known=FORMAT)
 
 
-def _header(path: Path, tries: int = 3) -> tuple[int, int, int]:
+def _marks(path: Path) -> tuple[bool, int, int]:
+    """Whether it is whole, `application_id` and `user_version`, as the file says without its log.
+
+    Raises:
+        CorruptStoreError: It is no database.
+        StoreAccessError: It cannot be read.
+    """
+    try:
+        application, version, page_size = _header(path)
+    except sqlite3.DatabaseError as error:
+        code = error.sqlite_errorcode & 0xFF
+        if code == sqlite3.SQLITE_NOTADB:
+            raise CorruptStoreError(str(path), "it is not a SQLite database") from error
+        if code != sqlite3.SQLITE_CORRUPT:
+            raise StoreAccessError(f"cannot open {str(path)!r}: {error}") from error
+        return False, APPLICATION_ID, FORMAT
+    return _size(path) % page_size == 0, application, version
+
+
+def _header(path: Path, tries: int = _TRIES) -> tuple[int, int, int]:
     """`application_id`, `user_version` and the size of a page, as the file says without its log."""
     uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
