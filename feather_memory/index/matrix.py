@@ -118,8 +118,10 @@ class Rows:
         base, tail = self._blocks
         result = np.empty(n, np.float32) if out is None else out
         split = min(n, len(base))
-        _scan(base[:split], query, result[:split])
-        _scan(tail[: n - split], query, result[split:])
+        if split:
+            _scan(base[:split], query, result[:split])
+        if split < n:
+            _scan(tail[: n - split], query, result[split:])
         return result
 
     def products_at(self, query: Vector, positions: Positions) -> Vector:
@@ -227,7 +229,8 @@ def _scan(rows: Vector, query: Vector, out: Vector) -> None:
     One core reads memory at a third to a half of what two can. `rows @ query` leaves the sharing
     to BLAS: on some processors that is as fast, on others it reads at half of vecdot's bandwidth.
     """
-    shares = min(_cores(), rows.size // config.SCAN_FLOATS)
+    shares = rows.size // config.SCAN_FLOATS
+    shares = shares if shares < 2 else min(shares, _cores())
     if shares < 2:
         np.vecdot(rows, query, out=out)
         return

@@ -114,6 +114,12 @@ class Memory(_Unread):
 
 _FIELDS: Final = frozenset(each.name for each in fields(Memory))
 
+# What sets a field: a search shows ten memories, and by name a frozen one is set half as fast.
+_put_kept, _put_decoders = (vars(_Unread)[name].__set__ for name in ("_kept", "_decoders"))
+_put_id, _put_text, _put_metadata, _put_supersedes, _put_superseded_by = (
+    vars(Memory)[name].__set__ for name in ("id", "text", "metadata", "supersedes", "superseded_by")
+)
+
 Told: TypeAlias = tuple[Any, tuple[str, ...], tuple[str, ...]]
 """What is kept of a memory, ids of what it replaced, and of what replaced it."""
 
@@ -128,17 +134,17 @@ def shown(told: Iterable[Told], decoders: Mapping[str, Callable[[Any], Any]]) ->
         told: What is kept has the fields as attributes, and does not change any more.
         decoders: By field, what makes what is shown of what is kept; None stays None.
     """
-    write, made = object.__setattr__, []
+    made = []
     for kept, supersedes, superseded_by in told:
         memory = object.__new__(Memory)
-        write(memory, "_kept", kept)
-        write(memory, "_decoders", decoders)
-        write(memory, "id", kept.id)
-        write(memory, "text", kept.text)
+        _put_kept(memory, kept)
+        _put_decoders(memory, decoders)
+        _put_id(memory, kept.id)
+        _put_text(memory, kept.text)
         if kept.metadata == "{}":
-            write(memory, "metadata", {})
-        write(memory, "supersedes", supersedes)
-        write(memory, "superseded_by", superseded_by)
+            _put_metadata(memory, {})
+        _put_supersedes(memory, supersedes)
+        _put_superseded_by(memory, superseded_by)
         made.append(memory)
     return made
 
