@@ -1,5 +1,6 @@
 """A context chain, against a walk in which every memory asks every other at every hop."""
 
+import math
 import random
 import time
 
@@ -32,7 +33,7 @@ class World:
             }
             for at in range(COUNT)
         )
-        self.links = {}
+        self.links, self.replaced = {}, []
         for _ in range(2 * COUNT):
             a, b = self.random.sample(range(COUNT), 2)
             type_, weight = self.random.choice(TYPES), self.random.uniform(0.05, 1)
@@ -40,14 +41,26 @@ class World:
             self.links[f"m{a}", f"m{b}", type_] = weight
         for _ in range(15):
             a, b = sorted(self.random.sample(range(COUNT), 2))
-            self.store.link(f"m{a}", f"m{b}", "supersedes", 0.9)
+            edge = self.store.link(f"m{a}", f"m{b}", "supersedes", 0.9)
             self.links[f"m{a}", f"m{b}", "supersedes"] = 0.9
+            holds_from = self.store.get(f"m{a}").valid_from.timestamp()
+            self.replaced.append((f"m{b}", f"m{a}", holds_from, edge.created_at.timestamp()))
 
-    def between(self, types):
-        found = {}
+    def heads(self, id_, as_of, known_at):
+        """What stands in the place of a memory, by those supersessions that count."""
+        after = {
+            new for old, new, holds_from, recorded_at in self.replaced
+            if old == id_ and holds_from <= as_of and recorded_at <= known_at
+        }  # fmt: skip
+        return {h for new in after for h in self.heads(new, as_of, known_at)} if after else {id_}
+
+    def between(self, types, as_of=None, known_at=math.inf):
+        found, present = {}, self.clock() + 1 if as_of is None else as_of
         for (a, b, type_), weight in self.links.items():
             if types is None or type_ in types:
-                found[a, b] = max(weight, found.get((a, b), 0.0))
+                for one in self.heads(a, present, known_at):
+                    for other in self.heads(b, present, known_at) - {one}:
+                        found[one, other] = max(weight, found.get((one, other), 0.0))
         return found
 
 
@@ -72,7 +85,8 @@ def test_a_chain_is_the_naive_walk(world, hops, limit):
         searched = {key: value for key, value in asked.items() if key != "types"}
         ranking = world.store.search("tea wine", k=COUNT, **searched)
         own = {hit.memory.id: hit.score.value for hit in ranking}
-        links = world.between(asked.get("types"))
+        moments = {name: asked[name] for name in ("as_of", "known_at") if name in asked}
+        links = world.between(asked.get("types"), **moments)
         expected = chain(own, links, k=5, hops=hops, limit=limit)
         found = world.store.context_chain("tea wine", k=5, hops=hops, limit=limit, **asked)
         assert {hit.memory.id: hit.hop for hit in found} == {i: h for i, (_, h) in expected.items()}
@@ -96,7 +110,7 @@ def test_a_chain_is_the_naive_walk(world, hops, limit):
             assert not found.edges
 
 
-def test_what_was_replaced_is_neither_reached_nor_walked_through(store):
+def test_what_was_replaced_leads_on_to_what_replaced_it_and_is_never_reached(store):
     store.add("tea", id="seed")
     store.add("kettle", id="old")
     store.add("boiler", id="beyond")
@@ -105,7 +119,26 @@ def test_what_was_replaced_is_neither_reached_nor_walked_through(store):
     reached = {hit.memory.id for hit in store.context_chain("tea", k=1, hops=3)}
     assert reached == {"seed", "old", "beyond"}
     store.supersede("old", "new kettle", id="new")
-    assert {hit.memory.id for hit in store.context_chain("tea", k=1, hops=3)} == {"seed"}
+    found = {hit.memory.id: hit.hop for hit in store.context_chain("tea", k=1, hops=3)}
+    assert found == {"seed": 0, "new": 1, "beyond": 2}
+    back = {hit.memory.id: hit.hop for hit in store.context_chain("boiler", k=1, hops=3)}
+    assert back == {"beyond": 0, "new": 1, "seed": 2}
+
+
+def test_a_fact_whose_slot_was_taken_over_keeps_what_it_was_linked_to(store):
+    store.add("the migration failed", id="a", key="status")
+    store.add("the disk was full", id="b")
+    store.link("a", "b", "caused_by", 0.5)
+    for number in range(3):  # through any number of steps
+        store.add(f"the migration is at step {number}", id=f"a{number}", key="status")
+
+    (seed, reached) = store.context_chain("migration", k=1)
+    assert (seed.memory.id, reached.memory.id, reached.hop) == ("a2", "b", 1)
+    assert reached.score.value >= seed.score.value * 0.5 * 0.5
+    store.supersede("b", "the disk is large", id="b1")
+    assert [hit.memory.id for hit in store.context_chain("migration", k=1)] == ["a2", "b1"]
+    store.forget("a2")  # the head is gone: what it had retired stays retired
+    assert {hit.memory.id for hit in store.context_chain("large disk", k=1)} == {"b1"}
 
 
 def test_filters_and_sessions_hold_for_every_memory_reached(store):

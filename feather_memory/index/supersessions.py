@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -122,9 +122,73 @@ class Supersessions:
         pairs = zip(self.recorded_at[at].tolist(), self.holds_from[at].tolist(), strict=True)
         return tuple(Closing(*pair) for pair in pairs)
 
+    def heads(self, places: Iterable[int], which: Mask) -> dict[int, set[int]]:
+        """What stands in the place of each: itself, or what replaced it through any steps.
+
+        Args:
+            places: Positions of memories.
+            which: Of the supersessions, those that count. Shape (s,).
+        """
+        after = self._followed([*places], which, self.old, np.arange(len(self.old)), self.new)
+        found: dict[int, set[int]] = {}
+
+        def standing(place: int) -> set[int]:
+            if place not in found:
+                found[place] = set()  # a circle, which there is none, would end here
+                if place in after:
+                    found[place].update(*(standing(new) for new in after[place]))
+                else:
+                    found[place].add(place)
+            return found[place]
+
+        return {place: standing(place) for place in places}
+
+    def forerunners(self, places: Iterable[int], which: Mask) -> dict[int, set[int]]:
+        """All that each replaced through any number of steps, and itself. Arguments as `heads`."""
+        by_new = self.by_new
+        before = self._followed([*places], which, self.new[by_new], by_new, self.old)
+        found = {}
+        for place in places:
+            found[place], waiting = {place}, [place]
+            while waiting:
+                more = set(before.get(waiting.pop(), ())) - found[place]
+                found[place] |= more
+                waiting.extend(more)
+        return found
+
+    def _followed(
+        self, places: list[int], which: Mask, start: Positions, order: Positions, end: Positions
+    ) -> dict[int, list[int]]:
+        """From each place, and from all that is come to, where a supersession leads.
+
+        Args:
+            places: To start from.
+            which: The supersessions that count.
+            start: Where each starts, ascending.
+            order: Which supersession each of those is.
+            end: Where each supersession leads.
+        """
+        led: dict[int, list[int]] = {}
+        while places:
+            at = order[_places(start, np.array(sorted(set(places)), np.intp))]
+            at = at[which[at]]
+            one = self.old if end is self.new else self.new
+            for here, there in zip(one[at].tolist(), end[at].tolist(), strict=True):
+                led.setdefault(here, [])
+                if there != _NOBODY:
+                    led[here].append(there)
+            places = [
+                there for here in {*one[at].tolist()} for there in led[here] if there not in led
+            ]
+        return led
+
+    def counting(self, *, as_of: Seconds, known_at: Seconds) -> Mask:
+        """Which of them were known at `known_at` to hold at `as_of`. Shape (s,)."""
+        return (self.recorded_at <= known_at) & (self.holds_from <= as_of)
+
     def closed(self, *, as_of: Seconds, known_at: Seconds) -> Positions:
         """What was known at `known_at` to be replaced at `as_of`."""
-        return self.old[(self.recorded_at <= known_at) & (self.holds_from <= as_of)]
+        return self.old[self.counting(as_of=as_of, known_at=known_at)]
 
 
 def _places(ordered: Positions, wanted: Positions) -> Positions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
 
 _SHOWN = 64  # memories whose ids are asked for: up to here they are what is shown afterwards
+
+Links: TypeAlias = Callable[[Collection[int]], Iterator[tuple[int, int, float]]]
+"""Of memories, by position: (one of them, its neighbour, weight), of each link."""
 
 Answer = TypeVar("Answer")
 Asked = ParamSpec("Asked")
@@ -228,8 +231,10 @@ class Searcher:
         edges = self._columns.edges(lambda: self.transaction, view)
         best = dict(ranking.best(min(k, limit)))
 
-        def neighbours(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
+        def links(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
             return edges.links(_positions(places), types)
+
+        neighbours = self._led_on(links, question)
 
         def own_scores(places: Collection[int]) -> dict[int, float]:
             at = _positions(places)
@@ -248,6 +253,29 @@ class Searcher:
         )
         ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
         return ContextChain(hits=hits, edges=edges.among_these(ids, types))
+
+    def _led_on(self, links: Links, question: Question) -> Links:
+        """The links, where those of what was replaced are those of what stands in its place."""
+        replaced, known_at = self.view.supersessions, question.known_at
+        known = np.inf if known_at is None else known_at
+        which = replaced.counting(as_of=question.as_of, known_at=known)
+        if not which.any():
+            return links
+
+        def led_on(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
+            heads_of: dict[int, list[int]] = {}
+            for place, olds in replaced.forerunners(places, which).items():
+                for old in olds:
+                    heads_of.setdefault(old, []).append(place)
+            found = [*links(heads_of)]
+            ends = replaced.heads({end for _, end, _ in found}, which)
+            for start, end, weight in found:
+                for here in heads_of[start]:
+                    for there in ends[end]:
+                        if here != there:
+                            yield here, there, weight
+
+        return led_on
 
     def _ids_at(self, places: Collection[int]) -> dict[int, str]:
         """The ids of the memories there, by position."""

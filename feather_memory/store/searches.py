@@ -91,7 +91,8 @@ class Searches(Part):
         """The k best memories and what is linked to them within `hops` steps.
 
         A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
-        if that is better. Filters and currency hold for every memory reached.
+        if that is better. Filters and currency hold for every memory reached; the links of what was
+        replaced are those of what stands in its place.
 
         Args:
             text: As in `search`, as are `k` and the further arguments.
