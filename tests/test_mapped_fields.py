@@ -177,7 +177,8 @@ def test_a_damaged_field_is_read_from_the_truth_and_told_of(opened, name, monkey
 
 
 def test_prose_does_not_make_the_file_larger(opened, path):
-    held = path.with_name("alice.feather.vectors").read_bytes()
+    derived = [path.with_name(f"alice.feather.{name}") for name in ("vectors", "lists")]
+    held = b"".join(each.read_bytes() for each in derived)
 
     assert b"text number 7 text number 7" not in held
     assert json.dumps("slot 9").encode() in held, "the control: a slot stands in it"

@@ -170,7 +170,7 @@ def entries_of(postings):
 
 def postings_of(texts):
     compact = [tokenizer("english").compact(text) for text in texts]
-    return Postings.of_nothing().followed_by(compact)
+    return Postings.of_nothing().followed_by(compact).settled()
 
 
 # Fields and edges

@@ -159,9 +159,10 @@ class Postings:
 
     def without(self, at: Positions) -> Postings:
         """These, of memories among which those at some positions have no words."""
-        lengths = self.lengths.copy()
+        known = self.settled()
+        lengths = known.lengths.copy()
         lengths[at] = 0
-        kept = [each.without(at) for each in self.segments]
+        kept = [each.without(at) for each in known.segments]
         return Postings(tuple(each for each in kept if len(each.places)), lengths)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
