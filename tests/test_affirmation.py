@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from feather_memory import Store
+from feather_memory import DimensionError, Store
 from feather_memory.testing import FrozenClock
 
 
@@ -111,3 +111,78 @@ def test_a_successor_inherits_what_its_forerunner_has_earned(store):
     assert store.supersede("c", "Home is Bonn", importance=0.1).importance == 0.1
     assert store.add("Home is Bern", key="home", importance=0.5).importance == 0.5
     assert store.add("Tea", key="drink").importance == 0.4
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("the language is C++", "the language is C#"),
+        ("the language is C++", "the language is C"),
+        ("status: ✅ done", "status: ❌ done"),
+        ("the mood is 😀", "the mood is 😢"),
+        ("the flag is 🇩🇪", "the flag is 🇫🇷"),
+        ("it costs $5", "it costs €5"),
+        ("a > b", "a < b"),
+        ("x = 1", "x ≠ 1"),
+        ("the balance is -5", "the balance is 5"),
+        ("the balance is −5", "the balance is 5"),
+        ("the grade is A+", "the grade is A"),
+        ("50 % off", "50 off"),
+    ],
+)
+def test_a_sign_says_something(store, first, second):
+    store.add(first, key="it")
+
+    store.add(second, key="it")
+
+    assert len(store) == 2
+    assert [hit.memory.text for hit in store.search(second)] == [second]
+
+
+def test_what_is_stated_otherwise_is_a_change(store):
+    first = store.add("Home is Oslo", key="home", importance=0.5, metadata={"a": 1, "b": 2})
+    assert store.add("Home is Oslo", key="home", metadata={"b": 2, "a": 1}).id == first.id
+    for stated in (
+        {"importance": 0.9},
+        {"session": "s9"},
+        {"role": "user"},
+        {"vector": [1.0, 2.0]},
+    ):
+        last = store.add("Home is Oslo", key="home", metadata={"a": 1, "b": 2}, **stated)
+        assert last.affirmed == 0
+    with pytest.raises(DimensionError):
+        store.add("Home is Oslo", key="home", metadata={"a": 1, "b": 2}, vector=[1.0])
+
+
+def test_a_past_version_is_not_affirmed(store):
+    oslo = store.add("Home is Oslo", key="home")
+    store.add("Home is Rome", key="home")
+
+    back = store.supersede(oslo.id, "Home is Oslo")
+
+    assert back.id != oslo.id
+    assert store.get(oslo.id).affirmed == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"), [("home is oslo", "home is Oslo"), ("5", "-5"), ("C++", "C#")]
+)
+def test_a_correction_is_always_written(store, wrong, right):
+    old = store.add(wrong, key="it")
+    store.recall(wrong, turn="t")
+
+    store.feedback("t", "corrected", correction=right)
+
+    assert [memory.text for memory in store.history(old.id)] == [wrong, right]
+    assert [hit.memory.text for hit in store.search(right)] == [right]
+
+
+def test_a_batch_that_changes_a_slot_twice_has_its_history_in_order(store):
+    store.add_many(
+        [
+            {"text": "Home is Oslo", "id": "z", "key": "h"},
+            {"text": "Home is Rome", "id": "a", "key": "h"},
+        ]
+    )
+
+    assert [memory.id for memory in store.history("a")] == ["z", "a"]

@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 from remains import found
 
-from feather_memory import BusyStoreError, F, ParameterError, Store, UnknownMemoryError
+from feather_memory import (
+    BusyStoreError,
+    F,
+    ParameterError,
+    Store,
+    StoreAccessError,
+    UnknownMemoryError,
+)
 from feather_memory.index import beside
 from feather_memory.index.matrix import unit
 
@@ -381,3 +388,16 @@ def test_threads_that_search_do_not_stop_the_forgetting(store, folder):
     for canary in canaries:
         assert found(folder, canary.needles()) == set()
     assert store.check() == []
+
+
+def test_a_file_that_was_put_in_the_place_of_an_open_one_is_left_as_it_is(tmp_path):
+    ours, theirs = tmp_path / "ours.feather", tmp_path / "theirs.feather"
+    with Store.open(theirs) as store:
+        store.add_many({"text": f"theirs {n}"} for n in range(300))
+    with Store.open(ours) as store:
+        store.add_many({"id": f"m{n}", "text": f"ours {n}"} for n in range(40))
+        before = theirs.stat().st_size
+        theirs.replace(ours)
+        with pytest.raises(StoreAccessError, match="not the file any more"):
+            store.forget("m1")
+        assert ours.stat().st_size == before

@@ -331,3 +331,33 @@ def test_a_model_of_several_lengths_is_refused_and_nothing_changes(path):
         assert {v.shape for v in vectors(store).values()} == {(32,)}
         assert store.search("note 77", k=1)[0].memory.id == "m77"
         assert store.check() == []
+
+
+def test_a_run_that_lost_its_place_is_told_so_and_mixes_nothing(path):
+    filled(path, 5).close()
+    other = HashEmbedder(48, seed=1)
+    with Store.open(path) as one, Store.open(path) as another:
+
+        def overtaken(texts):
+            with pytest.raises(RuntimeError):
+                another.reembed(_failing_after(0), embedder_name=other.model_name)
+            return NEW(texts)
+
+        with pytest.raises(ParameterError, match="has begun since"):
+            one.reembed(overtaken, embedder_name=NEW.model_name)
+        assert another.reembed(other) == 5
+        assert np.array_equal(another.get("m1").vector, other([another.get("m1").text])[0])
+        assert another.check() == []
+
+
+def test_a_store_without_vectors_takes_any_model_and_keeps_its_name(path):
+    with filled(path, 3) as store:
+        for memory in list(store.iterate()):
+            store.update(memory.id, vector=None)
+    with Store.open(path, embedder=NEW) as store:
+        store.add("tea", id="a")
+        assert store.search("tea", k=1)[0].memory.id == "a"
+        assert store.check() == []
+    with pytest.raises(WrongEmbedderError):
+        Store.open(path, embedder=OLD)
+    Store.open(path, embedder=NEW).close()

@@ -97,6 +97,16 @@ def test_what_was_in_an_old_file_is_found_by_its_words(old):
         assert store.check() == []
 
 
+def test_time_goes_on_from_what_an_old_file_has_recorded(old):
+    with closing(sqlite3.connect(old)) as connection:
+        (last,) = connection.execute("select max(updated_at) from memory").fetchone()
+    with Store.open(old, clock=lambda: last - 60) as store:
+        said = store.add("Alice lives in Rome", key="home")
+        assert said.created_at.timestamp() > last
+        assert store.search("where does Alice live", k=1)[0].memory.id == said.id
+        assert store.check() == []
+
+
 def test_the_old_index_of_words_is_gone(old):
     Store.open(old).close()
 

@@ -131,6 +131,15 @@ def test_emoji_of_several_signs_are_no_part_of_a_word(emoji):
     assert SIMPLE.words(f"thanks{emoji}friend") == ["thanks", "friend"]
 
 
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [("Notion™ daily", "notion"), ("Windows℠", "windows"), ("room №5", "5"), ("Apple¹", "apple"),
+     ("1½ cups", "1"), ("price₨", "price"), ("Ⓜ️etro", "etro")],
+)  # fmt: skip
+def test_symbols_made_of_letters_or_digits_glue_no_words_together(text, word):
+    assert word in SIMPLE.words(text)
+
+
 @given(st.text(max_size=60))
 def test_a_text_is_found_by_itself_whatever_it_says(text):
     found, of = shared(text, text)

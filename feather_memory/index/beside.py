@@ -169,7 +169,7 @@ def write(path: Path, view: View, prepared: Prepared, mark: str) -> None:
     live = prepared.live
     columns = {"rows": view.rows, **view.columns}
     kept = {name: values[live] for name, values in columns.items()}
-    large = {"vectors": _blocks(view.matrix or Matrix(0), live)}
+    large = {"vectors": _blocks(Matrix(0) if view.matrix is None else view.matrix, live)}
     sketch = view.lineage.sketch
     kept["sketch_judged"] = np.array([sketch.judged])
     if (drawn := sketch.drawn) is not None:

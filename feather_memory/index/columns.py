@@ -321,6 +321,9 @@ class Columns:
             view = self.sync(moment)
             if not beside.is_stale(view):
                 return
+            if beside.faults(truth.path):  # what was mapped is not to be written on as if sound
+                beside.discard(truth.path)
+                return
             prepared = beside.Prepared.of(view, moment)  # the longest part, while others write
         # Under the write lock: nobody can forget a memory between our reading it and writing it.
         with beside.or_discarded(truth.path), truth.writing() as transaction:

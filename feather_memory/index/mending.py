@@ -71,6 +71,8 @@ def _not_blank(file: mapped.Mending, gone: Collection[int]) -> Positions:
 
 def _are_relieved(path: Path, transaction: WriteTransaction, gone: Positions, mark: str) -> bool:
     """Whether the lists are written anew without the memories at these positions."""
+    if mapped.verify(path):  # what is damaged must not get a checksum that is right
+        return False
     found = mapped.read(path, store_id=transaction.state.snapshot or "")
     if found is None or not found.columns.keys() >= beside.SUPERSEDED:
         return False

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.model import words as law
+from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Mask, Numbers, Positions, Words
 
 _FEW = 8  # memories whose entries are looked for one memory after the other
@@ -48,6 +49,14 @@ class Segment:
         firsts = np.flatnonzero(is_first)
         starts = np.append(firsts, len(ascending)).astype(np.int64)
         return cls(ascending[firsts], starts, places[order], counts[order])
+
+    def is_sound(self, n: int) -> bool:
+        """Whether nothing in it points beyond n memories or out of order."""
+        if not len(self.words):
+            return True
+        is_ascending = bool((self.words[1:] > self.words[:-1]).all())
+        is_ascending &= bool((self.starts[1:] > self.starts[:-1]).all()) and not self.starts[0]
+        return is_ascending and self.places.min() >= 0 and self.places.max() < n
 
     def spread(self) -> Words:
         """The word of every entry. Shape (p,)."""
@@ -127,7 +136,12 @@ class Postings:
         """These, with the words of further memories, in compact form, behind them.
 
         They are sorted in when somebody asks for words: who only compares vectors waits for none.
+
+        Raises:
+            DamagedRowError: One is cut short.
         """
+        if any(len(each or b"") % law.ENTRY.itemsize for each in compact):
+            raise DamagedRowError("the words of a memory are cut short")
         known = self._settled[0] if self._settled else self
         fresh = (*known.fresh, *(each or b"" for each in compact))
         made = Postings(known.segments, known.lengths, fresh)
@@ -138,7 +152,7 @@ class Postings:
         if not self.fresh:
             return self
         if not self._settled:
-            entries = np.frombuffer(b"".join(self.fresh), law.ENTRY)
+            entries = law.entries(b"".join(self.fresh))
             sizes = np.array([len(each) for each in self.fresh], np.int64) // entries.itemsize
             within = np.repeat(np.arange(len(sizes)), sizes)  # (entries,)  which memory's each is
             lengths = np.bincount(within, weights=entries["count"], minlength=len(sizes))
@@ -182,7 +196,7 @@ class Postings:
         many = len(only.places)
         if len(only.starts) != len(only.words) + 1 or int(only.starts[-1]) != many:
             return None
-        if many != len(only.counts):
+        if many != len(only.counts) or not only.is_sound(len(arrays["lengths"])):
             return None
         return cls((only,) if many else (), arrays["lengths"])
 

@@ -111,7 +111,19 @@ def _is_folded(combining: int) -> bool:
     return combining in _FOLDED_MARKS or combining >= _ABOVE_OR_BELOW
 
 
-_KEPT = _Kept()
+class _Apart(dict[int, str]):
+    """Symbols that stand for letters or digits, such as ™ and ½, with a space on either side."""
+
+    def __missing__(self, point: int) -> str:
+        character = chr(point)
+        kind = unicodedata.category(character)
+        is_symbol = kind[0] == "S" or kind == "No"
+        plain = unicodedata.normalize("NFKC", character) if is_symbol else character
+        kept = self[point] = character if plain == character else f" {plain} "
+        return kept
+
+
+_KEPT, _APART = _Kept(), _Apart()
 _VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # of a glyph, not of a word
 
 
@@ -119,7 +131,8 @@ def folded(text: str) -> list[str]:
     """The words of a text in order, folded and not stemmed."""
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    spaced = unicodedata.normalize("NFKC", text.translate(_APART))
+    apart = unicodedata.normalize("NFKD", spaced.casefold())
     plain = _VARIANTS.sub("", apart).translate(_PLAIN).translate(_KEPT)
     whole = unicodedata.normalize("NFC", plain)
     return whole.split() if _UNSPACED.search(whole) is None else [*_cut(whole)]
@@ -184,9 +197,9 @@ class Tokenizer:
         Without the words that only make a sentence of it; all of them where nothing else is left.
         A run of an unspaced script is asked for by its pairs, a single character by itself.
         """
-        words = _asked_of(text)
+        words, known = _asked_of(text), self._digests.within_bounds()
         wanted = [word for word in words if word not in self._stopped] or words
-        digests = b"".join({self._digests[word] for word in wanted})
+        digests = b"".join({known[word] for word in wanted})
         return np.sort(np.frombuffer(digests, "<u8")).astype(np.uint64)
 
 
@@ -227,18 +240,17 @@ def _stemming(language: str) -> Callable[[str], str]:
         return str
     import Stemmer  # Snowball's; only where words are made
 
-    try:
-        stemmer = Stemmer.Stemmer(language, 0)
-    except KeyError:
+    if language not in Stemmer.algorithms():
         known = ", ".join(sorted([UNSTEMMED, *Stemmer.algorithms()]))
-        raise ParameterError(f"language must be one of {known}, got {language!r}") from None
-    alone = threading.Lock()  # a stemmer has a state
+        raise ParameterError(f"language must be one of {known}, got {language!r}")
+    own = threading.local()  # a stemmer has a state, and a lock would be held for ever by a fork
 
     def stem(word: str) -> str:
         if len(word) > _LONGEST_STEMMED:
             return word
-        with alone:
-            return str(stemmer.stemWord(word))
+        if (stemmer := getattr(own, "stemmer", None)) is None:
+            stemmer = own.stemmer = Stemmer.Stemmer(language, 0)
+        return str(stemmer.stemWord(word))
 
     return stem
 
@@ -256,14 +268,35 @@ def tokenizer(language: str) -> Tokenizer:
 def likeness(text: str) -> int:
     """The same 64 bits for texts that are equal but for case, marks, punctuation and space.
 
-    In [−2⁶³, 2⁶³). A text without words is like itself alone.
+    In [−2⁶³, 2⁶³). A sign says something: "−5" is not "5", "C++" is not "C", ✅ is not ❌.
     """
     return _likeness(text, folded(text))
 
 
+_SIGNS = re.compile(r"[-\u2212](?=\d)|[#+](?!\w)|[^\w\s\x00-\x7f]|[$<>=^`|~%&@*/\\]|\+")
+
+
 def _likeness(text: str, words: list[str]) -> int:
-    said = " ".join(words) or unicodedata.normalize("NFKC", text).strip()
+    """Of a text whose folded words are known already."""
+    said = " ".join(words)
+    if signs := _signs_of(text):
+        said += "\0" + signs
     return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "little", signed=True)
+
+
+def _signs_of(text: str) -> str:
+    """The signs in a text that are no mere punctuation, in order, each with how many words precede.
+
+    Signs are symbols of any kind, and a minus, a plus or a # where it is part of a word or number.
+    """
+    found = (
+        (match.start(), match[0])
+        for match in _SIGNS.finditer(text)
+        if match[0].isascii() or unicodedata.category(match[0])[0] == "S"
+    )
+    return " ".join(
+        f"{len(folded(text[:at]))}{unicodedata.normalize('NFKC', sign)}" for at, sign in found
+    )
 
 
 def entries(compact: bytes) -> npt.NDArray[np.void]:

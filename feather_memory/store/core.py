@@ -33,8 +33,11 @@ class Core:
             WrongEmbedderError: Its vectors are by another model. It is closed.
         """
         if None not in {truth.embedder, embedding.model} and truth.embedder != embedding.model:
-            truth.close()
-            raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
+            with truth.reading() as moment:
+                is_mixed = moment.memories.has_vectors()  # else the next will be the first
+            if is_mixed:
+                truth.close()
+                raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
         if truth.latest > truth.now() + DAY:
             _log.warning("%s: %s", truth.path, ahead(truth.latest, truth.now()))
         return cls(truth, Columns(truth.path), embedding)

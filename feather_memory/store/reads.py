@@ -88,8 +88,10 @@ class Reads(Part):
         with self._core.truth.reading() as moment:
             _require(moment, id)
             found = moment.memories.by_ids(moment.edges.chain(id))
-            chain = moment.memories.shown(list(found.values()))
-        return sorted(chain, key=lambda memory: (memory.valid_from, memory.created_at, memory.id))
+            chain = sorted(
+                found.values(), key=lambda each: (each.valid_from, each.created_at, each.row)
+            )
+            return moment.memories.shown(chain)
 
     def edges(self, id: str) -> list[Edge]:  # noqa: A002  the field's name
         """Every edge that starts or ends at a memory.

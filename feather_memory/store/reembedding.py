@@ -36,7 +36,7 @@ class Reembedding(Part):
 
         Raises:
             ParameterError: Nobody says what the model is called: without a name an interrupted
-                run could not be told from that of another model.
+                run could not be told from that of another model. Or another run has begun since.
         """
         embedding = Embedding.of(embedder, query_embedder, embedder_name)
         if embedding.documents is None:
@@ -50,10 +50,12 @@ class Reembedding(Part):
             made += len(vectors)
             with self._core.truth.writing() as transaction:
                 kept = zip(texts, map(_bytes, vectors), strict=True)
-                transaction.memories.keep_successors(dict(kept))
+                is_first = transaction.memories.keep_successors(model, dict(kept))
                 total = transaction.memories.count()
             if tell is not None:
                 tell(min(made, total), total)
+            if not is_first:
+                break
         self._core.embedding = embedding
         return made
 

@@ -54,6 +54,9 @@ class Memories(Protocol):
     def count(self) -> int:
         """How many there are."""
 
+    def has_vectors(self) -> bool:
+        """Whether any has a vector."""
+
     def holders(self, record: Record) -> list[tuple[str, Seconds]]:
         """(id, valid_from) of the others that hold the record's key while it is valid."""
 
@@ -96,10 +99,13 @@ class WritableMemories(Memories, Protocol):
         What another model had begun to make is dropped.
         """
 
-    def keep_successors(self, vectors: Mapping[int, bytes]) -> None:
+    def keep_successors(self, model: str, vectors: Mapping[int, bytes]) -> bool:
         """Keep vectors by the model that is to make all anew, by row; rows that are gone, none.
 
+        False, and nothing, where another run of the same model has made them all by now.
+
         Raises:
+            ParameterError: Another model has begun since.
             DimensionError: They are not all of one length.
         """
 

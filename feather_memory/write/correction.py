@@ -49,7 +49,7 @@ def _replaced(
     ids, now = [record.id for record in stands], transaction.now
     later = transaction.edges.successors(ids, now)
     about = _about_the_same(correction, [*stands, wrong], now)
-    new = write.replace_fact(transaction, ids[0], about, now).id
+    new = write.replace_fact(transaction, ids[0], about, now, may_affirm=False).id
     _carry_edges(transaction, {wrong.id, *ids}, new)
     for successor in later:
         write.supersede(transaction, successor, new, now)

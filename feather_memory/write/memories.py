@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 
 from feather_memory.errors import (
@@ -74,7 +75,12 @@ def _insert(
 
 
 def put(
-    transaction: WriteTransaction, draft: Draft, now: Seconds, *, replacing: str | None = None
+    transaction: WriteTransaction,
+    draft: Draft,
+    now: Seconds,
+    *,
+    replacing: str | None = None,
+    may_affirm: bool = True,
 ) -> Record:
     """Write one draft: a new memory, or the new content of the one with its id.
 
@@ -85,7 +91,7 @@ def put(
     if old is None:
         _see_that_they_fit(transaction, [draft])
         replaced = _replaced(transaction, draft, now, replacing)
-        if replaced is not None and _says_the_same(draft, replaced):
+        if replaced is not None and may_affirm and _is_held(transaction, replaced, draft):
             transaction.memories.affirm(replaced.id, draft.fields.get("actor"), now)
             return transaction.memories.by_ids([replaced.id])[replaced.id]
         if replaced is not None and draft.fields.get("prior") is None:
@@ -117,22 +123,31 @@ def _replaced(
     return transaction.memories.find(held[-1]) if held else None
 
 
+_OF_ITS_OWN = ("valid_from", "stated_to", "expires_at", "prior", "session", "role")
+"""What is stated of a memory itself: a repetition that states it otherwise is a change."""
+
+
+def _is_held(transaction: WriteTransaction, replaced: Record, draft: Draft) -> bool:
+    """Whether the draft says what still stands."""
+    return _says_the_same(draft, replaced) and not transaction.edges.is_superseded(replaced.id)
+
+
 def _says_the_same(draft: Draft, held: Record) -> bool:
     """Whether it says of a slot what the holder says, equal but for case, marks and punctuation.
 
-    Who gives an id, or a validity of its own, means a memory of its own.
+    Who gives an id, or states anything else otherwise, means a memory of its own.
     """
     said = draft.fields
+    stated = {name: said[name] for name in _OF_ITS_OWN if said.get(name) is not None}
     return (
         draft.id is None
         and held.key is not None
         and said.get("key") in {None, held.key}
-        and not any(
-            said.get(name) is not None for name in ("valid_from", "stated_to", "expires_at")
-        )
         and held.stated_to is None
         and held.expires_at is None
-        and said.get("metadata", "{}") == held.metadata
+        and all(getattr(held, name) == value for name, value in stated.items())
+        and len(said.get("vector") or b"") == len(held.vector or b"")
+        and json.loads(said.get("metadata", "{}")) == json.loads(held.metadata)
         and likeness(said["text"]) == likeness(held.text)
     )
 
@@ -194,14 +209,24 @@ def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -
         transaction.edges.supersede(new, old, holds_from=record.valid_from, recorded_at=now)
 
 
-def replace_fact(transaction: WriteTransaction, old_id: str, draft: Draft, now: Seconds) -> Record:
-    """Write a new memory in the place of an old one, whose slot it takes over."""
+def replace_fact(
+    transaction: WriteTransaction,
+    old_id: str,
+    draft: Draft,
+    now: Seconds,
+    *,
+    may_affirm: bool = True,
+) -> Record:
+    """Write a new memory in the place of an old one, whose slot it takes over.
+
+    Unless it says the same and may affirm the old one.
+    """
     old = transaction.memories.find(old_id)
     if old is None:
         raise UnknownMemoryError(old_id)
     if draft.fields.get("key") is None and old.key is not None:
         draft = draft.saying(key=old.key)
-    return put(transaction, draft, now, replacing=old_id)
+    return put(transaction, draft, now, replacing=old_id, may_affirm=may_affirm)
 
 
 def unsupersede(transaction: WriteTransaction, old_id: str, new_id: str | None) -> None:

@@ -29,6 +29,7 @@ _DATE_BACK = (
     where created_at > :now
     """,
     "update memory set updated_at = :now, changed = :generation where updated_at > :now",
+    "update memory set affirmed_at = :now, changed = :generation where affirmed_at > :now",
     """
     update supersession set recorded_at = min(recorded_at, :now),
         holds_from = coalesce((select valid_from from memory where id = new_id), holds_from)
@@ -38,6 +39,7 @@ _DATE_BACK = (
     "update signal set at = :now where at > :now",
     "update retraction set at = :now where at > :now",
     "update turn set at = :now where at > :now",
+    "update state set remade = remade + 1, snapshot = null",  # all arrays begin anew
 )
 _COUNTS = """
     select

@@ -195,6 +195,11 @@ class SqliteTruth(Connections):
             self._pay_in_passing()
 
     def _pay(self, patience: Seconds) -> None:
+        if not self.is_in_place():  # whatever is there now is somebody else's
+            raise StoreAccessError(
+                f"{str(self.path)!r} is not the file any more that was opened: what was forgotten "
+                "of that one could not be erased"
+            )
         with self._gate, closing(self._connect()) as payer:
             erasure.pay(payer, self.path, self._let_go, patience=patience)
 

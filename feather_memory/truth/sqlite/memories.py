@@ -208,6 +208,10 @@ class SqliteMemories:
         counted: int = self.moment.connection.execute("select count(*) from memory").fetchone()[0]
         return counted
 
+    def has_vectors(self) -> bool:
+        """Whether any has a vector."""
+        return self.moment.connection.execute(_HAS_VECTORS).fetchone() is not None
+
     def holders(self, record: Record) -> list[tuple[str, Seconds]]:
         """(id, valid_from) of the others that hold the record's key while it is valid."""
         asked = {name: getattr(record, name) for name in ("key", "id", "valid_from", "valid_to")}
@@ -281,7 +285,7 @@ class SqliteMemories:
     def made_by(self, model: str) -> None:
         """See that vectors are by the model of that name, from the first that is named on."""
         state = self.moment.state
-        if state.embedder is None:
+        if state.embedder is None or (state.embedder != model and not self.has_vectors()):
             self.moment.connection.execute("update state set embedder = ?", (model,))
             state.embedder = model
         if state.embedder != model:
@@ -291,9 +295,9 @@ class SqliteMemories:
         """(row, text) of some that have no vector by the model yet that is to make all anew."""
         return successors.missing(self.moment.connection, model, count)
 
-    def keep_successors(self, vectors: Mapping[int, bytes]) -> None:
+    def keep_successors(self, model: str, vectors: Mapping[int, bytes]) -> bool:
         """Keep vectors by the model that is to make all anew, by row; rows that are gone, none."""
-        successors.keep(self.moment.connection, vectors)
+        return successors.keep(self.moment.connection, model, vectors)
 
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""
@@ -354,9 +358,8 @@ class SqliteMemories:
             return
         connection = self.moment.connection
         if state.dimension is not None:
-            if record is not beside or connection.execute(_HAS_VECTORS).fetchone() is not None:
+            if record is not beside or self.has_vectors():
                 raise DimensionError(state.dimension, dimension)
             state.remade += 1  # there are none any more; whoever holds arrays of them starts over
-            state.embedder = None
         connection.execute(_SET_DIMENSION, (dimension, state.embedder, state.remade))
         state.dimension = dimension

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Mapping
 
-from feather_memory.errors import DimensionError
+from feather_memory.errors import DimensionError, ParameterError
 
 _KEEP = """
     insert or replace into successor (row, vector)
@@ -43,16 +43,25 @@ def missing(connection: sqlite3.Connection, model: str, count: int) -> list[tupl
     return connection.execute(_MISSING, (count,)).fetchall()
 
 
-def keep(connection: sqlite3.Connection, vectors: Mapping[int, bytes]) -> None:
-    """Keep vectors by row; of rows that are gone, none.
+def keep(connection: sqlite3.Connection, model: str, vectors: Mapping[int, bytes]) -> bool:
+    """Keep the model's vectors by row; of rows that are gone, none. False: another run is done.
 
     Raises:
+        ParameterError: It is another model's turn by now.
         DimensionError: They are not all of one length.
     """
+    begun, now = connection.execute("select successor, embedder from state").fetchone()
+    if begun is None and now == model:
+        return False
+    if begun != model:
+        raise ParameterError(
+            f"{model!r} makes no vectors of this store any more: {begun or now!r} has begun since"
+        )
     connection.executemany(_KEEP, vectors.items())
     lengths = [length for (length,) in connection.execute(_LENGTHS)]
     if len(lengths) > 1:
         raise DimensionError(lengths[0], lengths[1])
+    return True
 
 
 def succeed(connection: sqlite3.Connection, model: str, checksum: Checksum) -> int | None:

@@ -60,14 +60,14 @@ def _after(last: Seconds, clock: Seconds) -> Seconds:
 class SqliteTransaction:
     """One moment of the file; as a write, what is committed whole or not at all."""
 
-    __slots__ = ("_moment", "audit", "edges", "engagement", "memories", "now", "shelves")
+    __slots__ = "_clock", "_moment", "_now", "audit", "edges", "engagement", "memories", "shelves"
 
     def __init__(self, connection: sqlite3.Connection, write_at: Seconds | None = None) -> None:
-        self.now = 0.0
+        self._clock = write_at or 0.0
+        self._now: Seconds | None = None
         self._moment = moment = Moment(connection, _UNREAD, 0)
         if write_at is not None:
             moment.generation = self.state.generation + 1
-            self.now = _after(self.state.latest, write_at)
         self.memories = SqliteMemories(moment)
         self.edges = SqliteEdges(moment)
         self.engagement = SqliteEngagement(moment)
@@ -81,6 +81,22 @@ class SqliteTransaction:
         if moment.state is _UNREAD:
             moment.state = read_state(moment.connection)
         return moment.state
+
+    @property
+    def now(self) -> Seconds:
+        """When what it writes is recorded: after all that is, whatever the clock says."""
+        if self._now is None:
+            self._now = _after(self.state.latest, self._clock)
+        return self._now
+
+    @now.setter
+    def now(self, moment: Seconds) -> None:
+        self._now = moment
+
+    def go_on(self, clock: Seconds) -> None:
+        """Have it be as late as the clock says, if that is later."""
+        self._clock = max(self._clock, clock)
+        self._now = None if self._now is None else max(self._now, clock)
 
     def refresh(self) -> None:
         """Move to the present. A write transaction is there already."""
@@ -97,8 +113,9 @@ class SqliteTransaction:
     def commit(self) -> None:
         """Count the write, and commit it."""
         moment, state = self._moment, self.state
-        said = (moment.generation, state.next_row, self.now, state.owed)
-        moment.connection.execute(_ADVANCE, said)
+        latest = state.latest if self._now is None else self._now  # None: it recorded nothing
+        advanced = (moment.generation, state.next_row, latest, state.owed)
+        moment.connection.execute(_ADVANCE, advanced)
         moment.connection.execute("commit")
 
     @contextmanager
@@ -352,7 +369,7 @@ class Connections:
                         with self._whole() as transaction:
                             yield transaction
                     else:
-                        outer.now = max(outer.now, self.now())
+                        outer.go_on(self.now())
                         with outer.part():
                             yield outer
                 except sqlite3.Error as error:

@@ -47,6 +47,14 @@ _TO_3 = f"""
     alter table memory add column affirmed_at real;
     alter table memory add column affirmed_by text;
     alter table turn add column vector blob;
+    update state set latest = (
+        select max(0, coalesce(max(moment), 0)) from (
+            select max(created_at, updated_at) as moment from memory
+            union all select recorded_at from supersession
+            union all select at from signal
+            union all select at from turn
+        )
+    );
     drop table lexical;
     {WORDS};
     {SUCCESSORS}
@@ -54,7 +62,7 @@ _TO_3 = f"""
 
 _SPEAK = """
     update state set language = coalesce(?, language), tokenizer = ?,
-        snapshot = null, remade = remade + 1, generation = generation + 1
+        generation = generation + 1
 """
 
 
@@ -66,7 +74,7 @@ def speaks(connection: sqlite3.Connection, language: str | None) -> bool:
         language: None for the file's own.
     """
     kept, version = connection.execute("select language, tokenizer from state").fetchone()
-    return version == VERSION and language in {None, kept}
+    return version >= VERSION and language in {None, kept}
 
 
 def upgrade(connection: sqlite3.Connection, language: str | None) -> None:

@@ -24,6 +24,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
     """Derive them all anew, in the file's language."""
     made = _tokenizer(connection)
     connection.execute("delete from words")
+    connection.execute("update state set remade = remade + 1, snapshot = null")
     said = connection.execute(_SAID)
     connection.executemany(ADD, ((row, *made.kept(text, actor)) for row, text, actor in said))
 
