@@ -170,7 +170,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     def _opened(self, tenant: str | None) -> Opened | None:
         """Where a recall for this tenant is logged; None if it is nobody's, or of another store."""
         if isinstance(self._source.given, TenantPool):
-            return None if tenant is None else self._source.opened(named=tenant)
+            return None if tenant is None else self._source.found(named=tenant)
         opened = self._source.opened()
         whose = {None, *(store.tenant for store in opened.stores.values())}
         return opened if tenant in whose else None

@@ -16,7 +16,7 @@ from langchain_core.messages import BaseMessage, message_to_dict, messages_from_
 from typing_extensions import override
 
 from feather_memory import F, Filter, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, with_vectors
+from feather_memory.agent import Source, one_tenant, with_vectors
 
 
 class FeatherChatMessageHistory(BaseChatMessageHistory):
@@ -52,8 +52,8 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         super().__init__()
         self.session_id = session_id
         source = Source.chosen(
-            "FeatherChatMessageHistory", store=store, pool=pool, tenant=tenant,
-            takes=("store", "pool"),
+            "FeatherChatMessageHistory", store=store, pool=pool,
+            tenant=one_tenant("FeatherChatMessageHistory", tenant), takes=("store", "pool"),
         )  # fmt: skip
         self._store = source.opened().writes
         self._embedding = embedding

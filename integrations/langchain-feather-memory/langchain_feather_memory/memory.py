@@ -24,6 +24,7 @@ from feather_memory.agent import (
     exchanges_of,
     last_exchanges,
     one_line,
+    one_tenant,
     recalled,
 )
 from langchain_feather_memory._convert import to_document
@@ -71,7 +72,7 @@ class FeatherMemory(BaseMemory):
     def _of_one_tenant(self) -> Self:
         source = Source.chosen(
             "FeatherMemory", store=self.store, pool=self.pool, layers=self.layers,
-            tenant=self.tenant, takes=("store", "pool", "layers"),
+            tenant=one_tenant("FeatherMemory", self.tenant), takes=("store", "pool", "layers"),
         )  # fmt: skip
         self._opened = source.opened()
         return self

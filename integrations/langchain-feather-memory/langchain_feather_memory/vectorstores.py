@@ -14,7 +14,14 @@ from langchain_core.vectorstores import VectorStore
 from typing_extensions import override
 
 from feather_memory import F, Filter, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, diverse, reject, vectors_of, with_vectors
+from feather_memory.agent import (
+    Source,
+    diverse,
+    one_tenant,
+    reject,
+    vectors_of,
+    with_vectors,
+)
 from langchain_feather_memory._convert import to_document, to_filter, to_records
 from langchain_feather_memory._source import Closing, batches_of, opener
 
@@ -86,8 +93,9 @@ class FeatherVectorStore(Closing, VectorStore):
     ) -> None:
         self._embedding = embedding
         self._source = Source.chosen(
-            "FeatherVectorStore", store=store, path=path, pool=pool, tenant=tenant,
-            opener=opener(embedding), takes=("store", "path", "pool"),
+            "FeatherVectorStore", store=store, path=path, pool=pool,
+            tenant=one_tenant("FeatherVectorStore", tenant), opener=opener(embedding),
+            takes=("store", "path", "pool"),
         )  # fmt: skip
         self._store = self._source.opened().writes
 
