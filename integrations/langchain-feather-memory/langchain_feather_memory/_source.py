@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from typing import Self
+from typing import NoReturn, Self
 
 from langchain_core.embeddings import Embeddings
 
@@ -19,7 +19,26 @@ from feather_memory.agent import (
 )
 
 
-class Closing:
+class Held:
+    """An adapter over open files: copies of it read the same, and no other process can have it."""
+
+    def __copy__(self) -> Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, _: object = None) -> Self:
+        return self.__copy__()
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} is over open files, and is not pickled: make it where it is "
+            "used, from the same path= or the same directory of a TenantPool; any number of "
+            "processes may"
+        )
+
+
+class Closing(Held):
     """An adapter that closes, with its block, what it opened."""
 
     _source: Source

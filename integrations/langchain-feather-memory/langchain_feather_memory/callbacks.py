@@ -24,7 +24,7 @@ from feather_memory.agent import (
     shown_too,
     stamp,
 )
-from langchain_feather_memory._source import source_of
+from langchain_feather_memory._source import Held, source_of
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class _Tree:
     """Where something was recalled from."""
 
 
-class FeedbackCallbackHandler(BaseCallbackHandler):
+class FeedbackCallbackHandler(Held, BaseCallbackHandler):
     """Remembers, in the tenant's file, which memories a run was shown.
 
     What a retriever, the middleware or a tool recalls below a run is known by the id of the run at

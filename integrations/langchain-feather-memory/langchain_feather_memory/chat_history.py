@@ -18,12 +18,13 @@ from typing_extensions import override
 from feather_memory import F, Filter, ParameterError, Shelf, Store, TenantPool
 from feather_memory.agent import Source, embedded, one_tenant, same_id, with_vectors
 from langchain_feather_memory._messages import from_json, to_json
+from langchain_feather_memory._source import Held
 
 _LONGEST: Final = 200
 """Of a session's id that is in a shelf's name as it is."""
 
 
-class FeatherChatMessageHistory(BaseChatMessageHistory):
+class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     """The messages of one session, each a memory that a retriever over the store finds, too.
 
     The message itself is on a shelf of the tenant's file, beside the memory of its words.

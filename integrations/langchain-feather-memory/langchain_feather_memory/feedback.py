@@ -19,10 +19,10 @@ from feather_memory import (
 )
 from feather_memory.agent import Act, Opened, done, known_turn, stamp_in, take_back
 from langchain_feather_memory._langsmith import COMMENTS, acts_of
-from langchain_feather_memory._source import source_of
+from langchain_feather_memory._source import Held, source_of
 
 
-class MemoryFeedback:
+class MemoryFeedback(Held):
     """Turns what a user did with an answer into the importance of what it was made of.
 
     A run is named by its id, by the model's message, or by that message's id alone; now or later,

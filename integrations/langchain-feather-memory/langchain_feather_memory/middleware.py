@@ -57,6 +57,7 @@ from langchain_feather_memory._showing import (
     stamped,
     with_memories,
 )
+from langchain_feather_memory._source import Held
 from langchain_feather_memory.tools import tools_over
 
 NAME: Final = "FeatherMemoryMiddleware"
@@ -77,7 +78,7 @@ class FeatherMemoryState(AgentState[Any]):
     """
 
 
-class FeatherMemoryMiddleware(AgentMiddleware[FeatherMemoryState, Any, Any]):
+class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any]):
     """Memory across threads for `create_agent`: recalled before the agent, saved after it.
 
     Before the agent it recalls what the user's message is about, once a turn: current facts only,

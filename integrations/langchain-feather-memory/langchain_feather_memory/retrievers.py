@@ -134,10 +134,15 @@ class FeatherRetriever(Closing, BaseRetriever):
             self.__dict__["store"] = self._only.writes  # which nobody else may set any more
         return self
 
+    __copy__ = BaseRetriever.__copy__
+
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy; with another store, path, pool or layers, it reads there and nowhere else."""
-        copied, changed = super().model_copy(update=update, deep=deep), dict(update or {})
+        """A copy; with another store, path, pool or layers, it reads there and nowhere else.
+
+        However deep, it shares the open files.
+        """
+        copied, changed = super().model_copy(update=update), dict(update or {})
         if changed.keys().isdisjoint(_PLACES):
             return copied
         places = {name: changed.get(name) for name in _PLACES}

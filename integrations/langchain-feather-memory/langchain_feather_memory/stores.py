@@ -42,13 +42,14 @@ from feather_memory.agent import Source
 from langchain_feather_memory import _items
 from langchain_feather_memory._configs import Namespaces, check_ttl, fields_of, namespace_rule
 from langchain_feather_memory._item_file import ItemFile
+from langchain_feather_memory._source import Held
 
 Vectors = dict[str, Sequence[float]]
 
 _log = logging.getLogger("feather_memory")
 
 
-class FeatherStore(BaseStore):
+class FeatherStore(Held, BaseStore):
     """LangGraph's long-term memory: `create_agent(..., store=FeatherStore(path))`.
 
     The whole contract: namespaces, filters, semantic search over the indexed fields, time to
