@@ -242,7 +242,7 @@ class FeatherStore(Held, BaseStore):
             if isinstance(op, SearchOp):
                 _items.check_filter(op.filter)
             elif isinstance(op, PutOp) and op.value is not None:
-                _items.check_value(op.value)
+                _items.check_value(op.namespace, str(op.key), op.value)
         return listed
 
     def _to_embed(self, ops: list[Op]) -> tuple[list[str], list[str]]:

@@ -32,6 +32,7 @@ from langchain_feather_memory import (
     FeedbackCallbackHandler,
     MemoryFeedback,
 )
+from langgraph.store.base import PutOp
 
 from feather_memory import InvalidMetadataError, ParameterError, Store
 
@@ -329,3 +330,12 @@ def test_only_the_fields_of_the_index_are_indexed(tmp_path, fields, found):
         items = store.search(("a",), query="green tea")
         assert [item.key for item in items if item.score is not None] == found
         assert {item.key for item in items} == {"k", "plain"}
+
+
+@pytest.mark.parametrize("value", [{"a": {1: 2}}, {"a": (1, 2)}, {"a": {1}}, {"a": float("nan")}])
+def test_one_bad_item_of_a_batch_names_itself_and_nothing_is_written(tmp_path, value):
+    with FeatherStore(tmp_path / "a.feather") as store:
+        with pytest.raises(ParameterError, match=r"the value of 'bad' in \('a', 'b'\)"):
+            store.batch([PutOp(("a", "b"), "ok", {"x": 1}), PutOp(("a", "b"), "bad", value)])
+
+        assert store.search(()) == []
