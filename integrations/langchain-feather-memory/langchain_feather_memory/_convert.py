@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from langchain_core.documents import Document
@@ -57,6 +57,17 @@ def to_records(
         said = (metadatas[at] if metadatas else None) or {}
         records.append({"text": text, "metadata": kept_metadata(said, named), "id": id_})
     return records
+
+
+def several(values: Iterable[str], name: str) -> list[str]:
+    """All of them; one string alone would be read letter by letter.
+
+    Raises:
+        ParameterError: It is one string.
+    """
+    if isinstance(values, str):
+        raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
+    return list(values)
 
 
 def to_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:

@@ -22,7 +22,7 @@ from feather_memory.agent import (
     vectors_of,
     with_vectors,
 )
-from langchain_feather_memory._convert import to_document, to_filter, to_records
+from langchain_feather_memory._convert import several, to_document, to_filter, to_records
 from langchain_feather_memory._source import Closing, batches_of, opener
 
 Where = Filter | Mapping[str, Any]
@@ -184,7 +184,7 @@ class FeatherVectorStore(Closing, VectorStore):
                 kept: document and key are named. It is a ValueError, and nothing was written.
         """
         reject(unknown, "add_texts")
-        listed = _several(texts, "texts")
+        listed = several(texts, "texts")
         records = to_records(listed, metadatas, ids)
         batches = batches_of(listed, batch_size)
         made = [self._embedding.embed_documents(batch) for batch in batches]
@@ -202,7 +202,7 @@ class FeatherVectorStore(Closing, VectorStore):
     ) -> list[str]:
         """As `add_texts`; embeds with `aembed_documents` and writes in a thread."""
         reject(unknown, "aadd_texts")
-        listed = _several(texts, "texts")
+        listed = several(texts, "texts")
         records = await asyncio.to_thread(to_records, listed, metadatas, ids)  # copies thousands
         batches = batches_of(listed, batch_size)
         made = [await self._embedding.aembed_documents(batch) for batch in batches]
@@ -219,7 +219,7 @@ class FeatherVectorStore(Closing, VectorStore):
         reject(unknown, "delete")
         if ids is None:
             raise ParameterError("delete needs ids; it never removes everything")
-        if listed := _several(ids, "ids"):
+        if listed := several(ids, "ids"):
             self._store.forget(where=F("id").is_in(listed))
         return True
 
@@ -396,14 +396,3 @@ class FeatherVectorStore(Closing, VectorStore):
 
     def _nearest(self, vector: list[float], k: int, given: Where | None) -> Near:
         return self._store.nearest(vector, k, where=to_filter(given))
-
-
-def _several(values: Iterable[str], name: str) -> list[str]:
-    """All of them; one string alone would be read letter by letter.
-
-    Raises:
-        ParameterError: It is one string.
-    """
-    if isinstance(values, str):
-        raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
-    return list(values)
