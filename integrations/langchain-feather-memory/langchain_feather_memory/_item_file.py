@@ -118,7 +118,7 @@ class ItemFile:
         where = _items.under(op.namespace_prefix, _items.IS_ITEM)
         if (said := _items.saying(op.filter)) is not None:
             where = said & where
-        looked = min(2 * count, _MOST)
+        looked = min(2 * count, _MOST) if op.filter else count
         while True:  # anew each time, so that all is of one moment
             latest = self._store.latest(looked, where=where)
             found = list(islice(self._meant(latest, op, now), count))

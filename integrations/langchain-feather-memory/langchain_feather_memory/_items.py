@@ -7,7 +7,6 @@ with that text's vector. The item says how many of those count, so an older one 
 from __future__ import annotations
 
 import json
-import math
 import operator
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -111,7 +110,9 @@ def namespace_of(memory: Memory) -> Namespace:
 def is_expired(memory: Memory, now: float) -> bool:
     """Whether the item's time is over. An `expires_at` left by an earlier value does not count."""
     ends = memory.expires_at
-    return memory.metadata["ttl"] is not None and ends is not None and ends.timestamp() <= now
+    if ends is None or ends.timestamp() > now:
+        return False  # most items are immortal, and their metadata need not be read
+    return memory.metadata["ttl"] is not None
 
 
 def to_item(memory: Memory) -> Item:
@@ -214,11 +215,11 @@ def _written(value: Any) -> list[str]:
     """How JSON may have it, or what equals it; nothing where it cannot be told."""
     if isinstance(value, str | bool) or value is None:
         return [_json(value)]
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, int | float):
         return []
-    same: list[Any] = [value, int(value)] if value == int(value) else [value]
-    with suppress(OverflowError):
-        same += [float(value)] if float(value) == value else []
+    same: list[Any] = [value]
+    with suppress(OverflowError, ValueError):  # too large for the other kind, or not finite
+        same += [each for each in (int(value), float(value)) if each == value]
     return list(dict.fromkeys(map(_json, [*same, *([-0.0] if value == 0 else [])])))
 
 
