@@ -100,3 +100,12 @@ def test_where_all_calls_are_one_tenants_a_rule_is_refused():
     for rule in ("user:{id}", lambda _: "alice"):
         with pytest.raises(ParameterError, match="Door is of one tenant"):
             one_tenant("Door", rule)
+
+
+def test_without_the_escaping_two_users_would_share_a_tenant():
+    """The control: the same fields, put in as they are."""
+    one, other = {"org": "a:b", "user_id": "c"}, {"org": "a", "user_id": "b:c"}
+    raw, template = "user:{org}:{user_id}", TenantTemplate("user:{org}:{user_id}")
+
+    assert raw.format(**one) == raw.format(**other)
+    assert template(said(**one)) != template(said(**other))

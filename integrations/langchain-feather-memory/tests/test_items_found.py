@@ -45,7 +45,7 @@ filters = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     items=st.lists(st.tuples(namespaces, values), max_size=8),
     asked=filters,
