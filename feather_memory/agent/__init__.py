@@ -1,9 +1,10 @@
 """What every agent's adapter needs and no framework's: it imports from here and `feather_memory`.
 
-Whose store a call is for (`Source`), from a question to what a model is shown (`recalled`, and as
-a part of a prompt `told`), a conversation into memories (`remembering`), what users do with an
-answer (`done`), what a model does with a fact (`save_fact`, `correct`), and what is unlike each
-other (`diverse`). It offers what an adapter imports; the rest is of its files.
+Whose store a call is for (`Source`, and `tenant_rule` by what the call says), from a question to
+what a model is shown (`recalled`, and as a part of a prompt `told`), a conversation into memories
+(`remembering`), what users do with an answer (`done`), what a model does with a fact (`save_fact`,
+`correct`), what is unlike each other (`diverse`), and what to do while the memory fails (`Bearing`,
+`Outbox`). It offers what an adapter imports; the rest is of its files.
 """
 
 from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
@@ -24,8 +25,19 @@ from feather_memory.agent.conversation import (
     latest_known,
     remembering,
     same_id,
+    unremembered,
     with_vectors,
     worth,
+)
+from feather_memory.agent.outage import (
+    UNAVAILABLE,
+    Bearing,
+    Exchange,
+    OnError,
+    OutageEvent,
+    Outbox,
+    checked_on_error,
+    is_outage,
 )
 from feather_memory.agent.prompt import (
     NOTE,
@@ -53,6 +65,13 @@ from feather_memory.agent.source import (
     Source,
     named_in,
 )
+from feather_memory.agent.tenancy import (
+    CallFields,
+    TenantRule,
+    TenantTemplate,
+    one_tenant,
+    tenant_rule,
+)
 from feather_memory.agent.turns import (
     RECALLED,
     STAMP,
@@ -73,10 +92,17 @@ __all__ = [
     "RECALLED",
     "STAMP",
     "TURN",
+    "UNAVAILABLE",
     "Act",
+    "Bearing",
     "Budget",
+    "CallFields",
+    "Exchange",
+    "OnError",
     "Opened",
     "Opener",
+    "OutageEvent",
+    "Outbox",
     "Reader",
     "RecallEvent",
     "RecallOptions",
@@ -86,9 +112,12 @@ __all__ = [
     "Said",
     "Save",
     "Source",
+    "TenantRule",
+    "TenantTemplate",
     "answer_of",
     "approximate_tokens",
     "both",
+    "checked_on_error",
     "checked_save",
     "correct",
     "diverse",
@@ -99,6 +128,7 @@ __all__ = [
     "exchanges_of",
     "ids_of",
     "is_fenced",
+    "is_outage",
     "known_turn",
     "last_exchanges",
     "latest_known",
@@ -106,6 +136,7 @@ __all__ = [
     "named_in",
     "named_too",
     "one_line",
+    "one_tenant",
     "recalled",
     "reject",
     "remembering",
@@ -115,8 +146,10 @@ __all__ = [
     "stamp",
     "stamp_in",
     "take_back",
+    "tenant_rule",
     "told",
     "turn_of",
+    "unremembered",
     "unseen",
     "vectors_of",
     "with_vectors",

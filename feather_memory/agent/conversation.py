@@ -91,6 +91,13 @@ def ids_of(said: Iterable[Said], session: str | None) -> list[str]:
     return [id_of(each, session) for each in said if not each.is_blank]
 
 
+def unremembered(store: Store, said: Iterable[Said], session: str | None) -> list[str]:
+    """The texts of those messages that no memory is, each once: a model sees them all the same."""
+    by_id = {id_of(each, session): each.text for each in said if not each.is_blank}
+    known = store.plumbing.known(by_id)
+    return list(dict.fromkeys(text for id_, text in by_id.items() if id_ not in known))
+
+
 @dataclass(frozen=True, slots=True)
 class Remembering:
     """What of some messages is to be remembered, and what is already."""

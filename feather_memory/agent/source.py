@@ -199,6 +199,18 @@ class Source:
         assert tenant is not None  # noqa: S101  a pool's is always named, for mypy
         return Opened.of(self.given.get(tenant))
 
+    def found(
+        self, *, named: str | None = None, places: Mapping[str, str | None] = _NOWHERE
+    ) -> Opened | None:
+        """As `opened`, to read only: None for a tenant of a pool who has no file, and none is made.
+
+        Whether that tenant could have one is checked like any other's name.
+        """
+        tenant = self.tenant_for(named, places)
+        if isinstance(self.given, TenantPool) and (tenant is None or tenant not in self.given):
+            return None
+        return self.opened(named=tenant)
+
     @property
     def owner(self) -> str | None:
         """Whose it is; None for nobody's file, and for a pool of which no tenant is named."""

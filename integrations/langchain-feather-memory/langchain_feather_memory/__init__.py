@@ -13,6 +13,7 @@ from langchain_feather_memory.callbacks import FeedbackCallbackHandler
 from langchain_feather_memory.chat_history import FeatherChatMessageHistory
 from langchain_feather_memory.feedback import MemoryFeedback
 from langchain_feather_memory.retrievers import FeatherRetriever
+from langchain_feather_memory.translators import FeatherTranslator
 from langchain_feather_memory.vectorstores import FeatherVectorStore
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FeatherMemoryMiddleware",
     "FeatherRetriever",
     "FeatherStore",
+    "FeatherTranslator",
     "FeatherVectorStore",
     "FeedbackCallbackHandler",
     "MemoryFeedback",

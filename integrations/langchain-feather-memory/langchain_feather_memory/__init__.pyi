@@ -10,4 +10,5 @@ from langchain_feather_memory.middleware import FeatherMemoryMiddleware as Feath
 from langchain_feather_memory.retrievers import FeatherRetriever as FeatherRetriever
 from langchain_feather_memory.stores import FeatherStore as FeatherStore
 from langchain_feather_memory.tools import memory_tools as memory_tools
+from langchain_feather_memory.translators import FeatherTranslator as FeatherTranslator
 from langchain_feather_memory.vectorstores import FeatherVectorStore as FeatherVectorStore

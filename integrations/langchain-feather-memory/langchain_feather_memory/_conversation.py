@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from feather_memory.agent import Said, worth
+from feather_memory.agent import Said, stamp_in, worth
 
 STATE: Final = "feather_memory"
 """The key of an agent's state under which a `FeatherMemoryMiddleware` has the turn under way."""
@@ -33,14 +33,27 @@ def asked(messages: Sequence[BaseMessage]) -> list[Said]:
     return worth(said_in(reversed(list(late))))
 
 
-def answered(messages: Sequence[BaseMessage], question: str | None) -> AIMessage | None:
-    """The last message of the model since the user's, if it answers: neither silent nor a call."""
-    for message in reversed(messages):
-        if message.id == question:
-            return None
-        if isinstance(message, AIMessage) and not message.tool_calls and _text(message).strip():
-            return message
-    return None
+def answered(
+    messages: Sequence[BaseMessage], turn: Mapping[str, Any]
+) -> tuple[bool, AIMessage | None]:
+    """Whether the model was asked in this turn, and its last answer, if it stands.
+
+    What stands for an answer but was not the model's in this turn is none: a guard's refusal, the
+    notice of a limit, what an earlier turn was told. Nor is one that such a message came after.
+    """
+    late = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
+    spoken = [message for message in late if isinstance(message, AIMessage)]
+    was_asked = any(_is_of(message, turn) for message in spoken)
+    for message in takewhile(lambda message: _is_of(message, turn), spoken):
+        if not message.tool_calls and _text(message).strip():
+            return was_asked, message
+    return was_asked, None
+
+
+def _is_of(message: AIMessage, turn: Mapping[str, Any]) -> bool:
+    """Whether the model said it in this turn: by its stamp, or by its id if that was taken off."""
+    stamped = stamp_in(message.response_metadata).get("turn")
+    return stamped == turn["turn"] or message.id in turn.get("answers", ())
 
 
 def before(messages: Sequence[BaseMessage], question: str | None) -> list[Said]:
@@ -56,7 +69,9 @@ def before(messages: Sequence[BaseMessage], question: str | None) -> list[Said]:
 
 
 def both_sides(
-    messages: Sequence[BaseMessage], questions: Sequence[Mapping[str, Any]]
+    messages: Sequence[BaseMessage],
+    questions: Sequence[Mapping[str, Any]],
+    answer: AIMessage | None,
 ) -> list[Said]:
     """What was asked, each {id, text}, and what was answered, if anything was.
 
@@ -68,7 +83,6 @@ def both_sides(
         Said(role="user", text=now.get(one["id"], one["text"]), message_id=one["id"])
         for one in questions
     ]
-    answer = answered(messages, said[-1].message_id)
     return said if answer is None else [*said, *said_in([answer])]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import islice, takewhile
 from typing import Any, Final
 
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
@@ -16,6 +16,7 @@ Vectors = Mapping[str, Sequence[float]]
 Found = list[tuple[Memory, float | None]]
 
 _MOST: Final = 1 << 40  # SQLite counts to 2^63
+_FIRST_LOOK: Final = 256
 
 
 class ItemFile:
@@ -48,9 +49,24 @@ class ItemFile:
         return page
 
     def namespaces(self, op: ListNamespacesOp, now: float) -> list[_items.Namespace]:
-        """The namespaces that have an item whose time is not over."""
-        items = self._live(self._store.iterate(_items.IS_ITEM), now)
-        return _items.listed((_items.namespace_of(item) for item in items), op)
+        """The namespaces that have an item whose time is not over.
+
+        Each look passes over what the ones before have found, and looks at twice as many items.
+        """
+        prefixes = (c.path for c in op.match_conditions or () if c.match_type == "prefix")
+        known = (tuple(takewhile(lambda label: label != "*", path)) for path in prefixes)
+        where = _items.under(max(known, key=len, default=()), _items.IS_ITEM)
+        found: dict[_items.Namespace, str | None] = {}
+        count, left = _FIRST_LOOK, where
+        while True:
+            items = self._store.latest(count, where=left)
+            for item in self._live(items, now):
+                found.setdefault(_items.namespace_of(item), item.session)
+            if len(items) < count:
+                return _items.listed(found, op)
+            marks = [mark for mark in found.values() if mark is not None]
+            left = ~F("session").is_in(marks) & where if marks else where
+            count = min(2 * count, _MOST)
 
     def put(
         self,
@@ -100,13 +116,15 @@ class ItemFile:
     def _listing(self, op: SearchOp, count: int, now: float) -> list[Memory]:
         """The first `count` items that the operation lets through, the one written last first."""
         where = _items.under(op.namespace_prefix, _items.IS_ITEM)
-        looked = min(2 * count, _MOST)
+        if (said := _items.saying(op.filter)) is not None:
+            where = said & where
+        looked = min(2 * count, _MOST) if op.filter else count
         while True:  # anew each time, so that all is of one moment
             latest = self._store.latest(looked, where=where)
             found = list(islice(self._meant(latest, op, now), count))
             if len(found) == count or len(latest) < looked:
                 return found
-            looked = min(4 * looked, _MOST)
+            looked = _MOST  # few pass the filter: one look at all is less than several at more
 
     def _near(
         self, op: SearchOp, vector: Sequence[float], wanted: int, now: float
@@ -134,7 +152,7 @@ class ItemFile:
 
     def _meant(self, items: Iterable[Memory], op: SearchOp, now: float) -> Iterator[Memory]:
         for item in self._live(items, now):
-            if not op.filter or _items.matches(_items.to_item(item).value, op.filter):
+            if not op.filter or _items.matches(_items.value_of(item), op.filter):
                 yield item
 
     def _refresh(self, items: Sequence[Memory], now: float) -> None:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import operator
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from functools import reduce
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from langgraph.store.base import Item, ListNamespacesOp, MatchCondition, SearchItem
 
@@ -21,6 +23,9 @@ Namespace = tuple[str, ...]
 
 IS_ITEM = F("langgraph") == "item"
 IS_VECTOR = F("langgraph") == "vector"
+
+_LONGEST_MARK: Final = 512
+"""Of a session's name."""
 
 
 def item_id(namespace: Sequence[str], key: str) -> str:
@@ -46,9 +51,10 @@ def to_records(
 ) -> list[dict[str, Any]]:
     """What `Store.add_many` takes for one item: the item, then its indexed texts."""
     path = {str(n): label for n, label in enumerate(namespace)}
-    id_ = item_id(namespace, key)
+    id_, mark = item_id(namespace, key), mark_of(namespace)
     item = {
         "id": id_,
+        "session": mark,
         "text": json.dumps(dict(value), ensure_ascii=False),
         "metadata": {
             "langgraph": "item",
@@ -65,6 +71,7 @@ def to_records(
     vectors = [
         {
             "id": f"{id_}:{n}",
+            "session": mark,
             "text": text,
             "metadata": {"langgraph": "vector", "path": path, "of": id_, "n": n},
             "vector": vector,
@@ -74,21 +81,22 @@ def to_records(
     return [item, *vectors]
 
 
-def check_value(value: Mapping[str, Any]) -> None:
-    """Nothing, if JSON can hold the value exactly.
+def check_value(namespace: Sequence[str], key: str, value: Mapping[str, Any]) -> None:
+    """Nothing, if JSON can hold the item's value exactly.
 
     Raises:
-        ParameterError: It cannot.
+        ParameterError: It cannot; the item is named.
     """
+    named = f"the value of {key!r} in {tuple(namespace)!r:.200}"
     try:
         written = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
         written.encode()  # half a surrogate pair is no text
         is_same = json.loads(written) == dict(value)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ParameterError(f"a value must be what JSON can hold: {error}") from error
+        raise ParameterError(f"{named} must be what JSON can hold: {error}") from error
     if not is_same:
         raise ParameterError(
-            f"a value would come back changed from JSON (keys must be strings, no tuples): "
+            f"{named} would come back changed from JSON (keys must be strings, no tuples): "
             f"{value!r:.80}"
         )
 
@@ -102,7 +110,9 @@ def namespace_of(memory: Memory) -> Namespace:
 def is_expired(memory: Memory, now: float) -> bool:
     """Whether the item's time is over. An `expires_at` left by an earlier value does not count."""
     ends = memory.expires_at
-    return memory.metadata["ttl"] is not None and ends is not None and ends.timestamp() <= now
+    if ends is None or ends.timestamp() > now:
+        return False  # most items are immortal, and their metadata need not be read
+    return memory.metadata["ttl"] is not None
 
 
 def to_item(memory: Memory) -> Item:
@@ -119,17 +129,39 @@ def _fields(memory: Memory) -> dict[str, Any]:
     return {
         "namespace": namespace_of(memory),
         "key": memory.metadata["key"],
-        "value": json.loads(memory.text),
+        "value": value_of(memory),
         "created_at": datetime.fromtimestamp(memory.metadata["created"], UTC),
         "updated_at": datetime.fromtimestamp(memory.metadata["updated"], UTC),
     }
 
 
+def mark_of(namespace: Sequence[str]) -> str | None:
+    """What its memories have for a session, which is quick to look for; None for one too long.
+
+    A label holds no dot, so that the mark of a prefix begins those of all namespaces under it.
+    """
+    mark = "".join(f"{label}." for label in namespace)
+    return mark if 0 < len(mark) <= _LONGEST_MARK else None
+
+
 def under(prefix: Sequence[str], kind: Filter) -> Filter:
     """Memories of that kind in namespaces that begin with these labels."""
+    if not prefix:
+        return kind
+    unmarked = ~F("session").exists()  # an earlier release wrote it, or its mark were too long
     for n, label in enumerate(prefix):
-        kind &= F(path=("path", str(n))) == label
-    return kind
+        unmarked &= F(path=("path", str(n))) == label
+    mark = mark_of(prefix)
+    if mark is None:
+        return unmarked & kind
+    after = f"{mark[:-1]}/"  # the sign after the dot: all between begin with the mark
+    return ((F("session") >= mark) & (F("session") < after) | unmarked) & kind
+
+
+def value_of(memory: Memory) -> dict[str, Any]:
+    """The item's value, which is the caller's own."""
+    value: dict[str, Any] = json.loads(memory.text)
+    return value
 
 
 # Filters
@@ -160,6 +192,39 @@ def check_filter(asked: Mapping[str, Any] | None) -> None:
                 raise ParameterError(
                     f"unknown operator {unknown[0]!r}; there are {' '.join(sorted(_OPERATORS))}"
                 )
+
+
+def saying(asked: Mapping[str, Any] | None) -> Filter | None:
+    """What the text of every item says for which the filter holds, where that can be told.
+
+    A field that equals something stands in the JSON like this, whatever else is there; so most
+    items need not be read to be passed over.
+    """
+    found: Filter | None = None
+    for key, wanted in (asked or {}).items():
+        value = wanted.get("$eq") if isinstance(wanted, dict) and len(wanted) == 1 else wanted
+        names = dict.fromkeys((key, key.rpartition(".")[2]))
+        said = [f"{_json(name)}: {text}" for name in names for text in _written(value)]
+        if said and not (isinstance(wanted, dict) and "$eq" not in wanted):
+            one = reduce(operator.or_, [F("text").contains(each) for each in said])
+            found = one if found is None else found & one
+    return found
+
+
+def _written(value: Any) -> list[str]:
+    """How JSON may have it, or what equals it; nothing where it cannot be told."""
+    if isinstance(value, str | bool) or value is None:
+        return [_json(value)]
+    if not isinstance(value, int | float):
+        return []
+    same: list[Any] = [value]
+    with suppress(OverflowError, ValueError):  # too large for the other kind, or not finite
+        same += [each for each in (int(value), float(value)) if each == value]
+    return list(dict.fromkeys(map(_json, [*same, *([-0.0] if value == 0 else [])])))
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 class _Missing:

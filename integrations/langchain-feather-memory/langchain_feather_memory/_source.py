@@ -1,35 +1,44 @@
-"""Whose memory a LangChain call is for, what embeds for it, and what an agent reaches of it."""
+"""Whose memory a LangChain call is for, and what embeds for it."""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Self, TypedDict
+from typing import NoReturn, Self
 
 from langchain_core.embeddings import Embeddings
 
-from feather_memory import ContextLayers, Filter, ParameterError, Scoring, Store, TenantPool
+from feather_memory import ContextLayers, ParameterError, Store, TenantPool
 from feather_memory.agent import (
-    Budget,
-    Opened,
+    CallFields,
     Opener,
-    Recalled,
-    RecallOptions,
     Source,
-    approximate_tokens,
+    TenantRule,
     named_in,
-    reject,
-    told,
-    unseen,
+    one_tenant,
 )
-from langchain_feather_memory._convert import to_filter
-
-_PLACES = ("store", "pool", "layers", "tenant")
-_ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce")
 
 
-class Closing:
+class Held:
+    """An adapter over open files: copies of it read the same, and no other process can have it."""
+
+    def __copy__(self) -> Self:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, _: object = None) -> Self:
+        return self.__copy__()
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} is over open files, and is not pickled: make it where it is "
+            "used, from the same path= or the same directory of a TenantPool; any number of "
+            "processes may"
+        )
+
+
+class Closing(Held):
     """An adapter that closes, with its block, what it opened."""
 
     _source: Source
@@ -43,6 +52,12 @@ class Closing:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
 
 
 def opener(embedding: Embeddings | None) -> Opener:
@@ -71,7 +86,8 @@ def source_of(
     """Of an adapter that takes a store or a pool by one argument.
 
     Raises:
-        ParameterError: Neither that nor layers are given, or both, or it is something else.
+        ParameterError: Neither that nor layers are given, or both, or it is something else; or
+            a rule for tenants, where there is no call to apply it to.
         WrongTenantError: It is another tenant's.
     """
     return Source.chosen(
@@ -79,7 +95,7 @@ def source_of(
         store=None if isinstance(given, TenantPool) else given,
         pool=given if isinstance(given, TenantPool) else None,
         layers=layers,
-        tenant=tenant,
+        tenant=one_tenant(adapter, tenant),
         takes=("store", "pool", "layers"),
         called={"store": "source", "pool": "source"},
     )
@@ -97,126 +113,42 @@ def batches_of(texts: list[str], size: int | None) -> list[list[str]]:
     return [texts[start : start + step] for start in range(0, len(texts), step)]
 
 
-def places_of(key: str, configurable: object, context: object) -> dict[str, str | None]:
-    """Whom the context of a call names, nearest first, by where that is said.
+def named_by(
+    source: Source, rule: TenantRule, key: str, configurable: object, context: object
+) -> str | None:
+    """Whom the context of a call names: by the rule, else nearest first under the key.
 
     Args:
-        key: Under which the tenant is named in either.
+        source: What the adapter reads.
+        rule: What it was told of its tenants.
+        key: Under which the tenant is named, where there is no rule.
         configurable: Of the call's `RunnableConfig`.
         context: Of the LangGraph run.
+
+    Returns:
+        None where nobody is named and it does not matter: a store is whose it is.
+
+    Raises:
+        ParameterError: Of many tenants none is named, or the rule finds none.
+        WrongTenantError: It is another tenant's than the one that is named.
     """
-    return {
+    if rule.rule is not None:
+        said = {"configurable": configurable, "the runtime context": context}
+        return source.tenant_for(rule.of(CallFields(said)))
+    places = {
         f"configurable[{key!r}]": named_in(configurable, key),
         f"the runtime context's {key!r}": named_in(context, key),
     }
+    return source.tenant_for(places=places)
 
 
-class MemoryOptions(TypedDict, total=False):
-    """What a caller may say of an agent's memory; `FeatherMemoryMiddleware` says what each is."""
+def check_key(adapter: str, rule: TenantRule, *, is_given: bool) -> None:
+    """Nothing, if no key is given beside a rule for tenants, which needs none.
 
-    store: Store | None
-    pool: TenantPool | None
-    layers: ContextLayers | None
-    tenant: str | None
-    tenant_key: str
-    embedding: Embeddings | None
-    k: int
-    hops: int
-    limit: int
-    scoring: Scoring | None
-    where: Filter | Mapping[str, Any] | None
-    session: str | None
-    reinforce: bool
-    max_tokens: int
-    count_tokens: Callable[[str], int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryAccess:
-    """The same, checked: what `FeatherMemoryMiddleware` and its tools share."""
-
-    source: Source
-    tenant_key: str
-    embedding: Embeddings | None
-    asked: RecallOptions
-    budget: Budget
-    with_ids: bool
-    """Whether a model is told the memories' ids, with which it can correct them."""
-
-    @classmethod
-    def of(cls, adapter: str, options: MemoryOptions, *, with_ids: bool) -> Self:
-        """What the options say.
-
-        Raises:
-            ParameterError: Not exactly one of `store`, `pool` and `layers`, or a number below its
-                least.
-            TypeError: There is no such option.
-        """
-        reject(options.keys() - MemoryOptions.__annotations__.keys(), adapter)
-        given: dict[str, Any] = dict(options)
-        place = {name: given[name] for name in _PLACES if name in given}
-        asked = {name: given[name] for name in _ASKED if name in given}
-        return cls(
-            source=Source.chosen(adapter, **place, takes=("store", "pool", "layers")),
-            tenant_key=given.get("tenant_key", "tenant"),
-            embedding=given.get("embedding"),
-            asked=RecallOptions(**asked, where=to_filter(given.get("where"))),
-            budget=Budget(
-                max_tokens=given.get("max_tokens", 1000),
-                count_tokens=given.get("count_tokens", approximate_tokens),
-            ),
-            with_ids=with_ids,
+    Raises:
+        ParameterError: It is.
+    """
+    if is_given and rule.rule is not None:
+        raise ParameterError(
+            f"a {adapter} finds its tenants either by tenant_key= or by the rule of tenant="
         )
-
-    def opened(self, config: Mapping[str, Any], context: object) -> Opened:
-        """What a run reads and writes; there is no default.
-
-        Raises:
-            ParameterError: Of many tenants, the run names none.
-            WrongTenantError: It is another tenant's than the one the run names.
-        """
-        places = places_of(self.tenant_key, config.get("configurable"), context)
-        return self.source.opened(places=places)
-
-    def told(
-        self,
-        opened: Opened,
-        said: Sequence[str],
-        vector: list[float] | None,
-        *,
-        turn: str | None,
-        seen: Iterable[str],
-    ) -> Recalled:
-        """What a model is told for a query.
-
-        Args:
-            opened: What the run reads.
-            said: What makes up the query. A memory that says the same is no answer to it.
-            vector: The query's, where the store does not make it.
-            turn: Its name; drawn if not given.
-            seen: Ids of memories that the model sees anyway.
-        """
-        return told(
-            opened, "\n".join(said), self.asked, self.budget, with_ids=self.with_ids,
-            vector=vector, beyond=unseen(seen, said), turn=turn,
-        )  # fmt: skip
-
-    def vector(self, query: str) -> list[float] | None:
-        """The query's vector, where an embedding was given; else the store makes it."""
-        made = self.embedding if query else None
-        return None if made is None else made.embed_query(query)
-
-    async def avector(self, query: str) -> list[float] | None:
-        """Likewise, without holding up the event loop."""
-        made = self.embedding if query else None
-        return None if made is None else await made.aembed_query(query)
-
-    def vectors(self, texts: list[str]) -> list[list[float]] | None:
-        """Likewise, one vector for each text that is to be remembered."""
-        made = self.embedding if texts else None
-        return None if made is None else made.embed_documents(texts)
-
-    async def avectors(self, texts: list[str]) -> list[list[float]] | None:
-        """Likewise, without holding up the event loop."""
-        made = self.embedding if texts else None
-        return None if made is None else await made.aembed_documents(texts)

@@ -24,7 +24,7 @@ from feather_memory.agent import (
     shown_too,
     stamp,
 )
-from langchain_feather_memory._source import source_of
+from langchain_feather_memory._source import Held, source_of
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class _Tree:
     """Where something was recalled from."""
 
 
-class FeedbackCallbackHandler(BaseCallbackHandler):
+class FeedbackCallbackHandler(Held, BaseCallbackHandler):
     """Remembers, in the tenant's file, which memories a run was shown.
 
     What a retriever, the middleware or a tool recalls below a run is known by the id of the run at
@@ -170,7 +170,7 @@ class FeedbackCallbackHandler(BaseCallbackHandler):
     def _opened(self, tenant: str | None) -> Opened | None:
         """Where a recall for this tenant is logged; None if it is nobody's, or of another store."""
         if isinstance(self._source.given, TenantPool):
-            return None if tenant is None else self._source.opened(named=tenant)
+            return None if tenant is None else self._source.found(named=tenant)
         opened = self._source.opened()
         whose = {None, *(store.tenant for store in opened.stores.values())}
         return opened if tenant in whose else None

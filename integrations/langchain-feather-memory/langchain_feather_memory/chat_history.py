@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from langchain_core.chat_history import BaseChatMessageHistory
 from langchain_core.embeddings import Embeddings
-from langchain_core.messages import BaseMessage, message_to_dict, messages_from_dict
+from langchain_core.messages import BaseMessage, messages_from_dict
 from typing_extensions import override
 
-from feather_memory import F, Filter, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, with_vectors
+from feather_memory import F, Filter, ParameterError, Shelf, Store, TenantPool
+from feather_memory.agent import Source, embedded, one_tenant, same_id, with_vectors
+from langchain_feather_memory._messages import from_json, to_json
+from langchain_feather_memory._source import Held
+
+_LONGEST: Final = 200
+"""Of a session's id that is in a shelf's name as it is."""
 
 
-class FeatherChatMessageHistory(BaseChatMessageHistory):
+class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     """The messages of one session, each a memory that a retriever over the store finds, too.
+
+    The message itself is on a shelf of the tenant's file, beside the memory of its words.
 
     Args:
         session_id: Of the conversation, inside the tenant's memory.
@@ -52,18 +59,23 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         super().__init__()
         self.session_id = session_id
         source = Source.chosen(
-            "FeatherChatMessageHistory", store=store, pool=pool, tenant=tenant,
-            takes=("store", "pool"),
+            "FeatherChatMessageHistory", store=store, pool=pool,
+            tenant=one_tenant("FeatherChatMessageHistory", tenant), takes=("store", "pool"),
         )  # fmt: skip
         self._store = source.opened().writes
         self._embedding = embedding
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # there it is an attribute
-        """The session's messages, oldest first."""
-        found = sorted(self._store.iterate(self._meant), key=lambda memory: memory.id)
-        kept = [cast("dict[str, Any]", memory.metadata["message"]) for memory in found]
-        return messages_from_dict(kept)
+        """The session's messages, oldest first. One whose memory was forgotten is gone, too."""
+        older = sorted(self._store.iterate(self._older), key=lambda memory: memory.id)
+        kept = [cast("dict[str, Any]", memory.metadata["message"]) for memory in older]
+        by_id = dict(self._shelf.items())
+        known = self._store.plumbing.known(by_id)
+        if forgotten := by_id.keys() - known.keys():
+            self._shelf.discard(forgotten)
+        said = from_json(message for id_, message in by_id.items() if id_ in known)
+        return [*messages_from_dict(kept), *said]
 
     @override
     async def aget_messages(self) -> list[BaseMessage]:
@@ -74,28 +86,34 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
     def add_messages(self, messages: Sequence[BaseMessage]) -> None:
         """Add these messages in one transaction, or none.
 
+        They come back as the very same: what JSON cannot hold, such as bytes, tuples and numbers
+        that are not finite, Documents and messages, is kept, too.
+
         Raises:
-            InvalidMetadataError: JSON cannot hold a message exactly, or it is over 1 MiB.
+            InvalidMetadataError: A message holds an object that could not be made again.
+            ParameterError: One has over 16 MiB.
         """
-        records = self._records(messages)
+        records, kept = self._records(messages)
+        vectors = None
         if self._embedding is not None and records:
-            texts = [record["text"] for record in records]
-            records = with_vectors(records, self._embedding.embed_documents(texts))
-        self._store.add_many(records)
+            vectors = self._embedding.embed_documents([record["text"] for record in records])
+        self._add(records, kept, vectors)
 
     @override
     async def aadd_messages(self, messages: Sequence[BaseMessage]) -> None:
         """As `add_messages`; embeds with `aembed_documents` and writes in a thread."""
-        records = self._records(messages)
+        records, kept = await asyncio.to_thread(self._records, messages)
+        vectors = None
         if self._embedding is not None and records:
             texts = [record["text"] for record in records]
-            records = with_vectors(records, await self._embedding.aembed_documents(texts))
-        await asyncio.to_thread(self._store.add_many, records)
+            vectors = await self._embedding.aembed_documents(texts)
+        await asyncio.to_thread(self._add, records, kept, vectors)
 
     @override
     def clear(self) -> None:
         """Forget this session's messages for good, and nothing else."""
-        self._store.forget(where=self._meant)
+        self._store.forget(where=self._older | F("id").is_in(list(self._shelf)))
+        self._shelf.clear()
 
     @override
     async def aclear(self) -> None:
@@ -103,24 +121,51 @@ class FeatherChatMessageHistory(BaseChatMessageHistory):
         await asyncio.to_thread(self.clear)
 
     @property
-    def _meant(self) -> Filter:
+    def _shelf(self) -> Shelf:
+        """The session's messages by their memories' ids, in order."""
+        name = self.session_id
+        if len(name) > _LONGEST:
+            name = same_id(name)
+        kind = "chat" if name == self.session_id else "long chat"
+        return self._store.plumbing.shelf(f"langchain {kind}: {name}")
+
+    @property
+    def _older(self) -> Filter:
+        """The memories of an earlier release, which had the message in their metadata."""
         return (F("session") == self.session_id) & F("message").exists()
 
-    def _records(self, messages: Sequence[BaseMessage]) -> list[dict[str, Any]]:
-        return [
-            {
-                "text": _said(message),
-                "session": self.session_id,
-                "role": message.type,
-                "metadata": {"message": message_to_dict(message)},
-            }
+    def _records(
+        self, messages: Sequence[BaseMessage]
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+        """What `Store.add_many` takes of the messages, and the messages as JSON."""
+        kept = [to_json(message) for message in messages]
+        records = [
+            {"text": _said(message), "session": self.session_id, "role": message.type}
             for message in messages
         ]
+        return records, kept
+
+    def _add(
+        self,
+        records: list[dict[str, Any]],
+        kept: list[dict[str, Any]],
+        vectors: list[list[float]] | None,
+    ) -> None:
+        if not records:
+            return
+        texts = [record["text"] for record in records]
+        made = embedded(self._store, texts) if vectors is None else vectors
+        ready = with_vectors(records, made)
+        with self._store.transaction():
+            memories = self._store.add_many(ready)
+            ids = [memory.id for memory in memories]
+            self._shelf.update(dict(zip(ids, kept, strict=True)))
 
 
 def _said(message: BaseMessage) -> str:
     """What a search can find the message by; a call of a tool has no words of its own."""
-    if message.text.strip():
-        return str(message.text)
+    text = str(message.text)
+    if text.strip():
+        return text.encode(errors="replace").decode()  # half a surrogate pair is no word
     calls = getattr(message, "tool_calls", None) or []
     return ", ".join(call["name"] for call in calls) or f"({message.type})"

@@ -8,13 +8,21 @@ from uuid import UUID
 
 from langchain_core.messages import BaseMessage
 
-from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
+from feather_memory import (
+    ContextLayers,
+    ParameterError,
+    Signal,
+    SignalKind,
+    Store,
+    TenantPool,
+    UnknownTurnError,
+)
 from feather_memory.agent import Act, Opened, done, known_turn, stamp_in, take_back
 from langchain_feather_memory._langsmith import COMMENTS, acts_of
-from langchain_feather_memory._source import source_of
+from langchain_feather_memory._source import Held, source_of
 
 
-class MemoryFeedback:
+class MemoryFeedback(Held):
     """Turns what a user did with an answer into the importance of what it was made of.
 
     A run is named by its id, by the model's message, or by that message's id alone; now or later,
@@ -168,8 +176,11 @@ class MemoryFeedback:
         named, stamped = self._source.tenant if tenant is None else tenant, said.get("tenant")
         if None not in (named, stamped) and named != stamped:
             raise ParameterError(f"the message is of tenant {stamped!r}, not of {named!r}")
-        opened = self._source.opened(named=tenant, places={"the message's stamp": stamped})
-        return opened, known_turn(opened, _names_of(run, said.get("turn")))
+        names = _names_of(run, said.get("turn"))
+        opened = self._source.found(named=tenant, places={"the message's stamp": stamped})
+        if opened is None:  # who has no memory was shown nothing, and gets none by a like
+            raise UnknownTurnError(names[0])
+        return opened, known_turn(opened, names)
 
 
 def _names_of(run: UUID | str | BaseMessage, stamped: str | None) -> list[str]:

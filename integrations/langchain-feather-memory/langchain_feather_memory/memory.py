@@ -24,12 +24,14 @@ from feather_memory.agent import (
     exchanges_of,
     last_exchanges,
     one_line,
+    one_tenant,
     recalled,
 )
-from langchain_feather_memory._convert import to_document
+from langchain_feather_memory._convert import to_document, to_message, words_of
+from langchain_feather_memory._source import Held
 
 
-class FeatherMemory(BaseMemory):
+class FeatherMemory(Held, BaseMemory):
     """What the tenant's memory knows of an input, and the last turns of one session.
 
     >>> import pathlib, tempfile
@@ -64,6 +66,8 @@ class FeatherMemory(BaseMemory):
     """Likewise for the output."""
     return_docs: bool = False
     """Whether the variable is a list of Documents instead of a text."""
+    return_messages: bool = False
+    """Whether it is a list of messages: the model's own as AIMessage, all else as HumanMessage."""
 
     _opened: Opened = PrivateAttr()
 
@@ -71,10 +75,14 @@ class FeatherMemory(BaseMemory):
     def _of_one_tenant(self) -> Self:
         source = Source.chosen(
             "FeatherMemory", store=self.store, pool=self.pool, layers=self.layers,
-            tenant=self.tenant, takes=("store", "pool", "layers"),
+            tenant=one_tenant("FeatherMemory", self.tenant), takes=("store", "pool", "layers"),
         )  # fmt: skip
         self._opened = source.opened()
+        if self.return_docs and self.return_messages:
+            raise ParameterError("history is either documents or messages, not both")
         return self
+
+    __copy__ = BaseMemory.__copy__
 
     @property
     @override
@@ -96,6 +104,8 @@ class FeatherMemory(BaseMemory):
         found = [hit.memory for hit in hits if hit.memory.id not in known] + late
         if self.return_docs:
             return {self.memory_key: [to_document(memory) for memory in found]}
+        if self.return_messages:
+            return {self.memory_key: [to_message(memory) for memory in found]}
         return {self.memory_key: "\n".join(map(one_line, found))}
 
     @override
@@ -104,7 +114,7 @@ class FeatherMemory(BaseMemory):
         return await asyncio.to_thread(self.load_memory_variables, inputs)
 
     @override
-    def save_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
+    def save_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """Remember both sides of a turn, linked in the order of the conversation, or nothing."""
         said = [
             Said(role="user", text=self._input(inputs)),
@@ -113,7 +123,7 @@ class FeatherMemory(BaseMemory):
         exchanged(self._opened.writes, said, session=self.session, mark=uuid4().hex)
 
     @override
-    async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, str]) -> None:
+    async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
         """As `save_context`, in a thread."""
         await asyncio.to_thread(self.save_context, inputs, outputs)
 
@@ -128,9 +138,11 @@ class FeatherMemory(BaseMemory):
         await asyncio.to_thread(self.clear)
 
     def _input(self, inputs: dict[str, Any]) -> str:
-        return str(inputs[self.input_key or get_prompt_input_key(inputs, self.memory_variables)])
+        return words_of(
+            inputs[self.input_key or get_prompt_input_key(inputs, self.memory_variables)]
+        )
 
-    def _output(self, outputs: dict[str, str]) -> str:
+    def _output(self, outputs: dict[str, Any]) -> str:
         if self.output_key is None and len(outputs) != 1:
             raise ParameterError(f"output_key must say which of {sorted(outputs)} is the answer")
-        return str(outputs[self.output_key or next(iter(outputs))])
+        return words_of(outputs[self.output_key or next(iter(outputs))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -26,15 +26,17 @@ from typing_extensions import override
 from feather_memory import ContextLayers, Filter, Hit, ParameterError, Scoring, Store, TenantPool
 from feather_memory.agent import (
     RECALLED,
+    CallFields,
     Opened,
     RecallEvent,
     RecallOptions,
     Source,
     recalled,
     reject,
+    tenant_rule,
 )
 from langchain_feather_memory._convert import to_filter
-from langchain_feather_memory._source import Closing, opener, places_of
+from langchain_feather_memory._source import Closing, check_key, named_by, opener
 
 _PLACES = ("store", "path", "pool", "layers")
 _OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
@@ -76,10 +78,13 @@ class FeatherRetriever(Closing, BaseRetriever):
     """Instead, the open stores of many tenants. The caller closes it."""
     layers: ContextLayers | None = Field(default=None, exclude=True, frozen=True)
     """Instead, stores that are read together. The caller closes them."""
-    tenant: str | None = None
-    """Whose memory it is, where a call names nobody; of a store or file, whose it must be."""
+    tenant: str | Callable[[CallFields], str] | None = None
+    """Whose memory it is, where a call names nobody; of a store or file, whose it must be. A
+    template or a function is the rule by which a call's tenant is found, as in
+    `FeatherMemoryMiddleware`."""
     tenant_key: str = Field(default="tenant", min_length=1)
-    """What the tenant is called in the `configurable`, and in a LangGraph run's context."""
+    """What the tenant is called in the `configurable`, and in a LangGraph run's context; where
+    `tenant` is no rule."""
     embedding: Embeddings | None = Field(default=None, exclude=True, repr=False)
     """Embeds queries; the store's own embedder does unless given."""
     k: int = Field(default=5, ge=1)
@@ -117,19 +122,27 @@ class FeatherRetriever(Closing, BaseRetriever):
             if self.store.path != Path(path).absolute():
                 raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
             path = None
+        rule = tenant_rule(self.tenant)
+        is_keyed = "tenant_key" in self.model_fields_set
+        check_key("FeatherRetriever", rule, is_given=is_keyed)
         self._source = Source.chosen(
             "FeatherRetriever", store=self.store, pool=self.pool, path=path, layers=self.layers,
-            tenant=self.tenant, opener=opener(self.embedding),
+            tenant=rule.name, opener=opener(self.embedding),
         )  # fmt: skip
         self._only = None if self.pool is not None else self._source.opened()
         if self._only is not None and path is not None:
             self.__dict__["store"] = self._only.writes  # which nobody else may set any more
         return self
 
+    __copy__ = BaseRetriever.__copy__
+
     @override
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
-        """A copy; with another store, path, pool or layers, it reads there and nowhere else."""
-        copied, changed = super().model_copy(update=update, deep=deep), dict(update or {})
+        """A copy; with another store, path, pool or layers, it reads there and nowhere else.
+
+        However deep, it shares the open files.
+        """
+        copied, changed = super().model_copy(update=update), dict(update or {})
         if changed.keys().isdisjoint(_PLACES):
             return copied
         places = {name: changed.get(name) for name in _PLACES}
@@ -193,12 +206,16 @@ class FeatherRetriever(Closing, BaseRetriever):
 
         It is found out here because the hooks above see no `configurable` of a direct call.
         """
-        named = self.tenant if asked.get("tenant") is None else asked["tenant"]
+        rule = tenant_rule(self.tenant)
+        named = rule.name if asked.get("tenant") is None else asked["tenant"]
         configurable, context = ensure_config(config).get("configurable"), _running_context()
-        if self._only is not None and named is None and not configurable and context is None:
+        if named is not None:
+            return {**asked, "tenant": self._source.tenant_for(named)}
+        nobody = not configurable and context is None
+        if self._only is not None and rule.rule is None and nobody:
             return asked  # nobody is named, and nobody need be
-        places = places_of(self.tenant_key, configurable, context)
-        return {**asked, "tenant": self._source.tenant_for(named, places)}
+        found = named_by(self._source, rule, self.tenant_key, configurable, context)
+        return {**asked, "tenant": found}
 
     def _options(self, asked: dict[str, Any]) -> RecallOptions:
         """How the retriever asks, as far as a call does not say otherwise."""
@@ -223,7 +240,9 @@ class FeatherRetriever(Closing, BaseRetriever):
         tenant: str | None,
     ) -> tuple[list[Document], RecallEvent]:
         """The documents, and what is told of them to handlers such as the feedback's."""
-        opened = self._source.opened(named=tenant) if self._only is None else self._only
+        opened = self._source.found(named=tenant) if self._only is None else self._only
+        if opened is None:  # who has no memory yet gets none by asking
+            return [], {"turn": turn, "ids": [], "scores": [], "tenant": tenant}
         found = recalled(opened, query, options, vector=vector, turn=turn)
         return [self._document(hit, turn) for hit in found.hits], found.event
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Self
 
 from langchain_core.embeddings import Embeddings
@@ -39,28 +40,35 @@ from feather_memory import (
 )
 from feather_memory.agent import Source
 from langchain_feather_memory import _items
+from langchain_feather_memory._configs import Namespaces, check_ttl, fields_of, namespace_rule
 from langchain_feather_memory._item_file import ItemFile
+from langchain_feather_memory._source import Held
 
 Vectors = dict[str, Sequence[float]]
 
 _log = logging.getLogger("feather_memory")
 
 
-class FeatherStore(BaseStore):
+class FeatherStore(Held, BaseStore):
     """LangGraph's long-term memory: `create_agent(..., store=FeatherStore(path))`.
 
     The whole contract: namespaces, filters, semantic search over the indexed fields, time to
     live. What one batch puts and deletes in a file is one transaction; values are copied in and
     out; an overwrite keeps `created_at` and no old vector. What has expired is never returned.
 
-    With `pool=`, the first label of a namespace is the tenant whose file it is in. Whatever would
-    look into the files of several at once is refused, such as `search(())`. With `path=` a
+    With `pool=`, the first label of a namespace is the tenant whose file it is in, unless `tenant`
+    says otherwise. Whatever would look into the files of several at once is refused, such as
+    `search(())`. With `path=` a
     namespace is no isolation boundary: `search(())` sees them all.
 
     Args:
         path: The file, which is made if there is none. `close()` closes it.
         pool: Instead, a directory with a file for each tenant, best one of its own: items are
             memories whose text is JSON. The caller closes it.
+        tenant: With a pool, whose a namespace is: a template over its labels by their places, such
+            as "user:{1}" for langmem's `("memories", user_id)`, with all but letters, digits and
+            `-._~@` escaped; or a function of the labels, which is also given those that begin all
+            namespaces that a search is about.
         index: Which fields to embed, with what, into how many dimensions. Without it a search
             with a query is a listing.
         ttl: Minutes that items live, and whether reading them starts the count anew (it does
@@ -81,6 +89,7 @@ class FeatherStore(BaseStore):
         path: str | os.PathLike[str] | None = None,
         *,
         pool: TenantPool | None = None,
+        tenant: str | Namespaces | None = None,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
         clock: Callable[[], float] = time.time,
@@ -91,7 +100,11 @@ class FeatherStore(BaseStore):
         self._fields: list[str] = []
         if index is not None:
             self.embeddings = ensure_embeddings(index.get("embed"))
-            self._fields = list(index.get("fields") or ["$"])
+            self._fields = fields_of(index)
+        check_ttl(ttl or {})
+        if tenant is not None and pool is None:
+            raise ParameterError("tenant= says which file of a pool= a namespace is in")
+        self._rule = namespace_rule(tenant)
         self._clock = clock
         source = Source.chosen(
             "FeatherStore", path=path, pool=pool, takes=("path", "pool"),
@@ -114,6 +127,12 @@ class FeatherStore(BaseStore):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.to_thread(self.close)
 
     @override
     def batch(self, ops: Iterable[Op]) -> list[Result]:
@@ -223,7 +242,7 @@ class FeatherStore(BaseStore):
             if isinstance(op, SearchOp):
                 _items.check_filter(op.filter)
             elif isinstance(op, PutOp) and op.value is not None:
-                _items.check_value(op.value)
+                _items.check_value(op.namespace, str(op.key), op.value)
         return listed
 
     def _to_embed(self, ops: list[Op]) -> tuple[list[str], list[str]]:
@@ -289,13 +308,16 @@ class FeatherStore(BaseStore):
         labels = _common_labels(op)
         if self._pool is None:
             return None
-        if not labels:
+        try:
+            tenant = self._rule.name or self._rule.of(labels) or ""
+        except ParameterError as error:
             raise ParameterError(
-                f"with a pool, the first label of a namespace is the tenant; {op!r:.120} names "
-                "none, and would cross from one tenant to another"
-            )
-        self._pool.path_of(labels[0])  # refuses what can be no tenant's name
-        return labels[0]
+                "with a pool, the first label of a namespace is the tenant unless tenant= says "
+                f"otherwise; {op!r:.120} names none, and would cross from one tenant to another: "
+                f"{error}"
+            ) from error
+        self._pool.path_of(tenant)  # refuses what can be no tenant's name
+        return tenant
 
     @contextmanager
     def _file_of(self, tenant: str | None, *, is_made: bool) -> Iterator[ItemFile | None]:
@@ -313,16 +335,17 @@ class FeatherStore(BaseStore):
         return self._store
 
 
-def _common_labels(op: Op) -> Sequence[str]:
+def _common_labels(op: Op) -> tuple[str, ...]:
     """The labels that begin every namespace the operation is about, as far as they are known."""
     match op:
         case GetOp() | PutOp():
-            return op.namespace
+            return tuple(op.namespace)
         case SearchOp():
-            return op.namespace_prefix
+            return tuple(op.namespace_prefix)
         case ListNamespacesOp():
             prefixes = (c.path for c in op.match_conditions or () if c.match_type == "prefix")
-            return next((path for path in prefixes if path and path[0] != "*"), ())
+            known = (tuple(takewhile(lambda label: label != "*", path)) for path in prefixes)
+            return max(known, key=len, default=())
     raise ParameterError(f"unknown operation {op!r:.80}")
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
 
 from langchain.tools import ToolRuntime
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
@@ -13,9 +15,24 @@ from pydantic import BaseModel, Field
 from typing_extensions import Unpack
 
 from feather_memory import ParameterError, UnknownMemoryError
-from feather_memory.agent import RECALLED, Opened, RecallEvent, correct, ids_of, save_fact
+from feather_memory.agent import (
+    RECALLED,
+    UNAVAILABLE,
+    Opened,
+    OutageEvent,
+    Recalled,
+    correct,
+    ids_of,
+    save_fact,
+)
+from langchain_feather_memory._access import MemoryAccess, MemoryOptions
 from langchain_feather_memory._conversation import said_in, thread_of, turn_in
-from langchain_feather_memory._source import MemoryAccess, MemoryOptions
+
+_TOLD_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,49}")
+"""What a model's provider takes as the beginning of a tool's name, of 64 signs in all."""
+
+_NOTHING: Final = "Nothing is remembered about that."
+_UNREACHED: Final = "The memory cannot be reached at the moment. Go on without it."
 
 
 class SearchMemory(BaseModel):
@@ -42,94 +59,156 @@ class CorrectMemory(BaseModel):
     text: str = Field(description="What is true instead, as a whole sentence.")
 
 
-def memory_tools(**options: Unpack[MemoryOptions]) -> list[BaseTool]:
+def memory_tools(*, name: str | None = None, **options: Unpack[MemoryOptions]) -> list[BaseTool]:
     """`search_memory`, `save_memory` and `correct_memory`, for `create_agent(model, tools)`.
 
     The options are those of `FeatherMemoryMiddleware`. The model never sees nor says whose memory
     it is: the run's tenant is. A search is a recall, logged under the run's `run_id`, else under a
     name of its own that its artifact says. What is saved is of the thread's session. A correction
-    supersedes what is current of the memory it names, and keeps what is not about its text.
+    supersedes what is current of the memory it names, and keeps what is not about its text. While
+    the memory fails, the model is told so.
+
+    Args:
+        name: What the tools' names begin with, such as "team" in `team_save_memory`: an agent that
+            has two memories needs one of them to have it, for LangChain binds but one tool to a
+            name and drops the other without a word.
+        options: As said.
 
     Raises:
-        ParameterError: Not exactly one of `store`, `pool` and `layers`, or a number below its
-            least.
+        ParameterError: Not exactly one of `store`, `pool` and `layers`, a number below its
+            least, or a name that no model's provider takes.
     """
-    return tools_over(MemoryAccess.of("memory_tools", options, with_ids=True), None)
+    return tools_over(MemoryAccess.of("memory_tools", options, with_ids=True), None, called=name)
 
 
-def tools_over(access: MemoryAccess, middleware: str | None) -> list[BaseTool]:
-    """The tools; their recalls are of the turn that the middleware of this name has begun."""
+def tools_over(
+    access: MemoryAccess, middleware: str | None, *, called: str | None
+) -> list[BaseTool]:
+    """The tools; their recalls are of the turn that the middleware of this name has begun.
+
+    Args:
+        access: What they reach.
+        middleware: The name of the middleware that brings them, if one does.
+        called: What their names begin with.
+    """
+    if called is not None and not _TOLD_NAME.fullmatch(called):
+        raise ParameterError(
+            f"the name of a memory with tools is up to 49 of A-Z, a-z, 0-9, _ and -, got {called!r}"
+        )
+    before, of = ("", "") if called is None else (f"{called}_", f" It is the memory {called!r}.")
     return [
-        _search_tool(access, middleware),
+        _search_tool(access, middleware, before, of),
         _writing_tool(
             access,
             _save,
             SaveMemory,
-            "save_memory",
-            "Remember one fact for later conversations, such as a preference or a decision.",
+            f"{before}save_memory",
+            "Remember one fact for later conversations, such as a preference or a decision." + of,
         ),
         _writing_tool(
             access,
             _correct,
             CorrectMemory,
-            "correct_memory",
-            "Replace a memory that is wrong or out of date by what is true now.",
+            f"{before}correct_memory",
+            "Replace a memory that is wrong or out of date by what is true now." + of,
         ),
     ]
 
 
-def _search_tool(access: MemoryAccess, middleware: str | None) -> BaseTool:
+def _search_tool(access: MemoryAccess, middleware: str | None, before: str, of: str) -> BaseTool:
     def search(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
-        content, artifact, event = _found(access, middleware, runtime, query, access.vector(query))
-        if event["ids"]:
-            dispatch_custom_event(RECALLED, event)
-        return content, artifact
+        tenant, recalled = _asker(access, runtime, query), None
+        with access.outages("search", tenant) as failed:
+            vector = access.vector(query)
+            recalled = _recalled(access, middleware, runtime, tenant, query, vector)
+        for outage in failed:
+            dispatch_custom_event(UNAVAILABLE, outage)
+        _tell(failed)
+        if recalled is not None and recalled.hits:
+            dispatch_custom_event(RECALLED, recalled.event)
+        return _found(recalled, tenant)
 
     async def asearch(query: str, runtime: ToolRuntime[Any, Any]) -> tuple[str, dict[str, Any]]:
-        vector = await access.avector(query)
-        content, artifact, event = await asyncio.to_thread(
-            _found, access, middleware, runtime, query, vector
-        )
-        if event["ids"]:
-            await adispatch_custom_event(RECALLED, event)
-        return content, artifact
+        tenant, recalled = _asker(access, runtime, query), None
+        with access.outages("search", tenant) as failed:
+            vector = await access.avector(query)
+            recalled = await asyncio.to_thread(
+                _recalled, access, middleware, runtime, tenant, query, vector
+            )
+        for outage in failed:
+            await adispatch_custom_event(UNAVAILABLE, outage)
+        _tell(failed)
+        if recalled is not None and recalled.hits:
+            await adispatch_custom_event(RECALLED, recalled.event)
+        return _found(recalled, tenant)
 
     return _tool(
         search,
         asearch,
         SearchMemory,
-        "search_memory",
+        f"{before}search_memory",
         "Look up what is remembered about something from earlier conversations. Returns memories "
-        "with their ids.",
+        "with their ids." + of,
     )
 
 
-def _found(
+def _asker(access: MemoryAccess, runtime: ToolRuntime[Any, Any], query: str) -> str | None:
+    """Who asks.
+
+    Raises:
+        ToolException: Nothing is asked.
+    """
+    tenant = access.tenant(runtime.config, runtime.context)
+    if not query.strip():
+        raise ToolException("the query is blank")
+    return tenant
+
+
+def _recalled(
     access: MemoryAccess,
     middleware: str | None,
     runtime: ToolRuntime[Any, Any],
+    tenant: str | None,
     query: str,
     vector: list[float] | None,
-) -> tuple[str, dict[str, Any], RecallEvent]:
-    """What the model is told, its artifact, and the event of the recall."""
-    opened = access.opened(runtime.config, runtime.context)
-    if not query.strip():
-        raise ToolException("the query is blank")
+) -> Recalled | None:
+    """What the model is told; None where the tenant has no memory, and none is made by it."""
+    opened = access.found(tenant)
+    if opened is None:
+        return None
     said = said_in(runtime.state.get("messages") or [])
-    recalled = access.told(
-        opened,
-        [query],
-        vector,
-        turn=_turn(runtime, middleware),
-        seen=ids_of(said, thread_of(runtime.config)),
-    )
+    seen = ids_of(said, thread_of(runtime.config))
+    return access.told(opened, [query], vector, turn=_turn(runtime, middleware), seen=seen)
+
+
+def _found(recalled: Recalled | None, tenant: str | None) -> tuple[str, dict[str, Any]]:
+    """What the model is told, and its artifact."""
+    hits = () if recalled is None else recalled.hits
     memories = [
-        {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value}
-        for hit in recalled.hits
+        {"id": hit.memory.id, "text": hit.memory.text, "score": hit.score.value} for hit in hits
     ]
-    artifact = {"turn": recalled.turn, "tenant": recalled.tenant, "memories": memories}
-    content = recalled.prompt or "Nothing is remembered about that."
-    return content, artifact, recalled.event
+    turn = None if recalled is None else recalled.turn
+    content = recalled.prompt if recalled is not None and hits else _NOTHING
+    return content, {"turn": turn, "tenant": tenant, "memories": memories}
+
+
+@contextmanager
+def _told_to_the_model() -> Iterator[None]:
+    """What the model got wrong in this block is told to it, and ends no run."""
+    try:
+        yield
+    except (ParameterError, UnknownMemoryError) as error:
+        raise ToolException(str(error)) from error
+
+
+def _tell(failed: Sequence[OutageEvent]) -> None:
+    """Nothing, if nothing failed.
+
+    Raises:
+        ToolException: The memory failed: the model is told, and goes on.
+    """
+    if failed:
+        raise ToolException(_UNREACHED)
 
 
 def _writing_tool(
@@ -143,22 +222,33 @@ def _writing_tool(
 
     def written(
         runtime: ToolRuntime[Any, Any],
+        tenant: str | None,
         said: Mapping[str, str | None],
         vectors: list[list[float]] | None,
     ) -> tuple[str, dict[str, Any]]:
-        opened = access.opened(runtime.config, runtime.context)
-        try:
-            content, artifact = write(opened, runtime, vectors and vectors[0], **said)
-        except (ParameterError, UnknownMemoryError) as error:
-            raise ToolException(str(error)) from error
+        opened = access.opened(tenant)
+        content, artifact = write(opened, runtime, vectors and vectors[0], **said)
         return content, {**artifact, "tenant": opened.tenant}
 
     def use(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
-        return written(runtime, {"text": text, **said}, access.vectors([text]))
+        tenant, done = access.tenant(runtime.config, runtime.context), None
+        with _told_to_the_model(), access.outages("save", tenant) as failed:
+            done = written(runtime, tenant, {"text": text, **said}, access.vectors([text]))
+        for outage in failed:
+            dispatch_custom_event(UNAVAILABLE, outage)
+        _tell(failed)
+        return done
 
     async def ause(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
-        vectors = await access.avectors([text])
-        return await asyncio.to_thread(written, runtime, {"text": text, **said}, vectors)
+        tenant, done = access.tenant(runtime.config, runtime.context), None
+        with _told_to_the_model(), access.outages("save", tenant) as failed:
+            vectors = await access.avectors([text])
+            words = {"text": text, **said}
+            done = await asyncio.to_thread(written, runtime, tenant, words, vectors)
+        for outage in failed:
+            await adispatch_custom_event(UNAVAILABLE, outage)
+        _tell(failed)
+        return done
 
     return _tool(use, ause, schema, name, description)
 

@@ -14,8 +14,15 @@ from langchain_core.vectorstores import VectorStore
 from typing_extensions import override
 
 from feather_memory import F, Filter, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, diverse, reject, vectors_of, with_vectors
-from langchain_feather_memory._convert import to_document, to_filter, to_records
+from feather_memory.agent import (
+    Source,
+    diverse,
+    one_tenant,
+    reject,
+    vectors_of,
+    with_vectors,
+)
+from langchain_feather_memory._convert import several, to_document, to_filter, to_records
 from langchain_feather_memory._source import Closing, batches_of, opener
 
 Where = Filter | Mapping[str, Any]
@@ -86,8 +93,9 @@ class FeatherVectorStore(Closing, VectorStore):
     ) -> None:
         self._embedding = embedding
         self._source = Source.chosen(
-            "FeatherVectorStore", store=store, path=path, pool=pool, tenant=tenant,
-            opener=opener(embedding), takes=("store", "path", "pool"),
+            "FeatherVectorStore", store=store, path=path, pool=pool,
+            tenant=one_tenant("FeatherVectorStore", tenant), opener=opener(embedding),
+            takes=("store", "path", "pool"),
         )  # fmt: skip
         self._store = self._source.opened().writes
 
@@ -173,10 +181,10 @@ class FeatherVectorStore(Closing, VectorStore):
 
         Raises:
             ParameterError: Lists of different lengths, or a text, id or metadata that cannot be
-                kept. It is a ValueError, and nothing was written.
+                kept: document and key are named. It is a ValueError, and nothing was written.
         """
         reject(unknown, "add_texts")
-        listed = list(texts)
+        listed = several(texts, "texts")
         records = to_records(listed, metadatas, ids)
         batches = batches_of(listed, batch_size)
         made = [self._embedding.embed_documents(batch) for batch in batches]
@@ -194,7 +202,7 @@ class FeatherVectorStore(Closing, VectorStore):
     ) -> list[str]:
         """As `add_texts`; embeds with `aembed_documents` and writes in a thread."""
         reject(unknown, "aadd_texts")
-        listed = list(texts)
+        listed = several(texts, "texts")
         records = await asyncio.to_thread(to_records, listed, metadatas, ids)  # copies thousands
         batches = batches_of(listed, batch_size)
         made = [await self._embedding.aembed_documents(batch) for batch in batches]
@@ -211,8 +219,8 @@ class FeatherVectorStore(Closing, VectorStore):
         reject(unknown, "delete")
         if ids is None:
             raise ParameterError("delete needs ids; it never removes everything")
-        if ids:
-            self._store.forget(where=F("id").is_in(list(ids)))
+        if listed := several(ids, "ids"):
+            self._store.forget(where=F("id").is_in(listed))
         return True
 
     @override

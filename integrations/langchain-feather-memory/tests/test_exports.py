@@ -69,7 +69,7 @@ def test_only_what_is_for_adapters_is_imported_and_langchain_for_agents_only():
                     assert module in {"feather_memory", "feather_memory.agent"}, (name, module)
                 assert module.split(".")[0] != "langchain_community"
                 if module.split(".")[0] == "langchain":  # what needs the extra `agents`
-                    assert name in {"middleware.py", "tools.py"}
+                    assert name in {"_showing.py", "middleware.py", "tools.py"}
 
 
 def test_type_checkers_are_told_of_every_export():

@@ -1,0 +1,73 @@
+"""LangGraph's configurations, whose keys are honoured or refused, and the tenant of a namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from feather_memory import ParameterError
+from feather_memory.agent import CallFields, TenantRule, TenantTemplate, tenant_rule
+
+Namespaces = Callable[[tuple[str, ...]], str]
+"""From a namespace, or the labels that begin it, to the tenant."""
+
+_INDEX: Final = frozenset({"dims", "embed", "fields", "text_fields", "distance_type"})
+_TTL: Final = frozenset(
+    {"refresh_on_read", "default_ttl", "sweep_interval_minutes", "omit_expired"}
+)
+
+
+def fields_of(index: Mapping[str, Any]) -> list[str]:
+    """The paths of an index's texts; the whole value unless it says, and none where it says none.
+
+    Raises:
+        ParameterError: A key, or a value of one, that is not honoured here.
+    """
+    _refuse_others(index, _INDEX, "index")
+    if (distance := index.get("distance_type", "cosine")) != "cosine":
+        raise ParameterError(f"index['distance_type'] is 'cosine' here, got {distance!r}")
+    said = [index[key] for key in ("fields", "text_fields") if index.get(key) is not None]
+    if any(isinstance(paths, str) for paths in said):
+        raise ParameterError(f"index['fields'] is a list of paths, got {said[0]!r}")
+    if len(said) == 2 and list(said[0]) != list(said[1]):
+        raise ParameterError("index has both 'fields' and 'text_fields', and they differ")
+    return list(said[0]) if said else ["$"]
+
+
+def check_ttl(ttl: Mapping[str, Any]) -> None:
+    """Nothing, if all that a configuration of the time to live says is honoured here.
+
+    Raises:
+        ParameterError: A key that is not, or that expired items be returned.
+    """
+    _refuse_others(ttl, _TTL, "ttl")
+    if ttl.get("omit_expired", True) is not True:
+        raise ParameterError("what has expired is never returned: ttl['omit_expired'] is True here")
+
+
+def namespace_rule(given: str | Namespaces | None) -> TenantRule:
+    """What `tenant=` says of a store's namespaces; their first label is the tenant unless it does.
+
+    Raises:
+        ParameterError: A template whose fields are no places of labels.
+    """
+    if given is None:
+        return TenantRule(rule=lambda labels: labels[0] if labels else "")
+    said = tenant_rule(given)
+    if not isinstance(said.rule, TenantTemplate):
+        return said
+    template = said.rule
+    if strange := [name for name in template.fields if not name.isdecimal()]:
+        raise ParameterError(
+            f"a namespace has no {strange[0]!r}: its labels are {{0}}, {{1}} and so on"
+        )
+    return TenantRule(rule=lambda labels: template(_labelled(labels)))
+
+
+def _labelled(labels: Sequence[str]) -> CallFields:
+    return CallFields({"the namespace": {str(n): label for n, label in enumerate(labels)}})
+
+
+def _refuse_others(given: Mapping[str, Any], known: frozenset[str], name: str) -> None:
+    if unknown := sorted(map(str, given.keys() - known)):
+        raise ParameterError(f"{name} does not take {', '.join(map(repr, unknown))}")
