@@ -13,24 +13,35 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 from llama_index.memory.feather._convert import to_node
+from llama_index.memory.feather._corrections import newer_first
 from llama_index.memory.feather._filters import text_expected
 
 from feather_memory import F, Filter, Memory, ParameterError, Scoring, Store
-from feather_memory.agent import diverse_by_direction, reject, vectors_of
+from feather_memory.agent import both, diverse_by_direction, reject, vectors_of
 
 Found = list[tuple[Memory, float]]
 """Memories with their similarities, best first."""
 
 WORDS_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=0)
-NEWEST_FIRST: Final = Scoring(time_weight=1, importance_weight=0, dense_weight=0)
 _MMR_ARGUMENTS: Final = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
 _MMR_PREFETCH_FACTOR: Final = 4
 
 
 def answer(
-    store: Store, query: VectorStoreQuery, where: Filter | None, asked: Mapping[str, Any]
+    store: Store,
+    query: VectorStoreQuery,
+    where: Filter | None,
+    own: Filter | None,
+    asked: Mapping[str, Any],
 ) -> VectorStoreQueryResult:
-    """What the query finds among the memories that the filter lets through, best first.
+    """What the query finds among the memories that both filters let through, best first.
+
+    Args:
+        store: What is asked.
+        query: With its mode.
+        where: What the query restricts itself to.
+        own: What the asker reads at all.
+        asked: Arguments beside the query.
 
     Raises:
         NotImplementedError: The mode is none of those that a store has; it is named.
@@ -45,7 +56,10 @@ def answer(
         if getattr(query, name) is not None:
             raise ParameterError(f"a node comes whole and has one embedding: {name} is not taken")
     reject(asked.keys() - (_MMR_ARGUMENTS if mode is VectorStoreQueryMode.MMR else set()), "query")
-    found = _MODES[mode](store, query, where, asked)
+    if mode is VectorStoreQueryMode.DEFAULT and query.query_embedding is None and where is None:
+        raise ParameterError("a query needs an embedding, or something that restricts it")
+    found = _MODES[mode](store, query, both(where, own), asked)
+    found = newer_first(store, found, lambda each: each[0])
     nodes = [to_node(memory) for memory, _ in found]
     return VectorStoreQueryResult(
         nodes=nodes,
@@ -55,20 +69,35 @@ def answer(
 
 
 def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
-    """The k newest of the memories that may be returned, newest first."""
-    hits = store.search("", k, where=where, scoring=NEWEST_FIRST)
-    return [hit.memory for hit in hits]
+    """The k of the memories that may be returned that were written last, latest first."""
+    count = k
+    while True:
+        written = store.latest(count, where=where)
+        named = F("id").is_in([memory.id for memory in written])
+        hits = store.search("", len(written), where=named) if written else []
+        may_be_returned = {hit.memory.id for hit in hits}
+        found = [memory for memory in written if memory.id in may_be_returned]
+        if len(found) >= k or len(written) < count:
+            return found[:k]
+        count *= 2
 
 
-def refuse_unless_text(stores: Iterable[Store], filters: MetadataFilters | None) -> None:
+def refuse_unless_text(
+    stores: Iterable[Store], filters: MetadataFilters | None, own: Filter | None = None
+) -> None:
     """Nothing, where all that is to be matched as text is text or missing.
+
+    Args:
+        stores: What is asked.
+        filters: What is to be matched.
+        own: What the asker reads at all.
 
     Raises:
         TypeError: Something is not.
     """
     mismatched = text_expected(filters)
     for store in stores if mismatched is not None else ():
-        for memory in current(store, 1, mismatched):
+        for memory in current(store, 1, both(mismatched, own)):
             raise TypeError(
                 f"text is to be matched, and memory {memory.id!r} has something else there"
             )
@@ -80,8 +109,6 @@ def _nearest(
     """Cosine in [−1, 1]. By filters alone: the newest, each at 1."""
     if query.query_embedding is not None:
         return store.nearest(query.query_embedding, query.similarity_top_k, where=where)
-    if where is None:
-        raise ParameterError("a query needs an embedding, or something that restricts it")
     return [(memory, 1.0) for memory in current(store, query.similarity_top_k, where)]
 
 
