@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.ingestion import DocstoreStrategy, IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import Document, ImageNode, IndexNode
 from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
-from llama_index.memory.feather import FeatherKVStore, FeatherVectorStore
+from llama_index.memory.feather import (
+    FeatherKVStore,
+    FeatherMemory,
+    FeatherMemoryBlock,
+    FeatherVectorStore,
+    MemoryFeedback,
+)
 
 from feather_memory import Store
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import HashEmbedding
 
 CANARY = "The canary sings at dawn"
@@ -85,7 +91,7 @@ def test_deleted_text_is_in_no_cache_and_no_document_store(tmp_path, embed_model
         go(pipeline.vector_store)
 
         assert store.check() == []
-        (_, kept) = "", [dict(store.plumbing.shelf(n).items()) for n in store.plumbing.shelves()]
+        kept = [dict(store.plumbing.shelf(n).items()) for n in store.plumbing.shelves()]
         assert CANARY not in str(kept)
     with Store.open(tmp_path / "one.feather") as store:
         assert not is_on_disk(store, CANARY)
@@ -98,10 +104,8 @@ def test_a_replaced_text_is_in_no_cache(pipeline, store):
     pipeline.run(documents=[Document(text="The owl does not", id_="birds")])
 
     assert [node.text for node in pipeline.vector_store.get_nodes()] == ["The owl does not"]
-    store.close()
-    with Store.open(store.path) as again:
-        assert not is_on_disk(again, CANARY)
-        assert again.check() == []
+    store.plumbing.rest()
+    assert not is_on_disk(store, CANARY)
 
 
 def test_what_an_earlier_release_cached_goes_too(store, embed_model):
@@ -179,3 +183,72 @@ def test_a_cache_answers_as_long_as_no_document_store_has_seen_the_document(stor
 
 
 # Documents and conversations in one file
+
+
+SAID = "Where do the canaries sing?"
+
+
+@pytest.fixture
+def talk(alice: Store, embed_model: HashEmbedding) -> FeatherMemory:
+    """A conversation in the file in which the documents are."""
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=embed_model)
+    memory.put(ChatMessage(role="user", content=SAID))
+    return memory
+
+
+@pytest.fixture
+def birds(alice: Store, embed_model: HashEmbedding) -> FeatherVectorStore:
+    vectors = FeatherVectorStore(store=alice)
+    vectors.as_index(embed_model).insert(Document(text=CANARY, id_="birds"))
+    return vectors
+
+
+@pytest.mark.parametrize("mode", ["default", "mmr", "text_search", "hybrid"])
+def test_an_index_returns_no_question_of_the_user(talk, birds, embed_model, mode):
+    index = birds.as_index(embed_model)
+    found = index.as_retriever(vector_store_query_mode=mode, similarity_top_k=9).retrieve(SAID)
+    assert [node.text for node in found] == [CANARY]
+    assert [node.text for node in birds.get_nodes()] == [CANARY]
+
+
+def test_a_correction_of_what_was_said_is_no_document_either(talk, birds, alice, embed_model):
+    (said,) = alice.iterate({"session": "s"})
+    MemoryFeedback(alice, embed_model=embed_model).corrected(said.id, "Where do owls sing?")
+    assert [node.text for node in birds.get_nodes()] == [CANARY]
+
+
+def test_nodes_are_deleted_and_cleared_without_the_conversation(talk, birds, alice):
+    (said,) = alice.iterate({"session": "s"})
+    fact = alice.add("The cage is green")
+
+    birds.delete_nodes([said.id])
+    birds.delete("None")
+    birds.clear()
+
+    assert {memory.text for memory in alice.iterate()} == {SAID, fact.text}
+    assert [message.content for message in talk.get_all()] == [SAID]
+
+
+def test_a_conversation_is_told_no_documents(talk, birds, alice, embed_model):
+    other = FeatherMemory.from_defaults(store=alice, session_id="t", embed_model=embed_model)
+    other.put(ChatMessage(role="user", content="When do the canaries sing?"))
+    block = FeatherMemoryBlock(store=alice, embed_model=embed_model)
+    asked = [ChatMessage(role="user", content="When do the canaries sing?")]
+
+    told = [other.get()[-1].blocks[0].text, asyncio.run(block.aget(asked, session_id="t"))]
+
+    assert all(SAID in each and CANARY not in each for each in told)
+
+
+def test_who_asks_for_everything_gets_it(talk, birds, alice, embed_model):
+    whole = FeatherVectorStore(store=alice, reads="everything")
+    other = FeatherMemory.from_defaults(
+        store=alice, session_id="t", embed_model=embed_model, reads="everything"
+    )
+    other.put(ChatMessage(role="user", content="When do the canaries sing?"))
+
+    assert {SAID, CANARY} < {node.text for node in whole.get_nodes()}
+    assert CANARY in other.get()[-1].blocks[0].text
+    assert pickle.loads(pickle.dumps(whole)).reads == "everything"
+    whole.clear()
+    assert list(alice.iterate()) == []

@@ -21,6 +21,8 @@ _HASHES, _TEXTS, _NODES_OF = "/metadata", "/data", "/ref_doc_info"
 
 _ORIGINS: Final = "llama_index.origins"
 """The shelf of which cached values are of a document: by its digest, keys by collection."""
+_SERVED: Final = "llama_index.served:"
+"""Shelves of which cached values, by collection, are of documents that were seen before them."""
 _IS_WHOLE: Final = "whole"
 _OF_DOCUMENT: Final = str(NodeRelationship.SOURCE.value)
 
@@ -46,6 +48,11 @@ def note_origins(store: Store, collection: str, pairs: Iterable[tuple[str, Any]]
     """Note of which documents the cached nodes among the values are."""
     listed = [(collection, key, value) for key, value in pairs if _origins(value)]
     if listed:
+        served = store.plumbing.shelf(f"{_SERVED}{collection}")
+        known = {key: True for _, key, value in listed if _is_seen(store, value)}
+        served.update(known)
+        if others := [key for _, key, _ in listed if key not in known and key in served]:
+            served.discard(others)
         shelf = store.plumbing.shelf(_ORIGINS)
         if _IS_WHOLE in shelf:
             shelf.update(_noted(listed, shelf))
@@ -53,8 +60,13 @@ def note_origins(store: Store, collection: str, pairs: Iterable[tuple[str, Any]]
             shelf.update({**_noted([*_every_value(store), *listed]), _IS_WHOLE: True})
 
 
-def is_of_another(store: Store, value: object) -> bool:
-    """Whether the value is cached nodes of a document that a document store has seen."""
+def is_of_another(store: Store, collection: str, key: str, value: object) -> bool:
+    """Whether the value is cached nodes of a document that was stored since they were cached."""
+    return _is_seen(store, value) and key not in store.plumbing.shelf(f"{_SERVED}{collection}")
+
+
+def _is_seen(store: Store, value: object) -> bool:
+    """Whether the value is nodes of a document that a document store has seen."""
     origins = _origins(value)
     if not origins:
         return False

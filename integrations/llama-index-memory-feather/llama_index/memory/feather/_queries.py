@@ -74,7 +74,7 @@ def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
     while True:
         written = store.latest(count, where=where)
         named = F("id").is_in([memory.id for memory in written])
-        hits = store.search("", len(written), where=named) if written else []
+        hits = store.search("", max(1, len(written)), where=named, scoring=WORDS_ALONE)
         may_be_returned = {hit.memory.id for hit in hits}
         found = [memory for memory in written if memory.id in may_be_returned]
         if len(found) >= k or len(written) < count:

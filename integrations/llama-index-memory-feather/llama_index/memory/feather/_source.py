@@ -20,10 +20,11 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Opened, Source, same_id
+from feather_memory.agent import Opened, Source, embedded, same_id
+from feather_memory.types import VectorLike
 
-Vectors = list[list[float]] | None
-"""One a text; None where the store embeds by itself, or goes by words alone."""
+Vectors = Sequence[VectorLike] | None
+"""One a text; None where the store goes by words alone."""
 
 
 def one_store(adapter: str, **place: Any) -> Source:
@@ -86,17 +87,17 @@ class Bound:
         return None if model is None else await model.aget_agg_embedding_from_queries(list(texts))
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
-        """The vectors of texts that are to be remembered."""
-        model = self.model()
-        if model is None or not texts:
-            return None
+        """The vectors of texts that are to be remembered, also where the store makes them."""
+        model = self.model() if texts else None
+        if model is None:
+            return embedded(self.opened().writes, texts)
         return model.get_text_embedding_batch(list(texts))
 
     async def avectors(self, texts: Sequence[str]) -> Vectors:
         """As `vectors`, without holding up the loop."""
-        model = await self.amodel()
-        if model is None or not texts:
-            return None
+        model = await self.amodel() if texts else None
+        if model is None:
+            return await asyncio.to_thread(lambda: embedded(self.opened().writes, texts))
         return await model.aget_text_embedding_batch(list(texts))
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:

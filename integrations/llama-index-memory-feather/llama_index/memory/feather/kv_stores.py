@@ -83,11 +83,12 @@ class FeatherKVStore(BaseKVStore):
         """A copy of the value; None if there is none.
 
         Nodes that an ingestion cache keeps are of the document that they were made of, and their
-        key is its text alone. Where a document store in the file has seen that one, whoever asks
-        has another document of the same text: there is none.
+        key is its text alone. Where a document store in the file has taken that one since, whoever
+        asks has another document of the same text: there is none.
         """
         value: dict[str, Any] | None = self._shelf(collection).get(key)
-        return None if is_of_another(self._source.opened().writes, value) else value
+        store = self._source.opened().writes
+        return None if is_of_another(store, collection, key, value) else value
 
     aget = in_a_thread(get)
 

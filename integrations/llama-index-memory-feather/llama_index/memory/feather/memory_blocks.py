@@ -87,11 +87,12 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     ) -> None:
         """Remember messages; those that are remembered already, once. They are not changed."""
         if not from_short_term_memory or self.accept_short_term_memory:
-            await self._remember(self._said(messages), session_id)
+            with self.bearing("save", self._bound.source.tenant):
+                await self._remember(self._said(messages), session_id)
 
     @override
     async def _aput(self, messages: list[ChatMessage]) -> None:
-        await self._remember(self._said(messages), None)
+        await self.aput(messages)
 
     @override
     async def _aget(
@@ -107,12 +108,15 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         question = Question.of(said, session_id)
         if question.text is None:
             return ""
-        await self._remember(said, session_id)
-        vector = await self._bound.aquery_vector([question.text])
+        with self.bearing("save", self._bound.source.tenant):
+            await self._remember(said, session_id)
         only = session_id if self.recall_from == "session" else None
-        return await asyncio.to_thread(
-            lambda: self.tell(self._bound.opened(), question, vector, session=only)
-        )
+        with self.bearing("recall", self._bound.source.tenant):
+            vector = await self._bound.aquery_vector([question.text])
+            return await asyncio.to_thread(
+                lambda: self.tell(self._bound.opened(), question, vector, session=only)
+            )
+        return ""
 
     @override
     async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:
