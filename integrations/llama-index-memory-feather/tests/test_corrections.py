@@ -79,7 +79,7 @@ def deleted_and_inserted(index: VectorStoreIndex, document: Document) -> None:
 
 def upserted(index: VectorStoreIndex, document: Document) -> None:
     pipeline = IngestionPipeline(
-        transformations=[splitter(), index._embed_model],  # noqa: SLF001  the same
+        transformations=[splitter(), index._embed_model],
         vector_store=index.vector_store,
         docstore=index.docstore,
         docstore_strategy=DocstoreStrategy.UPSERTS,

@@ -33,7 +33,13 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.memory.feather import FeatherKVStore, FeatherVectorStore
 
-from feather_memory import CorruptStoreError, ParameterError, Store, StoreAccessError, StoreFullError
+from feather_memory import (
+    CorruptStoreError,
+    ParameterError,
+    Store,
+    StoreAccessError,
+    StoreFullError,
+)
 
 if TYPE_CHECKING:
     from .conftest import HashEmbedding
@@ -462,9 +468,10 @@ def test_a_cache_in_the_file_saves_the_embedding_when_what_was_interrupted_is_ru
     def is_full(*_: object) -> None:
         raise StoreFullError("the disk is full")
 
-    with monkeypatch.context() as patched, pytest.raises(StoreFullError):
+    with monkeypatch.context() as patched:
         patched.setattr(FeatherVectorStore, "add", is_full)
-        run(documents(), DocstoreStrategy.UPSERTS)
+        with pytest.raises(StoreFullError):
+            run(documents(), DocstoreStrategy.UPSERTS)
     calls = len(embed_model.calls)
 
     assert len(run(documents(), DocstoreStrategy.UPSERTS)) == 5

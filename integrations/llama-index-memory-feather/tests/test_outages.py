@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SECRET = "I drink green tea"
+TEA = "I drink green tea"
 
 
 class Failing(HashEmbedding):
@@ -58,7 +58,7 @@ def model() -> Failing:
 def heard() -> Iterator[list[Any]]:
     root, handler = get_dispatcher(), Heard()
     root.add_event_handler(handler)
-    yield handler._events  # noqa: SLF001
+    yield handler._events
     root.event_handlers = [each for each in root.event_handlers if each is not handler]
 
 
@@ -88,17 +88,17 @@ def test_a_message_that_cannot_be_embedded_is_kept_and_embedded_later(
 
     if on_error == "raise":
         with pytest.raises(ConnectionError):
-            put(memory, is_async, SECRET)
+            put(memory, is_async, TEA)
     else:
-        put(memory, is_async, SECRET)
-        assert [message.content for message in get(memory, is_async)] == ["Hello", SECRET]
+        put(memory, is_async, TEA)
+        assert [message.content for message in get(memory, is_async)] == ["Hello", TEA]
         assert {(each.doing, each.error) for each in heard} >= {("save", "ConnectionError")}
-        assert SECRET not in str(heard)
+        assert TEA not in str(heard)
 
-    assert said(memory) == ["Hello", SECRET]
+    assert said(memory) == ["Hello", TEA]
     model._is_down = False
     put(memory, is_async, "And you?")
-    assert said(memory) == ["Hello", SECRET, "And you?"]
+    assert said(memory) == ["Hello", TEA, "And you?"]
     kept = sorted(alice.iterate(), key=lambda each: said(memory).index(each.text))
     assert [each.text for each in kept] == said(memory)
     assert all(each.vector is not None for each in kept)
@@ -110,7 +110,7 @@ def test_a_message_that_cannot_be_embedded_is_kept_and_embedded_later(
 def test_another_handle_in_another_process_embeds_what_was_owed(tmp_path, model):
     place = {"path": tmp_path / "a.feather", "tenant": "alice", "session_id": "s"}
     model._is_down = True
-    FeatherMemory.from_defaults(**place, embed_model=model).put(user(SECRET))
+    FeatherMemory.from_defaults(**place, embed_model=model).put(user(TEA))
     model._is_down = False
 
     later = FeatherMemory.from_json(FeatherMemory.from_defaults(**place).to_json())
@@ -118,7 +118,7 @@ def test_another_handle_in_another_process_embeds_what_was_owed(tmp_path, model)
 
     with Store.open(tmp_path / "a.feather", tenant="alice") as store:
         (memory,) = store.iterate()
-        assert (memory.text, memory.vector is not None) == (SECRET, True)
+        assert (memory.text, memory.vector is not None) == (TEA, True)
         assert store.check() == []
 
 
@@ -133,11 +133,11 @@ def test_so_it_is_where_the_store_embeds(tmp_path, is_async):
 
     with Store.open(tmp_path / "s.feather", tenant="alice", embedder=sometimes) as store:
         memory = FeatherMemory.from_defaults(store=store, session_id="s")
-        put(memory, is_async, SECRET)
-        assert [message.content for message in get(memory, is_async)] == [SECRET]
+        put(memory, is_async, TEA)
+        assert [message.content for message in get(memory, is_async)] == [TEA]
         down[0] = False
         put(memory, is_async, "Hello")
-        assert [each.text for each in store.iterate()] == [SECRET, "Hello"]
+        assert [each.text for each in store.iterate()] == [TEA, "Hello"]
         assert store.check() == []
 
 
@@ -151,21 +151,21 @@ def test_messages_wait_while_the_file_fails(alice, session, monkeypatch, is_asyn
             raise StoreFullError("the disk is full")
 
         patched.setattr(type(alice), "transaction", is_full)
-        put(memory, is_async, SECRET)
+        put(memory, is_async, TEA)
         put(memory, is_async, "And milk")
-        assert [m.content for m in get(memory, is_async)] == ["Hello", SECRET, "And milk"]
+        assert [m.content for m in get(memory, is_async)] == ["Hello", TEA, "And milk"]
     assert {each.error for each in heard} == {"StoreFullError"}
 
     get(memory, is_async)
 
-    assert said(memory) == ["Hello", SECRET, "And milk"]
-    assert {each.text for each in alice.iterate()} == {"Hello", SECRET, "And milk"}
+    assert said(memory) == ["Hello", TEA, "And milk"]
+    assert {each.text for each in alice.iterate()} == {"Hello", TEA, "And milk"}
 
 
 def test_a_file_that_cannot_be_read_leaves_the_turn(alice, session, monkeypatch):
     memory = session("s")
     memory.put(user("Hello"))
-    memory.put(user(SECRET))
+    memory.put(user(TEA))
     memory.put(ChatMessage(role="assistant", content="Noted"))
 
     def is_locked(*_: Any, **__: Any) -> None:
@@ -173,20 +173,20 @@ def test_a_file_that_cannot_be_read_leaves_the_turn(alice, session, monkeypatch)
 
     with monkeypatch.context() as patched:
         patched.setattr("llama_index.memory.feather._conversation.Transcript.entries", is_locked)
-        assert [message.content for message in memory.get()] == [SECRET, "Noted"]
+        assert [message.content for message in memory.get()] == [TEA, "Noted"]
 
 
 def test_what_is_erased_is_owed_no_more(alice, model):
     memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)
     model._is_down = True
-    memory.put(user(SECRET))
+    memory.put(user(TEA))
     memory.reset()
     model._is_down = False
 
     memory.put(user("Hello"))
 
     assert [each.text for each in alice.iterate()] == ["Hello"]
-    assert SECRET not in str([dict(alice.plumbing.shelf(n)) for n in alice.plumbing.shelves()])
+    assert TEA not in str([dict(alice.plumbing.shelf(n)) for n in alice.plumbing.shelves()])
 
 
 def test_wrong_arguments_are_raised_in_any_case(session):
@@ -201,13 +201,13 @@ def test_a_history_that_is_set_is_kept_without_an_embedding(alice, model):
     memory.put(user("Hello"))
     model._is_down = True
 
-    memory.set([user("Hello"), user(SECRET)])
-    memory.set([user(SECRET)])
+    memory.set([user("Hello"), user(TEA)])
+    memory.set([user(TEA)])
 
-    assert said(memory) == [SECRET]
+    assert said(memory) == [TEA]
     model._is_down = False
     memory.get()
-    assert {each.text for each in alice.iterate()} == {"Hello", SECRET}
+    assert {each.text for each in alice.iterate()} == {"Hello", TEA}
 
 
 def test_a_block_that_fails_says_nothing_and_remembers_when_it_is_asked_again(
@@ -215,13 +215,13 @@ def test_a_block_that_fails_says_nothing_and_remembers_when_it_is_asked_again(
 ):
     block = FeatherMemoryBlock(store=alice, embed_model=model)
     model._is_down = True
-    assert asyncio.run(block.aget([user(SECRET)], session_id="s")) == ""
-    asyncio.run(block.aput([user(SECRET)], session_id="s"))
+    assert asyncio.run(block.aget([user(TEA)], session_id="s")) == ""
+    asyncio.run(block.aput([user(TEA)], session_id="s"))
     model._is_down = False
 
-    asyncio.run(block.aget([user(SECRET)], session_id="s"))
+    asyncio.run(block.aget([user(TEA)], session_id="s"))
 
-    assert [each.text for each in alice.iterate()] == [SECRET]
+    assert [each.text for each in alice.iterate()] == [TEA]
     raising = FeatherMemoryBlock(store=alice, embed_model=model, on_error="raise")
     model._is_down = True
     with pytest.raises(ConnectionError):

@@ -12,6 +12,7 @@ from llama_index.memory.feather._conversation import (
     dumped,
     note_said,
     said_in,
+    sound,
     unfenced,
 )
 from llama_index.memory.feather._source import Vectors
@@ -85,11 +86,9 @@ class Arrears:
         """Nothing: they are kept, and owed."""
 
 
-def addition(
-    transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None
-) -> Change:
+def addition(transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None) -> Change:
     """What changes when the messages are said now: copies of them, unfenced."""
-    kept = [unfenced(message).model_copy(deep=True) for message in messages]
+    kept = [sound(unfenced(message).model_copy(deep=True)) for message in messages]
     turn = current_turn()
     new = _new(transcript, kept, actor, turn)
     if turn is not None:
@@ -101,7 +100,7 @@ def replacement(
     transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None
 ) -> Change:
     """Likewise, when they are all there is. In which turns they were said is not known."""
-    kept = [unfenced(message).model_copy(deep=True) for message in messages]
+    kept = [sound(unfenced(message).model_copy(deep=True)) for message in messages]
     known = {dumped(entry.message): entry.memory_id for entry in transcript.entries()}
     new = _new(transcript, [m for m in kept if dumped(m) not in known], actor, None)
     fresh = iter(new.ids)
@@ -134,7 +133,9 @@ def owe_all(due: Sequence[Change | Arrears], waiting: list[ChatMessage]) -> None
     waiting.clear()
 
 
-def write_all(due: Sequence[Change | Arrears], waiting: list[ChatMessage], vectors: Vectors) -> None:
+def write_all(
+    due: Sequence[Change | Arrears], waiting: list[ChatMessage], vectors: Vectors
+) -> None:
     """Write what is due, each with its vectors; what was waiting is in the file then."""
     start = 0
     for each in due:

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -99,6 +100,28 @@ def unfenced(message: ChatMessage) -> ChatMessage:
     kept = [block for block in message.blocks if not _is_ours(block)]
     is_whole = len(kept) == len(message.blocks)
     return message if is_whole else message.model_copy(update={"blocks": kept})
+
+
+def sound(message: ChatMessage) -> ChatMessage:
+    """The message as UTF-8 can hold it: half a character, as tools give, becomes U+FFFD."""
+    try:
+        message.model_dump_json()
+    except ValueError:  # pydantic's own is one
+        return ChatMessage.model_validate(_sound(message.model_dump()))
+    return message
+
+
+def sound_text(text: str) -> str:
+    """The text as UTF-8 can hold it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _sound(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return sound_text(value)
+    if isinstance(value, dict):
+        return {_sound(key): _sound(each) for key, each in value.items()}
+    return [_sound(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def said_in(messages: Iterable[ChatMessage], actor: str | None = None) -> list[Said]:
@@ -289,6 +312,7 @@ def _fresh(
     status: MessageStatus,
 ) -> dict[str, Any]:
     """The messages under keys of their own, which sort by the time of writing."""
+    messages = [sound(message) for message in messages]
     prefix = f"{time.time_ns():020}-{os.urandom(4).hex()}"
     ids = [None] * len(messages) if memory_ids is None else memory_ids
     return {

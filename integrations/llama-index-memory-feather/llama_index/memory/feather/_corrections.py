@@ -21,7 +21,7 @@ from feather_memory import EdgeType, Memory, Shelf, Store
 from feather_memory.agent import same_id
 
 _SHELF: Final = "llama_index.corrections"
-_SENTENCE: Final = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")  # noqa: RUF001  full-width ends, too
+_SENTENCE: Final = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 _OF_DOCUMENT: Final = str(NodeRelationship.SOURCE.value)
 
 _Found = TypeVar("_Found")

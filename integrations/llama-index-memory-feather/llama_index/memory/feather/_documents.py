@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from llama_index.core.data_structs.data_structs import IndexDict, IndexStruct
 from llama_index.core.schema import NodeRelationship
 from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
+from llama_index.core.storage.index_store import SimpleIndexStore
 from llama_index.memory.feather._convert import RESERVED
 from typing_extensions import override
 
@@ -42,6 +44,30 @@ class FeatherDocumentStore(KVDocumentStore):
     async def aget_all_document_hashes(self) -> dict[str, str]:
         """As `get_all_document_hashes`, in a thread."""
         return _by_hash(await self._kvstore.aget_all(collection=self._metadata_collection))
+
+
+class FeatherIndexStore(SimpleIndexStore):
+    """LlamaIndex's index store over a vector store that keeps every node whole.
+
+    An index lists the image and index nodes that it was given, and a retriever of an index that
+    lists any asks for those alone: all others would be hidden. Here it lists none.
+    """
+
+    @override
+    def add_index_struct(self, index_struct: IndexStruct) -> None:
+        """Keep what an index says of itself, without what it lists."""
+        super().add_index_struct(_unlisted(index_struct))
+
+    @override
+    async def async_add_index_struct(self, index_struct: IndexStruct) -> None:
+        """As `add_index_struct`."""
+        await super().async_add_index_struct(_unlisted(index_struct))
+
+
+def _unlisted(index_struct: IndexStruct) -> IndexStruct:
+    if isinstance(index_struct, IndexDict):
+        index_struct.nodes_dict.clear()
+    return index_struct
 
 
 def note_origins(store: Store, collection: str, pairs: Iterable[tuple[str, Any]]) -> None:

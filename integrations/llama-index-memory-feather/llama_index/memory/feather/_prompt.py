@@ -122,8 +122,17 @@ class Telling(BaseModel):
 def inserted(
     messages: list[ChatMessage], text: str, method: Literal["user", "system"]
 ) -> list[ChatMessage]:
-    """The messages with memories in one of them, or before them where there is no such message."""
-    role = MessageRole(method)
+    """The messages with memories in one of them, or before them where there is no such message.
+
+    Args:
+        messages: Before the model.
+        text: The memories, fenced.
+        method: In the last "user" message, in the "system" message, or for what is asked "next"
+            after the messages.
+    """
+    if method == "next" and messages:
+        return [*messages, ChatMessage(role="user", blocks=[TextBlock(text=text)])]
+    role = MessageRole.SYSTEM if method == "next" else MessageRole(method)
     places = [n for n, message in enumerate(messages) if message.role == role]
     if not places and role == MessageRole.USER:
         return inserted(messages, text, "system")

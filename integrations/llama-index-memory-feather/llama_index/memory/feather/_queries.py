@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -56,6 +57,8 @@ def answer(
         if getattr(query, name) is not None:
             raise ParameterError(f"a node comes whole and has one embedding: {name} is not taken")
     reject(asked.keys() - (_MMR_ARGUMENTS if mode is VectorStoreQueryMode.MMR else set()), "query")
+    if _asks_nothing(query, where):
+        return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
     if mode is VectorStoreQueryMode.DEFAULT and query.query_embedding is None and where is None:
         raise ParameterError("a query needs an embedding, or something that restricts it")
     found = _MODES[mode](store, query, both(where, own), asked)
@@ -103,12 +106,35 @@ def refuse_unless_text(
             )
 
 
+def _asks_nothing(query: VectorStoreQuery, where: Filter | None) -> bool:
+    """Whether a retriever was asked in no words. An embedding of its own is a question, too."""
+    if query.query_str is None or query.query_str.strip():
+        return False
+    return bool(query.query_str) or (query.query_embedding is None and where is None)
+
+
+def _near(store: Store, vector: list[float], k: int, where: Filter | None) -> Found:
+    """The k nearest; of equally near ones those written first, in that order."""
+    count = k + 1
+    while True:
+        found = store.nearest(vector, count, where=where)
+        if len(found) < count or found[-1][1] < found[k - 1][1]:
+            break
+        count *= 2
+    tied = {a[0].id for pair in pairwise(found) if pair[0][1] == pair[1][1] for a in pair}
+    if not tied:
+        return found[:k]
+    written = store.latest(len(tied), where=F("id").is_in(sorted(tied)))
+    place = {memory.id: -at for at, memory in enumerate(written)}
+    return sorted(found, key=lambda each: (-each[1], place.get(each[0].id, 0)))[:k]
+
+
 def _nearest(
     store: Store, query: VectorStoreQuery, where: Filter | None, _: Mapping[str, Any]
 ) -> Found:
     """Cosine in [−1, 1]. By filters alone: the newest, each at 1."""
     if query.query_embedding is not None:
-        return store.nearest(query.query_embedding, query.similarity_top_k, where=where)
+        return _near(store, query.query_embedding, query.similarity_top_k, where)
     return [(memory, 1.0) for memory in current(store, query.similarity_top_k, where)]
 
 
@@ -117,7 +143,7 @@ def _diverse(
 ) -> Found:
     """Maximal marginal relevance among the nearest; the score is the cosine, not the objective."""
     vector, k = _embedding(query), query.similarity_top_k
-    near = store.nearest(vector, _prefetch(k, asked), where=where)
+    near = _near(store, vector, _prefetch(k, asked), where)
     chosen = diverse_by_direction(
         np.asarray(vector),
         vectors_of([memory for memory, _ in near], len(vector)),

@@ -11,13 +11,13 @@ from llama_index.core.storage.kvstore.types import (
     DEFAULT_COLLECTION,
     BaseKVStore,
 )
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._documents import COLLECTIONS, is_of_another, note_origins
 from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._twins import in_a_thread
 from typing_extensions import override
 
 from feather_memory import Shelf, Store, TenantPool
-
 
 
 class FeatherKVStore(BaseKVStore):
@@ -47,7 +47,7 @@ class FeatherKVStore(BaseKVStore):
         path: str | os.PathLike[str] | None = None,
         tenant: str | None = None,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         pool: TenantPool | None = None,
     ) -> None:
         self._source = one_store("FeatherKVStore", store=store, path=path, pool=pool, tenant=tenant)
@@ -112,4 +112,3 @@ class FeatherKVStore(BaseKVStore):
 
     def _shelf(self, collection: str) -> Shelf:
         return self._source.opened().writes.plumbing.shelf(f"{COLLECTIONS}{collection}")
-

@@ -13,6 +13,8 @@ from uuid import uuid4
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory import BaseMemory
+from llama_index.core.schema import QueryBundle
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._changes import (
     Arrears,
     Change,
@@ -22,15 +24,15 @@ from llama_index.memory.feather._changes import (
     replacement,
     write_all,
 )
-from llama_index.memory.feather._conversation import Question, Transcript, said_in, unfenced
+from llama_index.memory.feather._conversation import Question, Transcript, said_in, sound, unfenced
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Telling, inserted
-from llama_index.memory.feather._source import Bound, bound_to, digest_of, offer
+from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, is_outage, reject
+from feather_memory.agent import is_outage, reject
 
 
 class FeatherMemory(Telling, BaseMemory):
@@ -110,7 +112,7 @@ class FeatherMemory(Telling, BaseMemory):
     def from_defaults(
         cls,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         pool: TenantPool | None = None,
         layers: ContextLayers | None = None,
         path: str | os.PathLike[str] | None = None,
@@ -143,7 +145,7 @@ class FeatherMemory(Telling, BaseMemory):
             raise ParameterError(_ONE_PLACE)
         place, source = path if directory is None else directory, None
         if place is None or any(each is not None for each in (store, pool, layers)):
-            source = Source.chosen(
+            source = chosen(
                 cls.__name__, store=store, pool=pool, path=place, layers=layers, tenant=tenant
             )
             place = source.path if pool is None else pool.directory
@@ -172,7 +174,7 @@ class FeatherMemory(Telling, BaseMemory):
     @override
     def get(
         self,
-        input: str | ChatMessage | None = None,
+        input: str | ChatMessage | QueryBundle | None = None,
         *,
         initial_token_count: int = 0,
         **unknown: Any,
@@ -198,7 +200,7 @@ class FeatherMemory(Telling, BaseMemory):
     @override
     async def aget(
         self,
-        input: str | ChatMessage | None = None,
+        input: str | ChatMessage | QueryBundle | None = None,
         *,
         initial_token_count: int = 0,
         **unknown: Any,
@@ -367,17 +369,19 @@ class FeatherMemory(Telling, BaseMemory):
     def _transcript(self) -> Transcript:
         return Transcript(self._bind().opened().writes, self.session_id)
 
-    def _prompt(self, given: str | ChatMessage | None, taken: int) -> _Prompt:
+    def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
         entries = self._transcript().entries()
         every = [*(entry.message for entry in entries), *self._unsaved]
         messages = fitting(every, self.token_limit - taken)
-        now = [ChatMessage(role="user", content=given)] if isinstance(given, str) else [given]
-        asked = [*messages, *(unfenced(message) for message in now if message is not None)]
-        return _Prompt(messages, Question.of(said_in(asked), self.session_id))
+        now = _asked(given)
+        asked = said_in([*messages, *now])
+        is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)
+        return _Prompt(messages, Question.of(asked, self.session_id), bool(now) and not is_said)
 
     def _answered(self, prompt: _Prompt, vector: list[float] | None) -> list[ChatMessage]:
         text = self.tell(self._bind().opened(), prompt.question, vector)
-        return inserted(prompt.messages, text, self.insert_method) if text else prompt.messages
+        method = "next" if prompt.is_ahead and self.insert_method == "user" else self.insert_method
+        return inserted(prompt.messages, text, method) if text else prompt.messages
 
 
 _ONE_PLACE: Final = "a FeatherMemory has either a path or a directory"
@@ -389,3 +393,21 @@ class _Prompt:
 
     messages: list[ChatMessage]
     question: Question
+    is_ahead: bool
+    """Whether the question is none of the messages yet: whoever asks puts it after them."""
+
+
+def _asked(given: str | ChatMessage | QueryBundle | None) -> list[ChatMessage]:
+    """What the user says now, as a message; none for nothing.
+
+    Raises:
+        ParameterError: It is something else. Chat engines hand on whatever they are given.
+    """
+    if given is None:
+        return []
+    if isinstance(given, ChatMessage):
+        return [sound(unfenced(given))]
+    text = given.query_str if isinstance(given, QueryBundle) else given
+    if not isinstance(text, str):
+        raise ParameterError(f"input is a text, a message or a query, got {given!r:.80}")
+    return [sound(ChatMessage(role="user", content=text))]

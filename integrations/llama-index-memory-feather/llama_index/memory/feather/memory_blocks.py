@@ -10,6 +10,7 @@ from typing import Any, Literal
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import (
     Question,
     current_turn,
@@ -18,12 +19,12 @@ from llama_index.memory.feather._conversation import (
     unfenced,
 )
 from llama_index.memory.feather._prompt import Telling, tokens_of
-from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather._source import Bound, chosen
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
-from feather_memory.agent import Remembering, Said, Source, remembering, without_last
+from feather_memory.agent import Remembering, Said, remembering, without_last
 
 
 class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
@@ -64,7 +65,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     def __init__(
         self,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
         layers: ContextLayers | None = None,
@@ -72,7 +73,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         embed_model: BaseEmbedding | None = None,
         **fields: Any,
     ) -> None:
-        source = Source.chosen(
+        source = chosen(
             "FeatherMemoryBlock", store=store, path=path, pool=pool, layers=layers, tenant=tenant
         )
         super().__init__(**fields)

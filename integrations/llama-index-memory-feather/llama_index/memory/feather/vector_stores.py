@@ -23,7 +23,11 @@ from llama_index.core.vector_stores.types import (
 from llama_index.memory.feather import _persistence
 from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_record
 from llama_index.memory.feather._corrections import Corrections
-from llama_index.memory.feather._documents import FeatherDocumentStore, erase_traces
+from llama_index.memory.feather._documents import (
+    FeatherDocumentStore,
+    FeatherIndexStore,
+    erase_traces,
+)
 from llama_index.memory.feather._edges import write_linked
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import answer, current, refuse_unless_text
@@ -99,8 +103,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the file anew."""
-        fields = {"path": self.path, "tenant": self.tenant, "reads": self.reads}
-        return partial(type(self), **fields), ()
+        return partial(type(self), self.path, self.tenant, reads=self.reads), ()
 
     @classmethod
     @override
@@ -292,7 +295,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
             others: Further arguments of `StorageContext.from_defaults`.
         """
         documents = FeatherDocumentStore(FeatherKVStore(**self._source.arguments))
-        return StorageContext.from_defaults(vector_store=self, docstore=documents, **others)
+        given = {"docstore": documents, "index_store": FeatherIndexStore(), **others}
+        return StorageContext.from_defaults(vector_store=self, **given)
 
     def as_index(self, embed_model: BaseEmbedding, **others: Any) -> VectorStoreIndex:
         """An index over what is stored, which knows after a restart what it has seen.
