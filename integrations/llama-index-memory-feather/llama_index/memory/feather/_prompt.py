@@ -120,7 +120,7 @@ class Telling(BaseModel):
 
 
 def inserted(
-    messages: list[ChatMessage], text: str, method: Literal["user", "system"]
+    messages: list[ChatMessage], text: str, method: Literal["user", "system", "next"]
 ) -> list[ChatMessage]:
     """The messages with memories in one of them, or before them where there is no such message.
 

@@ -112,12 +112,13 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         with self.bearing("save", self._bound.source.tenant):
             await self._remember(said, session_id)
         only = session_id if self.recall_from == "session" else None
+        text = ""
         with self.bearing("recall", self._bound.source.tenant):
             vector = await self._bound.aquery_vector([question.text])
-            return await asyncio.to_thread(
+            text = await asyncio.to_thread(
                 lambda: self.tell(self._bound.opened(), question, vector, session=only)
             )
-        return ""
+        return text
 
     @override
     async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:

@@ -210,7 +210,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
         store = self.client
         corrections = Corrections(store)
         with store.transaction():
-            found = list(store.iterate(where))
+            # One look at the file: `iterate` takes two, and `search` what is current only.
+            found = store.latest(max(1, len(store)), where=where)
             if not with_corrections:
                 found = corrections.spared(found)
             elif documents:
