@@ -259,3 +259,26 @@ def test_a_blank_question_finds_nothing(alice: Store, embed_model: HashEmbedding
         assert FeatherRetriever(store=alice, embed_model=embed_model).retrieve(blank) == []
         index = FeatherVectorStore(store=alice).as_index(embed_model)
         assert index.as_retriever().retrieve(blank) == []
+
+
+def test_what_is_at_a_path_goes_through_pickle_and_what_is_open_elsewhere_says_what_to_do(
+    tmp_path, embed_model
+):
+    place: dict[str, Any] = {"path": tmp_path / "a.feather"}
+    for made in (
+        FeatherVectorStore(**place),
+        FeatherKVStore(**place),
+        FeatherChatStore(**place),
+        FeatherMemoryBlock(**place, embed_model=embed_model),
+        FeatherRetriever(**place, embed_model=embed_model),
+        MemoryFeedback(**place, embed_model=embed_model),
+    ):
+        assert type(pickle.loads(pickle.dumps(made))) is type(made)
+    with TenantPool(tmp_path / "pool") as pool:
+        for refused in (
+            FeatherRetriever(pool=pool, tenant="alice", embed_model=embed_model),
+            MemoryFeedback(pool=pool, tenant="alice"),
+            FeatherChatStore(pool=pool, tenant="alice"),
+        ):
+            with pytest.raises(TypeError, match="path="):
+                pickle.dumps(refused)

@@ -12,7 +12,7 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.memory.feather import FeatherMemory, FeatherMemoryBlock
 from pydantic import PrivateAttr
 
-from feather_memory import ParameterError, Store, StoreFullError
+from feather_memory import ParameterError, Store, StoreFullError, WrongTenantError
 from feather_memory.testing import HashEmbedder
 
 from .conftest import HashEmbedding
@@ -189,9 +189,13 @@ def test_what_is_erased_is_owed_no_more(alice, model):
     assert TEA not in str([dict(alice.plumbing.shelf(n)) for n in alice.plumbing.shelves()])
 
 
-def test_wrong_arguments_are_raised_in_any_case(session):
+def test_wrong_tenants_and_arguments_are_raised_in_any_case(alice, session):
+    stranger = FeatherMemory(path=str(alice.path), tenant="bob", session_id="s")
+    for call in (lambda: stranger.get(input="x"), lambda: stranger.put(user(TEA))):
+        with pytest.raises(WrongTenantError):
+            call()
     with pytest.raises(ParameterError):
-        session("s").get(input="x" * 3_000_000)
+        session("s").get(input=7)
     with pytest.raises(ValueError, match="on_error"):
         session("s", on_error="ignore")
 

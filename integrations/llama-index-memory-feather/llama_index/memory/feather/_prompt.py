@@ -130,7 +130,7 @@ def inserted(
         method: In the last "user" message, in the "system" message, or for what is asked "next"
             after the messages.
     """
-    if method == "next" and messages:
+    if method == "next" and any(message.role == MessageRole.USER for message in messages):
         return [*messages, ChatMessage(role="user", blocks=[TextBlock(text=text)])]
     role = MessageRole.SYSTEM if method == "next" else MessageRole(method)
     places = [n for n, message in enumerate(messages) if message.role == role]

@@ -115,7 +115,7 @@ def _asks_nothing(query: VectorStoreQuery, where: Filter | None) -> bool:
 
 def _near(store: Store, vector: list[float], k: int, where: Filter | None) -> Found:
     """The k nearest; of equally near ones those written first, in that order."""
-    count = k + 1
+    count = k + 1 if k > 0 else k  # which is refused
     while True:
         found = store.nearest(vector, count, where=where)
         if len(found) < count or found[-1][1] < found[k - 1][1]:

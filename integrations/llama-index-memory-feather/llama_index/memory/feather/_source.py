@@ -23,9 +23,8 @@ from feather_memory import (
     TenantPool,
 )
 from feather_memory.agent import Opened, Source, embedded, same_id
-from feather_memory.types import VectorLike
 
-Vectors = Sequence[VectorLike] | None
+Vectors = Sequence[Any] | None
 """One a text; None where the store goes by words alone."""
 
 
@@ -113,6 +112,9 @@ class Bound:
         if model is None:
             return await asyncio.to_thread(lambda: embedded(self.opened().writes, texts))
         return await model.aget_text_embedding_batch(list(texts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.source, self._model)
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # a model has clients and locks: a copy of whoever asks it asks the same
