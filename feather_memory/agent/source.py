@@ -242,12 +242,25 @@ class Source:
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # what it names is one, however often it is named
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the file anew; what has no path of its own is refused."""
+        if not isinstance(self.given, Store):
+            kind = type(self.given).__name__
+            raise TypeError(
+                f"a {self.adapter} over an open {kind} cannot be pickled: give it a path="
+            )
+        return _reopened, (self.adapter, str(self.given.path), self.tenant)
+
     def _check_tenant(self) -> None:
         if isinstance(self.given, TenantPool):
             if self.tenant is not None:
                 self.given.path_of(self.tenant)  # refuses what no tenant can be called
         else:
             self.tenant_for()
+
+
+def _reopened(adapter: str, path: str, tenant: str | None) -> Source:
+    return Source.chosen(adapter, path=path, tenant=tenant)
 
 
 def named_in(context: object, key: str) -> str | None:

@@ -89,6 +89,11 @@ def shown_too(opened: Opened, memory_ids: Iterable[str], turn: str) -> list[Memo
     return [hit.memory for hit in hits]
 
 
+def shown_in(opened: Opened, turn: str) -> list[str]:
+    """Ids of what a turn was shown, sorted; none where nothing was logged under it."""
+    return sorted(_shown(opened, turn) or ())
+
+
 def _hit(opened: Opened, memory_id: str) -> Hit | None:
     for layer, store in opened.stores.items():
         with suppress(UnknownMemoryError):

@@ -284,6 +284,8 @@ class TestWhatItDoes:
         assert corrected.text == "Alice drinks oolong"
         assert (corrected.metadata, corrected.ref_doc_id) == (node.metadata, "drinks.md")
         vectors.delete("drinks.md")
+        assert [memory.text for memory in store.iterate()] == ["Alice drinks oolong"]
+        vectors.delete("drinks.md", corrections=True)
         assert len(store) == 0
 
     def test_a_correction_stays_in_the_conversation_and_goes_with_it(

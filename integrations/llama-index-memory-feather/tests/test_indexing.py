@@ -33,7 +33,13 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.memory.feather import FeatherKVStore, FeatherVectorStore
 
-from feather_memory import CorruptStoreError, ParameterError, Store, StoreAccessError
+from feather_memory import (
+    CorruptStoreError,
+    ParameterError,
+    Store,
+    StoreAccessError,
+    StoreFullError,
+)
 
 if TYPE_CHECKING:
     from .conftest import HashEmbedding
@@ -456,9 +462,16 @@ def test_a_document_deleted_from_the_store_is_ingested_again(run, vectors):
     assert len(run(documents(), DocstoreStrategy.UPSERTS)) == 3
 
 
-def test_a_cache_in_the_file_saves_the_embedding_after_a_restart(run, vectors, embed_model):
-    run(documents(), DocstoreStrategy.UPSERTS)
-    vectors.clear()
+def test_a_cache_in_the_file_saves_the_embedding_when_what_was_interrupted_is_run_again(
+    run, vectors, embed_model, monkeypatch
+):
+    def is_full(*_: object) -> None:
+        raise StoreFullError("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FeatherVectorStore, "add", is_full)
+        with pytest.raises(StoreFullError):
+            run(documents(), DocstoreStrategy.UPSERTS)
     calls = len(embed_model.calls)
 
     assert len(run(documents(), DocstoreStrategy.UPSERTS)) == 5

@@ -298,15 +298,15 @@ def test_deleted_text_is_in_none_of_the_files(vectors, tmp_path: Path):
     assert holders() == []
 
 
-def test_clearing_leaves_nothing_and_the_store_usable(vectors):
+def test_clearing_leaves_no_node_and_the_store_usable(vectors):
     vectors.client.add("a memory that is no node")
 
     vectors.clear()
 
-    assert vectors.get_nodes() == []
-    assert vectors.query(asked(1.0, 0.0)).ids == []
+    (kept,) = vectors.get_nodes()
+    assert kept.text == "a memory that is no node"
     vectors.add(NODES[:2])
-    assert ids(vectors.get_nodes()) == ["a1", "a2"]
+    assert ids(vectors.get_nodes()) == [kept.node_id, "a1", "a2"]
 
 
 # Restrictions

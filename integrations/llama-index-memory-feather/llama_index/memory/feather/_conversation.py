@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any, Final, Self
 from uuid import uuid4
@@ -19,22 +20,20 @@ from llama_index.core.instrumentation.dispatcher import (  # type: ignore[attr-d
     instrument_tags,
 )
 from llama_index.core.storage.chat_store.base_db import MessageStatus
-from llama_index.memory.feather._source import Vectors
 
 from feather_memory import Filter, ParameterError, Shelf, Store
 from feather_memory.agent import (
     NOTE,
-    Remembering,
     Role,
     Said,
-    embedded,
     is_fenced,
-    remembering,
     turn_of,
     unseen,
 )
 
 _PREFIX: Final = "llama_index.chat:"
+_OWED: Final = "llama_index.owed"
+"""The shelf of what is to be remembered of messages that are kept: by session, records by key."""
 _SIDES: Final[dict[MessageRole, Role]] = {
     MessageRole.USER: "user",
     MessageRole.ASSISTANT: "assistant",
@@ -101,6 +100,28 @@ def unfenced(message: ChatMessage) -> ChatMessage:
     kept = [block for block in message.blocks if not _is_ours(block)]
     is_whole = len(kept) == len(message.blocks)
     return message if is_whole else message.model_copy(update={"blocks": kept})
+
+
+def sound(message: ChatMessage) -> ChatMessage:
+    """The message as UTF-8 can hold it: half a character, as tools give, becomes U+FFFD."""
+    try:
+        message.model_dump_json()
+    except ValueError:  # pydantic's own is one
+        return ChatMessage.model_validate(_sound(message.model_dump()))
+    return message
+
+
+def sound_text(text: str) -> str:
+    """The text as UTF-8 can hold it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _sound(value: Any) -> Any:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return sound_text(value)
+    if isinstance(value, dict):
+        return {_sound(key): _sound(each) for key, each in value.items()}
+    return [_sound(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def said_in(messages: Iterable[ChatMessage], actor: str | None = None) -> list[Said]:
@@ -194,40 +215,18 @@ class Transcript:
                 return found
         return None
 
-    def addition(self, messages: Sequence[ChatMessage], actor: str | None) -> Change:
-        """What changes when the messages are said now: copies of them, unfenced."""
-        kept = [unfenced(message).model_copy(deep=True) for message in messages]
-        turn = current_turn()
-        new = self._new(kept, actor, turn)
-        if turn is not None:
-            note_said(turn, new.ids)
-        return Change(self, kept, new, new.ids)
-
-    def replacement(self, messages: Sequence[ChatMessage], actor: str | None) -> Change:
-        """Likewise, when they are all there is. In which turns they were said is not known."""
-        kept = [unfenced(message).model_copy(deep=True) for message in messages]
-        known = {dumped(entry.message): entry.memory_id for entry in self.entries()}
-        new = self._new([m for m in kept if dumped(m) not in known], actor, None)
-        fresh = iter(new.ids)
-        ids = [known[text] if (text := dumped(m)) in known else next(fresh) for m in kept]
-        return Change(self, kept, new, ids)
-
-    def _new(
-        self, messages: Sequence[ChatMessage], actor: str | None, turn: str | None
-    ) -> Remembering:
-        said = said_in(messages, actor)
-        return remembering(self.store, said, session=self.session, turn=turn, are_said_now=True)
-
     def append(
         self,
         messages: Sequence[ChatMessage],
         *,
         memory_ids: Sequence[str | None] | None = None,
         status: MessageStatus = MessageStatus.ACTIVE,
-    ) -> None:
-        """Put messages at the end."""
-        if messages:
-            self._shelf.update(_fresh(messages, memory_ids, status))
+    ) -> list[str]:
+        """Put messages at the end; their keys."""
+        fresh = _fresh(messages, memory_ids, status)
+        if fresh:
+            self._shelf.update(fresh)
+        return list(fresh)
 
     def replace(
         self,
@@ -235,8 +234,8 @@ class Transcript:
         *,
         memory_ids: Sequence[str | None] | None = None,
         status: MessageStatus = MessageStatus.ACTIVE,
-    ) -> None:
-        """Put messages in the place of all there are. The same again changes nothing."""
+    ) -> list[str]:
+        """Put messages in the place of all there are; their keys. The same again is no change."""
         now = self.entries()
         same = [
             (each.status, dumped(each.message)) == (status, dumped(message))
@@ -244,12 +243,36 @@ class Transcript:
         ]
         if all(same) and len(now) <= len(messages):
             rest = None if memory_ids is None else memory_ids[len(now) :]
-            self.append(messages[len(now) :], memory_ids=rest, status=status)
-            return
-        gone = [each.key for each in now]
+            new = self.append(messages[len(now) :], memory_ids=rest, status=status)
+            return [*(each.key for each in now), *new]
+        gone, fresh = [each.key for each in now], _fresh(messages, memory_ids, status)
         # In one transaction; what is erased afterwards is nothing any more.
-        self._shelf.update({**dict.fromkeys(gone), **_fresh(messages, memory_ids, status)})
+        self._shelf.update({**dict.fromkeys(gone), **fresh})
         self._shelf.discard(gone)
+        return list(fresh)
+
+    def owe(self, records: Mapping[str, Mapping[str, Any]]) -> None:
+        """Note what is to be remembered of messages, by their keys."""
+        if records:
+            shelf = self._owed
+            shelf[self.session] = {**(shelf.get(self.session) or {}), **records}
+
+    def owed(self) -> dict[str, Any]:
+        """What is to be remembered by now of messages that are kept, by their keys."""
+        records: dict[str, Any] = self._owed.get(self.session) or {}
+        return records
+
+    def remembered(self, memory_ids: Mapping[str, str | None]) -> None:
+        """Note which memories messages have become, by their keys; they are owed no more."""
+        kept = {key: self._shelf.get(key) for key in memory_ids}
+        self._shelf.update(
+            {key: {**each, "memory": memory_ids[key]} for key, each in kept.items() if each}
+        )
+        self._owed.discard([self.session])
+
+    @property
+    def _owed(self) -> Shelf:
+        return self.store.plumbing.shelf(_OWED)
 
     def archive(self, number: int) -> list[ChatMessage]:
         """Archive the oldest active messages; which they were."""
@@ -263,36 +286,12 @@ class Transcript:
     def erase(self, entries: Sequence[Entry]) -> list[ChatMessage]:
         """Erase messages for good; which they were."""
         if entries:
-            self._shelf.discard(each.key for each in entries)
+            gone = {each.key for each in entries}
+            self._shelf.discard(gone)
+            if records := self._owed.get(self.session):
+                self._owed.discard([self.session])
+                self.owe({key: each for key, each in records.items() if key not in gone})
         return [each.message for each in entries]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Messages to be kept, what of them is to be remembered, and which memories they are."""
-
-    transcript: Transcript
-    messages: list[ChatMessage]
-    new: Remembering
-    memory_ids: Sequence[str | None]
-
-    def append(self, vectors: Vectors) -> None:
-        """Put the messages at the end, and remember what is new: at once, or not at all.
-
-        Args:
-            vectors: Of `new.texts`; without them the store embeds, or goes by words.
-        """
-        store = self.transcript.store
-        made = embedded(store, self.new.texts) if vectors is None else vectors
-        with store.transaction():
-            self.new.put(store, made, after=self.transcript.last_memory_id())
-            self.transcript.append(self.messages, memory_ids=self.memory_ids)
-
-    def replace(self, vectors: Vectors) -> None:
-        """Remember what is new, then put the messages in the place of all there are."""
-        after = self.transcript.last_memory_id()
-        self.new.write(self.transcript.store, vectors, after=after)
-        self.transcript.replace(self.messages, memory_ids=self.memory_ids)
 
 
 def sessions(store: Store) -> list[str]:
@@ -313,6 +312,7 @@ def _fresh(
     status: MessageStatus,
 ) -> dict[str, Any]:
     """The messages under keys of their own, which sort by the time of writing."""
+    messages = [sound(message) for message in messages]
     prefix = f"{time.time_ns():020}-{os.urandom(4).hex()}"
     ids = [None] * len(messages) if memory_ids is None else memory_ids
     return {

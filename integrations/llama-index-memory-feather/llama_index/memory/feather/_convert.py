@@ -62,7 +62,7 @@ def to_record(node: BaseNode) -> dict[str, Any]:
         ParameterError: It is of a class that cannot be read back, and has fields of its own.
     """
     kind = _kind_of(node)
-    _check_metadata(node.metadata)
+    _check_metadata(node)
     dumped = node.model_dump(mode="json", exclude={"embedding"})
     metadata: dict[str, Any] = dumped["metadata"]
     for name in _RESOURCES:  # LlamaIndex leaves the bytes of a resource out of what it dumps
@@ -112,13 +112,16 @@ def to_node_with_score(hit: Hit) -> NodeWithScore:
     return NodeWithScore(node=to_node(hit.memory), score=hit.score.value)
 
 
-def _check_metadata(metadata: Mapping[str, Any]) -> None:
-    if RESERVED in metadata:
+def _check_metadata(node: BaseNode) -> None:
+    if RESERVED in node.metadata:
         raise InvalidMetadataError(f"the metadata key {RESERVED!r} is kept for what a node needs")
-    try:  # pydantic would make null of it
-        json.dumps(metadata, allow_nan=False, default=str, skipkeys=True)
-    except ValueError as error:
-        raise InvalidMetadataError(f"metadata cannot be kept as JSON: {error}") from error
+    for key, value in node.metadata.items():
+        try:  # pydantic would make null of it
+            json.dumps(value, allow_nan=False, default=str, skipkeys=True)
+        except ValueError as error:
+            raise InvalidMetadataError(
+                f"metadata {key!r} of node {node.node_id!r} cannot be kept as JSON: {error}"
+            ) from error
 
 
 def _kind_of(node: BaseNode) -> str:

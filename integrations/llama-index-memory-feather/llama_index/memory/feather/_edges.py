@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from llama_index.core.schema import BaseNode, NodeRelationship
+from llama_index.memory.feather._corrections import Corrections
 
 from feather_memory import EdgeType, Store, UnknownMemoryError
 
@@ -19,12 +20,18 @@ def write_linked(
     """Write the records of the nodes, and the edges to what they are related to, at once.
 
     A node is `next` after the one before it and `part_of` its parent. What a node is related to
-    need not be in the store; where it comes later, its own relationships link it.
+    need not be in the store; where it comes later, its own relationships link it. What a user
+    corrected of a document stays corrected where the nodes say it again.
     """
     links = dict.fromkeys(link for node in nodes for link in _links(node))
     known = _linked_before(store, nodes) if links else set()
+    corrections = Corrections(store)
     with store.transaction():
+        changed = corrections.rewritten(records)
         store.add_many(records)
+        for memory in changed:  # what replaced it replaced other words
+            store.unsupersede(memory.id)
+        corrections.apply(nodes, records)
         for link in links:
             if link not in known:  # its weight may be another by now
                 with suppress(UnknownMemoryError):

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
 
+from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.utils import get_tokenizer
 from llama_index.memory.feather._conversation import Question
+from llama_index.memory.feather._convert import KIND
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
 from feather_memory import Scoring
-from feather_memory.agent import Budget, Opened, RecallOptions, told
+from feather_memory.agent import Bearing, Budget, OnError, Opened, RecallOptions, told
+
+dispatcher = get_dispatcher(__name__)
 
 
 def tokens_of(text: str) -> int:
     """How many tokens a text is, by LlamaIndex's tokenizer."""
     return len(get_tokenizer()(text))
+
+
+class MemoryOutage(BaseEvent):
+    """What LlamaIndex's instrumentation is told of an outage of a memory. It carries no text."""
+
+    doing: str
+    """"recall" or "save"."""
+    tenant: str | None
+    error: str
+    """What kind of error it was; the log has all of it."""
+
+    @classmethod
+    def class_name(cls) -> str:
+        """What LlamaIndex calls the class."""
+        return "MemoryOutage"
 
 
 class Telling(BaseModel):
@@ -31,10 +54,30 @@ class Telling(BaseModel):
     """How long the memories' text may be. They are left out whole."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Likewise in tokens."""
+    reads: Literal["conversations", "everything"] = "conversations"
+    """Whether nodes of documents in the same file are told, too, or what was said and facts."""
     scoring: Scoring | None = None
     """How relevance, age and importance weigh; the store's default unless given."""
     reinforce: bool = True
     """Whether being recalled slows a memory's decay, once a turn."""
+
+    on_error: OnError = "warn"
+    """What is done while the file or the embedding fails: "warn" goes on without memory, logs it,
+    tells LlamaIndex's instrumentation by a `MemoryOutage`, and keeps what was to be saved until it
+    can be; "raise" raises. Wrong tenants and wrong arguments are always raised."""
+
+    @contextmanager
+    def bearing(self, doing: str, tenant: str | None) -> Iterator[None]:
+        """Bears an outage in its block, as `on_error` says.
+
+        Args:
+            doing: "recall" or "save".
+            tenant: Whose memory fails.
+        """
+        with Bearing(self.on_error, doing, tenant) as failed:
+            yield
+        for each in failed:
+            dispatcher.event(MemoryOutage(**each))
 
     def tell(
         self,
@@ -56,6 +99,7 @@ class Telling(BaseModel):
             k=self.similarity_top_k,
             hops=self.hops,
             scoring=self.scoring,
+            where=~KIND.exists() if self.reads == "conversations" else None,
             session=session,
             min_relevance=self.min_relevance,
             reinforce=self.reinforce,
@@ -73,3 +117,32 @@ class Telling(BaseModel):
             turn=question.turn,
             log=log_shown,
         ).prompt
+
+
+def inserted(
+    messages: list[ChatMessage], text: str, method: Literal["user", "system", "next"]
+) -> list[ChatMessage]:
+    """The messages with memories in one of them, or before them where there is no such message.
+
+    Args:
+        messages: Before the model.
+        text: The memories, fenced.
+        method: In the last "user" message, in the "system" message, or for what is asked "next"
+            after the messages.
+    """
+    if method == "next" and any(message.role == MessageRole.USER for message in messages):
+        return [*messages, ChatMessage(role="user", blocks=[TextBlock(text=text)])]
+    role = MessageRole.SYSTEM if method == "next" else MessageRole(method)
+    places = [n for n, message in enumerate(messages) if message.role == role]
+    if not places and role == MessageRole.USER:
+        return inserted(messages, text, "system")
+    if not places:
+        return [ChatMessage(role="system", blocks=[TextBlock(text=text)]), *messages]
+    place = places[-1 if method == "user" else 0]
+    changed = messages[place]
+    blocks = [TextBlock(text=text), *changed.blocks]
+    return [
+        *messages[:place],
+        changed.model_copy(update={"blocks": blocks}),
+        *messages[place + 1 :],
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -13,24 +14,35 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 from llama_index.memory.feather._convert import to_node
+from llama_index.memory.feather._corrections import newer_first
 from llama_index.memory.feather._filters import text_expected
 
 from feather_memory import F, Filter, Memory, ParameterError, Scoring, Store
-from feather_memory.agent import diverse_by_direction, reject, vectors_of
+from feather_memory.agent import both, diverse_by_direction, reject, vectors_of
 
 Found = list[tuple[Memory, float]]
 """Memories with their similarities, best first."""
 
 WORDS_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=0)
-NEWEST_FIRST: Final = Scoring(time_weight=1, importance_weight=0, dense_weight=0)
 _MMR_ARGUMENTS: Final = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
 _MMR_PREFETCH_FACTOR: Final = 4
 
 
 def answer(
-    store: Store, query: VectorStoreQuery, where: Filter | None, asked: Mapping[str, Any]
+    store: Store,
+    query: VectorStoreQuery,
+    where: Filter | None,
+    own: Filter | None,
+    asked: Mapping[str, Any],
 ) -> VectorStoreQueryResult:
-    """What the query finds among the memories that the filter lets through, best first.
+    """What the query finds among the memories that both filters let through, best first.
+
+    Args:
+        store: What is asked.
+        query: With its mode.
+        where: What the query restricts itself to.
+        own: What the asker reads at all.
+        asked: Arguments beside the query.
 
     Raises:
         NotImplementedError: The mode is none of those that a store has; it is named.
@@ -45,7 +57,12 @@ def answer(
         if getattr(query, name) is not None:
             raise ParameterError(f"a node comes whole and has one embedding: {name} is not taken")
     reject(asked.keys() - (_MMR_ARGUMENTS if mode is VectorStoreQueryMode.MMR else set()), "query")
-    found = _MODES[mode](store, query, where, asked)
+    if _asks_nothing(query, where):
+        return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
+    if mode is VectorStoreQueryMode.DEFAULT and query.query_embedding is None and where is None:
+        raise ParameterError("a query needs an embedding, or something that restricts it")
+    found = _MODES[mode](store, query, both(where, own), asked)
+    found = newer_first(store, found, lambda each: each[0])
     nodes = [to_node(memory) for memory, _ in found]
     return VectorStoreQueryResult(
         nodes=nodes,
@@ -55,23 +72,61 @@ def answer(
 
 
 def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
-    """The k newest of the memories that may be returned, newest first."""
-    hits = store.search("", k, where=where, scoring=NEWEST_FIRST)
-    return [hit.memory for hit in hits]
+    """The k of the memories that may be returned that were written last, latest first."""
+    count = k
+    while True:
+        written = store.latest(count, where=where)
+        named = F("id").is_in([memory.id for memory in written])
+        hits = store.search("", max(1, len(written)), where=named, scoring=WORDS_ALONE)
+        may_be_returned = {hit.memory.id for hit in hits}
+        found = [memory for memory in written if memory.id in may_be_returned]
+        if len(found) >= k or len(written) < count:
+            return found[:k]
+        count *= 2
 
 
-def refuse_unless_text(stores: Iterable[Store], filters: MetadataFilters | None) -> None:
+def refuse_unless_text(
+    stores: Iterable[Store], filters: MetadataFilters | None, own: Filter | None = None
+) -> None:
     """Nothing, where all that is to be matched as text is text or missing.
+
+    Args:
+        stores: What is asked.
+        filters: What is to be matched.
+        own: What the asker reads at all.
 
     Raises:
         TypeError: Something is not.
     """
     mismatched = text_expected(filters)
     for store in stores if mismatched is not None else ():
-        for memory in current(store, 1, mismatched):
+        for memory in current(store, 1, both(mismatched, own)):
             raise TypeError(
                 f"text is to be matched, and memory {memory.id!r} has something else there"
             )
+
+
+def _asks_nothing(query: VectorStoreQuery, where: Filter | None) -> bool:
+    """Whether a retriever was asked in no words. An embedding of its own is a question, too."""
+    if query.query_str is None or query.query_str.strip():
+        return False
+    return bool(query.query_str) or (query.query_embedding is None and where is None)
+
+
+def _near(store: Store, vector: list[float], k: int, where: Filter | None) -> Found:
+    """The k nearest; of equally near ones those written first, in that order."""
+    count = k + 1 if k > 0 else k  # which is refused
+    while True:
+        found = store.nearest(vector, count, where=where)
+        if len(found) < count or found[-1][1] < found[k - 1][1]:
+            break
+        count *= 2
+    tied = {a[0].id for pair in pairwise(found) if pair[0][1] == pair[1][1] for a in pair}
+    if not tied:
+        return found[:k]
+    written = store.latest(len(tied), where=F("id").is_in(sorted(tied)))
+    place = {memory.id: -at for at, memory in enumerate(written)}
+    return sorted(found, key=lambda each: (-each[1], place.get(each[0].id, 0)))[:k]
 
 
 def _nearest(
@@ -79,9 +134,7 @@ def _nearest(
 ) -> Found:
     """Cosine in [−1, 1]. By filters alone: the newest, each at 1."""
     if query.query_embedding is not None:
-        return store.nearest(query.query_embedding, query.similarity_top_k, where=where)
-    if where is None:
-        raise ParameterError("a query needs an embedding, or something that restricts it")
+        return _near(store, query.query_embedding, query.similarity_top_k, where)
     return [(memory, 1.0) for memory in current(store, query.similarity_top_k, where)]
 
 
@@ -90,7 +143,7 @@ def _diverse(
 ) -> Found:
     """Maximal marginal relevance among the nearest; the score is the cosine, not the objective."""
     vector, k = _embedding(query), query.similarity_top_k
-    near = store.nearest(vector, _prefetch(k, asked), where=where)
+    near = _near(store, vector, _prefetch(k, asked), where)
     chosen = diverse_by_direction(
         np.asarray(vector),
         vectors_of([memory for memory, _ in near], len(vector)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Self
@@ -11,6 +12,7 @@ from weakref import WeakValueDictionary
 
 from llama_index.core import Settings
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from feather_memory import (
     ClosedStoreError,
@@ -20,10 +22,10 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Opened, Source, same_id
+from feather_memory.agent import Opened, Source, embedded, same_id
 
-Vectors = list[list[float]] | None
-"""One a text; None where the store embeds by itself, or goes by words alone."""
+Vectors = Sequence[Any] | None
+"""One a text; None where the store goes by words alone."""
 
 
 def one_store(adapter: str, **place: Any) -> Source:
@@ -33,7 +35,19 @@ def one_store(adapter: str, **place: Any) -> Source:
         adapter: What was given it.
         place: As in `Source.chosen`: one of store, path, and pool with tenant.
     """
-    return Source.chosen(adapter, takes=("store", "path", "pool"), **place).bound()
+    return chosen(adapter, takes=("store", "path", "pool"), **place).bound()
+
+
+def chosen(adapter: str, *, store: Any = None, **place: Any) -> Source:
+    """The source that was given, as in `Source.chosen`.
+
+    Args:
+        adapter: What was given it.
+        store: An open store, or what has one, such as a `FeatherVectorStore`.
+        place: Instead, another place, and whose it is.
+    """
+    inner = store.client if isinstance(store, BasePydanticVectorStore) else store
+    return Source.chosen(adapter, store=inner if isinstance(inner, Store) else store, **place)
 
 
 class Bound:
@@ -86,18 +100,21 @@ class Bound:
         return None if model is None else await model.aget_agg_embedding_from_queries(list(texts))
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
-        """The vectors of texts that are to be remembered."""
-        model = self.model()
-        if model is None or not texts:
-            return None
+        """The vectors of texts that are to be remembered, also where the store makes them."""
+        model = self.model() if texts else None
+        if model is None:
+            return embedded(self.opened().writes, texts)
         return model.get_text_embedding_batch(list(texts))
 
     async def avectors(self, texts: Sequence[str]) -> Vectors:
         """As `vectors`, without holding up the loop."""
-        model = await self.amodel()
-        if model is None or not texts:
-            return None
+        model = await self.amodel() if texts else None
+        if model is None:
+            return await asyncio.to_thread(lambda: embedded(self.opened().writes, texts))
         return await model.aget_text_embedding_batch(list(texts))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.source, self._model)
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # a model has clients and locks: a copy of whoever asks it asks the same
@@ -122,6 +139,10 @@ _open: WeakValueDictionary[tuple[str, str, str | None], Store | TenantPool | Con
     WeakValueDictionary()
 )
 _models: dict[str, BaseEmbedding] = {}
+
+# Of directories that nobody has a pool of: it bounds how many files are open. Handles keep it.
+_pools: WeakValueDictionary[str, TenantPool] = WeakValueDictionary()
+_pools_lock = threading.Lock()
 
 
 def offer(place: str, source: Source | None, model: BaseEmbedding | None) -> BaseEmbedding | None:
@@ -167,17 +188,22 @@ def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: st
     """
     place = _in_directory(directory or "", tenant) if path is None else _at(path, layers)
     model = _models.get(os.path.realpath(path or directory or ""))
-    return Bound(Source.chosen("FeatherMemory", tenant=tenant, **place), model)
+    return Bound(chosen("FeatherMemory", tenant=tenant, **place), model)
 
 
 def _in_directory(directory: str, tenant: str) -> dict[str, Any]:
-    pool = _open.get(("pool", os.path.realpath(directory), None))
+    """The pool of the directory: the application's own, else one that all handles share."""
+    place = os.path.realpath(directory)
+    pool = _open.get(("pool", place, None))
     if isinstance(pool, TenantPool):
         with suppress(ClosedStoreError):
             pool.get(tenant)
             return {"pool": pool}
-    with TenantPool(directory) as names:
-        return _at(str(names.path_of(tenant)), None)
+    with _pools_lock:
+        shared = _pools.get(place)
+        if shared is None:
+            shared = _pools[place] = TenantPool(directory)
+    return {"pool": shared}
 
 
 def _at(path: str, digest: str | None) -> dict[str, Any]:

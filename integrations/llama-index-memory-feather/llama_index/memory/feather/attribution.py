@@ -15,12 +15,14 @@ from llama_index.core.instrumentation.events import BaseEvent
 from llama_index.core.instrumentation.events.retrieval import RetrievalEndEvent
 from llama_index.core.instrumentation.events.synthesis import SynthesizeEndEvent
 from llama_index.core.schema import NodeWithScore
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import current_turn, turn_in
+from llama_index.memory.feather._source import chosen
 from pydantic import PrivateAttr
 from typing_extensions import override
 
 from feather_memory import ContextLayers, FeatherError, Hit, Store
-from feather_memory.agent import Opened, Reader, Source, logged, shown_too
+from feather_memory.agent import Opened, Reader, logged, shown_too
 
 _log = logging.getLogger("feather_memory")
 
@@ -56,9 +58,14 @@ class FeatherAttributionHandler(BaseEventHandler):
     _pending: set[Future[None]] = PrivateAttr(default_factory=set)
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
-    def __init__(self, store: Store | None = None, *, layers: ContextLayers | None = None) -> None:
+    def __init__(
+        self,
+        store: Store | BasePydanticVectorStore | None = None,
+        *,
+        layers: ContextLayers | None = None,
+    ) -> None:
         super().__init__()
-        source = Source.chosen(
+        source = chosen(
             "FeatherAttributionHandler", store=store, layers=layers, takes=("store", "layers")
         )
         self._opened = source.opened()

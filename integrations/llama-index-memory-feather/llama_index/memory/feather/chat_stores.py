@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import Transcript, sessions
 from llama_index.memory.feather._source import one_store
 from pydantic import ConfigDict, PrivateAttr
@@ -44,7 +45,7 @@ class FeatherChatStore(AsyncDBChatStore):
     def __init__(
         self,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         path: Path | str | None = None,
         pool: TenantPool | None = None,
         tenant: str | None = None,

@@ -8,19 +8,20 @@ from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.schema import BaseNode, NodeWithScore
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import current_turn
-from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import retrieved_only, settle
 
 from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
 from feather_memory.agent import (
     Act,
     Opened,
-    Source,
     answer_of,
     done,
     known_turn,
     named_too,
+    shown_in,
     shown_too,
     take_back,
 )
@@ -59,7 +60,7 @@ class MemoryFeedback:
 
     def __init__(
         self,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         *,
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
@@ -67,7 +68,7 @@ class MemoryFeedback:
         tenant: str | None = None,
         embed_model: BaseEmbedding | None = None,
     ) -> None:
-        source = Source.chosen(
+        source = chosen(
             "MemoryFeedback", store=store, path=path, pool=pool, layers=layers, tenant=tenant
         )
         self._bound = Bound(source, embed_model)
@@ -125,7 +126,8 @@ class MemoryFeedback:
         So is the answer itself, where a `FeatherMemory` remembered it in that turn.
 
         Raises:
-            ParameterError: It was made of several memories, and `memory_ids` does not say which.
+            ParameterError: It was made of several memories, and `memory_ids` does not say which;
+                the error lists them.
         """
         act = Act(kind=SignalKind.CORRECTED, correction=text)
         return self._done(about, act, turn, memory_ids)
@@ -152,6 +154,8 @@ class MemoryFeedback:
         shown_too(opened, own, name)  # there may be no turn at all, or somebody else showed them
         if memory_ids is None and act.copied_text is None and own:
             memory_ids = own
+        if act.correction is not None:
+            _refuse_several(opened, memory_ids or shown_in(opened, name), name)
         vector = vectors[0] if vectors else None
         return done(opened, name, act, memory_ids=memory_ids, vector=vector)
 
@@ -172,6 +176,16 @@ def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, str, list
             )
         name = named or answer_of(found, _said(about))
     return name, known_turn(opened, [name, retrieved_only(name)]), found
+
+
+def _refuse_several(opened: Opened, ids: Sequence[str], turn: str) -> None:
+    memories = {m.id: m for store in opened.stores.values() for m in store.get_many(list(ids))}
+    if len(memories) > 1:
+        listed = "; ".join(f"{id_!r}: {memory.text:.80}" for id_, memory in memories.items())
+        raise ParameterError(
+            f"turn {turn!r} was shown {len(memories)} memories: say with memory_ids which one the "
+            f"correction is about, of {listed}"
+        )
 
 
 def _held(opened: Opened, ids: Iterable[str]) -> list[str]:

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any
 
 from llama_index.core.storage.kvstore.types import (
     DEFAULT_BATCH_SIZE,
     DEFAULT_COLLECTION,
     BaseKVStore,
 )
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from llama_index.memory.feather._documents import COLLECTIONS, is_of_another, note_origins
 from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._twins import in_a_thread
 from typing_extensions import override
 
 from feather_memory import Shelf, Store, TenantPool
-
-_PREFIX: Final = "llama_index/"
-_HASHES: Final = "/metadata"
-"""How the collection of a document store ends in which it keeps what it has seen."""
 
 
 class FeatherKVStore(BaseKVStore):
@@ -49,7 +47,7 @@ class FeatherKVStore(BaseKVStore):
         path: str | os.PathLike[str] | None = None,
         tenant: str | None = None,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         pool: TenantPool | None = None,
     ) -> None:
         self._source = one_store("FeatherKVStore", store=store, path=path, pool=pool, tenant=tenant)
@@ -61,7 +59,7 @@ class FeatherKVStore(BaseKVStore):
     @override
     def put(self, key: str, val: dict[str, Any], collection: str = DEFAULT_COLLECTION) -> None:
         """Write one value."""
-        self._shelf(collection)[key] = val
+        self.put_all([(key, val)], collection)
 
     aput = in_a_thread(put)
 
@@ -73,15 +71,24 @@ class FeatherKVStore(BaseKVStore):
         batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> None:
         """Write many values in one transaction, whatever the size of a batch."""
-        self._shelf(collection).update(kv_pairs)
+        store, pairs = self._source.opened().writes, list(kv_pairs)
+        with store.transaction():
+            self._shelf(collection).update(pairs)
+            note_origins(store, collection, pairs)
 
     aput_all = in_a_thread(put_all)
 
     @override
     def get(self, key: str, collection: str = DEFAULT_COLLECTION) -> dict[str, Any] | None:
-        """A copy of the value; None if there is none."""
+        """A copy of the value; None if there is none.
+
+        Nodes that an ingestion cache keeps are of the document that they were made of, and their
+        key is its text alone. Where a document store in the file has taken that one since, whoever
+        asks has another document of the same text: there is none.
+        """
         value: dict[str, Any] | None = self._shelf(collection).get(key)
-        return value
+        store = self._source.opened().writes
+        return None if is_of_another(store, collection, key, value) else value
 
     aget = in_a_thread(get)
 
@@ -104,23 +111,4 @@ class FeatherKVStore(BaseKVStore):
     adelete = in_a_thread(delete)
 
     def _shelf(self, collection: str) -> Shelf:
-        return self._source.opened().writes.plumbing.shelf(f"{_PREFIX}{collection}")
-
-
-def drop_documents(store: Store, ids: Iterable[str] | None = None) -> None:
-    """Have the document stores in the file forget that they have seen these documents, or any.
-
-    Otherwise a document that was deleted from an index could not come back: the document store
-    knows its hash and takes it for unchanged. Their text goes as well; what a document store has
-    of the nodes it keeps itself, it takes care of itself.
-    """
-    for name in store.plumbing.shelves():
-        if not name.startswith(_PREFIX) or not name.endswith(_HASHES):
-            continue
-        seen, texts = (
-            store.plumbing.shelf(name),
-            store.plumbing.shelf(f"{name.removesuffix(_HASHES)}/data"),
-        )
-        gone = list(seen) if ids is None else list(ids)
-        seen.discard(gone)
-        texts.discard(gone)
+        return self._source.opened().writes.plumbing.shelf(f"{COLLECTIONS}{collection}")

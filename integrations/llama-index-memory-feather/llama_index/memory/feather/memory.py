@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Self
 from uuid import uuid4
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
-from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
+from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory import BaseMemory
-from llama_index.memory.feather._conversation import Question, Transcript, said_in, unfenced
+from llama_index.core.schema import QueryBundle
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from llama_index.memory.feather._changes import (
+    Arrears,
+    Change,
+    addition,
+    arrears,
+    owe_all,
+    replacement,
+    write_all,
+)
+from llama_index.memory.feather._conversation import Question, Transcript, said_in, sound, unfenced
 from llama_index.memory.feather._fitting import fitting
-from llama_index.memory.feather._prompt import Telling
-from llama_index.memory.feather._source import Bound, bound_to, digest_of, offer
+from llama_index.memory.feather._prompt import Telling, inserted
+from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
-from feather_memory.agent import Source, reject
+from feather_memory.agent import is_outage, reject
 
 
 class FeatherMemory(Telling, BaseMemory):
@@ -71,6 +83,8 @@ class FeatherMemory(Telling, BaseMemory):
     """Before the words of the last user message, or before the system message."""
 
     _bound: Bound | None = PrivateAttr(default=None)
+    _unsaved: list[ChatMessage] = PrivateAttr(default_factory=list)
+    _last_turn: list[ChatMessage] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="before")
     @classmethod
@@ -98,7 +112,7 @@ class FeatherMemory(Telling, BaseMemory):
     def from_defaults(
         cls,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         pool: TenantPool | None = None,
         layers: ContextLayers | None = None,
         path: str | os.PathLike[str] | None = None,
@@ -131,7 +145,7 @@ class FeatherMemory(Telling, BaseMemory):
             raise ParameterError(_ONE_PLACE)
         place, source = path if directory is None else directory, None
         if place is None or any(each is not None for each in (store, pool, layers)):
-            source = Source.chosen(
+            source = chosen(
                 cls.__name__, store=store, pool=pool, path=place, layers=layers, tenant=tenant
             )
             place = source.path if pool is None else pool.directory
@@ -160,7 +174,7 @@ class FeatherMemory(Telling, BaseMemory):
     @override
     def get(
         self,
-        input: str | ChatMessage | None = None,
+        input: str | ChatMessage | QueryBundle | None = None,
         *,
         initial_token_count: int = 0,
         **unknown: Any,
@@ -173,27 +187,35 @@ class FeatherMemory(Telling, BaseMemory):
             unknown: Refused.
         """
         reject(unknown, "get")
-        prompt = self._prompt(input, initial_token_count)
-        if prompt.question.text is None:
-            return prompt.messages
-        vector = self._bind().query_vector([prompt.question.text])
-        return self._answered(prompt, vector)
+        self._settle()
+        messages = self._unread()
+        with self.bearing("recall", self.tenant):
+            prompt = self._prompt(input, initial_token_count)
+            messages = prompt.messages
+            if prompt.question.text is not None:
+                vector = self._bind().query_vector([prompt.question.text])
+                return self._answered(prompt, vector)
+        return messages
 
     @override
     async def aget(
         self,
-        input: str | ChatMessage | None = None,
+        input: str | ChatMessage | QueryBundle | None = None,
         *,
         initial_token_count: int = 0,
         **unknown: Any,
     ) -> list[ChatMessage]:
         """As `get`, without holding up the loop."""
         reject(unknown, "aget")
-        prompt = await asyncio.to_thread(self._prompt, input, initial_token_count)
-        if prompt.question.text is None:
-            return prompt.messages
-        vector = await self._bind().aquery_vector([prompt.question.text])
-        return await asyncio.to_thread(self._answered, prompt, vector)
+        await self._asettle()
+        messages = self._unread()
+        with self.bearing("recall", self.tenant):
+            prompt = await asyncio.to_thread(self._prompt, input, initial_token_count)
+            messages = prompt.messages
+            if prompt.question.text is not None:
+                vector = await self._bind().aquery_vector([prompt.question.text])
+                return await asyncio.to_thread(self._answered, prompt, vector)
+        return messages
 
     @override
     def get_all(self) -> list[ChatMessage]:
@@ -212,17 +234,16 @@ class FeatherMemory(Telling, BaseMemory):
 
     @override
     def put_messages(self, messages: list[ChatMessage]) -> None:
-        """Keep messages, and remember them. They are not changed."""
-        change = self._transcript().addition(messages, self.actor)
-        change.append(self._bind().vectors(change.new.texts))
+        """Keep messages, and remember them. They are not changed.
+
+        What cannot be embedded now is kept, and remembered when it can be.
+        """
+        self._settle(messages)
 
     @override
     async def aput_messages(self, messages: list[ChatMessage]) -> None:
         """As `put_messages`, without holding up the loop."""
-        given = list(messages)
-        change = await asyncio.to_thread(lambda: self._transcript().addition(given, self.actor))
-        vectors = await self._bind().avectors(change.new.texts)
-        await asyncio.to_thread(change.append, vectors)
+        await self._asettle(list(messages))
 
     @override
     def set(self, messages: list[ChatMessage]) -> None:
@@ -230,16 +251,18 @@ class FeatherMemory(Telling, BaseMemory):
 
         The same again changes nothing. What the others said stays remembered.
         """
-        change = self._transcript().replacement(messages, self.actor)
-        change.replace(self._bind().vectors(change.new.texts))
+        with self.bearing("save", self.tenant):
+            self._write([replacement(self._transcript(), messages, self.actor)], [])
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
         """As `set`, without holding up the loop."""
         given = list(messages)
-        change = await asyncio.to_thread(lambda: self._transcript().replacement(given, self.actor))
-        vectors = await self._bind().avectors(change.new.texts)
-        await asyncio.to_thread(change.replace, vectors)
+        with self.bearing("save", self.tenant):
+            change = await asyncio.to_thread(
+                lambda: replacement(self._transcript(), given, self.actor)
+            )
+            await self._awrite([change], [])
 
     @override
     def reset(self) -> None:
@@ -274,6 +297,65 @@ class FeatherMemory(Telling, BaseMemory):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.from_dict, (self.to_dict(),)
 
+    def _settle(self, messages: Sequence[ChatMessage] = ()) -> None:
+        """Save messages, after those that could not be saved before."""
+        with self._saving(messages) as waiting:
+            self._write(self._due(waiting), waiting)
+
+    async def _asettle(self, messages: Sequence[ChatMessage] = ()) -> None:
+        """As `_settle`, without holding up the loop."""
+        with self._saving(messages) as waiting:
+            await self._awrite(await asyncio.to_thread(self._due, waiting), waiting)
+
+    @contextmanager
+    def _saving(self, messages: Sequence[ChatMessage]) -> Iterator[list[ChatMessage]]:
+        """What waits to be saved: what the block leaves of it waits on in this process."""
+        copies = [message.model_copy(deep=True) for message in messages]
+        asked = [n for n, message in enumerate(copies) if message.role == MessageRole.USER]
+        self._last_turn = copies[asked[-1] :] if asked else [*self._last_turn, *copies]
+        waiting, self._unsaved = [*self._unsaved, *copies], []
+        with self.bearing("save", self.tenant):
+            try:
+                yield waiting
+            except Exception as error:
+                if self.on_error == "warn" and is_outage(error):
+                    self._unsaved = [*waiting, *self._unsaved]
+                raise
+
+    def _due(self, waiting: Sequence[ChatMessage]) -> list[Change | Arrears]:
+        transcript = self._transcript()
+        due: list[Change | Arrears] = []
+        if (owed := arrears(transcript)) is not None:
+            due.append(owed)
+        if waiting:
+            due.append(addition(transcript, waiting, self.actor))
+        return due
+
+    def _write(self, due: Sequence[Change | Arrears], waiting: list[ChatMessage]) -> None:
+        texts = [text for each in due for text in each.texts]
+        try:
+            vectors = self._bind().vectors(texts)
+        except Exception as error:  # whatever an embedding raises
+            if is_outage(error):
+                owe_all(due, waiting)
+            raise
+        write_all(due, waiting, vectors)
+
+    async def _awrite(self, due: Sequence[Change | Arrears], waiting: list[ChatMessage]) -> None:
+        texts = [text for each in due for text in each.texts]
+        try:
+            vectors = await self._bind().avectors(texts) if texts else None
+        except Exception as error:  # whatever an embedding raises
+            if is_outage(error):
+                await asyncio.to_thread(owe_all, due, waiting)
+            raise
+        if due:
+            await asyncio.to_thread(write_all, due, waiting, vectors)
+
+    def _unread(self) -> list[ChatMessage]:
+        """What of the conversation is known without the file."""
+        return [unfenced(message).model_copy(deep=True) for message in self._last_turn]
+
     def _bind(self) -> Bound:
         if self._bound is None:
             self._bound = bound_to(
@@ -287,16 +369,19 @@ class FeatherMemory(Telling, BaseMemory):
     def _transcript(self) -> Transcript:
         return Transcript(self._bind().opened().writes, self.session_id)
 
-    def _prompt(self, given: str | ChatMessage | None, taken: int) -> _Prompt:
+    def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
         entries = self._transcript().entries()
-        messages = fitting([entry.message for entry in entries], self.token_limit - taken)
-        now = [ChatMessage(role="user", content=given)] if isinstance(given, str) else [given]
-        asked = [*messages, *(unfenced(message) for message in now if message is not None)]
-        return _Prompt(messages, Question.of(said_in(asked), self.session_id))
+        every = [*(entry.message for entry in entries), *self._unsaved]
+        messages = fitting(every, self.token_limit - taken)
+        now = _asked(given)
+        asked = said_in([*messages, *now])
+        is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)
+        return _Prompt(messages, Question.of(asked, self.session_id), bool(now) and not is_said)
 
     def _answered(self, prompt: _Prompt, vector: list[float] | None) -> list[ChatMessage]:
         text = self.tell(self._bind().opened(), prompt.question, vector)
-        return _inserted(prompt.messages, text, self.insert_method) if text else prompt.messages
+        method = "next" if prompt.is_ahead and self.insert_method == "user" else self.insert_method
+        return inserted(prompt.messages, text, method) if text else prompt.messages
 
 
 _ONE_PLACE: Final = "a FeatherMemory has either a path or a directory"
@@ -308,23 +393,21 @@ class _Prompt:
 
     messages: list[ChatMessage]
     question: Question
+    is_ahead: bool
+    """Whether the question is none of the messages yet: whoever asks puts it after them."""
 
 
-def _inserted(
-    messages: list[ChatMessage], text: str, method: Literal["user", "system"]
-) -> list[ChatMessage]:
-    """The messages with memories in one of them, or before them where there is no such message."""
-    role = MessageRole(method)
-    places = [n for n, message in enumerate(messages) if message.role == role]
-    if not places and role == MessageRole.USER:
-        return _inserted(messages, text, "system")
-    if not places:
-        return [ChatMessage(role="system", blocks=[TextBlock(text=text)]), *messages]
-    place = places[-1 if method == "user" else 0]
-    changed = messages[place]
-    blocks = [TextBlock(text=text), *changed.blocks]
-    return [
-        *messages[:place],
-        changed.model_copy(update={"blocks": blocks}),
-        *messages[place + 1 :],
-    ]
+def _asked(given: str | ChatMessage | QueryBundle | None) -> list[ChatMessage]:
+    """What the user says now, as a message; none for nothing.
+
+    Raises:
+        ParameterError: It is something else. Chat engines hand on whatever they are given.
+    """
+    if given is None:
+        return []
+    if isinstance(given, ChatMessage):
+        return [sound(unfenced(given))]
+    text = given.query_str if isinstance(given, QueryBundle) else given
+    if not isinstance(text, str):
+        raise ParameterError(f"input is a text, a message or a query, got {given!r:.80}")
+    return [sound(ChatMessage(role="user", content=text))]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import (
     Question,
     current_turn,
@@ -18,12 +19,12 @@ from llama_index.memory.feather._conversation import (
     unfenced,
 )
 from llama_index.memory.feather._prompt import Telling, tokens_of
-from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather._source import Bound, chosen
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
-from feather_memory.agent import Remembering, Said, Source, remembering, without_last
+from feather_memory.agent import Remembering, Said, remembering, without_last
 
 
 class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
@@ -64,7 +65,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     def __init__(
         self,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
         layers: ContextLayers | None = None,
@@ -72,7 +73,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         embed_model: BaseEmbedding | None = None,
         **fields: Any,
     ) -> None:
-        source = Source.chosen(
+        source = chosen(
             "FeatherMemoryBlock", store=store, path=path, pool=pool, layers=layers, tenant=tenant
         )
         super().__init__(**fields)
@@ -87,11 +88,12 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     ) -> None:
         """Remember messages; those that are remembered already, once. They are not changed."""
         if not from_short_term_memory or self.accept_short_term_memory:
-            await self._remember(self._said(messages), session_id)
+            with self.bearing("save", self._bound.source.tenant):
+                await self._remember(self._said(messages), session_id)
 
     @override
     async def _aput(self, messages: list[ChatMessage]) -> None:
-        await self._remember(self._said(messages), None)
+        await self.aput(messages)
 
     @override
     async def _aget(
@@ -107,12 +109,16 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         question = Question.of(said, session_id)
         if question.text is None:
             return ""
-        await self._remember(said, session_id)
-        vector = await self._bound.aquery_vector([question.text])
+        with self.bearing("save", self._bound.source.tenant):
+            await self._remember(said, session_id)
         only = session_id if self.recall_from == "session" else None
-        return await asyncio.to_thread(
-            lambda: self.tell(self._bound.opened(), question, vector, session=only)
-        )
+        text = ""
+        with self.bearing("recall", self._bound.source.tenant):
+            vector = await self._bound.aquery_vector([question.text])
+            text = await asyncio.to_thread(
+                lambda: self.tell(self._bound.opened(), question, vector, session=only)
+            )
+        return text  # noqa: RET504  an outage leaves it empty
 
     @override
     async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:

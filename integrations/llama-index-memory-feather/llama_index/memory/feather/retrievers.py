@@ -14,11 +14,12 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
-from llama_index.memory.feather._conversation import current_turn, said_now
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from llama_index.memory.feather._conversation import current_turn, said_now, sound_text
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import refuse_unless_text
-from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import log_retrieved
 from typing_extensions import override
 
@@ -31,7 +32,7 @@ from feather_memory import (
     TenantPool,
     parse_filter,
 )
-from feather_memory.agent import RecallOptions, Source, recalled, unseen
+from feather_memory.agent import RecallOptions, recalled, unseen
 
 dispatcher = get_dispatcher(__name__)
 
@@ -80,7 +81,7 @@ class FeatherRetriever(BaseRetriever):
     def __init__(  # noqa: PLR0913  as many as there are things to choose
         self,
         *,
-        store: Store | None = None,
+        store: Store | BasePydanticVectorStore | None = None,
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
         layers: ContextLayers | None = None,
@@ -101,7 +102,7 @@ class FeatherRetriever(BaseRetriever):
         verbose: bool = False,
     ) -> None:
         super().__init__(callback_manager, object_map, objects, verbose)
-        source = Source.chosen(
+        source = chosen(
             "FeatherRetriever", store=store, path=path, pool=pool, layers=layers, tenant=tenant
         )
         self._bound = Bound(source, embed_model)
@@ -163,7 +164,7 @@ def _query(bundle: QueryBundle) -> str | None:
     """What is asked in words; None if nothing is."""
     if bundle.image_path is not None and bundle.embedding is None:
         raise ParameterError("a FeatherRetriever embeds no image: give the query its embedding")
-    return bundle.query_str.removeprefix(_TOOL_PREFIX).strip() or None
+    return sound_text(bundle.query_str).removeprefix(_TOOL_PREFIX).strip() or None
 
 
 def _phrasings(bundle: QueryBundle, query: str | None) -> list[str]:

@@ -9,15 +9,16 @@ from typing import Any, Final, Literal, get_args
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.tools import FunctionTool, ToolOutput
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import current_turn, said_now
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._prompt import tokens_of
-from llama_index.memory.feather._source import Bound
+from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
 from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Budget, RecallOptions, Source, correct, save_fact, told, unseen
+from feather_memory.agent import Budget, RecallOptions, correct, save_fact, told, unseen
 
 ToolName = Literal["recall", "remember", "correct"]
 
@@ -52,7 +53,7 @@ class CorrectInput(BaseModel):
 
 
 def feather_tools(
-    store: Store | None = None,
+    store: Store | BasePydanticVectorStore | None = None,
     *,
     path: str | os.PathLike[str] | None = None,
     pool: TenantPool | None = None,
@@ -88,7 +89,7 @@ def feather_tools(
     unknown = [name for name in names if name not in get_args(ToolName)]
     if unknown or isinstance(names, str):
         raise ParameterError(f"the tools are {', '.join(get_args(ToolName))}, got {names!r}")
-    source = Source.chosen(
+    source = chosen(
         "feather_tools", store=store, path=path, pool=pool, layers=layers, tenant=tenant
     )
     bound = Bound(source, embed_model)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, Self
 
@@ -11,7 +12,6 @@ from llama_index.core import StorageContext, VectorStoreIndex
 from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.bridge.pydantic import ConfigDict, PrivateAttr
 from llama_index.core.schema import BaseNode
-from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
 from llama_index.core.vector_stores.types import (
     DEFAULT_PERSIST_DIR,
     DEFAULT_PERSIST_FNAME,
@@ -22,12 +22,18 @@ from llama_index.core.vector_stores.types import (
 )
 from llama_index.memory.feather import _persistence
 from llama_index.memory.feather._convert import KIND, REF_DOC_ID, to_node, to_record
+from llama_index.memory.feather._corrections import Corrections
+from llama_index.memory.feather._documents import (
+    FeatherDocumentStore,
+    FeatherIndexStore,
+    erase_traces,
+)
 from llama_index.memory.feather._edges import write_linked
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import answer, current, refuse_unless_text
 from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._twins import in_a_thread
-from llama_index.memory.feather.kv_stores import FeatherKVStore, drop_documents
+from llama_index.memory.feather.kv_stores import FeatherKVStore
 from typing_extensions import override
 
 from feather_memory import F, Filter, Store, TenantPool
@@ -37,6 +43,8 @@ _PARENTLESS: Final = "None"
 """What LlamaIndex's stores file nodes under that are from no document."""
 
 _EVERYTHING: Final = ~F("id").is_in([])
+_DOCUMENTS: Final = KIND.exists() | ~(F("role").exists() | F("session").exists())
+"""All that was not said in a conversation: nodes, what corrects them, and facts of nobody's."""
 
 
 class FeatherVectorStore(BasePydanticVectorStore):
@@ -44,7 +52,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
 
     Answers are ranked by similarity alone, so that cutoffs mean something; `FeatherRetriever`
     adds decay, importance and the graph. A node's id is the memory's. What has been superseded or
-    has expired is not returned.
+    has expired is not returned; nor is what was said in a conversation in the same file, unless it
+    reads everything.
 
     >>> import pathlib, tempfile
     >>> from llama_index.core.schema import TextNode
@@ -65,6 +74,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
         tenant: Whose it must be.
         store: Instead of a path, an open store. It needs no embedder: LlamaIndex embeds.
         pool: Instead of a path, the pool that knows the tenant's.
+        reads: "documents", or "everything": what was said in conversations is a node, too, and is
+            deleted and cleared like one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,6 +85,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
     flat_metadata: Literal[False] = False
     path: str
     tenant: str | None = None
+    reads: Literal["documents", "everything"] = "documents"
     _source: Source = PrivateAttr()
 
     def __init__(
@@ -91,7 +103,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the file anew."""
-        return type(self), (self.path, self.tenant)
+        return partial(type(self), self.path, self.tenant, reads=self.reads), ()
 
     @classmethod
     @override
@@ -132,20 +144,27 @@ class FeatherVectorStore(BasePydanticVectorStore):
     async_add = in_a_thread(add)
 
     @override
-    def delete(self, ref_doc_id: str | None, **delete_kwargs: Any) -> None:
+    def delete(
+        self, ref_doc_id: str | None, *, corrections: bool = False, **delete_kwargs: Any
+    ) -> None:
         """Remove a document: its nodes, or itself if it was never split; their bytes are erased.
 
-        A `KVDocumentStore` over the same file forgets that it has seen it, so that it can come
-        back. `"None"` stands for the nodes that are from no document, None for nothing.
+        What users corrected of it is theirs: it stays, and corrects the document when it comes
+        back saying the same. Document stores and ingestion caches over the same file forget that
+        they have seen it, so that it can come back, and what of it they keep. `"None"` stands for
+        the nodes that are from no document, None for nothing.
+
+        Args:
+            ref_doc_id: Of the document.
+            corrections: Whether to remove its corrections, too.
+            delete_kwargs: Refused.
         """
         reject(delete_kwargs, "delete")
         if ref_doc_id is None:
             return
         unsplit = KIND.exists() & ~REF_DOC_ID.exists() & (F("id") == ref_doc_id)
-        store = self.client
-        with store.transaction():
-            forgotten = store.forget(where=_from_documents([ref_doc_id]) | unsplit)
-            drop_documents(store, [ref_doc_id, *forgotten.ids])
+        where = _from_documents([ref_doc_id]) | unsplit
+        self._forget(where, documents=[ref_doc_id], with_corrections=corrections)
 
     adelete = in_a_thread(delete)
 
@@ -166,19 +185,41 @@ class FeatherVectorStore(BasePydanticVectorStore):
         reject(delete_kwargs, "delete_nodes")
         where = self._where(filters, node_ids)
         if where is not None:
-            self.client.forget(where=where)
+            self._forget(both(where, self._own()), documents=[], with_corrections=True)
 
     adelete_nodes = in_a_thread(delete_nodes)
 
     @override
     def clear(self) -> None:
-        """Remove every memory of the tenant, and what document stores have seen."""
+        """Remove every node, what corrects them, and what document stores and caches have seen.
+
+        What was said in conversations stays, unless this store reads everything.
+        """
         store = self.client
         with store.transaction():
-            store.forget(where=_EVERYTHING)
-            drop_documents(store)
+            store.forget(where=KIND.exists() if self.reads == "documents" else _EVERYTHING)
+            Corrections(store).forget()
+            erase_traces(store)
 
     aclear = in_a_thread(clear)
+
+    def _forget(
+        self, where: Filter | None, *, documents: Sequence[str], with_corrections: bool
+    ) -> None:
+        """Remove nodes, and whatever the file has of them and of these documents beside."""
+        store = self.client
+        corrections = Corrections(store)
+        with store.transaction():
+            # One look at the file: `iterate` takes two, and `search` what is current only.
+            found = store.latest(max(1, len(store)), where=where)
+            if not with_corrections:
+                found = corrections.spared(found)
+            elif documents:
+                corrections.forget(documents)
+            corrections.note(found)
+            if found:
+                store.forget([memory.id for memory in found])
+            erase_traces(store, found, documents)
 
     # Reading
 
@@ -190,14 +231,15 @@ class FeatherVectorStore(BasePydanticVectorStore):
     ) -> list[BaseNode]:
         """The current nodes with these ids, in their order, that the filters let through.
 
-        They come with their embeddings. Without ids: all, in the order of writing.
+        They come with their embeddings. Without ids: all, in the order of writing, in which a node
+        that was changed is where it was changed.
 
         Args:
             node_ids: Those that do not exist are left out. None at all: no nodes.
             filters: As in a query.
         """
         where, store = self._where(filters, node_ids), self.client
-        found = current(store, max(1, len(store)), where)
+        found = current(store, max(1, len(store)), both(where, self._own()))
         if node_ids is None:
             ordered = found[::-1]
         else:
@@ -231,15 +273,19 @@ class FeatherVectorStore(BasePydanticVectorStore):
             self._where(query.filters, query.node_ids or None),
             _from_documents(query.doc_ids) if query.doc_ids else None,
         )
-        return answer(self.client, query, where, kwargs)
+        return answer(self.client, query, where, self._own(), kwargs)
 
     aquery = in_a_thread(query)
 
     def _where(
         self, filters: MetadataFilters | None, node_ids: Sequence[str] | None
     ) -> Filter | None:
-        refuse_unless_text([self.client], filters)
+        refuse_unless_text([self.client], filters, self._own())
         return both(to_filter(filters), None if node_ids is None else F("id").is_in(list(node_ids)))
+
+    def _own(self) -> Filter | None:
+        """What this store reads; None for everything."""
+        return _DOCUMENTS if self.reads == "documents" else None
 
     # With an index
 
@@ -249,8 +295,9 @@ class FeatherVectorStore(BasePydanticVectorStore):
         Args:
             others: Further arguments of `StorageContext.from_defaults`.
         """
-        documents = KVDocumentStore(FeatherKVStore(**self._source.arguments))
-        return StorageContext.from_defaults(vector_store=self, docstore=documents, **others)
+        documents = FeatherDocumentStore(FeatherKVStore(**self._source.arguments))
+        given = {"docstore": documents, "index_store": FeatherIndexStore(), **others}
+        return StorageContext.from_defaults(vector_store=self, **given)
 
     def as_index(self, embed_model: BaseEmbedding, **others: Any) -> VectorStoreIndex:
         """An index over what is stored, which knows after a restart what it has seen.

@@ -1,0 +1,232 @@
+"""While the embedding or the file fails, an agent goes on, and no message is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from llama_index.core.base.llms.types import ChatMessage
+from llama_index.core.instrumentation import get_dispatcher
+from llama_index.core.instrumentation.event_handlers import BaseEventHandler
+from llama_index.memory.feather import FeatherMemory, FeatherMemoryBlock
+from pydantic import PrivateAttr
+
+from feather_memory import ParameterError, Store, StoreFullError, WrongTenantError
+from feather_memory.testing import HashEmbedder
+
+from .conftest import HashEmbedding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TEA = "I drink green tea"
+
+
+class Failing(HashEmbedding):
+    """An embedding model that is sometimes down."""
+
+    _is_down: bool = PrivateAttr(default=False)
+
+    def _vectors(self, texts: list[str]) -> list[list[float]]:
+        if self._is_down:
+            raise ConnectionError("the model is down")
+        return super()._vectors(texts)
+
+
+class Heard(BaseEventHandler):
+    """Keeps what it is told."""
+
+    _events: list[Any] = PrivateAttr(default_factory=list)
+
+    def handle(self, event: Any, **_: Any) -> None:
+        if type(event).__name__ == "MemoryOutage":
+            self._events.append(event)
+
+
+def user(text: str) -> ChatMessage:
+    return ChatMessage(role="user", content=text)
+
+
+@pytest.fixture
+def model() -> Failing:
+    return Failing()
+
+
+@pytest.fixture
+def heard() -> Iterator[list[Any]]:
+    root, handler = get_dispatcher(), Heard()
+    root.add_event_handler(handler)
+    yield handler._events
+    root.event_handlers = [each for each in root.event_handlers if each is not handler]
+
+
+def put(memory: FeatherMemory, is_async: bool, *texts: str) -> None:
+    messages = [user(text) for text in texts]
+    asyncio.run(memory.aput_messages(messages)) if is_async else memory.put_messages(messages)
+
+
+def get(memory: FeatherMemory, is_async: bool) -> list[ChatMessage]:
+    return asyncio.run(memory.aget()) if is_async else memory.get()
+
+
+def said(memory: FeatherMemory) -> list[str | None]:
+    return [message.content for message in memory.get_all()]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("on_error", ["warn", "raise"])
+def test_a_message_that_cannot_be_embedded_is_kept_and_embedded_later(
+    alice, model, on_error, is_async, heard
+):
+    memory = FeatherMemory.from_defaults(
+        store=alice, session_id="s", embed_model=model, on_error=on_error
+    )
+    put(memory, is_async, "Hello")
+    model._is_down = True
+
+    if on_error == "raise":
+        with pytest.raises(ConnectionError):
+            put(memory, is_async, TEA)
+    else:
+        put(memory, is_async, TEA)
+        assert [message.content for message in get(memory, is_async)] == ["Hello", TEA]
+        assert {(each.doing, each.error) for each in heard} >= {("save", "ConnectionError")}
+        assert TEA not in str(heard)
+
+    assert said(memory) == ["Hello", TEA]
+    model._is_down = False
+    put(memory, is_async, "And you?")
+    assert said(memory) == ["Hello", TEA, "And you?"]
+    kept = sorted(alice.iterate(), key=lambda each: said(memory).index(each.text))
+    assert [each.text for each in kept] == said(memory)
+    assert all(each.vector is not None for each in kept)
+    links = {(edge.source, edge.target) for each in kept for edge in alice.edges(each.id)}
+    assert links == {(kept[0].id, kept[1].id), (kept[1].id, kept[2].id)}
+    assert alice.plumbing.shelf("llama_index.owed") == {}
+
+
+def test_another_handle_in_another_process_embeds_what_was_owed(tmp_path, model):
+    place = {"path": tmp_path / "a.feather", "tenant": "alice", "session_id": "s"}
+    model._is_down = True
+    FeatherMemory.from_defaults(**place, embed_model=model).put(user(TEA))
+    model._is_down = False
+
+    later = FeatherMemory.from_json(FeatherMemory.from_defaults(**place).to_json())
+    later.get(input="tea")
+
+    with Store.open(tmp_path / "a.feather", tenant="alice") as store:
+        (memory,) = store.iterate()
+        assert (memory.text, memory.vector is not None) == (TEA, True)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_so_it_is_where_the_store_embeds(tmp_path, is_async):
+    embed, down = HashEmbedder(16), [True]
+
+    def sometimes(texts: list[str]) -> Any:
+        if down[0]:
+            raise ConnectionError
+        return embed(texts)
+
+    with Store.open(tmp_path / "s.feather", tenant="alice", embedder=sometimes) as store:
+        memory = FeatherMemory.from_defaults(store=store, session_id="s")
+        put(memory, is_async, TEA)
+        assert [message.content for message in get(memory, is_async)] == [TEA]
+        down[0] = False
+        put(memory, is_async, "Hello")
+        assert [each.text for each in store.iterate()] == [TEA, "Hello"]
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_messages_wait_while_the_file_fails(alice, session, monkeypatch, is_async, heard):
+    memory = session("s")
+    put(memory, is_async, "Hello")
+    with monkeypatch.context() as patched:
+
+        def is_full(*_: Any, **__: Any) -> None:
+            raise StoreFullError("the disk is full")
+
+        patched.setattr(type(alice), "transaction", is_full)
+        put(memory, is_async, TEA)
+        put(memory, is_async, "And milk")
+        assert [m.content for m in get(memory, is_async)] == ["Hello", TEA, "And milk"]
+    assert {each.error for each in heard} == {"StoreFullError"}
+
+    get(memory, is_async)
+
+    assert said(memory) == ["Hello", TEA, "And milk"]
+    assert {each.text for each in alice.iterate()} == {"Hello", TEA, "And milk"}
+
+
+def test_a_file_that_cannot_be_read_leaves_the_turn(alice, session, monkeypatch):
+    memory = session("s")
+    memory.put(user("Hello"))
+    memory.put(user(TEA))
+    memory.put(ChatMessage(role="assistant", content="Noted"))
+
+    def is_locked(*_: Any, **__: Any) -> None:
+        raise StoreFullError("locked")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("llama_index.memory.feather._conversation.Transcript.entries", is_locked)
+        assert [message.content for message in memory.get()] == [TEA, "Noted"]
+
+
+def test_what_is_erased_is_owed_no_more(alice, model):
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)
+    model._is_down = True
+    memory.put(user(TEA))
+    memory.reset()
+    model._is_down = False
+
+    memory.put(user("Hello"))
+
+    assert [each.text for each in alice.iterate()] == ["Hello"]
+    assert TEA not in str([dict(alice.plumbing.shelf(n)) for n in alice.plumbing.shelves()])
+
+
+def test_wrong_tenants_and_arguments_are_raised_in_any_case(alice, session):
+    stranger = FeatherMemory(path=str(alice.path), tenant="bob", session_id="s")
+    for call in (lambda: stranger.get(input="x"), lambda: stranger.put(user(TEA))):
+        with pytest.raises(WrongTenantError):
+            call()
+    with pytest.raises(ParameterError):
+        session("s").get(input=7)
+    with pytest.raises(ValueError, match="on_error"):
+        session("s", on_error="ignore")
+
+
+def test_a_history_that_is_set_is_kept_without_an_embedding(alice, model):
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)
+    memory.put(user("Hello"))
+    model._is_down = True
+
+    memory.set([user("Hello"), user(TEA)])
+    memory.set([user(TEA)])
+
+    assert said(memory) == [TEA]
+    model._is_down = False
+    memory.get()
+    assert {each.text for each in alice.iterate()} == {"Hello", TEA}
+
+
+def test_a_block_that_fails_says_nothing_and_remembers_when_it_is_asked_again(
+    tmp_path: Path, alice, model
+):
+    block = FeatherMemoryBlock(store=alice, embed_model=model)
+    model._is_down = True
+    assert asyncio.run(block.aget([user(TEA)], session_id="s")) == ""
+    asyncio.run(block.aput([user(TEA)], session_id="s"))
+    model._is_down = False
+
+    asyncio.run(block.aget([user(TEA)], session_id="s"))
+
+    assert [each.text for each in alice.iterate()] == [TEA]
+    raising = FeatherMemoryBlock(store=alice, embed_model=model, on_error="raise")
+    model._is_down = True
+    with pytest.raises(ConnectionError):
+        asyncio.run(raising.aget([user("Hello")], session_id="s"))
