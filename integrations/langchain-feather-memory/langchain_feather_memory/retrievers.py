@@ -31,6 +31,7 @@ from feather_memory.agent import (
     RecallEvent,
     RecallOptions,
     Source,
+    TenantRule,
     recalled,
     reject,
     tenant_rule,
@@ -108,6 +109,7 @@ class FeatherRetriever(Closing, BaseRetriever):
 
     _source: Source = PrivateAttr()
     _only: Opened | None = PrivateAttr(default=None)
+    _rule: TenantRule = PrivateAttr()
     """What every call reads; a pool's opens its tenant's."""
 
     @field_validator("filter")
@@ -122,7 +124,7 @@ class FeatherRetriever(Closing, BaseRetriever):
             if self.store.path != Path(path).absolute():
                 raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
             path = None
-        rule = tenant_rule(self.tenant)
+        rule = self._rule = tenant_rule(self.tenant)
         is_keyed = "tenant_key" in self.model_fields_set
         check_key("FeatherRetriever", rule, is_given=is_keyed)
         self._source = Source.chosen(
@@ -206,7 +208,7 @@ class FeatherRetriever(Closing, BaseRetriever):
 
         It is found out here because the hooks above see no `configurable` of a direct call.
         """
-        rule = tenant_rule(self.tenant)
+        rule = self._rule
         named = rule.name if asked.get("tenant") is None else asked["tenant"]
         configurable, context = ensure_config(config).get("configurable"), _running_context()
         if named is not None:
