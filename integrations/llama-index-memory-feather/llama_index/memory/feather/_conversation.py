@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import Any, Final, Self
+from typing import Any, Final
 from uuid import uuid4
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
@@ -20,18 +20,13 @@ from llama_index.core.instrumentation.dispatcher import (  # type: ignore[attr-d
     instrument_tags,
 )
 from llama_index.core.storage.chat_store.base_db import MessageStatus
+from llama_index.memory.feather._source import Vectors
 
-from feather_memory import Filter, ParameterError, Shelf, Store
-from feather_memory.agent import (
-    NOTE,
-    Role,
-    Said,
-    is_fenced,
-    turn_of,
-    unseen,
-)
+from feather_memory import ParameterError, Shelf, Store
+from feather_memory.agent import NOTE, Remembering, Role, Said, is_fenced, remembering
 
-_PREFIX: Final = "llama_index.chat:"
+CHATS: Final = "llama_index.chat:"
+"""What the name of a conversation's shelf begins with."""
 _OWED: Final = "llama_index.owed"
 """The shelf of what is to be remembered of messages that are kept: by session, records by key."""
 _SIDES: Final[dict[MessageRole, Role]] = {
@@ -141,26 +136,6 @@ def said_in(messages: Iterable[ChatMessage], actor: str | None = None) -> list[S
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a conversation asks of what is remembered."""
-
-    text: str | None
-    """What the user said last; None for nothing."""
-    turn: str
-    """In which it is asked."""
-    beyond: Filter | None
-    """Memories that say something else than the messages, which the model is shown anyway."""
-
-    @classmethod
-    def of(cls, said: Sequence[Said], session: str | None) -> Self:
-        """The question of a session's messages."""
-        asked = [each for each in said if each.role == "user"]
-        text = next((each.text for each in reversed(asked) if not each.is_blank), None)
-        turn = current_turn() or turn_of(session, len(asked), text)
-        return cls(text, turn, unseen(texts=[each.text for each in said if not each.is_blank]))
-
-
 def _words(message: ChatMessage) -> str:
     return "\n".join(b.text for b in message.blocks if isinstance(b, TextBlock)).strip()
 
@@ -195,7 +170,7 @@ class Transcript:
     def _shelf(self) -> Shelf:
         if not self.session:
             raise ParameterError("a conversation's id must not be empty")
-        return self.store.plumbing.shelf(f"{_PREFIX}{self.session}")
+        return self.store.plumbing.shelf(f"{CHATS}{self.session}")
 
     def entries(self, status: MessageStatus | None = None) -> list[Entry]:
         """Those of a status, or all."""
@@ -294,11 +269,106 @@ class Transcript:
         return [each.message for each in entries]
 
 
-def sessions(store: Store) -> list[str]:
-    """The conversations that have messages, sorted."""
-    return [
-        name.removeprefix(_PREFIX) for name in store.plumbing.shelves() if name.startswith(_PREFIX)
-    ]
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Messages to be kept, what of them is to be remembered, and which memories they are."""
+
+    transcript: Transcript
+    messages: list[ChatMessage]
+    new: Remembering
+    memory_ids: Sequence[str | None]
+    is_all: bool = False
+    """Whether they take the place of all there are; else they are put at the end."""
+    keys: Sequence[str] = ()
+    """Of messages that are kept already, and are to be remembered."""
+
+    def write(self, vectors: Vectors) -> None:
+        """Keep the messages, and remember what is new, at once or not at all.
+
+        Args:
+            vectors: Of `new.texts`; None where the store goes by words.
+        """
+        store = self.transcript.store
+        if self.is_all:  # to erase what was there costs: not while others wait
+            self.new.write(store, vectors, after=self.transcript.last_memory_id())
+            self.transcript.replace(self.messages, memory_ids=self.memory_ids)
+            return
+        with store.transaction():
+            self.new.put(store, vectors, after=self.transcript.last_memory_id())
+            if self.keys:
+                self.transcript.remembered(dict(zip(self.keys, self.memory_ids, strict=True)))
+            else:
+                self.transcript.append(self.messages, memory_ids=self.memory_ids)
+
+    def owe(self) -> None:
+        """Keep the messages, and note what of them is to be remembered when it can be embedded."""
+        if self.keys:
+            return
+        records = {record["id"]: record for record in self.new.records}
+        known = [None if id_ in records else id_ for id_ in self.memory_ids]
+        put = self.transcript.replace if self.is_all else self.transcript.append
+        with self.transcript.store.transaction():
+            keys = put(self.messages, memory_ids=known)
+            places = zip(keys, self.memory_ids, strict=True)
+            self.transcript.owe({key: records[id_] for key, id_ in places if id_ in records})
+
+
+def addition(transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None) -> Change:
+    """What changes when the messages are said now: copies of them, unfenced."""
+    kept = [sound(unfenced(message).model_copy(deep=True)) for message in messages]
+    turn = current_turn()
+    new = _new(transcript, kept, actor, turn)
+    if turn is not None:
+        note_said(turn, new.ids)
+    return Change(transcript, kept, new, new.ids)
+
+
+def replacement(
+    transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None
+) -> Change:
+    """Likewise, when they are all there is. In which turns they were said is not known."""
+    kept = [sound(unfenced(message).model_copy(deep=True)) for message in messages]
+    known = {dumped(entry.message): entry.memory_id for entry in transcript.entries()}
+    new = _new(transcript, [m for m in kept if dumped(m) not in known], actor, None)
+    fresh = iter(new.ids)
+    ids = [known[text] if (text := dumped(m)) in known else next(fresh) for m in kept]
+    return Change(transcript, kept, new, ids, is_all=True)
+
+
+def arrears(transcript: Transcript) -> Change | None:
+    """What is to be remembered by now of messages that are kept; None for nothing."""
+    records = transcript.owed()
+    if not records:
+        return None
+    ids = [record["id"] for record in records.values()]
+    known = transcript.store.plumbing.known(ids)
+    new = {record["id"]: record for record in records.values() if record["id"] not in known}
+    remembered = Remembering(tuple(ids), tuple(new.values()))
+    return Change(transcript, [], remembered, ids, keys=list(records))
+
+
+def _new(
+    transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None, turn: str | None
+) -> Remembering:
+    said, session = said_in(messages, actor), transcript.session
+    return remembering(transcript.store, said, session=session, turn=turn, are_said_now=True)
+
+
+def owe_all(due: Sequence[Change], waiting: list[ChatMessage]) -> None:
+    """Keep what is due, to be remembered later; what was waiting is in the file then."""
+    for each in due:
+        each.owe()
+    waiting.clear()
+
+
+def write_all(due: Sequence[Change], waiting: list[ChatMessage], vectors: Vectors) -> None:
+    """Write what is due, each with its vectors; what was waiting is in the file then."""
+    start = 0
+    for each in due:
+        stop = start + len(each.new.texts)
+        each.write(None if vectors is None else vectors[start:stop])
+        start = stop
+    waiting.clear()
 
 
 def dumped(message: ChatMessage) -> str:

@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Self
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.instrumentation.events import BaseEvent
+from llama_index.core.schema import QueryBundle
 from llama_index.core.utils import get_tokenizer
-from llama_index.memory.feather._conversation import Question
+from llama_index.memory.feather._conversation import current_turn, sound, unfenced
 from llama_index.memory.feather._convert import KIND
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
-from feather_memory import Scoring
-from feather_memory.agent import Bearing, Budget, OnError, Opened, RecallOptions, told
+from feather_memory import Filter, ParameterError, Scoring
+from feather_memory.agent import (
+    Bearing,
+    Budget,
+    OnError,
+    Opened,
+    RecallOptions,
+    Said,
+    told,
+    turn_of,
+    unseen,
+)
 
 dispatcher = get_dispatcher(__name__)
 
@@ -24,6 +36,26 @@ dispatcher = get_dispatcher(__name__)
 def tokens_of(text: str) -> int:
     """How many tokens a text is, by LlamaIndex's tokenizer."""
     return len(get_tokenizer()(text))
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a conversation asks of what is remembered."""
+
+    text: str | None
+    """What the user said last; None for nothing."""
+    turn: str
+    """In which it is asked."""
+    beyond: Filter | None
+    """Memories that say something else than the messages, which the model is shown anyway."""
+
+    @classmethod
+    def of(cls, said: Sequence[Said], session: str | None) -> Self:
+        """The question of a session's messages."""
+        asked = [each for each in said if each.role == "user"]
+        text = next((each.text for each in reversed(asked) if not each.is_blank), None)
+        turn = current_turn() or turn_of(session, len(asked), text)
+        return cls(text, turn, unseen(texts=[each.text for each in said if not each.is_blank]))
 
 
 class MemoryOutage(BaseEvent):
@@ -146,3 +178,19 @@ def inserted(
         changed.model_copy(update={"blocks": blocks}),
         *messages[place + 1 :],
     ]
+
+
+def asked_in(given: str | ChatMessage | QueryBundle | None) -> list[ChatMessage]:
+    """What the user says now, as a message; none for nothing.
+
+    Raises:
+        ParameterError: It is something else. Chat engines hand on whatever they are given.
+    """
+    if given is None:
+        return []
+    if isinstance(given, ChatMessage):
+        return [sound(unfenced(given))]
+    text = given.query_str if isinstance(given, QueryBundle) else given
+    if not isinstance(text, str):
+        raise ParameterError(f"input is a text, a message or a query, got {given!r:.80}")
+    return [sound(ChatMessage(role="user", content=text))]

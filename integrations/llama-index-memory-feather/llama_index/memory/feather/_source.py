@@ -108,7 +108,9 @@ class Bound:
 
     async def avectors(self, texts: Sequence[str]) -> Vectors:
         """As `vectors`, without holding up the loop."""
-        model = await self.amodel() if texts else None
+        if not texts:
+            return None
+        model = await self.amodel()
         if model is None:
             return await asyncio.to_thread(lambda: embedded(self.opened().writes, texts))
         return await model.aget_text_embedding_batch(list(texts))

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.storage.chat_store.base_db import AsyncDBChatStore, MessageStatus
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
-from llama_index.memory.feather._conversation import Transcript, sessions
+from llama_index.memory.feather._conversation import CHATS, Transcript
 from llama_index.memory.feather._source import one_store
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
@@ -130,8 +130,13 @@ class FeatherChatStore(AsyncDBChatStore):
     @override
     async def get_keys(self) -> list[str]:
         """The conversations that have messages, sorted."""
-        return await asyncio.to_thread(lambda: sessions(self._source.opened().writes))
+        return await asyncio.to_thread(lambda: _sessions(self._source.opened().writes))
 
     async def _in(self, key: str, work: Callable[[Transcript], _Answer]) -> _Answer:
         """What the work in a conversation gives, done in a thread: the file may have to open."""
         return await asyncio.to_thread(lambda: work(Transcript(self._source.opened().writes, key)))
+
+
+def _sessions(store: Store) -> list[str]:
+    """The conversations that have messages, sorted."""
+    return [name.removeprefix(CHATS) for name in store.plumbing.shelves() if name.startswith(CHATS)]

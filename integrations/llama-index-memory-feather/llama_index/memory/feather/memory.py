@@ -15,18 +15,19 @@ from llama_index.core.base.llms.types import ChatMessage, MessageRole
 from llama_index.core.memory import BaseMemory
 from llama_index.core.schema import QueryBundle
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
-from llama_index.memory.feather._changes import (
-    Arrears,
+from llama_index.memory.feather._conversation import (
     Change,
+    Transcript,
     addition,
     arrears,
     owe_all,
     replacement,
+    said_in,
+    unfenced,
     write_all,
 )
-from llama_index.memory.feather._conversation import Question, Transcript, said_in, sound, unfenced
 from llama_index.memory.feather._fitting import fitting
-from llama_index.memory.feather._prompt import Telling, inserted
+from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
 from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
@@ -84,6 +85,7 @@ class FeatherMemory(Telling, BaseMemory):
 
     _bound: Bound | None = PrivateAttr(default=None)
     _unsaved: list[ChatMessage] = PrivateAttr(default_factory=list)
+    _is_owing: bool = PrivateAttr(default=False)
     _last_turn: list[ChatMessage] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="before")
@@ -311,46 +313,48 @@ class FeatherMemory(Telling, BaseMemory):
     def _saving(self, messages: Sequence[ChatMessage]) -> Iterator[list[ChatMessage]]:
         """What waits to be saved: what the block leaves of it waits on in this process."""
         copies = [message.model_copy(deep=True) for message in messages]
-        asked = [n for n, message in enumerate(copies) if message.role == MessageRole.USER]
+        asked = [n for n, each in enumerate(copies) if each.role == MessageRole.USER]
         self._last_turn = copies[asked[-1] :] if asked else [*self._last_turn, *copies]
         waiting, self._unsaved = [*self._unsaved, *copies], []
-        with self.bearing("save", self.tenant):
-            try:
-                yield waiting
-            except Exception as error:
-                if self.on_error == "warn" and is_outage(error):
-                    self._unsaved = [*waiting, *self._unsaved]
+        try:
+            yield waiting
+        except Exception as error:
+            self._is_owing = True
+            if self.on_error == "warn" and is_outage(error):
+                self._unsaved = [*waiting, *self._unsaved]
+            with self.bearing("save", self.tenant):
                 raise
+        else:
+            self._is_owing = False
 
-    def _due(self, waiting: Sequence[ChatMessage]) -> list[Change | Arrears]:
+    def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:
         transcript = self._transcript()
-        due: list[Change | Arrears] = []
-        if (owed := arrears(transcript)) is not None:
+        due: list[Change] = []
+        # What another handle owes is seen by whoever looks at the conversation.
+        if (self._is_owing or not waiting) and (owed := arrears(transcript)) is not None:
             due.append(owed)
         if waiting:
             due.append(addition(transcript, waiting, self.actor))
         return due
 
-    def _write(self, due: Sequence[Change | Arrears], waiting: list[ChatMessage]) -> None:
-        texts = [text for each in due for text in each.texts]
+    def _write(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
         try:
-            vectors = self._bind().vectors(texts)
+            vectors = self._bind().vectors([text for each in due for text in each.new.texts])
         except Exception as error:  # whatever an embedding raises
             if is_outage(error):
                 owe_all(due, waiting)
             raise
         write_all(due, waiting, vectors)
 
-    async def _awrite(self, due: Sequence[Change | Arrears], waiting: list[ChatMessage]) -> None:
-        texts = [text for each in due for text in each.texts]
+    async def _awrite(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
+        texts = [text for each in due for text in each.new.texts]
         try:
-            vectors = await self._bind().avectors(texts) if texts else None
+            vectors = await self._bind().avectors(texts)
         except Exception as error:  # whatever an embedding raises
             if is_outage(error):
                 await asyncio.to_thread(owe_all, due, waiting)
             raise
-        if due:
-            await asyncio.to_thread(write_all, due, waiting, vectors)
+        await asyncio.to_thread(write_all, due, waiting, vectors)
 
     def _unread(self) -> list[ChatMessage]:
         """What of the conversation is known without the file."""
@@ -373,7 +377,7 @@ class FeatherMemory(Telling, BaseMemory):
         entries = self._transcript().entries()
         every = [*(entry.message for entry in entries), *self._unsaved]
         messages = fitting(every, self.token_limit - taken)
-        now = _asked(given)
+        now = asked_in(given)
         asked = said_in([*messages, *now])
         is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)
         return _Prompt(messages, Question.of(asked, self.session_id), bool(now) and not is_said)
@@ -395,19 +399,3 @@ class _Prompt:
     question: Question
     is_ahead: bool
     """Whether the question is none of the messages yet: whoever asks puts it after them."""
-
-
-def _asked(given: str | ChatMessage | QueryBundle | None) -> list[ChatMessage]:
-    """What the user says now, as a message; none for nothing.
-
-    Raises:
-        ParameterError: It is something else. Chat engines hand on whatever they are given.
-    """
-    if given is None:
-        return []
-    if isinstance(given, ChatMessage):
-        return [sound(unfenced(given))]
-    text = given.query_str if isinstance(given, QueryBundle) else given
-    if not isinstance(text, str):
-        raise ParameterError(f"input is a text, a message or a query, got {given!r:.80}")
-    return [sound(ChatMessage(role="user", content=text))]

@@ -12,13 +12,12 @@ from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.memory import BaseMemoryBlock
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 from llama_index.memory.feather._conversation import (
-    Question,
     current_turn,
     note_said,
     said_in,
     unfenced,
 )
-from llama_index.memory.feather._prompt import Telling, tokens_of
+from llama_index.memory.feather._prompt import Question, Telling, tokens_of
 from llama_index.memory.feather._source import Bound, chosen
 from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
