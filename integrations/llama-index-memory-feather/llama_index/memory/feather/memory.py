@@ -327,10 +327,9 @@ class FeatherMemory(Telling, BaseMemory):
         else:
             self._is_owing = False
 
-    def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:
+    def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:  # others' at the next look
         transcript = self._transcript()
         due: list[Change] = []
-        # What another handle owes is seen by whoever looks at the conversation.
         if (self._is_owing or not waiting) and (owed := arrears(transcript)) is not None:
             due.append(owed)
         if waiting:
