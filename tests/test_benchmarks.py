@@ -128,9 +128,7 @@ MOST = {
     "search after a write": (13, 20),
     "feedback": (8, 12),
     "LangChain's retriever": (17, 34),
-    # It was 16 and 60 before a message was kept on disk ahead of its vector, so that a failing
-    # model loses none, and before a memory's outage ended no agent's run.
-    "LlamaIndex's put": (19, 77),
+    "LlamaIndex's put": (16, 60),
 }
 
 
