@@ -109,7 +109,7 @@ class FeatherRetriever(Closing, BaseRetriever):
 
     _source: Source = PrivateAttr()
     _only: Opened | None = PrivateAttr(default=None)
-    _rule: TenantRule = PrivateAttr()
+    _rule: tuple[object, TenantRule] = PrivateAttr()
     """What every call reads; a pool's opens its tenant's."""
 
     @field_validator("filter")
@@ -124,7 +124,8 @@ class FeatherRetriever(Closing, BaseRetriever):
             if self.store.path != Path(path).absolute():
                 raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
             path = None
-        rule = self._rule = tenant_rule(self.tenant)
+        rule = tenant_rule(self.tenant)
+        self._rule = (self.tenant, rule)
         is_keyed = "tenant_key" in self.model_fields_set
         check_key("FeatherRetriever", rule, is_given=is_keyed)
         self._source = Source.chosen(
@@ -208,7 +209,9 @@ class FeatherRetriever(Closing, BaseRetriever):
 
         It is found out here because the hooks above see no `configurable` of a direct call.
         """
-        rule = self._rule
+        told, rule = self._rule
+        if self.tenant is not told:  # a setting may be changed
+            rule = tenant_rule(self.tenant)
         named = rule.name if asked.get("tenant") is None else asked["tenant"]
         configurable, context = ensure_config(config).get("configurable"), _running_context()
         if named is not None:
