@@ -92,6 +92,10 @@ GATHER_SHARE = 0.25
 scan of sketches, which is shorter, it is as much less: 1/16 where they have a quarter of a vector's
 numbers. At 100,000 × 384 gathering 5 % takes 1.6 ms and 10 % 2.9, sketches 2.5 and 2.8."""
 
+FILTER_FIELDS = 64
+"""Fields of which codes are held for filters, four bytes a memory each: whoever lets users filter
+by names of their own fills no memory with them."""
+
 # The recall log
 
 RECALL_TURNS = 1_000

@@ -193,3 +193,14 @@ def test_a_fork_reads_from_the_file_as_before(opened, asked):
         assert asked == []
         assert isinstance(store._core.columns.view.lineage.fields, Fields)
         assert store.check() == []
+
+
+def test_filters_by_ever_other_names_fill_no_memory(tmp_path):
+    with Store.open(tmp_path / "a.feather") as store:
+        store.add_many({"text": f"tea {n}", "metadata": {f"f{n}": n}} for n in range(200))
+        for n in [*range(200), *range(200)]:
+            (hit,) = store.search("tea", where={f"f{n}": n})
+            assert hit.memory.text == f"tea {n}"
+        held = store._core.columns.view.lineage.fields._codes
+        assert len(held) == config.FILTER_FIELDS
+        assert store.check() == []

@@ -294,14 +294,21 @@ class EdgesInStep:
             rows: Of the memories there are then; those of earlier ones are the first of them.
             generation: Which it is.
         """
+        if (known := self._of(generation)) is not None:
+            return known
+        transaction = begin()  # before the lock: a transaction waits where a fork is under way
         with self._lock:
-            for known in reversed(self._known):
-                if known.generation == generation:
-                    return known
-            made = self._read(begin(), rows, generation)
+            if (known := self._of(generation)) is not None:
+                return known
+            made = self._read(transaction, rows, generation)
             if not self._known or generation > self._known[-1].generation:
                 self._known.append(made)
             return made
+
+    def _of(self, generation: int) -> EdgeArrays | None:
+        """Those of a generation, if they are known."""
+        known = (each for each in tuple(self._known) if each.generation == generation)
+        return next(known, None)
 
     def _read(
         self, transaction: ReadTransaction, rows: npt.NDArray[np.int64], generation: int

@@ -170,12 +170,22 @@ class Fields:
             path: Which field.
         """
         with self._lock:
-            codes = self._codes.get(path)
-            if codes is None:
-                codes = self._codes[path] = self._begun(path)
-            if len(codes.codes) < len(rows):
-                _catch_up(codes, begin(), rows, path)
+            codes = self._held(path)
+            is_behind = len(codes.codes) < len(rows)
+        # Before the lock: a transaction waits where a fork is under way.
+        transaction = begin() if is_behind else None
+        with self._lock:
+            if transaction is not None and len(codes.codes) < len(rows):
+                _catch_up(codes, transaction, rows, path)
             return replace(codes, codes=codes.codes[: len(rows)])
+
+    def _held(self, path: Path) -> Codes:
+        """The field's codes, as far as they are known; those not asked for longest are dropped."""
+        codes = self._codes.pop(path, None)
+        self._codes[path] = codes = self._begun(path) if codes is None else codes
+        while len(self._codes) > config.FILTER_FIELDS:
+            del self._codes[next(iter(self._codes))]
+        return codes
 
     def _begun(self, path: Path) -> Codes:
         """What the mapped file says of it; nothing where the truth has to be asked for all."""
