@@ -14,6 +14,7 @@ import pytest
 
 import feather_memory
 from feather_memory import (
+    ContextLayers,
     DimensionError,
     MissingEmbedderError,
     ParameterError,
@@ -361,3 +362,23 @@ def test_a_store_without_vectors_takes_any_model_and_keeps_its_name(path):
     with pytest.raises(WrongEmbedderError):
         Store.open(path, embedder=OLD)
     Store.open(path, embedder=NEW).close()
+
+
+def test_who_passes_vectors_by_the_old_model_is_told_so_too(path):
+    """Layers and adapters embed a question once, and pass its vector on."""
+    with filled(path, 5) as old, Store.open(path) as mover:
+        layers = ContextLayers(user=old)
+        mover.reembed(HashEmbedder(32, seed=1))
+        question = OLD(["note 3"])[0]
+        for ask in (
+            lambda: old.search("note 3", vector=question),
+            lambda: old.nearest(question),
+            lambda: old.context_chain("note 3", vector=question),
+            lambda: layers.search("note 3"),
+            lambda: layers.context_chain("note 3"),
+            lambda: old.add("note 9", vector=question),
+        ):
+            with pytest.raises(WrongEmbedderError):
+                ask()
+        assert mover.search("note 3", k=1)[0].memory.id == "m3"
+        assert mover.check() == []

@@ -186,7 +186,7 @@ class Searches(Part):
         return Question(
             text=text,
             vector=query,
-            model=self._core.embedding.model if vector is None else None,
+            model=self._core.embedding.model,  # a vector that is given is taken for its, as in add
             scoring=ranked,
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
