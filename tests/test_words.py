@@ -6,6 +6,7 @@ import math
 import sys
 import unicodedata
 from collections import Counter
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from feather_memory import Store
 from feather_memory.index.postings import Postings
+from feather_memory.model import words
 from feather_memory.model.words import Tokenizer, entries, likeness, tokenizer
 
 ENGLISH = tokenizer("english")
@@ -294,3 +296,14 @@ def test_arrays_that_do_not_fit_each_other_are_no_postings():
     for name in ("words", "places", "counts"):
         assert Postings.over({**arrays, name: arrays[name][:-1]}) is None
     assert Postings.over({"words": arrays["words"]}) is None
+
+
+def test_what_a_text_is_like_is_told_in_one_pass():
+    """Signs are counted by the words before them: a page of code has thousands of either."""
+    code = "total = price * count\n" * 2_000
+
+    with mock.patch.object(words, "folded", wraps=words.folded) as fold:
+        assert likeness(code) != likeness(code.replace("*", "/", 1))
+
+    read = sum(len(call.args[0]) for call in fold.call_args_list)
+    assert read <= 2 * 2 * len(code)

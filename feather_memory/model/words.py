@@ -289,14 +289,14 @@ def _signs_of(text: str) -> str:
 
     Signs are symbols of any kind, and a minus, a plus or a # where it is part of a word or number.
     """
-    found = (
-        (match.start(), match[0])
-        for match in _SIGNS.finditer(text)
-        if match[0].isascii() or unicodedata.category(match[0])[0] == "S"
-    )
-    return " ".join(
-        f"{len(folded(text[:at]))}{unicodedata.normalize('NFKC', sign)}" for at, sign in found
-    )
+    found, words, last = [], 0, 0
+    for match in _SIGNS.finditer(text):
+        sign = match[0]
+        if sign.isascii() or unicodedata.category(sign)[0] == "S":
+            words += len(folded(text[last : match.start()]))  # a sign parts words
+            last = match.end()
+            found.append(f"{words}{unicodedata.normalize('NFKC', sign)}")
+    return " ".join(found)
 
 
 def entries(compact: bytes) -> npt.NDArray[np.void]:

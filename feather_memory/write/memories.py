@@ -90,13 +90,13 @@ def put(
     old = None if draft.id is None else transaction.memories.find(draft.id)
     if old is None:
         _see_that_they_fit(transaction, [draft])
-        replaced = _replaced(transaction, draft, now, replacing)
+        record = draft.record(now)
+        replaced = _replaced(transaction, record, replacing)
         if replaced is not None and may_affirm and _is_held(transaction, replaced, draft):
             transaction.memories.affirm(replaced.id, draft.fields.get("actor"), now)
             return transaction.memories.by_ids([replaced.id])[replaced.id]
         if replaced is not None and draft.fields.get("prior") is None:
-            draft = draft.saying(prior=replaced.importance)  # what was earned is inherited
-        record = draft.record(now)
+            record.prior = record.importance = replaced.importance  # what was earned is inherited
         transaction.memories.insert([record])
         if replacing is not None:
             supersede(transaction, record.id, replacing, now)
@@ -109,14 +109,13 @@ def put(
 
 
 def _replaced(
-    transaction: WriteTransaction, draft: Draft, now: Seconds, replacing: str | None
+    transaction: WriteTransaction, record: Record, replacing: str | None
 ) -> Record | None:
     """What a new memory takes the place of: what it is said to replace, or its slot's holder."""
     if replacing is not None:
         return transaction.memories.find(replacing)
-    if draft.fields.get("key") is None:
+    if record.key is None:
         return None
-    record = draft.record(now)
     held = [
         id_ for id_, start in transaction.memories.holders(record) if start <= record.valid_from
     ]

@@ -7,6 +7,7 @@ import os
 from typing import NoReturn, Self
 
 from langchain_core.embeddings import Embeddings
+from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
 from feather_memory.agent import (
@@ -38,14 +39,12 @@ class Held:
         )
 
 
-class Closing(Held):
-    """An adapter that closes, with its block, what it opened."""
-
-    _source: Source
+class OfABlock(Held):
+    """An adapter that is closed with its block."""
 
     def close(self) -> None:
-        """Close the store if this opened it. Safe to call twice."""
-        self._source.close()
+        """Close what this opened. Safe to call twice."""
+        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self
@@ -58,6 +57,17 @@ class Closing(Held):
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
+
+
+class Closing(OfABlock):
+    """One that closes, with its block, the source that it opened."""
+
+    _source: Source
+
+    @override
+    def close(self) -> None:
+        """Close the store if this opened it. Safe to call twice."""
+        self._source.close()
 
 
 def opener(embedding: Embeddings | None) -> Opener:

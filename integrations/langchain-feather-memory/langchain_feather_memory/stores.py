@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from itertools import takewhile
-from typing import Self
 
 from langchain_core.embeddings import Embeddings
 from langgraph.store.base import (
@@ -42,14 +41,14 @@ from feather_memory.agent import Source
 from langchain_feather_memory import _items
 from langchain_feather_memory._configs import Namespaces, check_ttl, fields_of, namespace_rule
 from langchain_feather_memory._item_file import ItemFile
-from langchain_feather_memory._source import Held
+from langchain_feather_memory._source import OfABlock
 
 Vectors = dict[str, Sequence[float]]
 
 _log = logging.getLogger("feather_memory")
 
 
-class FeatherStore(Held, BaseStore):
+class FeatherStore(OfABlock, BaseStore):
     """LangGraph's long-term memory: `create_agent(..., store=FeatherStore(path))`.
 
     The whole contract: namespaces, filters, semantic search over the indexed fields, time to
@@ -116,23 +115,12 @@ class FeatherStore(Held, BaseStore):
         self._sweeper: threading.Thread | None = None
         self._stop = threading.Event()
 
+    @override
     def close(self) -> None:
         """Stop sweeping, and close the file if this opened it. Safe to call twice."""
         self.stop_ttl_sweeper()
         if self._store is not None:
             self._store.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await asyncio.to_thread(self.close)
 
     @override
     def batch(self, ops: Iterable[Op]) -> list[Result]:
