@@ -141,6 +141,19 @@ def test_a_fact_whose_slot_was_taken_over_keeps_what_it_was_linked_to(store):
     assert {hit.memory.id for hit in store.context_chain("large disk", k=1)} == {"b1"}
 
 
+def test_a_walk_passes_through_any_number_of_versions(store):
+    """More than Python would go down by recursion."""
+    store.add("step 0 of the migration", id="first", key="status")
+    store.add("the disk was full", id="cause")
+    store.link("first", "cause", "caused_by")
+    steps = ({"text": f"step {n} of the migration", "key": "status"} for n in range(1, 1_200))
+    last = store.add_many(steps)[-1]
+
+    assert [hit.memory.id for hit in store.context_chain("migration", k=1)] == [last.id, "cause"]
+    back = store.context_chain("disk full", k=1)
+    assert [hit.memory.id for hit in back] == ["cause", last.id]
+
+
 def test_filters_and_sessions_hold_for_every_memory_reached(store):
     for id_, session in (("a", "s1"), ("b", "s2"), ("c", "s1")):
         store.add(f"tea {id_}", id=id_, session=session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -130,31 +130,16 @@ class Supersessions:
             which: Of the supersessions, those that count. Shape (s,).
         """
         after = self._followed([*places], which, self.old, np.arange(len(self.old)), self.new)
-        found: dict[int, set[int]] = {}
-
-        def standing(place: int) -> set[int]:
-            if place not in found:
-                found[place] = set()  # a circle, which there is none, would end here
-                if place in after:
-                    found[place].update(*(standing(new) for new in after[place]))
-                else:
-                    found[place].add(place)
-            return found[place]
-
-        return {place: standing(place) for place in places}
+        return {
+            place: {each for each in _come_to(place, after) if each not in after}
+            for place in places
+        }
 
     def forerunners(self, places: Iterable[int], which: Mask) -> dict[int, set[int]]:
         """All that each replaced through any number of steps, and itself. Arguments as `heads`."""
         by_new = self.by_new
         before = self._followed([*places], which, self.new[by_new], by_new, self.old)
-        found = {}
-        for place in places:
-            found[place], waiting = {place}, [place]
-            while waiting:
-                more = set(before.get(waiting.pop(), ())) - found[place]
-                found[place] |= more
-                waiting.extend(more)
-        return found
+        return {place: _come_to(place, before) for place in places}
 
     def _followed(
         self, places: list[int], which: Mask, start: Positions, order: Positions, end: Positions
@@ -189,6 +174,16 @@ class Supersessions:
     def closed(self, *, as_of: Seconds, known_at: Seconds) -> Positions:
         """What was known at `known_at` to be replaced at `as_of`."""
         return self.old[self.counting(as_of=as_of, known_at=known_at)]
+
+
+def _come_to(place: int, led: Mapping[int, Collection[int]]) -> set[int]:
+    """All that a place leads to through any number of steps, and itself."""
+    found, waiting = {place}, [place]
+    while waiting:
+        more = set(led.get(waiting.pop(), ())) - found
+        found |= more
+        waiting.extend(more)
+    return found
 
 
 def _places(ordered: Positions, wanted: Positions) -> Positions:
