@@ -83,6 +83,9 @@ SKETCH_RIVALS = 0.2
 """Share of all memories that are looked at whole after a scan of sketches, before that costs as
 much as a plain scan."""
 
+SCALE_SAMPLE = 1_024
+"""Memories, the first that are there, whose cosines tell what is usual in a store: 30 µs × 384."""
+
 RECENT_BYTES = 4 * 1024 * 1024
 """Of records that were read last, kept for the next search. One of 384 numbers takes 2.5 KB: a
 store of a thousand is held whole. Reading ten costs 40 to 75 µs, taking them from here two."""

@@ -22,6 +22,7 @@ from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
 from feather_memory.index.supersessions import Supersessions
+from feather_memory.index.turns import Turns
 from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.scoring import stretch
@@ -282,6 +283,11 @@ class Columns:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
         fields = view.lineage.fields
         return mask_of(where, view.columns, lambda path: fields.at(begin, view.rows, path))
+
+    def turns(self, begin: Callable[[], ReadTransaction], view: View) -> Turns | None:
+        """Who said what of a View, of this moment; None where nobody is told apart."""
+        lineage, times, live = view.lineage, view.columns["valid_from"], view.until > -np.inf
+        return lineage.turns.at(begin, lineage.fields, view.rows, times, live, view.generation)
 
     def edges(self, begin: Callable[[], ReadTransaction], view: View) -> EdgeArrays:
         """The edges of a View, of this moment."""

@@ -34,7 +34,7 @@ Name: TypeAlias = tuple[str, ...]
 _Kept: TypeAlias = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], bytes]
 """A field in the file: positions of those that have it, ascending, their codes, the values."""
 
-_LABELS: Final = ("key", "session", "actor", "role")
+_LABELS: Final = ("key", "session", "actor", "role", "origin", "manner")
 _PREFIX = "fields."
 _ARRAYS = ("names", "starts", "at", "code", "begins", "values", "crc")
 

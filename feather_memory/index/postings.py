@@ -25,6 +25,9 @@ _GROWTH = 4  # a segment has at least so many times the entries of the next
 Counts = npt.NDArray[np.uint8]
 Places = npt.NDArray[np.int32]
 
+_NONE: tuple[Places, Counts] = (np.empty(0, np.int32), np.empty(0, np.uint8))
+_NOBODY: Mapping[int, Positions] = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -111,26 +114,33 @@ class Postings:
         """Those of no memories."""
         return cls((), np.empty(0, np.int32))
 
-    def bm25(self, asked: Words, eligible: Mask) -> Numbers:
-        """BM25 of every memory that may be returned, as if there were no others. Shape (n,).
+    def bm25(
+        self, asked: Words, eligible: Mask, further: Mapping[int, Positions] = _NOBODY
+    ) -> tuple[Numbers, float]:
+        """BM25 of every memory that may be returned, as if there were no others, and its bound.
 
         Args:
             asked: Each word once.
             eligible: Shape (n,).
+            further: By a word's place among those asked, which memories hold it once more than
+                their texts do.
 
         Returns:
-            0 where no word is shared, or the memory is not eligible.
+            As `model.words.bm25`.
         """
         known = self.settled()
-        return law.bm25(known.holding(asked), known.lengths, eligible)
+        held = known.holding(asked)
+        for number, also in further.items():
+            held[number] = _and_also(held[number], also)
+        return law.bm25(held, known.lengths, eligible)
 
     def holding(self, asked: Words) -> list[tuple[Places, Counts]]:
-        """All entries of each of the words that has any, but for the fresh memories'."""
-        found: dict[int, list[tuple[Places, Counts]]] = {}
+        """All entries of each of the words, but for the fresh memories'."""
+        found: list[list[tuple[Places, Counts]]] = [[] for _ in asked]
         for segment in self.segments:
             for number, places, counts in segment.holding(asked):
-                found.setdefault(number, []).append((places, counts))
-        return [_one(parts) for _, parts in sorted(found.items())]
+                found[number].append((places, counts))
+        return [_one(parts) for parts in found]
 
     def followed_by(self, compact: Sequence[bytes | None]) -> Postings:
         """These, with the words of further memories, in compact form, behind them.
@@ -213,8 +223,20 @@ def _one(parts: list[tuple[Places, Counts]]) -> tuple[Places, Counts]:
     """The entries of one word in several segments, together."""
     if len(parts) == 1:
         return parts[0]
+    if not parts:
+        return _NONE
     places, counts = zip(*parts, strict=True)
     return np.concatenate(places), np.concatenate(counts)
+
+
+def _and_also(held: tuple[Places, Counts], also: Positions) -> tuple[Places, Counts]:
+    """The entries of a word that these memories, ascending, hold once more."""
+    places, counts = held
+    everywhere = np.union1d(places, also).astype(np.int32)
+    often = np.zeros(len(everywhere), np.int64)
+    often[np.searchsorted(everywhere, places)] += counts
+    often[np.searchsorted(everywhere, also)] += 1
+    return everywhere, np.minimum(often, 255).astype(np.uint8)
 
 
 def _joined(segments: list[Segment]) -> list[Segment]:

@@ -16,6 +16,7 @@ from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Sketch
 from feather_memory.index.supersessions import Supersessions
+from feather_memory.index.turns import TurnsInStep
 from feather_memory.truth.state import State
 from feather_memory.types import Numbers, Positions, Vector
 
@@ -28,6 +29,7 @@ class Lineage:
     approximation: Approximation = field(default_factory=Approximation)
     sketch: Sketch = field(default_factory=Sketch)
     edges: EdgesInStep = field(default_factory=EdgesInStep)
+    turns: TurnsInStep = field(default_factory=TurnsInStep)
 
     def renewed(self, n: int) -> Lineage:
         """That of a fork: of the first n memories, where others may have been half way further."""

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 from feather_memory.checks import label
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
+from feather_memory.model.scale import Scale
 from feather_memory.model.scoring import Scoring
 from feather_memory.types import Seconds, Vector, VectorLike, When
 
@@ -46,6 +47,8 @@ class Question:
     where: Filter | None = None
     model: str | None = None
     """The name of the model that made the vector, if anybody said."""
+    scale: Scale | None = None
+    """Between which cosines similarities lie, where several stores are read by one."""
     dense_weight: float = 1.0
     """Share of the similarity in the relevance: all of it where no text is asked."""
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SKETCH_RIVALS
+from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SCALE_SAMPLE, SKETCH_RIVALS
 from feather_memory.index.matrix import slack_for
 from feather_memory.index.sketch import Drawn
 from feather_memory.index.view import View
 from feather_memory.model import scoring as formula
-from feather_memory.model.scoring import Score
+from feather_memory.model.scale import PLAIN, Scale, low_of
+from feather_memory.model.score import Parts, Score, scores
+from feather_memory.model.scoring import Scoring
+from feather_memory.model.structure import Said, terms
+from feather_memory.search.contenders import contenders
 from feather_memory.search.question import Question
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
@@ -22,10 +26,45 @@ _Number = TypeVar("_Number", np.float32, np.float64)
 
 _WORDS_SLACK = slack_for(1)  # where no vectors are compared
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
-_BLOCK = 64  # scores in a group, of which the best stands for all
-_FEW = 2_048  # scores that are partitioned as fast as grouped
 _LOWEST = np.finfo(np.float32).min
+_FIRST = 8  # of the highest bounds, looked at for the best cosine before the others
 _SEEDS = 64  # looked at first after a scan of sketches: enough that the best k are nearly all there
+
+
+@dataclass(frozen=True, slots=True)
+class WordsAsked:
+    """What the words of each memory say of one question."""
+
+    bm25: Numbers
+    """Shape (n,), 0 for what may not be returned."""
+    bound: float
+    """What no BM25 exceeds."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    """The memories at some positions, all that may be returned among them, scored at once."""
+
+    at: Positions
+    """Ascending. Shape (m,)."""
+    parts: Parts
+    values: Numbers
+    """Their scores, −inf for what may not be returned. Shape (m,)."""
+
+    def best(self, k: int) -> Positions:
+        """Positions among which the k best are, and few more."""
+        if k >= len(self.at):
+            return self.at
+        kth_best = float(np.partition(self.values, -k)[-k])
+        return self.at[np.flatnonzero(self.values >= kth_best)]
+
+    def place(self, position: int, k: int) -> tuple[int, float]:
+        """As `Ranking.place`."""
+        mine = self.values[np.searchsorted(self.at, position)]
+        ahead = np.count_nonzero(self.values > mine)
+        ahead += np.count_nonzero((self.values == mine) & (self.at > position))
+        allowed = np.sort(self.values[self.values > -np.inf])
+        return 1 + int(ahead), float(allowed[-min(k, len(allowed))])
 
 
 @dataclass(slots=True)
@@ -36,12 +75,14 @@ class Ranking:
     question: Question
     eligible: Mask
     """Shape (n,)."""
-    lexical: Numbers | None = None
-    """BM25 of each, ÷ the best among the eligible: shape (n,); None if no text is asked."""
-
-    def __post_init__(self) -> None:
-        if self.lexical is not None and (best := self.lexical.max(initial=0.0)) > 0:
-            self.lexical = self.lexical / best
+    words: WordsAsked | None = None
+    """None if no text is asked."""
+    said: Said | None = None
+    """Who said them, and beside what; None where that is not to count."""
+    spoken: Mask | None = None
+    """What the only speaker whom the question names said. Shape (n,)."""
+    _scale: Scale | None = None
+    _scored: _Scored | None = None
 
     def best(self, k: int) -> list[tuple[int, Score]]:
         """The k best, best first, with their scores in double precision.
@@ -49,7 +90,78 @@ class Ranking:
         Of equal scores the memory written last comes first.
         """
         allowed = int(np.count_nonzero(self.eligible))
-        return self._ordered(self._near(k, allowed), k) if allowed else []
+        if not allowed:
+            return []
+        if self.said is None:
+            return self._ordered(self._near(k, allowed), k)
+        return self._ordered(self._all_scored().best(min(k, allowed)), k)
+
+    @property
+    def scale(self) -> Scale:
+        """Between which cosines the similarities lie, and what BM25 is divided by."""
+        if self._scale is None:
+            self._cosines(np.flatnonzero(self.eligible))
+        return self._scale or PLAIN
+
+    def _set_scale(self, low: float, best: float) -> None:
+        if self._scale is not None:
+            return
+        if self.question.scale is not None:
+            self._scale = self.question.scale
+            return
+        words = 0.0 if self.words is None else float(self.words.bm25.max(initial=0.0))
+        is_scaled = self.question.scoring.scaled
+        self._scale = Scale(low, best, words) if is_scaled else replace(PLAIN, words=words)
+
+    def _settle(self, cosine: Vector, pool: Positions | None) -> None:
+        """Settle the scale by the cosines of all that may be returned, or of all memories."""
+        if self._scale is not None or self.question.scale is not None or not self._is_scaled:
+            self._set_scale(0.0, 0.0)
+            return
+        is_every = pool is not None or self.eligible.all()
+        among = cosine if is_every else cosine[self.eligible]
+        usual = self._usual() if pool is not None else cosine[self._sample()]
+        self._set_scale(low_of(usual), float(among.max(initial=-1.0)))
+
+    @property
+    def _is_scaled(self) -> bool:
+        return self.question.scoring.scaled
+
+    def _sample(self) -> Positions:
+        """The first memories that are there: what is usual in the store is told by them."""
+        live = self.view.until[: 2 * SCALE_SAMPLE] > -np.inf
+        return np.flatnonzero(live)[:SCALE_SAMPLE]
+
+    def _usual(self) -> Vector:
+        """The cosines of that sample."""
+        query, matrix = self.question.vector, self.view.matrix
+        if query is None or matrix is None:
+            return np.empty(0, np.float32)
+        return matrix.products_at(query, self._sample())
+
+    def _lexical(self, at: Positions | None) -> Numbers | None:
+        """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1]."""
+        if self.words is None:
+            return None
+        bm25, best = _at(self.words.bm25, at), self.scale.words
+        return np.minimum(bm25 / best, 1.0) if best > 0 else np.zeros(len(bm25))
+
+    def _all_scored(self) -> _Scored:
+        """All that may be returned, scored together: what one adds to another needs them all."""
+        if self._scored is None and self.said is not None:
+            n, allowed = len(self.view.rows), int(np.count_nonzero(self.eligible))
+            is_few = allowed < GATHER_SHARE * n
+            at = np.flatnonzero(self.eligible) if is_few else np.arange(n)
+            said = self.said.among(at) if is_few else self.said
+            eligible = np.ones(allowed, np.bool_) if is_few else self.eligible
+            parts = self._parts(at, self._cosines(at if is_few else None))
+            spoken = None if self.spoken is None else self.spoken[at]
+            own = parts.own(self.question.dense_weight)
+            parts = replace(parts, terms=terms(own, said, spoken, eligible))
+            values = np.where(eligible, parts.values(*self._weighed), -np.inf)
+            self._scored = _Scored(at, parts, values)
+        assert self._scored is not None  # noqa: S101  asked only where there is a conversation
+        return self._scored
 
     def _near(self, k: int, allowed: int) -> Positions:
         """Memories among which the k best are, few more than that: by the shortest way."""
@@ -69,7 +181,7 @@ class Ranking:
         The question has to rank by similarity alone. That one is never below 0, so only where
         all that points towards the query does not fill k is the rest looked at once more.
         """
-        best = [(at, score.similarity) for at, score in self.best(k)]
+        best = [(at, score.cosine) for at, score in self.best(k)]
         query, matrix = self.question.vector, self.view.matrix
         if not best or best[-1][1] > 0 or query is None or matrix is None:
             return best
@@ -99,8 +211,12 @@ class Ranking:
             if found is None:
                 return None
             positions, floor = found
-            possible = self._shut_out(self._ceiling(min(1.0, max(0.0, floor))))
             positions = positions[self.eligible[positions]]
+            if not len(positions) or view.matrix is None:
+                return None
+            nearest = view.matrix.products_at(asked.vector, positions).max()
+            self._set_scale(low_of(self._usual()) if self._is_scaled else 0.0, float(nearest))
+            possible = self._shut_out(self._ceiling(self._on_scale(floor)))
             certain = self._certified(positions, possible, k, HNSW_RIVALS, self._slack)
             if certain is not None:
                 return certain
@@ -116,9 +232,34 @@ class Ranking:
         if asked.vector is None or seeds > SKETCH_RIVALS * n:
             return None
         bounds = drawn.bounds(asked.vector, n)
-        possible = self._shut_out(self._ceiling(formula.similarity_of(bounds, out=bounds)), allowed)
+        if self._is_scaled and not self._scale_within(bounds, drawn.slack, allowed):
+            return None
+        self._set_scale(0.0, 0.0)
+        bounds = self.scale.similarity_of(bounds, out=bounds)
+        possible = self._shut_out(self._ceiling(bounds), allowed)
         promising = contenders(possible, seeds)[:seeds]  # of equals, any will do
         return self._certified(promising, possible, k, SKETCH_RIVALS, self._slack + drawn.slack)
+
+    def _scale_within(self, bounds: Vector, slack: float, allowed: int) -> bool:
+        """Settle the scale where no cosine is above its bound; False where that is to look at many.
+
+        The best cosine is that of one of the few whose bounds the best so far does not reach.
+        """
+        query, matrix = self.question.vector, self.view.matrix
+        if self._scale is not None or query is None or matrix is None:
+            return self._scale is not None
+        most = bounds if allowed == len(bounds) else np.where(self.eligible, bounds, _LOWEST)
+        first = contenders(most, _FIRST)[:_FIRST]
+        best = float(matrix.products_at(query, first).max(initial=-1.0))
+        rivals = np.flatnonzero(most > best - slack)
+        if len(rivals) > SKETCH_RIVALS * len(bounds):
+            return False
+        best = max(best, float(matrix.products_at(query, rivals).max(initial=-1.0)))
+        self._set_scale(low_of(self._usual()), best)
+        return True
+
+    def _on_scale(self, cosine: float) -> float:
+        return float(self.scale.similarity_of(np.array([cosine]))[0])
 
     def _certified(
         self, seen: Positions, possible: Vector, k: int, most: float, slack: float
@@ -158,13 +299,15 @@ class Ranking:
     @property
     def _slack(self) -> float:
         """How far two of the quick scores may be off against each other."""
-        return _WORDS_SLACK if self.view.matrix is None else self.view.matrix.slack
+        if self.view.matrix is None:
+            return _WORDS_SLACK
+        return self.view.matrix.slack * max(1.0, self.scale.stretch)
 
     def _quick_scores(self, pool: Positions | None) -> Vector:
         """The formula over the pool, or over all, in float32: good enough to find contenders."""
-        asked = self.question
+        asked, similarity = self.question, self._similarities(pool)
         return formula.rank_scores(
-            self._similarities(pool), *self._known(pool), asked.scoring, asked.dense_weight
+            similarity, *self._known(pool), asked.scoring, asked.dense_weight
         )
 
     def _ceiling(self, similarity: Vector | float) -> Vector:
@@ -177,23 +320,31 @@ class Ranking:
         view = self.view
         age = self.question.now - _at(view.columns["valid_from"], pool)
         np.maximum(age, 0.0, out=age)
-        lexical = None if self.lexical is None else _at(self.lexical, pool).astype(np.float32)
+        lexical = self._lexical(pool)
         return (
-            lexical,
+            None if lexical is None else lexical.astype(np.float32),
             age.astype(np.float32),
             _at(view.stretched, pool),
             _at(view.importance, pool),
         )
 
     def _similarities(self, pool: Positions | None) -> Vector | None:
+        """Of the pool, or of all. Until the scale is settled the pool is all that is eligible."""
+        cosine = self._cosines(pool)
+        return None if cosine is None else self.scale.similarity_of(cosine, out=cosine)
+
+    def _cosines(self, pool: Positions | None) -> Vector | None:
+        """Likewise. Settles the scale."""
         query, matrix = self.question.vector, self.view.matrix
         if query is None or matrix is None:
+            self._set_scale(0.0, 0.0)
             return None
         if pool is not None:
             cosine = matrix.products_at(query, pool)
         else:
             cosine = matrix.products(query, len(self.view.rows))
-        return formula.similarity_of(cosine, out=cosine)
+        self._settle(cosine, pool)
+        return cosine
 
     def place(self, position: int, k: int) -> tuple[int, float]:
         """Where one eligible memory stands in the order of `best`, from 1, and the k-th best score.
@@ -202,6 +353,8 @@ class Ranking:
         memory's than rounding goes stands where it seems to; the few others are scored again.
         If fewer than k are eligible, the score is that of the last.
         """
+        if self.said is not None:
+            return self._all_scored().place(position, k)
         allowed = np.flatnonzero(self.eligible)
         few = len(allowed) < GATHER_SHARE * len(self.view.rows)
         at = allowed if few else np.arange(len(self.view.rows))
@@ -226,78 +379,52 @@ class Ranking:
         """The scores of these memories, in double precision, in this order."""
         return self._scores(self._exact(positions))
 
+    @property
+    def _weighed(self) -> tuple[Scoring, float]:
+        """How the parts of a score are weighed: the scoring, and d in effect."""
+        return self.question.scoring, self.question.dense_weight
+
     def _scores(self, exact: Numbers) -> list[Score]:
-        return formula.scores(exact, self.question.scoring, self.question.dense_weight)
+        return scores(exact, *self._weighed)
 
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
-        """`formula.rows` of them, in double precision: shape (m, 5), the score first."""
-        view, asked = self.view, self.question
+        """`Parts.rows` of them, in double precision: shape (m, 12), the score first."""
         at = np.asarray(positions, np.intp)
+        if self.said is not None:
+            scored = self._all_scored()
+            return scored.parts.at(np.searchsorted(scored.at, at)).rows(*self._weighed)
+        return self._parts(at).rows(*self._weighed)
+
+    def _parts(self, at: Positions, cosines: Vector | None = None) -> Parts:
+        """What the scores of these memories are made of, but for the terms of a conversation.
+
+        Args:
+            at: Which.
+            cosines: Of them, where they are known; else taken in double precision.
+        """
+        view, asked, scale = self.view, self.question, self.scale
         if asked.vector is None or view.matrix is None:
-            similarity = np.zeros(len(at))
+            cosine = similarity = np.zeros(len(at))
         else:
-            similarity = np.maximum(view.matrix.exact_at(asked.vector, at), 0.0)
-        return formula.rows(
-            similarity,
-            np.zeros(len(at)) if self.lexical is None else self.lexical[at],
-            np.maximum(asked.now - view.columns["valid_from"][at], 0.0),
-            view.columns["recalls"][at],
-            view.columns["importance"][at],
-            asked.scoring,
-            asked.dense_weight,
+            if cosines is None:
+                cosine = view.matrix.exact_at(asked.vector, at)
+            else:
+                cosine = cosines.astype(np.float64)
+            similarity = scale.similarity_of(cosine)
+        lexical, share = self._lexical(at), np.zeros(len(at))
+        if self.words is not None and self.words.bound > 0:
+            share = self.words.bm25[at] / self.words.bound
+        age = np.maximum(asked.now - view.columns["valid_from"][at], 0.0)
+        recalls = view.columns["recalls"][at]
+        return Parts(
+            similarity=similarity,
+            lexical=np.zeros(len(at)) if lexical is None else lexical,
+            recency=formula.retention(age, recalls, half_life=asked.scoring.half_life),
+            importance=view.columns["importance"][at],
+            cosine=np.clip(cosine, 0.0, 1.0),
+            share=share,
         )
 
 
 def _at(values: npt.NDArray[_Number], pool: Positions | None) -> npt.NDArray[_Number]:
     return values if pool is None else values[pool]
-
-
-def contenders(scores: Vector, k: int, slack: float = 0.0) -> Positions:
-    """Every position whose score is at least the k-th best minus `slack`.
-
-    The k-th best is first bounded from below: the scores are split into w groups, and the k-th
-    largest of the groups' maxima cannot exceed it, because k different positions reach it. Only
-    the few positions above that bound are then partitioned::
-
-        bound = k-th largest group maximum − slack ≤ k-th best score − slack
-
-    Args:
-        scores: Shape (n,), without NaN. −inf marks what may not be returned.
-        k: How many are wanted, ≥ 0.
-        slack: How far below the k-th best still counts, ≥ 0. See `slack_for`.
-
-    Returns:
-        Positions in ascending order: at least k of them, or all eligible ones if there are fewer.
-
-    >>> contenders(np.array([0.1, 0.9, -np.inf, 0.8, 0.79], np.float32), k=2, slack=0.05)
-    array([1, 3, 4])
-    """
-    if k <= 0 or scores.size == 0:
-        return np.empty(0, np.intp)
-    positions = np.flatnonzero(scores >= _at_least(_lower_bound(scores, k), slack))  # (≥k,) or all
-    if positions.size <= k:
-        return positions
-    shortlist = scores[positions]  # (≥k,)  every score that could be among the k best
-    kth_best = np.partition(shortlist, -k)[-k]
-    return positions[shortlist >= _at_least(float(kth_best), slack)]
-
-
-def _lower_bound(scores: Vector, k: int) -> float:
-    """A score that at least k positions reach; −inf if the k best are not all eligible."""
-    if k >= scores.size:
-        return -np.inf
-    block = min(_BLOCK, scores.size // (4 * k))  # ≥ 4k groups keep the bound close
-    if block < 2 or scores.size <= _FEW:
-        return float(np.partition(scores, -k)[-k])
-    width = scores.size // block
-    # Group j is every width-th position: the maximum then runs along contiguous rows, which is
-    # some ten times faster than along groups of neighbours. The remainder may stay out.
-    maxima = scores[: width * block].reshape(block, width).max(axis=0)  # (width,)
-    return float(np.partition(maxima, -k)[-k])
-
-
-def _at_least(bound: float, slack: float) -> np.float32:
-    """The smallest finite float32 that is not below `bound − slack`."""
-    exact = max(bound - slack, float(_LOWEST))  # finite: −inf is never at least this
-    near = np.float32(exact)
-    return near if float(near) >= exact else np.nextafter(near, np.float32(np.inf))

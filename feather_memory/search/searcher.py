@@ -12,16 +12,19 @@ import numpy as np
 from feather_memory.checks import when
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.index.columns import Columns
+from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
+from feather_memory.model import voice
+from feather_memory.model.dates import dates_in, units_of
 from feather_memory.model.fields import DECODERS, Record, filtered_of
 from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
 from feather_memory.model.memory import Memory, shown
-from feather_memory.model.scoring import Score
+from feather_memory.model.score import Score
 from feather_memory.model.validity import Lifetime, gate
 from feather_memory.model.walk import Reached, walk
-from feather_memory.model.words import tokenizer
+from feather_memory.model.words import folded, tokenizer
 from feather_memory.search.question import Question
-from feather_memory.search.ranking import Ranking
+from feather_memory.search.ranking import Ranking, WordsAsked
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
 
@@ -92,14 +95,43 @@ class Searcher:
         Where nobody has written since the last search, and the memories it finds were read
         before, no transaction begins.
         """
+
+        def answer(searcher: Searcher) -> Answer:
+            return verb(searcher, searcher.present(question), *asked, **named)
+
+        return cls._answered(truth, columns, answer)
+
+    @classmethod
+    def speakers(cls, truth: Truth, columns: Columns, text: str) -> list[str]:
+        """The names of those of the store's speakers whom a text names, to be put as I and my.
+
+        None in a store of a language in which that is not done.
+        """
+
+        def named(searcher: Searcher) -> list[str]:
+            if searcher.view.state.language not in voice.LANGUAGES:
+                return []
+            turns = searcher.turns
+            return [] if turns is None else turns.names(folded(text))
+
+        return cls._answered(truth, columns, named)
+
+    @classmethod
+    def _answered(
+        cls, truth: Truth, columns: Columns, answer: Callable[[Searcher], Answer]
+    ) -> Answer:
         view = columns.view
         if view is not None and view.generation == truth.generation():
             with suppress(_MovedError), ExitStack() as stack:
-                searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
-                return verb(searcher, searcher.present(question), *asked, **named)
+                return answer(cls(view, columns, lambda: stack.enter_context(truth.reading())))
             # So it is asked once more, of one moment that others cannot move.
         with cls.over(truth, columns) as searcher:
-            return verb(searcher, searcher.present(question), *asked, **named)
+            return answer(searcher)
+
+    @property
+    def turns(self) -> Turns | None:
+        """Who said what, in which session; None where nobody is told apart."""
+        return self._columns.turns(lambda: self.transaction, self.view)
 
     def present(self, question: Question) -> Question:
         """The question, asked no earlier than the last moment that is recorded."""
@@ -154,11 +186,26 @@ class Searcher:
             WrongEmbedderError: It is by another model.
         """
         self._check_dimension(question)
-        view, eligible, lexical = self.view, self.eligible(question), None
-        if question.text is not None:
-            asked = tokenizer(view.state.language).asked(question.text)
-            lexical = view.words.bm25(asked, eligible)
-        return Ranking(view, question, eligible, lexical)
+        view, eligible, text = self.view, self.eligible(question), question.text
+        words = None if text is None else self._words(text, eligible)
+        turns = self.turns if question.scoring.structure else None
+        if turns is None:
+            return Ranking(view, question, eligible, words)
+        spoken = None if text is None else turns.spoken(folded(text))
+        return Ranking(view, question, eligible, words, turns.said, spoken)
+
+    def _words(self, text: str, eligible: Mask) -> WordsAsked:
+        """What the words of the memories, and the dates from which they hold, say of a text."""
+        view, language = self.view, self.view.state.language
+        known = tokenizer(language)
+        asked, further = known.asked(text), {}
+        if dates := dates_in(text, language):
+            units = units_of(view.columns["valid_from"])
+            for word, (unit, number) in dates.items():
+                at = np.flatnonzero(asked == known.asked(word)[0])
+                if at.size:
+                    further[int(at[0])] = np.flatnonzero(units[unit] == number)
+        return WordsAsked(*view.words.bm25(asked, eligible, further))
 
     def _check_dimension(self, question: Question) -> None:
         asked, matrix, model = question.vector, self.view.matrix, self.view.state.embedder

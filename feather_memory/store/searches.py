@@ -10,11 +10,12 @@ from feather_memory.errors import ParameterError
 from feather_memory.model.hits import ContextChain, Hits, Verdict
 from feather_memory.model.memory import Memory
 from feather_memory.model.scoring import Scoring
+from feather_memory.model.voice import in_first_person
 from feather_memory.search.question import Question, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Part
 from feather_memory.store.recalls import Recalls
-from feather_memory.types import VectorLike, When
+from feather_memory.types import Vector, VectorLike, When
 
 _DEFAULT = Scoring()
 _SIMILARITY = Scoring(time_weight=0, importance_weight=0, dense_weight=1)
@@ -179,14 +180,16 @@ class Searches(Part):
         if text is None and vector is None:
             raise ParameterError("a search needs a text, a vector, or both")
         checks.query(text)
-        ranked = _scoring(scoring)
-        query = self._core.embedding.query(text if ranked.dense_weight > 0 else None, vector)
+        ranked, embedding = _scoring(scoring), self._core.embedding
+        query = (
+            self._asked_vector(text, ranked) if vector is None else embedding.query(None, vector)
+        )
         dense_weight = ranked.dense_weight if query is not None else 0.0
         moment = self._core.truth.now() if now is None else seconds(now, "now")
         return Question(
             text=text,
             vector=query,
-            model=self._core.embedding.model,  # a vector that is given is taken for its, as in add
+            model=embedding.model,  # a vector that is given is taken for its, as in add
             scoring=ranked,
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),
@@ -196,6 +199,16 @@ class Searches(Part):
             where=condition(where, session) if where is not None or session is not None else None,
             dense_weight=1.0 if text is None else dense_weight,
         )
+
+    def _asked_vector(self, text: str | None, scoring: Scoring) -> Vector | None:
+        """The query's vector; None where there is no embedder, or no vector counts."""
+        core = self._core
+        if text is None or core.embedding.queries is None or not scoring.dense_weight:
+            return None
+        if scoring.structure:
+            named = Searcher.speakers(core.truth, core.columns, text)
+            text = in_first_person(text, named)
+        return core.embedding.query(text, None)
 
 
 def _scoring(given: Scoring | None, time_weight: float | None = None) -> Scoring:

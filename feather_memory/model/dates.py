@@ -1,0 +1,62 @@
+"""The words of a question that name a date: they are found in when a memory holds, too.
+
+"What did she paint in May 2023?" asks for a memory that nowhere says May: it was said in May.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from feather_memory.model.words import ENGLISH, folded
+from feather_memory.types import Numbers
+
+Unit: TypeAlias = Literal["year", "month", "day"]
+
+_MONTHS: Final = {
+    ENGLISH: """january february march april may june july august september october november
+        december""".split()  # noqa: SIM905
+}
+_SHORT: Final = 3  # letters of a month's short name; "sept" is one more
+_YEARS: Final = range(1900, 2101)
+_DAYS: Final = range(1, 32)
+
+
+def dates_in(text: str, language: str) -> dict[str, tuple[Unit, int]]:
+    """The folded words of a question that name a year, a month or a day of one.
+
+    A number up to 31 is a day only beside a month: "5 apples" are none. Months are known by their
+    English names, in a store whose language that is; years in any.
+    """
+    words = folded(text)
+    months = _MONTHS.get(language, [])
+    named = {name: number for number, name in enumerate(months, start=1)}
+    named |= {name[:_SHORT]: number for name, number in named.items()}
+    if months:
+        named["sept"] = 9
+    found: dict[str, tuple[Unit, int]] = {}
+    for word in words:
+        if word in named:
+            found[word] = "month", named[word]
+        elif word.isascii() and word.isdigit() and len(word) == 4 and int(word) in _YEARS:
+            found[word] = "year", int(word)
+    if any(unit == "month" for unit, _ in found.values()):
+        found |= {
+            word: ("day", int(word))
+            for word in words
+            if word.isascii() and word.isdigit() and len(word) < _SHORT and int(word) in _DAYS
+        }
+    return found
+
+
+def units_of(times: Numbers) -> dict[Unit, npt.NDArray[np.int64]]:
+    """Year, month and day, in UTC, of moments in seconds. Shape (n,) each."""
+    days = np.floor(times / 86_400.0).astype("datetime64[D]")
+    months = days.astype("datetime64[M]")
+    return {
+        "year": days.astype("datetime64[Y]").astype(np.int64) + 1970,
+        "month": months.astype(np.int64) % 12 + 1,
+        "day": (days - months).astype(np.int64) + 1,
+    }
