@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -13,7 +14,10 @@ import numpy as np
 
 
 def bm25(texts, words):
-    """BM25 (k1 = 1.2, b = 0.75, Lucene's idf) of each text for a query of words."""
+    """BM25 (k1 = 1.2, b = 0.3, Lucene's idf) of each text for a query of words.
+
+    That of a text of over 75 words is divided by the root of how many times as long it is.
+    """
     counts = [Counter(text.split()) for text in texts]
     lengths = [len(text.split()) for text in texts]
     average = sum(lengths) / len(lengths)
@@ -23,12 +27,13 @@ def bm25(texts, words):
         idf = math.log(1 + (len(texts) - holding + 0.5) / (holding + 0.5))
         for at, (count, length) in enumerate(zip(counts, lengths, strict=True)):
             if f := count[word]:
-                totals[at] += idf * f * 2.2 / (f + 1.2 * (0.25 + 0.75 * length / average))
+                full = f * 2.2 / (f + 1.2 * (0.7 + 0.3 * length / average))
+                totals[at] += idf * full / math.sqrt(max(1, length / 75))
     return np.array(totals)
 
 
 def cosines(vectors, query):
-    """max(0, cosine) of each vector (None: 0) with the query, in double precision."""
+    """The cosine of each vector (None: 0) with the query, in double precision."""
     query = np.asarray(query, np.float64)
     found = []
     for vector in vectors:
@@ -36,17 +41,73 @@ def cosines(vectors, query):
             found.append(0.0)
             continue
         v = np.asarray(vector, np.float64)
-        found.append(max(0.0, float(v @ query) / math.sqrt(float(v @ v) * float(query @ query))))
+        found.append(float(v @ query) / math.sqrt(float(v @ v) * float(query @ query)))
     return np.array(found)
 
 
-def scores(facts, eligible, scoring, now, *, vector=None, words=None):
+def scaled(cosine, eligible):
+    """Each cosine between what is usual among the first 1,024 and the best of the eligible."""
+    usual = [x for x in cosine[:1024].tolist() if x != 0]
+    low = 0.0
+    if usual:
+        mean = sum(usual) / len(usual)
+        spread = math.sqrt(max(0.0, sum(x * x for x in usual) / len(usual) - mean * mean))
+        low = max(-1.0, math.floor((mean - 2.5 * spread) * 100) / 100)
+    best = max(cosine[eligible], default=0.0)
+    return np.clip((cosine - low) / max(best - low, 0.1), 0.0, 1.0)
+
+
+def said(own, eligible, turns, speaker=None):
+    """What a conversation adds to each memory's own relevance, one turn at a time.
+
+    `turns` has a dict for each memory: session, at (its place in time), actor, origin, is_question
+    and is_turn, as far as they are not None or False.
+    """
+    n = len(own)
+    sessions = {}
+    for at, turn in enumerate(turns):
+        if turn.get("session") is not None:
+            sessions.setdefault(turn["session"], []).append(at)
+    beside = {at: [] for at in range(n)}
+    before = {}
+    for members in sessions.values():
+        members.sort(key=lambda at: (turns[at]["at"], at))
+        spoken = [at for at in members if turns[at].get("is_turn", True)]
+        for one, other in pairwise(spoken):
+            beside[one].append(other)
+            beside[other].append(one)
+            before[other] = one
+    is_answered = any(turn.get("origin") in {"assistant", "tool"} for turn in turns)
+    alone = [
+        own[at] * (0.8 if turns[at].get("origin") in {"assistant", "tool"} else 1.0)
+        for at in range(n)
+    ]
+    level = []
+    for at, turn in enumerate(turns):
+        near = max((alone[b] for b in beside[at] if eligible[b]), default=0.0)
+        value = alone[at] + 0.4 * max(0.0, near - alone[at])
+        value += 0.15 if speaker is not None and turn.get("actor") == speaker else 0.0
+        if not is_answered:
+            value += 0.1 if at in before and turns[before[at]].get("is_question") else 0.0
+            value -= 0.2 if turn.get("is_question") else 0.0
+        level.append(max(value, 0.0))
+    whole = list(level)
+    for members in sessions.values():
+        best = max((level[at] for at in members if eligible[at]), default=0.0)
+        for at in members:
+            whole[at] = level[at] + max(0.0, best - level[at]) / 3
+    return np.array(whole) - own
+
+
+def scores(facts, eligible, scoring, now, *, vector=None, words=None, speaker=None):
     """The formula for all facts; −inf for those not eligible.
 
-    `facts` has lists or arrays by name: vectors, texts, valid_from, recalls, importance.
+    `facts` has lists or arrays by name: vectors, texts, valid_from, recalls, importance, and turns
+    where somebody said them.
     """
     n = len(facts["texts"])
     s = np.zeros(n) if vector is None else cosines(facts["vectors"], vector)
+    s = scaled(s, eligible) if scoring.scaled and vector is not None else np.clip(s, 0, 1)
     l = np.zeros(n)  # noqa: E741  the formula's letter
     if words is not None:
         asked = np.flatnonzero(eligible)  # as if there were no others
@@ -54,6 +115,8 @@ def scores(facts, eligible, scoring, now, *, vector=None, words=None):
         l = l / l.max() if l.max() > 0 else l  # noqa: E741
     d = 1.0 if words is None else 0.0 if vector is None else scoring.dense_weight
     relevance = d * s + (1 - d) * l
+    if scoring.structure and "turns" in facts:
+        relevance = relevance + said(relevance, eligible, facts["turns"], speaker)
     age = np.maximum(now - facts["valid_from"], 0.0)
     recency = 2.0 ** (-age / (scoring.half_life * (1 + np.log(1 + facts["recalls"]))))
     w, g = scoring.time_weight, scoring.importance_weight

@@ -22,6 +22,8 @@ SCORINGS = {
     "all recency": Scoring(time_weight=1.0, importance_weight=0.0, half_life=DAY),
     "fast decay": Scoring(time_weight=0.5, importance_weight=1.0, half_life=DAY / 24),
     "no time": Scoring(time_weight=0.0, importance_weight=0.0, dense_weight=0.2),
+    "no sessions": Scoring(structure=False),
+    "raw cosines": Scoring(scaled=False),
 }
 FILTERS = {
     "none": (None, lambda _: True),
@@ -62,6 +64,10 @@ class World:
             "valid_from": np.array([record["valid_from"] for record in self.records]),
             "importance": np.array([record["importance"] for record in self.records]),
             "recalls": recalls.astype(np.float64),
+            "turns": [
+                {"session": record["session"], "at": record["valid_from"]}
+                for record in self.records
+            ],
         }
         self.ids = [record["id"] for record in self.records]
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from feather_memory.config import DAY
 from feather_memory.errors import ParameterError
 from feather_memory.model.hits import Score
+from feather_memory.model.scale import PLAIN, Scale, low_of
 from feather_memory.model.scoring import (
     Scoring,
     ceiling,
@@ -17,7 +18,6 @@ from feather_memory.model.scoring import (
     relevance,
     retention,
     score,
-    similarity_of,
     stretch,
 )
 
@@ -205,7 +205,12 @@ def test_the_published_formula_is_one_call_away():
     published = Scoring.feather()
 
     assert published == Scoring(
-        time_weight=0.3, importance_weight=1, half_life=30 * DAY, dense_weight=1
+        time_weight=0.3,
+        importance_weight=1,
+        half_life=30 * DAY,
+        dense_weight=1,
+        structure=False,
+        scaled=False,
     )
     assert Scoring().replace(dense_weight=np.float32(1)).dense_weight == 1.0
     with pytest.raises(TypeError):
@@ -215,9 +220,46 @@ def test_the_published_formula_is_one_call_away():
 def test_a_cosine_below_zero_is_no_similarity():
     cosine = np.array([-1, -0.1, 0.5, 1.0000001], np.float32)
 
-    assert similarity_of(cosine).tolist() == [0, 0, 0.5, 1]
+    assert PLAIN.similarity_of(cosine).tolist() == [0, 0, 0.5, 1]
     assert cosine[0] == -1
-    assert similarity_of(cosine, out=cosine) is cosine
+    assert PLAIN.similarity_of(cosine, out=cosine) is cosine
+
+
+@given(
+    cosine=st.lists(st.floats(-1, 1, width=32), min_size=1, max_size=30),
+    low=st.floats(-1, 0.99),
+    best=st.floats(-1, 1),
+)
+def test_a_scaled_cosine_lies_between_what_is_usual_and_the_best(cosine, low, best):
+    scale, values = Scale(low=low, best=best), np.array(cosine, np.float64)
+
+    similar = scale.similarity_of(values)
+
+    width = max(best - low, 0.1)
+    assert similar == pytest.approx([min(1, max(0, (c - low) / width)) for c in cosine], abs=1e-12)
+    single = scale.similarity_of(values.astype(np.float32))
+    assert single == pytest.approx(similar, abs=4e-6)  # ten times a cosine's own rounding
+
+
+def test_a_scale_is_told_by_most_of_the_store_and_not_by_one_of_it():
+    rng = np.random.default_rng(0)
+    usual = rng.normal(0.75, 0.02, 1_000).astype(
+        np.float32
+    )  # as a model of narrow cosines has them
+
+    low = low_of(usual)
+
+    assert low == pytest.approx(0.70, abs=0.011)
+    outlier = np.append(usual, np.float32(-0.9))
+    assert low_of(outlier) >= low - 0.12
+    assert low_of(np.append(usual, np.zeros(500, np.float32))) == low  # those without a vector
+    assert low_of(np.empty(0, np.float32)) == 0
+
+
+def test_merged_stores_are_read_by_one_scale():
+    joined = Scale(low=0.1, best=0.6, words=3).joined(Scale(low=0.0, best=0.9, words=2))
+
+    assert joined == Scale(low=0.0, best=0.9, words=3)
 
 
 def test_by_default_age_and_importance_cannot_bury_a_relevant_memory():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -21,17 +21,17 @@ from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
+from feather_memory.index.recent import Recent
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import Lineage, View
-from feather_memory.model.fields import COLUMNS, Record
+from feather_memory.model.fields import COLUMNS
 from feather_memory.model.scoring import stretch
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
 
 _SOME = 64
-_RECORD_BYTES = 800  # of a record with short labels, and its place in a dict
 
 
 class _Growing:
@@ -62,67 +62,6 @@ class _Growing:
         self._block = self._block.copy()
         self._block[at] = values
         return self._block[: self._length]
-
-
-class Recent:
-    """Records that were read last, by row, of one generation; as many as fit into some bytes.
-
-    The content of a row never changes. What else of it does, a sync drops with it, and what is
-    forgotten as well: nothing of that stays in reach.
-    """
-
-    def __init__(self, generation: int) -> None:
-        self._generation = generation
-        self._lock = threading.Lock()
-        self._held: dict[int, Record] = {}  # the one asked for last comes last
-        self._sizes: dict[int, int] = {}
-        self._bytes = 0
-
-    def held(self, rows: Iterable[int], generation: int) -> dict[int, Record]:
-        """Those of the rows that are here, by row; none for another generation."""
-        found: dict[int, Record] = {}
-        with self._lock:
-            if generation != self._generation:
-                return found
-            held = self._held
-            for row in rows:
-                if (record := held.pop(row, None)) is not None:
-                    held[row] = found[row] = record
-        return found
-
-    def keep(self, records: Iterable[Record], generation: int) -> None:
-        """Hold records that were read at that generation, and drop what was not asked for longest.
-
-        They are not to be changed any more.
-        """
-        with self._lock:
-            if generation != self._generation:
-                return
-            for record in records:
-                if record.row not in self._held:
-                    self._held[record.row] = record
-                    self._sizes[record.row] = size = _bytes_of(record)
-                    self._bytes += size
-            while self._bytes > config.RECENT_BYTES:
-                self._drop(next(iter(self._held)))
-
-    def advance(self, generation: int, stale: Iterable[int]) -> None:
-        """Be of another generation, at which these rows are gone or no longer as they were."""
-        with self._lock:
-            self._generation = generation
-            for row in stale:
-                if row in self._held:
-                    self._drop(row)
-
-    def _drop(self, row: int) -> None:
-        del self._held[row]
-        self._bytes -= self._sizes.pop(row)
-
-
-def _bytes_of(record: Record) -> int:
-    """What a record takes in memory: what can be long of it, and the rest with its place here."""
-    long = record.text.__sizeof__() + record.metadata.__sizeof__()
-    return _RECORD_BYTES + long + len(record.vector or b"")
 
 
 class Columns:

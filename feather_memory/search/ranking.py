@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SCALE_SAMPLE, SKETCH_RIVALS
+from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SKETCH_RIVALS
 from feather_memory.index.matrix import slack_for
 from feather_memory.index.sketch import Drawn
 from feather_memory.index.view import View
 from feather_memory.model import scoring as formula
-from feather_memory.model.scale import PLAIN, Scale, low_of
+from feather_memory.model.scale import PLAIN, Scale
 from feather_memory.model.score import Parts, Score, scores
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.structure import Said, terms
 from feather_memory.search.contenders import contenders
 from feather_memory.search.question import Question
+from feather_memory.search.scaling import Scaling
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
 _Number = TypeVar("_Number", np.float32, np.float64)
@@ -27,7 +28,6 @@ _Number = TypeVar("_Number", np.float32, np.float64)
 _WORDS_SLACK = slack_for(1)  # where no vectors are compared
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
 _LOWEST = np.finfo(np.float32).min
-_FIRST = 8  # of the highest bounds, looked at for the best cosine before the others
 _SEEDS = 64  # looked at first after a scan of sketches: enough that the best k are nearly all there
 
 
@@ -81,8 +81,12 @@ class Ranking:
     """Who said them, and beside what; None where that is not to count."""
     spoken: Mask | None = None
     """What the only speaker whom the question names said. Shape (n,)."""
-    _scale: Scale | None = None
     _scored: _Scored | None = None
+    _scaling: Scaling = field(init=False)
+
+    def __post_init__(self) -> None:
+        most = 0.0 if self.words is None else float(self.words.bm25.max(initial=0.0))
+        self._scaling = Scaling(self.view, self.question, self.eligible, most)
 
     def best(self, k: int) -> list[tuple[int, Score]]:
         """The k best, best first, with their scores in double precision.
@@ -99,45 +103,9 @@ class Ranking:
     @property
     def scale(self) -> Scale:
         """Between which cosines the similarities lie, and what BM25 is divided by."""
-        if self._scale is None:
+        if self._scaling.scale is None:
             self._cosines(np.flatnonzero(self.eligible))
-        return self._scale or PLAIN
-
-    def _set_scale(self, low: float, best: float) -> None:
-        if self._scale is not None:
-            return
-        if self.question.scale is not None:
-            self._scale = self.question.scale
-            return
-        words = 0.0 if self.words is None else float(self.words.bm25.max(initial=0.0))
-        is_scaled = self.question.scoring.scaled
-        self._scale = Scale(low, best, words) if is_scaled else replace(PLAIN, words=words)
-
-    def _settle(self, cosine: Vector, pool: Positions | None) -> None:
-        """Settle the scale by the cosines of all that may be returned, or of all memories."""
-        if self._scale is not None or self.question.scale is not None or not self._is_scaled:
-            self._set_scale(0.0, 0.0)
-            return
-        is_every = pool is not None or self.eligible.all()
-        among = cosine if is_every else cosine[self.eligible]
-        usual = self._usual() if pool is not None else cosine[self._sample()]
-        self._set_scale(low_of(usual), float(among.max(initial=-1.0)))
-
-    @property
-    def _is_scaled(self) -> bool:
-        return self.question.scoring.scaled
-
-    def _sample(self) -> Positions:
-        """The first memories that are there: what is usual in the store is told by them."""
-        live = self.view.until[: 2 * SCALE_SAMPLE] > -np.inf
-        return np.flatnonzero(live)[:SCALE_SAMPLE]
-
-    def _usual(self) -> Vector:
-        """The cosines of that sample."""
-        query, matrix = self.question.vector, self.view.matrix
-        if query is None or matrix is None:
-            return np.empty(0, np.float32)
-        return matrix.products_at(query, self._sample())
+        return self._scaling.scale or PLAIN
 
     def _lexical(self, at: Positions | None) -> Numbers | None:
         """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1]."""
@@ -214,9 +182,9 @@ class Ranking:
             positions = positions[self.eligible[positions]]
             if not len(positions) or view.matrix is None:
                 return None
-            nearest = view.matrix.products_at(asked.vector, positions).max()
-            self._set_scale(low_of(self._usual()) if self._is_scaled else 0.0, float(nearest))
-            possible = self._shut_out(self._ceiling(self._on_scale(floor)))
+            self._scaling.settle(view.matrix.products_at(asked.vector, positions), positions)
+            highest = float(self.scale.similarity_of(np.array([floor]))[0])
+            possible = self._shut_out(self._ceiling(highest))
             certain = self._certified(positions, possible, k, HNSW_RIVALS, self._slack)
             if certain is not None:
                 return certain
@@ -232,34 +200,12 @@ class Ranking:
         if asked.vector is None or seeds > SKETCH_RIVALS * n:
             return None
         bounds = drawn.bounds(asked.vector, n)
-        if self._is_scaled and not self._scale_within(bounds, drawn.slack, allowed):
+        if not self._scaling.settle_within(bounds, drawn.slack, allowed):
             return None
-        self._set_scale(0.0, 0.0)
         bounds = self.scale.similarity_of(bounds, out=bounds)
         possible = self._shut_out(self._ceiling(bounds), allowed)
         promising = contenders(possible, seeds)[:seeds]  # of equals, any will do
         return self._certified(promising, possible, k, SKETCH_RIVALS, self._slack + drawn.slack)
-
-    def _scale_within(self, bounds: Vector, slack: float, allowed: int) -> bool:
-        """Settle the scale where no cosine is above its bound; False where that is to look at many.
-
-        The best cosine is that of one of the few whose bounds the best so far does not reach.
-        """
-        query, matrix = self.question.vector, self.view.matrix
-        if self._scale is not None or query is None or matrix is None:
-            return self._scale is not None
-        most = bounds if allowed == len(bounds) else np.where(self.eligible, bounds, _LOWEST)
-        first = contenders(most, _FIRST)[:_FIRST]
-        best = float(matrix.products_at(query, first).max(initial=-1.0))
-        rivals = np.flatnonzero(most > best - slack)
-        if len(rivals) > SKETCH_RIVALS * len(bounds):
-            return False
-        best = max(best, float(matrix.products_at(query, rivals).max(initial=-1.0)))
-        self._set_scale(low_of(self._usual()), best)
-        return True
-
-    def _on_scale(self, cosine: float) -> float:
-        return float(self.scale.similarity_of(np.array([cosine]))[0])
 
     def _certified(
         self, seen: Positions, possible: Vector, k: int, most: float, slack: float
@@ -337,13 +283,13 @@ class Ranking:
         """Likewise. Settles the scale."""
         query, matrix = self.question.vector, self.view.matrix
         if query is None or matrix is None:
-            self._set_scale(0.0, 0.0)
+            self._scaling.settle(None, pool)
             return None
         if pool is not None:
             cosine = matrix.products_at(query, pool)
         else:
             cosine = matrix.products(query, len(self.view.rows))
-        self._settle(cosine, pool)
+        self._scaling.settle(cosine, pool)
         return cosine
 
     def place(self, position: int, k: int) -> tuple[int, float]:

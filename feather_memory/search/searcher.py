@@ -9,7 +9,6 @@ from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from feather_memory.checks import when
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.index.turns import Turns
@@ -25,6 +24,7 @@ from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking, WordsAsked
+from feather_memory.search.reasons import reason_of
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
 
@@ -35,14 +35,6 @@ Links: TypeAlias = Callable[[Collection[int]], Iterator[tuple[int, int, float]]]
 
 Answer = TypeVar("Answer")
 Asked = ParamSpec("Asked")
-
-_REASONS = {
-    "not_yet_recorded": "it was recorded on {created_at}, after `known_at`",
-    "superseded": "another memory replaced it from {superseded_from} on",
-    "ended": "it was true until {valid_to}",
-    "expired": "it expired on {expires_at}",
-    "not_yet_valid": "it is true from {valid_from} on",
-}
 
 
 class _MovedError(Exception):
@@ -353,7 +345,7 @@ class Searcher:
         )
         kept_by = gate(lifetime, as_of=question.as_of, known_at=question.known_at)
         if kept_by is not None:
-            reason = _reason(kept_by, lifetime)
+            reason = reason_of(kept_by, lifetime)
             return Verdict(memory_id=memory_id, gate=kept_by, reason=reason)
         if question.where is not None and not question.where.matches(filtered_of(record)):
             return Verdict(
@@ -390,20 +382,3 @@ def _score(reached: Reached, own: Score | None) -> Score:
     if own is None or reached.inherited:
         return Score(value=reached.score, inherited=reached.score)
     return own
-
-
-def _reason(gate: str, lifetime: Lifetime) -> str:
-    ended = min((c.holds_from for c in lifetime.closings), default=None)
-    moments = {
-        "created_at": lifetime.created_at,
-        "superseded_from": ended,
-        "valid_to": lifetime.valid_to,
-        "expires_at": lifetime.expires_at,
-        "valid_from": lifetime.valid_from,
-    }
-    return _REASONS[gate].format(
-        **{
-            name: "never" if m is None else f"{when(m):%Y-%m-%d %H:%M} UTC"
-            for name, m in moments.items()
-        }
-    )

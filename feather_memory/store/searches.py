@@ -18,7 +18,9 @@ from feather_memory.store.recalls import Recalls
 from feather_memory.types import Vector, VectorLike, When
 
 _DEFAULT = Scoring()
-_SIMILARITY = Scoring(time_weight=0, importance_weight=0, dense_weight=1)
+_SIMILARITY = Scoring(
+    time_weight=0, importance_weight=0, dense_weight=1, structure=False, scaled=False
+)
 
 
 class Searches(Part):
