@@ -47,8 +47,7 @@ from feather_memory.model.memory import (
     SignalKind,
     StoreStats,
 )
-from feather_memory.model.score import Score
-from feather_memory.model.scoring import Scoring
+from feather_memory.model.scoring import Score, Scoring
 from feather_memory.store.plumbing import Shelf
 from feather_memory.store.store import Store
 from feather_memory.tenants.layer import Layer

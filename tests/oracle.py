@@ -54,7 +54,8 @@ def scaled(cosine, eligible):
         spread = math.sqrt(max(0.0, sum(x * x for x in usual) / len(usual) - mean * mean))
         low = max(-1.0, math.floor((mean - 2.5 * spread) * 100) / 100)
     best = max(cosine[eligible], default=0.0)
-    return np.clip((cosine - low) / max(best - low, 0.1), 0.0, 1.0)
+    similar = np.clip(1 - (best - cosine) / max(best - low, 0.1), 0.0, 1.0)
+    return np.where(cosine == 0, 0.0, similar)  # of a memory without a vector
 
 
 def said(own, eligible, turns, speaker=None):

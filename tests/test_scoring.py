@@ -9,17 +9,18 @@ from hypothesis import strategies as st
 
 from feather_memory.config import DAY
 from feather_memory.errors import ParameterError
-from feather_memory.model.hits import Score
-from feather_memory.model.scale import PLAIN, Scale, low_of
-from feather_memory.model.scoring import (
-    Scoring,
+from feather_memory.model.formula import (
+    PLAIN,
+    Scale,
     ceiling,
+    low_of,
     rank_scores,
     relevance,
     retention,
     score,
     stretch,
 )
+from feather_memory.model.scoring import Score, Scoring
 
 shares = st.floats(0, 1)
 counts = st.integers(0, 10**9)
@@ -236,7 +237,8 @@ def test_a_scaled_cosine_lies_between_what_is_usual_and_the_best(cosine, low, be
     similar = scale.similarity_of(values)
 
     width = max(best - low, 0.1)
-    assert similar == pytest.approx([min(1, max(0, (c - low) / width)) for c in cosine], abs=1e-12)
+    expected = [min(1, max(0, 1 - (best - c) / width)) if c else 0 for c in cosine]
+    assert similar == pytest.approx(expected, abs=1e-12)
     single = scale.similarity_of(values.astype(np.float32))
     assert single == pytest.approx(similar, abs=4e-6)  # ten times a cosine's own rounding
 

@@ -12,7 +12,7 @@ from feather_memory.checks import stable_id
 from feather_memory.errors import ParameterError, UnknownMemoryError, UnknownTurnError
 from feather_memory.model.hits import Hit
 from feather_memory.model.memory import Memory
-from feather_memory.model.score import Score
+from feather_memory.model.scoring import Score
 
 RECALLED: Final = "feather_memory.recalled"
 """What a recall is announced as, to callbacks that have names; it goes with a `RecallEvent`."""

@@ -23,6 +23,7 @@ from feather_memory.index.matrix import Matrix, Rows
 from feather_memory.index.postings import Postings
 from feather_memory.index.sketch import Drawn, Sketch
 from feather_memory.index.supersessions import Supersessions
+from feather_memory.index.turns import TurnsInStep
 from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import COLUMNS
 from feather_memory.truth import atomic
@@ -103,7 +104,8 @@ def lineage_in(found: mapped.Snapshot) -> Lineage:
     """The sketch; and what is looked at when somebody filters by a field, or walks along edges."""
     fields = MappedFields(found.large, len(found.columns["rows"]))
     edges = EdgesInStep(partial(EdgeArrays.over, found.large, found.generation))
-    return Lineage(fields=Fields(fields), sketch=sketch_of(found), edges=edges)
+    turns = TurnsInStep(fields)
+    return Lineage(fields=Fields(fields), sketch=sketch_of(found), edges=edges, turns=turns)
 
 
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:

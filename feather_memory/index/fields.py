@@ -34,7 +34,7 @@ Name: TypeAlias = tuple[str, ...]
 _Kept: TypeAlias = tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], bytes]
 """A field in the file: positions of those that have it, ascending, their codes, the values."""
 
-_LABELS: Final = ("key", "session", "actor", "role", "origin", "manner")
+LABELS: Final = ("key", "session", "actor", "role", "origin", "manner")
 _PREFIX = "fields."
 _ARRAYS = ("names", "starts", "at", "code", "begins", "values", "crc")
 
@@ -321,20 +321,20 @@ def _check(found: int, expected: int) -> None:
 
 
 def _is_kept(name: Name) -> bool:
-    return len(name) == 2 if name[0] == "metadata" else name[0] in _LABELS
+    return len(name) == 2 if name[0] == "metadata" else name[0] in LABELS
 
 
 def _told(
     transaction: ReadTransaction, rows: npt.NDArray[np.int64], n: int
 ) -> dict[Name, tuple[list[int], list[Any]]]:
     """Every field of the memories from the n-th on: positions of those that have it, and values."""
-    found = transaction.memories.values_of("metadata", *_LABELS, from_row=int(rows[n]))
+    found = transaction.memories.values_of("metadata", *LABELS, from_row=int(rows[n]))
     if not found:  # all of them are gone
         return {}
     row, metadata, *labels = zip(*found, strict=True)
     at: list[int] = np.searchsorted(rows, np.array(row, np.int64)).tolist()
     told: dict[Name, tuple[list[int], list[Any]]] = {}
-    for label, kept in zip(_LABELS, labels, strict=True):
+    for label, kept in zip(LABELS, labels, strict=True):
         held = [(place, value) for place, value in zip(at, kept, strict=True) if value is not None]
         told[label,] = [place for place, _ in held], [value for _, value in held]
     keys: dict[str, tuple[list[int], list[Any]]] = {}

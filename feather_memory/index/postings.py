@@ -105,14 +105,16 @@ class Postings:
     """None without entries. The memories of each come after those of the one before."""
     lengths: Places
     """How many words each memory has, but for the fresh ones. Shape (n,)."""
-    fresh: tuple[bytes, ...] = ()
-    """The words, in compact form, of the memories that come after those."""
+    likenesses: npt.NDArray[np.int64]
+    """What is equal for texts that say the same, 0 for those of which it is not known; likewise."""
+    fresh: tuple[tuple[bytes, int], ...] = ()
+    """The words, in compact form, and the likeness of the memories that come after those."""
     _settled: list[Postings] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of_nothing(cls) -> Postings:
         """Those of no memories."""
-        return cls((), np.empty(0, np.int32))
+        return cls((), np.empty(0, np.int32), np.empty(0, np.int64))
 
     def bm25(
         self, asked: Words, eligible: Mask, further: Mapping[int, Positions] = _NOBODY
@@ -142,7 +144,9 @@ class Postings:
                 found[number].append((places, counts))
         return [_one(parts) for parts in found]
 
-    def followed_by(self, compact: Sequence[bytes | None]) -> Postings:
+    def followed_by(
+        self, compact: Sequence[bytes | None], likeness: Sequence[int | None] | None = None
+    ) -> Postings:
         """These, with the words of further memories, in compact form, behind them.
 
         They are sorted in when somebody asks for words: who only compares vectors waits for none.
@@ -153,8 +157,10 @@ class Postings:
         if any(len(each or b"") % law.ENTRY.itemsize for each in compact):
             raise DamagedRowError("the words of a memory are cut short")
         known = self._settled[0] if self._settled else self
-        fresh = (*known.fresh, *(each or b"" for each in compact))
-        made = Postings(known.segments, known.lengths, fresh)
+        alike = [0] * len(compact) if likeness is None else [each or 0 for each in likeness]
+        told = ((words or b"", like) for words, like in zip(compact, alike, strict=True))
+        fresh = (*known.fresh, *told)
+        made = Postings(known.segments, known.lengths, known.likenesses, fresh)
         return made.settled() if len(fresh) > _WAITING else made
 
     def settled(self) -> Postings:
@@ -162,8 +168,9 @@ class Postings:
         if not self.fresh:
             return self
         if not self._settled:
-            entries = law.entries(b"".join(self.fresh))
-            sizes = np.array([len(each) for each in self.fresh], np.int64) // entries.itemsize
+            compact, alike = zip(*self.fresh, strict=True)
+            entries = law.entries(b"".join(compact))
+            sizes = np.array([*map(len, compact)], np.int64) // entries.itemsize
             within = np.repeat(np.arange(len(sizes)), sizes)  # (entries,)  which memory's each is
             lengths = np.bincount(within, weights=entries["count"], minlength=len(sizes))
             segments = [*self.segments]
@@ -171,7 +178,8 @@ class Postings:
                 places = (within + len(self.lengths)).astype(np.int32)
                 segments.append(Segment.of(entries["word"], places, entries["count"]))
             longer = np.append(self.lengths, lengths.astype(np.int32))
-            self._settled.append(Postings(tuple(_joined(segments)), longer))
+            likenesses = np.append(self.likenesses, np.array(alike, np.int64))
+            self._settled.append(Postings(tuple(_joined(segments)), longer, likenesses))
         return self._settled[0]
 
     def of_live(self, live: Mask) -> Postings:
@@ -179,15 +187,16 @@ class Postings:
         known = self.settled()
         moved = (np.cumsum(live) - 1).astype(np.int32)
         whole = _join([each.only(live, moved) for each in known.segments])
-        return Postings((whole,) if len(whole.places) else (), known.lengths[live])
+        segments = (whole,) if len(whole.places) else ()
+        return Postings(segments, known.lengths[live], known.likenesses[live])
 
     def without(self, at: Positions) -> Postings:
         """These, of memories among which those at some positions have no words."""
         known = self.settled()
-        lengths = known.lengths.copy()
-        lengths[at] = 0
+        lengths, likenesses = known.lengths.copy(), known.likenesses.copy()
+        lengths[at] = likenesses[at] = 0
         kept = [each.without(at) for each in known.segments]
-        return Postings(tuple(each for each in kept if len(each.places)), lengths)
+        return Postings(tuple(each for each in kept if len(each.places)), lengths, likenesses)
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Of postings in one segment: what they are made of, by name."""
@@ -195,20 +204,22 @@ class Postings:
         return {
             **{name: getattr(only, name) for name in Segment.__slots__},
             "lengths": self.lengths,
+            "likenesses": self.likenesses,
         }
 
     @classmethod
     def over(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Postings | None:
         """Those over arrays as `arrays` gives them; None if they do not fit each other."""
-        if not arrays.keys() >= {*Segment.__slots__, "lengths"}:
+        if not arrays.keys() >= {*Segment.__slots__, "lengths", "likenesses"}:
             return None
         only = Segment(*(arrays[name] for name in Segment.__slots__))
         many = len(only.places)
         if len(only.starts) != len(only.words) + 1 or int(only.starts[-1]) != many:
             return None
-        if many != len(only.counts) or not only.is_sound(len(arrays["lengths"])):
+        n = len(arrays["lengths"])
+        if many != len(only.counts) or not only.is_sound(n) or len(arrays["likenesses"]) != n:
             return None
-        return cls((only,) if many else (), arrays["lengths"])
+        return cls((only,) if many else (), arrays["lengths"], arrays["likenesses"])
 
 
 def _spared(array: npt.NDArray[Any], dropped: Positions) -> npt.NDArray[Any]:

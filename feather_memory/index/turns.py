@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.filters.masks import Codes
-from feather_memory.index.fields import Fields
+from feather_memory.filters.masks import Codes, Values
+from feather_memory.index.fields import MappedFields
 from feather_memory.model.manner import QUESTION
 from feather_memory.model.origin import ASSISTANT, TOOL
 from feather_memory.model.structure import Said
@@ -55,29 +56,85 @@ class Turns:
         return self.speakers.codes == named[0] if len(named) == 1 else None
 
 
+_NAMES: Final = ("session", "actor", "key", "origin", "manner")
+_MACHINES: Final = frozenset({ASSISTANT, TOOL})
+_IS_TURN, _IS_MACHINE, _IS_QUESTION = 1, 2, 4
+
+Told: TypeAlias = tuple[str | None, str | None, int, int, int]
+"""Of one memory: session, actor, whether it has no key, a machine said it, it is a question."""
+
+
+class _Chunk(NamedTuple):
+    """What some memories say, those that say any of it."""
+
+    at: Positions
+    sessions: npt.NDArray[np.int32]
+    actors: npt.NDArray[np.int32]
+    flags: npt.NDArray[np.uint8]
+
+    def first(self, n: int) -> _Chunk:
+        """What those of them say that stand before the position n."""
+        kept = self.at < n
+        return _Chunk(self.at[kept], self.sessions[kept], self.actors[kept], self.flags[kept])
+
+
 class TurnsInStep:
     """The turns of one lineage of Views, arranged when a search needs them first."""
 
-    def __init__(self) -> None:
+    def __init__(self, mapped: MappedFields | None = None) -> None:
+        """Those of nothing, or of the memories of a mapped file."""
         self._lock = threading.Lock()
+        self._mapped = mapped
+        self._sessions, self._actors = Values([]), Values([])
+        self._chunks: list[_Chunk] = []
+        self.is_silent = mapped is None
+        """Whether no memory says by whom or in which session it was said."""
         self._generation: int | None = None
         self._turns: Turns | None = None
 
+    def first(self, n: int) -> TurnsInStep:
+        """Those of the first n memories, in a fork: others may have been half way further."""
+        made = TurnsInStep(self._mapped)
+        made._sessions, made._actors = self._sessions, self._actors
+        made._chunks = [chunk.first(n) for chunk in self._chunks]
+        made.is_silent = self.is_silent
+        return made
+
+    def follow(self, start: int, told: Sequence[Told]) -> None:
+        """Take in what further memories say, the first of them at the position `start`."""
+        with self._lock:
+            self._chunks.append(self._chunk(range(start, start + len(told)), told))
+            self.is_silent = False
+
+    def _chunk(self, positions: Iterable[int], told: Sequence[Told]) -> _Chunk:
+        spoken = [
+            (at, self._code(self._sessions, session), self._code(self._actors, actor),
+             _IS_TURN * is_turn | _IS_MACHINE * is_machine | _IS_QUESTION * is_question)
+            for at, (session, actor, is_turn, is_machine, is_question)
+            in zip(positions, told, strict=True)
+            if session is not None or actor is not None or is_machine or is_question
+        ]  # fmt: skip
+        at, sessions, actors, flags = zip(*spoken, strict=True) if spoken else ((), (), (), ())
+        return _Chunk(
+            np.array(at, np.intp),
+            np.array(sessions, np.int32),
+            np.array(actors, np.int32),
+            np.array(flags, np.uint8),
+        )
+
+    @staticmethod
+    def _code(values: Values, value: str | None) -> int:
+        return -1 if value is None else values.code(value)
+
     def at(
-        self,
-        begin: Callable[[], ReadTransaction],
-        fields: Fields,
-        rows: npt.NDArray[np.int64],
-        times: Numbers,
-        live: Mask,
-        generation: int,
-    ) -> Turns | None:
+        self, begin: Callable[[], ReadTransaction], rows: npt.NDArray[np.int64], times: Numbers,
+        live: Mask, generation: int,
+    ) -> Turns | None:  # fmt: skip
         """Those of a View; None where no memory says by whom or in which session it was said.
 
         Args:
-            begin: Begins a transaction of its moment.
-            fields: What its memories say of themselves.
-            rows: Its own, as are the rest.
+            begin: Begins a transaction of its moment, where the mapped file cannot be read.
+            rows: Its own.
             times: From when each memory holds.
             live: Which are there.
             generation: Of the View.
@@ -85,36 +142,68 @@ class TurnsInStep:
         with self._lock:
             if self._generation == generation:
                 return self._turns
-        names = ("session", "actor", "role", "origin", "manner", "key")
-        told = {name: fields.at(begin, rows, (name,)) for name in names}
-        made = _turns(told, times, live)
+            mapped = self._mapped
+        before = None if mapped is None else _mapped(mapped, begin, rows)
         with self._lock:
+            if before is not None and self._mapped is not None:
+                self._chunks.insert(0, self._chunk(*before))
+                self._mapped = None
+            if len(self._chunks) > 1:
+                self._chunks = [_Chunk(*map(np.concatenate, zip(*self._chunks, strict=True)))]
+            made = self._arranged(times, live)
             if self._generation is None or generation > self._generation:
                 self._generation, self._turns = generation, made
-        return made
+            return made
+
+    def _arranged(self, times: Numbers, live: Mask) -> Turns | None:
+        n = len(times)
+        if not self._chunks or not len(self._chunks[0].at):
+            return None
+        at, sessions, actors, flags = self._chunks[0].first(n)
+        session, actor = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
+        said = np.full(n, _IS_TURN, np.uint8)
+        session[at], actor[at], said[at] = sessions, actors, flags
+        is_machine, is_question = (said & _IS_MACHINE) > 0, (said & _IS_QUESTION) > 0
+        order, starts = _by_session(session, times, live)
+        before, after = _beside(order, starts, (said & _IS_TURN) > 0)
+        # Where answers are stored, too, the question before says what they are about.
+        asks = bool(is_question.any()) and not (is_machine & live).any()
+        arranged = Said(
+            before=before,
+            after=after,
+            order=order,
+            starts=starts,
+            is_machine=is_machine if is_machine.any() else None,
+            is_question=is_question if asks else None,
+            is_answer=(before >= 0) & is_question[before] if asks else None,
+        )
+        return Turns(arranged, Codes(actor, self._actors))
 
 
-def _turns(told: Mapping[str, Codes], times: Numbers, live: Mask) -> Turns | None:
-    sessions, machines = told["session"].codes, _is_any(told["origin"], {ASSISTANT, TOOL})
-    questions = _is_any(told["manner"], {QUESTION})
-    is_told = (sessions >= 0).any() or (told["actor"].codes >= 0).any()
-    if not is_told and machines is None and questions is None:
-        return None
-    order, starts = _by_session(sessions, times, live)
-    before, after = _beside(order, starts, told["key"].codes < 0)
-    answered = machines is not None and bool((machines & live).any())
-    if answered:  # where answers are stored, too, the question before says what they are about
-        questions = None
-    answers = None if questions is None else (before >= 0) & questions[before]
-    said = Said(before, after, order, starts, machines, questions, answers)
-    return Turns(said, told["actor"])
+def _mapped(
+    mapped: MappedFields, begin: Callable[[], ReadTransaction], rows: npt.NDArray[np.int64]
+) -> tuple[Sequence[int], list[Told]]:
+    """What the memories of a mapped file say, which are the first of a View."""
+    found = [mapped.read((name,)) for name in _NAMES]
+    if None in found:  # too much for the file, or damaged there
+        told = begin().memories.values_of(*_NAMES, from_row=0)
+        at = np.searchsorted(rows, np.array([row for row, *_ in told], np.int64))
+        return at[at < mapped.n].tolist(), [
+            _told(*each) for place, (_, *each) in zip(at.tolist(), told, strict=True)
+            if place < mapped.n
+        ]  # fmt: skip
+    columns = []
+    for places, codes, values in filter(None, found):
+        column = np.full(mapped.n, len(values), np.int64)
+        column[places] = codes
+        columns.append(np.array([*values, None], np.object_)[column].tolist())
+    return range(mapped.n), [_told(*each) for each in zip(*columns, strict=True)]
 
 
-def _is_any(field: Codes, wanted: set[str] | frozenset[str]) -> Mask | None:
-    """Which memories have one of these values; None where none has."""
-    codes = [code for value in wanted if (code := field.values.find(value)) is not None]
-    found = np.isin(field.codes, codes) if codes else None
-    return found if found is not None and found.any() else None
+def _told(
+    session: str | None, actor: str | None, key: str | None, origin: str | None, manner: str | None
+) -> Told:
+    return session, actor, key is None, origin in _MACHINES, manner == QUESTION
 
 
 def _by_session(

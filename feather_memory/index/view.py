@@ -34,7 +34,10 @@ class Lineage:
     def renewed(self, n: int) -> Lineage:
         """That of a fork: of the first n memories, where others may have been half way further."""
         return Lineage(
-            fields=self.fields.renewed(), sketch=self.sketch.first(n), edges=self.edges.renewed()
+            fields=self.fields.renewed(),
+            sketch=self.sketch.first(n),
+            edges=self.edges.renewed(),
+            turns=self.turns.first(n),
         )
 
 

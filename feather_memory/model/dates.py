@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -22,6 +23,12 @@ _MONTHS: Final = {
 _SHORT: Final = 3  # letters of a month's short name; "sept" is one more
 _YEARS: Final = range(1900, 2101)
 _DAYS: Final = range(1, 32)
+
+MAY_NAME_A_DATE: Final = re.compile(
+    r"\d\d\d\d|" + "|".join(name[:_SHORT] for months in _MONTHS.values() for name in months),
+    re.IGNORECASE,
+)
+"""Found in every question that `dates_in` finds a date in, and not in most others."""
 
 
 def dates_in(text: str, language: str) -> dict[str, tuple[Unit, int]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from feather_memory.model.memory import Edge, Memory
-from feather_memory.model.score import Score
+from feather_memory.model.scoring import Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

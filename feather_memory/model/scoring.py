@@ -1,31 +1,16 @@
-"""How good an answer a memory is: the formula, its parts, and its upper bound.
-
-::
-
-    similarity = (cosine − low) / (best − low), clipped to [0, 1]
-    relevance  = d · similarity + (1 − d) · lexical + what a conversation adds
-    recency    = 2^(−age / (half_life · (1 + ln(1 + recalls))))
-    score      = ((1 − w) · relevance + w · recency) · ((1 − γ) + γ · importance) · layer weight
-
-What a conversation adds is in model/structure.py. The relevance is in [0, 1.25], and so is the
-score, up to the layer weight. docs/scoring.md says why.
-"""
+"""How much each part of a score weighs, and what a caller is told of a hit's score."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from dataclasses import replace as replaced
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from feather_memory.checks import number
 from feather_memory.config import DAY
 from feather_memory.errors import ParameterError
-from feather_memory.types import Numbers, Seconds, Vector
-
-Floats = TypeVar("Floats", Vector, Numbers)
+from feather_memory.types import Seconds
 
 SHORTEST_HALF_LIFE: Seconds = 1e-6
 """Times are kept to the microsecond; nothing decays faster than they can tell."""
@@ -33,8 +18,8 @@ SHORTEST_HALF_LIFE: Seconds = 1e-6
 LONGEST_HALF_LIFE: Seconds = 1e30
 """Beyond it float32 overflows. `time_weight=0` is how to switch decay off."""
 
-CEILING_SLACK = 1e-6
-"""What `ceiling` adds for rounding: under 16 float32 operations on numbers ≤ 1, 6e-8 each."""
+STRUCTURE: Final = ("origin", "neighbours", "speaker", "manner", "session")
+"""The terms that a conversation adds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,162 +92,122 @@ def _half_life(given: Any) -> Seconds:
     return number(value, "half_life", SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE)
 
 
-def stretch(recalls: Floats) -> Floats:
-    """1 + ln(1 + recalls): how much longer a recalled memory's half-life is. Shape (n,)."""
-    stretched: Floats = np.add(np.log1p(recalls), 1.0)
-    return stretched
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Score(float):
+    """The final number, a float like any other, and what it was made of.
 
+    It equals, hashes, sorts, prints and is JSON as its `value`; arithmetic gives plain floats.
+    A schema (pydantic, FastAPI) has it as an object of all its fields.
 
-def retention(age: Floats, recalls: Floats, *, half_life: Seconds) -> Floats:
-    """Share of a memory's strength that is left after `age`.
-
-    Strength halves every half-life, and each past recall stretches it::
-
-        h = half_life · (1 + ln(1 + recalls))
-        retention = 2^(−age / h)
-
-    Args:
-        age: Seconds since the memory became valid, ≥ 0. Shape (n,), float32 or float64.
-        recalls: In how many turns it was shown, ≥ 0. Shape (n,), like `age`.
-        half_life: Seconds for a never-recalled memory to halve, as `Scoring` checked it.
-
-    Returns:
-        Values in (0, 1], shape (n,), of the precision given; 0 only where 2^−x underflows it.
-        The arguments are not changed.
-
-    Source:
-        Settles & Meeder 2016, p = 2^(−Δ/h). The logarithmic stretch is that of
-        Feather DB's stickiness; docs/scoring.md says why.
-
-    >>> ages, recalls = np.array([0.0, 30.0, 30.0]) * DAY, np.array([0.0, 0.0, 9.0])
-    >>> retention(ages, recalls, half_life=30 * DAY).round(3)
-    array([1.   , 0.5  , 0.811])
+    ``value = ((1 − w)·relevance + w·recency) · ((1 − γ) + γ·importance) · layer_weight``
+    for a memory found by its own merit; a memory reached over an edge has `inherited`,
+    its parent's score × edge weight × hop decay, instead.
     """
-    kept: Floats = np.exp2(-age / (half_life * stretch(recalls)))
-    return kept
+
+    value: float = field(kw_only=False)
+    similarity: float = 0.0
+    """The cosine between what is usual in the store (0) and the question's best (1)."""
+    lexical: float = 0.0
+    """BM25 ÷ the best BM25 among the eligible, in [0, 1]."""
+    recency: float = 0.0
+    """In (0, 1]."""
+    importance: float = 1.0
+    """In [0, 1]."""
+    cosine: float = 0.0
+    """max(0, cosine), in [0, 1]: the same number means the same for every question."""
+    share: float = 0.0
+    """BM25 ÷ the weight of all that the question asks for, in [0, 1]: likewise."""
+    origin: float = 0.0
+    """What it loses as an assistant's or a tool's word, in [−0.2, 0]; see model/structure.py."""
+    neighbours: float = 0.0
+    """What the turns before and after it add, in [0, 0.4]."""
+    speaker: float = 0.0
+    """What being said by whom the question names adds: 0 or 0.15."""
+    manner: float = 0.0
+    """What being a question takes away, or following one adds, in [−0.2, 0.1]."""
+    session: float = 0.0
+    """What the best of its session adds, in [0, 0.42]."""
+    dense_weight: float = 1.0
+    """Share of `similarity` in the relevance; that of `lexical` is 1 − dense_weight."""
+    time_weight: float = 0.0
+    """w, in [0, 1]."""
+    importance_weight: float = 0.0
+    """γ, in [0, 1]."""
+    layer_weight: float = 1.0
+    inherited: float | None = None
+
+    def __new__(cls, value: float = 0.0, **_parts: float | None) -> Self:
+        """The number; the dataclass fills in the parts."""
+        return float.__new__(cls, value)
+
+    def __post_init__(self) -> None:
+        if type(self.value) is not float:  # `statistics.mean` makes one of a Fraction
+            object.__setattr__(self, "value", float(self))
+
+    @property
+    def relevance(self) -> float:
+        """What of the score is neither age nor importance nor layer, in [0, 1.25]."""
+        own = self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
+        return own + sum([float(getattr(self, name)) for name in STRUCTURE])
+
+    @property
+    def absolute(self) -> float:
+        """The relevance that means the same for every question: the better of cosine and share."""
+        return max(self.cosine, self.share)
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """What each part adds to the value; they sum to it, to within rounding.
+
+        `importance` and `layer` are what their factors take away, so they are ≤ 0
+        unless a layer weighs more than 1.
+        """
+        if self.inherited is not None:
+            return {"inherited": self.inherited, "layer": self.inherited * (self.layer_weight - 1)}
+        kept = 1 - self.time_weight
+        similarity = kept * self.dense_weight * self.similarity
+        lexical = kept * (1 - self.dense_weight) * self.lexical
+        structure = {name: kept * getattr(self, name) for name in STRUCTURE}
+        recency = self.time_weight * self.recency
+        mixed = similarity + lexical + sum(structure.values()) + recency
+        weighed = mixed * ((1 - self.importance_weight) + self.importance_weight * self.importance)
+        return {
+            "similarity": similarity,
+            "lexical": lexical,
+            **structure,
+            "recency": recency,
+            "importance": weighed - mixed,
+            "layer": weighed * (self.layer_weight - 1),
+        }
+
+    def weighed(self, layer_weight: float) -> Score:
+        """The same score in a layer of that weight."""
+        return replaced(self, value=self.value * layer_weight, layer_weight=layer_weight)
+
+    def __str__(self) -> str:
+        return float.__repr__(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (tuple(getattr(self, each.name) for each in fields(self)),)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        from pydantic_core import core_schema  # only where a schema is built
+
+        # Pydantic fills the fields of an empty instance, and a float cannot be filled.
+        return core_schema.no_info_wrap_validator_function(
+            lambda given, filled: given if isinstance(given, cls) else replaced(filled(given)),
+            handler(source),
+        )
 
 
-def relevance(
-    similarity: Floats | None, lexical: Floats | None, dense_weight: float
-) -> Floats | float:
-    """dense_weight · similarity + (1 − dense_weight) · lexical; a part that is None counts 0."""
-    dense = 0.0 if similarity is None else dense_weight * similarity
-    sparse = 0.0 if lexical is None else (1 - dense_weight) * lexical
-    return dense + sparse
+PUT: Final = tuple(vars(Score)[each.name].__set__ for each in fields(Score))
+"""What sets a field of a score: a search makes ten, and `__init__` takes thrice as long."""
 
 
-def score(
-    similarity: Numbers | None,
-    lexical: Numbers | None,
-    recency: Numbers,
-    importance: Numbers,
-    scoring: Scoring,
-    *,
-    dense_weight: float,
-    structure: Numbers | None = None,
-) -> Numbers:
-    """The score by the formula, in double precision: the one that callers see.
-
-    Args:
-        similarity: On the question's scale, in [0, 1]; None for a query without a vector.
-            Shape (n,).
-        lexical: BM25 ÷ the best BM25, in [0, 1]; None for a query without text. Shape (n,).
-        recency: `retention`, in [0, 1]. Shape (n,).
-        importance: In [0, 1]. Shape (n,).
-        scoring: Gives w and γ. Its own dense weight is not read.
-        dense_weight: d in effect: 1 for a vector alone, 0 for text alone.
-        structure: What a conversation adds; None where there is none. Shape (n,).
-
-    Returns:
-        Scores in [0, 1.25], shape (n,). The arguments are not changed.
-    """
-    w, g = scoring.time_weight, scoring.importance_weight
-    relevant = relevance(similarity, lexical, dense_weight)
-    if structure is not None:
-        relevant = relevant + structure
-    mixed = (1 - w) * relevant + w * recency  # (n,)
-    return mixed * ((1 - g) + g * importance)  # (n,)
-
-
-def rank_scores(
-    similarity: Vector | float | None,
-    lexical: Vector | None,
-    age: Vector,
-    stretched: Vector,
-    importance: Vector,
-    scoring: Scoring,
-    dense_weight: float,
-    *,
-    out: Vector | None = None,
-) -> Vector:
-    """The score of every memory in single precision, without layer weight: for finding the best.
-
-    Differs from `score` by less than 1e-6, so the winners are to be scored again. One buffer
-    beside the result, no other array: at 100,000 memories memory traffic is the cost.
-
-    Args:
-        similarity: In [0, 1]; a number if it is the same for all. Shape (n,).
-        lexical: In [0, 1]. Shape (n,).
-        age: Seconds, ≥ 0. Shape (n,).
-        stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
-        importance: In [0, 1]. Shape (n,).
-        scoring: Gives w, γ and the half-life.
-        dense_weight: d in effect, in [0, 1].
-        out: Where to put the result; may be `similarity` itself, and no other argument. Shape (n,).
-
-    Returns:
-        Scores in [0, 1], shape (n,): `out` if it was given.
-    """
-    w, g = scoring.time_weight, scoring.importance_weight
-    out = np.empty(age.shape, np.float32) if out is None else out  # (n,)
-    part = np.empty_like(out)  # (n,)  scratch
-    if similarity is None:
-        out.fill(0.0)
-    else:
-        np.multiply(similarity, (1 - w) * dense_weight, out=out)  # (n,)  (1−w)·d·s
-    if lexical is not None and dense_weight < 1:
-        np.multiply(lexical, (1 - w) * (1 - dense_weight), out=part)  # (n,)  (1−w)·(1−d)·l
-        np.add(out, part, out=out)  # (n,)  (1−w)·r
-    if w > 0:  # exp2 is the dearest line here
-        np.multiply(stretched, -scoring.half_life, out=part)  # (n,)  −h
-        np.divide(age, part, out=part)  # (n,)  −age/h
-        np.exp2(part, out=part)  # (n,)  ρ
-        np.multiply(part, w, out=part)  # (n,)  w·ρ
-        np.add(out, part, out=out)  # (n,)  (1−w)·r + w·ρ
-    if g > 0:
-        np.multiply(importance, g, out=part)  # (n,)  γ·importance
-        np.add(part, 1 - g, out=part)  # (n,)  (1−γ) + γ·importance
-        np.multiply(out, part, out=out)  # (n,)  score
-    return out
-
-
-def ceiling(
-    similarity: Vector | float,
-    lexical: Vector | None,
-    age: Vector,
-    stretched: Vector,
-    importance: Vector,
-    scoring: Scoring,
-    dense_weight: float,
-) -> Vector:
-    """The best score each memory can have if its similarity is at most `similarity`.
-
-    The score never falls as similarity grows, so it is the score at that bound, plus
-    what rounding may hide: no `rank_scores` and no `score` exceeds it.
-    When no unseen memory's ceiling reaches the k-th best score, the k best are certain.
-
-    Args:
-        similarity: Upper bounds, in [0, 1], shape (n,); a number if it is the same for all, such
-            as that of the worst candidate an index returned.
-        lexical: In [0, 1]. Shape (n,).
-        age: Seconds, ≥ 0. Shape (n,).
-        stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
-        importance: In [0, 1]. Shape (n,).
-        scoring: Gives w, γ and the half-life.
-        dense_weight: d in effect, in [0, 1].
-
-    Returns:
-        Upper bounds in [0, 1 + 1e-6], shape (n,).
-    """
-    best = rank_scores(similarity, lexical, age, stretched, importance, scoring, dense_weight)
-    return np.add(best, np.float32(CEILING_SLACK), out=best)
+def _restored(values: tuple[Any, ...]) -> Score:
+    """The score whose fields have these values, in their order, the first a float."""
+    made = float.__new__(Score, values[0])
+    for put, value in zip(PUT, values, strict=True):
+        put(made, value)
+    return made

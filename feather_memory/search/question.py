@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypedDict
 from feather_memory.checks import label
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
-from feather_memory.model.scale import Scale
+from feather_memory.model.formula import Scale
 from feather_memory.model.scoring import Scoring
 from feather_memory.types import Seconds, Vector, VectorLike, When
 

@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SKETCH_RIVALS
+from feather_memory.config import GATHER_SHARE, SCALE_SAMPLE
 from feather_memory.index.matrix import slack_for
-from feather_memory.index.sketch import Drawn
 from feather_memory.index.view import View
-from feather_memory.model import scoring as formula
-from feather_memory.model.scale import PLAIN, Scale
-from feather_memory.model.score import Parts, Score, scores
-from feather_memory.model.scoring import Scoring
-from feather_memory.model.structure import Said, terms
-from feather_memory.search.contenders import contenders
+from feather_memory.model import formula
+from feather_memory.model.formula import PLAIN, Parts, Scale, low_of
+from feather_memory.model.scoring import Score, Scoring
 from feather_memory.search.question import Question
-from feather_memory.search.scaling import Scaling
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
 _Number = TypeVar("_Number", np.float32, np.float64)
 
 _WORDS_SLACK = slack_for(1)  # where no vectors are compared
-_CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
+_BLOCK = 64  # scores in a group, of which the best stands for all
+_FEW = 2_048  # scores that are partitioned as fast as grouped
 _LOWEST = np.finfo(np.float32).min
-_SEEDS = 64  # looked at first after a scan of sketches: enough that the best k are nearly all there
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +36,6 @@ class WordsAsked:
     """What no BM25 exceeds."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    """The memories at some positions, all that may be returned among them, scored at once."""
-
-    at: Positions
-    """Ascending. Shape (m,)."""
-    parts: Parts
-    values: Numbers
-    """Their scores, −inf for what may not be returned. Shape (m,)."""
-
-    def best(self, k: int) -> Positions:
-        """Positions among which the k best are, and few more."""
-        if k >= len(self.at):
-            return self.at
-        kth_best = float(np.partition(self.values, -k)[-k])
-        return self.at[np.flatnonzero(self.values >= kth_best)]
-
-    def place(self, position: int, k: int) -> tuple[int, float]:
-        """As `Ranking.place`."""
-        mine = self.values[np.searchsorted(self.at, position)]
-        ahead = np.count_nonzero(self.values > mine)
-        ahead += np.count_nonzero((self.values == mine) & (self.at > position))
-        allowed = np.sort(self.values[self.values > -np.inf])
-        return 1 + int(ahead), float(allowed[-min(k, len(allowed))])
-
-
 @dataclass(slots=True)
 class Ranking:
     """All eligible memories of a View, ranked for one question."""
@@ -77,16 +46,7 @@ class Ranking:
     """Shape (n,)."""
     words: WordsAsked | None = None
     """None if no text is asked."""
-    said: Said | None = None
-    """Who said them, and beside what; None where that is not to count."""
-    spoken: Mask | None = None
-    """What the only speaker whom the question names said. Shape (n,)."""
-    _scored: _Scored | None = None
-    _scaling: Scaling = field(init=False)
-
-    def __post_init__(self) -> None:
-        most = 0.0 if self.words is None else float(self.words.bm25.max(initial=0.0))
-        self._scaling = Scaling(self.view, self.question, self.eligible, most)
+    _scale: Scale | None = None
 
     def best(self, k: int) -> list[tuple[int, Score]]:
         """The k best, best first, with their scores in double precision.
@@ -94,18 +54,48 @@ class Ranking:
         Of equal scores the memory written last comes first.
         """
         allowed = int(np.count_nonzero(self.eligible))
-        if not allowed:
-            return []
-        if self.said is None:
-            return self._ordered(self._near(k, allowed), k)
-        return self._ordered(self._all_scored().best(min(k, allowed)), k)
+        return self._ordered(self._near(k, allowed), k) if allowed else []
 
     @property
     def scale(self) -> Scale:
         """Between which cosines the similarities lie, and what BM25 is divided by."""
-        if self._scaling.scale is None:
+        if self._scale is None:
             self._cosines(np.flatnonzero(self.eligible))
-        return self._scaling.scale or PLAIN
+        return self._scale or PLAIN
+
+    def _settle(self, cosines: Vector | None, pool: Positions | None) -> None:
+        """Settle the scale, by the cosines of a pool with all that is eligible and no more.
+
+        Args:
+            cosines: Of the pool, or of all memories; None where no vectors are compared.
+            pool: None for all.
+        """
+        asked, words = self.question, 0.0
+        if self.words is not None:
+            words = float(self.words.bm25.max(initial=0.0))
+        if asked.scale is not None:
+            self._scale = asked.scale
+        elif not asked.scoring.scaled:
+            self._scale = replace(PLAIN, words=words)
+        elif cosines is None:
+            self._scale = Scale(0.0, 0.0, words)
+        elif self._scale is None:
+            is_every = pool is not None or bool(self.eligible.all())
+            among = cosines if is_every else cosines[self.eligible]
+            usual = None if pool is not None else cosines[self._sample()]
+            self._set_scale(float(among.max(initial=-1.0)), words, usual)
+
+    def _set_scale(self, best: float, words: float, usual: Vector | None = None) -> None:
+        """By the best cosine, and those of the sample; they are taken unless given."""
+        query, matrix = self.question.vector, self.view.matrix
+        if usual is None and query is not None and matrix is not None:
+            usual = matrix.products_at(query, self._sample())
+        self._scale = Scale(0.0 if usual is None else low_of(usual), best, words)
+
+    def _sample(self) -> Positions:
+        """The first memories that are there: what is usual in the store is told by them."""
+        live = self.view.until[: 2 * SCALE_SAMPLE] > -np.inf
+        return np.flatnonzero(live)[:SCALE_SAMPLE]
 
     def _lexical(self, at: Positions | None) -> Numbers | None:
         """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1]."""
@@ -114,33 +104,14 @@ class Ranking:
         bm25, best = _at(self.words.bm25, at), self.scale.words
         return np.minimum(bm25 / best, 1.0) if best > 0 else np.zeros(len(bm25))
 
-    def _all_scored(self) -> _Scored:
-        """All that may be returned, scored together: what one adds to another needs them all."""
-        if self._scored is None and self.said is not None:
-            n, allowed = len(self.view.rows), int(np.count_nonzero(self.eligible))
-            is_few = allowed < GATHER_SHARE * n
-            at = np.flatnonzero(self.eligible) if is_few else np.arange(n)
-            said = self.said.among(at) if is_few else self.said
-            eligible = np.ones(allowed, np.bool_) if is_few else self.eligible
-            parts = self._parts(at, self._cosines(at if is_few else None))
-            spoken = None if self.spoken is None else self.spoken[at]
-            own = parts.own(self.question.dense_weight)
-            parts = replace(parts, terms=terms(own, said, spoken, eligible))
-            values = np.where(eligible, parts.values(*self._weighed), -np.inf)
-            self._scored = _Scored(at, parts, values)
-        assert self._scored is not None  # noqa: S101  asked only where there is a conversation
-        return self._scored
-
     def _near(self, k: int, allowed: int) -> Positions:
         """Memories among which the k best are, few more than that: by the shortest way."""
-        n, drawn = len(self.view.rows), self.view.lineage.sketch.drawn
-        scanned = 1.0 if drawn is None else drawn.dim / len(drawn.axes)  # of a row's numbers
-        if allowed < GATHER_SHARE * scanned * n:
+        if allowed < GATHER_SHARE * len(self.view.rows):
             return self._contenders(np.flatnonzero(self.eligible), k)
-        if (near := self._proposed(k)) is not None:
-            return near
-        if drawn is not None and (near := self._sketched(drawn, k, allowed)) is not None:
-            return near
+        return self._scanned(k, allowed)
+
+    def _scanned(self, k: int, allowed: int) -> Positions:
+        """Likewise, by scanning all."""
         return contenders(self._shut_out(self._quick_scores(None), allowed), k, self._slack)
 
     def nearest(self, k: int) -> list[tuple[int, float]]:
@@ -164,74 +135,6 @@ class Ranking:
         order = np.lexsort((-near, -exact[:, 0]))[:k]
         return list(zip(near[order].tolist(), self._scores(exact[order]), strict=True))
 
-    def _proposed(self, k: int) -> Positions | None:
-        """Memories among which the k best are, by way of the approximate index; None without it.
-
-        No memory it has not proposed should be nearer than the worst candidate, and if many could
-        be among the best although they are as far as that, more candidates lower the bound.
-        """
-        asked, view = self.question, self.view
-        near = view.lineage.approximation
-        if asked.vector is None or near.index is None:
-            return None
-        for m in _CANDIDATES:
-            found = near.near(asked.vector, max(m, 4 * k), len(view.rows))
-            if found is None:
-                return None
-            positions, floor = found
-            positions = positions[self.eligible[positions]]
-            if not len(positions) or view.matrix is None:
-                return None
-            self._scaling.settle(view.matrix.products_at(asked.vector, positions), positions)
-            highest = float(self.scale.similarity_of(np.array([floor]))[0])
-            possible = self._shut_out(self._ceiling(highest))
-            certain = self._certified(positions, possible, k, HNSW_RIVALS, self._slack)
-            if certain is not None:
-                return certain
-        return None
-
-    def _sketched(self, drawn: Drawn, k: int, allowed: int) -> Positions | None:
-        """Memories among which the k best are, by way of the sketches of their vectors.
-
-        None where no vector is asked, and where sketches leave too many memories in question.
-        """
-        asked, n = self.question, len(self.view.rows)
-        seeds = max(_SEEDS, 4 * k)
-        if asked.vector is None or seeds > SKETCH_RIVALS * n:
-            return None
-        bounds = drawn.bounds(asked.vector, n)
-        if not self._scaling.settle_within(bounds, drawn.slack, allowed):
-            return None
-        bounds = self.scale.similarity_of(bounds, out=bounds)
-        possible = self._shut_out(self._ceiling(bounds), allowed)
-        promising = contenders(possible, seeds)[:seeds]  # of equals, any will do
-        return self._certified(promising, possible, k, SKETCH_RIVALS, self._slack + drawn.slack)
-
-    def _certified(
-        self, seen: Positions, possible: Vector, k: int, most: float, slack: float
-    ) -> Positions | None:
-        """Memories among which the k best are for certain; None where that is to look at many.
-
-        Every memory's recency, importance and words are known, so each has a best possible score,
-        given a bound on its similarity. The k best of those seen are k scores that the best k do
-        not fall below; whatever could reach them is looked at, too.
-
-        Args:
-            seen: Eligible memories.
-            possible: No unseen memory has a higher score, shape (n,). Written to.
-            k: How many are wanted.
-            most: Share of all memories up to which looking at them pays.
-            slack: How far rounding may have set scores and bounds apart.
-        """
-        if len(seen) < k:
-            return None
-        least = np.partition(self._quick_scores(seen), -k)[-k] - slack
-        possible[seen] = -np.inf
-        rivals = np.flatnonzero(possible >= least)
-        if len(rivals) > most * len(possible):
-            return None
-        return self._contenders(np.concatenate([seen, rivals]), k)
-
     def _contenders(self, pool: Positions, k: int) -> Positions:
         """Those of the pool that the k best of it are among."""
         return pool[contenders(self._quick_scores(pool), k, self._slack)]
@@ -247,7 +150,7 @@ class Ranking:
         """How far two of the quick scores may be off against each other."""
         if self.view.matrix is None:
             return _WORDS_SLACK
-        return self.view.matrix.slack * max(1.0, self.scale.stretch)
+        return self.view.matrix.slack * max(1.0, 1.0 / self.scale.width)
 
     def _quick_scores(self, pool: Positions | None) -> Vector:
         """The formula over the pool, or over all, in float32: good enough to find contenders."""
@@ -283,13 +186,14 @@ class Ranking:
         """Likewise. Settles the scale."""
         query, matrix = self.question.vector, self.view.matrix
         if query is None or matrix is None:
-            self._scaling.settle(None, pool)
+            self._settle(None, pool)
             return None
         if pool is not None:
             cosine = matrix.products_at(query, pool)
         else:
             cosine = matrix.products(query, len(self.view.rows))
-        self._scaling.settle(cosine, pool)
+        if self._scale is None:
+            self._settle(cosine, pool)
         return cosine
 
     def place(self, position: int, k: int) -> tuple[int, float]:
@@ -299,8 +203,6 @@ class Ranking:
         memory's than rounding goes stands where it seems to; the few others are scored again.
         If fewer than k are eligible, the score is that of the last.
         """
-        if self.said is not None:
-            return self._all_scored().place(position, k)
         allowed = np.flatnonzero(self.eligible)
         few = len(allowed) < GATHER_SHARE * len(self.view.rows)
         at = allowed if few else np.arange(len(self.view.rows))
@@ -331,14 +233,11 @@ class Ranking:
         return self.question.scoring, self.question.dense_weight
 
     def _scores(self, exact: Numbers) -> list[Score]:
-        return scores(exact, *self._weighed)
+        return formula.scores(exact, *self._weighed)
 
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
         """`Parts.rows` of them, in double precision: shape (m, 12), the score first."""
         at = np.asarray(positions, np.intp)
-        if self.said is not None:
-            scored = self._all_scored()
-            return scored.parts.at(np.searchsorted(scored.at, at)).rows(*self._weighed)
         return self._parts(at).rows(*self._weighed)
 
     def _parts(self, at: Positions, cosines: Vector | None = None) -> Parts:
@@ -374,3 +273,54 @@ class Ranking:
 
 def _at(values: npt.NDArray[_Number], pool: Positions | None) -> npt.NDArray[_Number]:
     return values if pool is None else values[pool]
+
+
+def contenders(scores: Vector, k: int, slack: float = 0.0) -> Positions:
+    """Every position whose score is at least the k-th best minus `slack`.
+
+    The k-th best is first bounded from below: the scores are split into w groups, and the k-th
+    largest of the groups' maxima cannot exceed it, because k different positions reach it. Only
+    the few positions above that bound are then partitioned::
+
+        bound = k-th largest group maximum − slack ≤ k-th best score − slack
+
+    Args:
+        scores: Shape (n,), without NaN. −inf marks what may not be returned.
+        k: How many are wanted, ≥ 0.
+        slack: How far below the k-th best still counts, ≥ 0. See `slack_for`.
+
+    Returns:
+        Positions in ascending order: at least k of them, or all eligible ones if there are fewer.
+
+    >>> contenders(np.array([0.1, 0.9, -np.inf, 0.8, 0.79], np.float32), k=2, slack=0.05)
+    array([1, 3, 4])
+    """
+    if k <= 0 or scores.size == 0:
+        return np.empty(0, np.intp)
+    positions = np.flatnonzero(scores >= _at_least(_lower_bound(scores, k), slack))  # (≥k,) or all
+    if positions.size <= k:
+        return positions
+    shortlist = scores[positions]  # (≥k,)  every score that could be among the k best
+    kth_best = np.partition(shortlist, -k)[-k]
+    return positions[shortlist >= _at_least(float(kth_best), slack)]
+
+
+def _lower_bound(scores: Vector, k: int) -> float:
+    """A score that at least k positions reach; −inf if the k best are not all eligible."""
+    if k >= scores.size:
+        return -np.inf
+    block = min(_BLOCK, scores.size // (4 * k))  # ≥ 4k groups keep the bound close
+    if block < 2 or scores.size <= _FEW:
+        return float(np.partition(scores, -k)[-k])
+    width = scores.size // block
+    # Group j is every width-th position: the maximum then runs along contiguous rows, which is
+    # some ten times faster than along groups of neighbours. The remainder may stay out.
+    maxima = scores[: width * block].reshape(block, width).max(axis=0)  # (width,)
+    return float(np.partition(maxima, -k)[-k])
+
+
+def _at_least(bound: float, slack: float) -> np.float32:
+    """The smallest finite float32 that is not below `bound − slack`."""
+    exact = max(bound - slack, float(_LOWEST))  # finite: −inf is never at least this
+    near = np.float32(exact)
+    return near if float(near) >= exact else np.nextafter(near, np.float32(np.inf))

@@ -13,15 +13,17 @@ from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
-from feather_memory.model import voice
-from feather_memory.model.dates import dates_in, units_of
+from feather_memory.model.dates import MAY_NAME_A_DATE, dates_in, units_of
 from feather_memory.model.fields import DECODERS, Record, filtered_of
 from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
 from feather_memory.model.memory import Memory, shown
-from feather_memory.model.score import Score
+from feather_memory.model.scoring import Score
 from feather_memory.model.validity import Lifetime, gate
+from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
+from feather_memory.search.certified import CertifiedRanking
+from feather_memory.search.conversation import ConversationRanking
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking, WordsAsked
 from feather_memory.search.reasons import reason_of
@@ -87,11 +89,14 @@ class Searcher:
         Where nobody has written since the last search, and the memories it finds were read
         before, no transaction begins.
         """
-
-        def answer(searcher: Searcher) -> Answer:
+        view = columns.view
+        if view is not None and view.generation == truth.generation():
+            with suppress(_MovedError), ExitStack() as stack:
+                searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
+                return verb(searcher, searcher.present(question), *asked, **named)
+            # So it is asked once more, of one moment that others cannot move.
+        with cls.over(truth, columns) as searcher:
             return verb(searcher, searcher.present(question), *asked, **named)
-
-        return cls._answered(truth, columns, answer)
 
     @classmethod
     def speakers(cls, truth: Truth, columns: Columns, text: str) -> list[str]:
@@ -99,30 +104,21 @@ class Searcher:
 
         None in a store of a language in which that is not done.
         """
-
-        def named(searcher: Searcher) -> list[str]:
-            if searcher.view.state.language not in voice.LANGUAGES:
-                return []
-            turns = searcher.turns
-            return [] if turns is None else turns.names(folded(text))
-
-        return cls._answered(truth, columns, named)
-
-    @classmethod
-    def _answered(
-        cls, truth: Truth, columns: Columns, answer: Callable[[Searcher], Answer]
-    ) -> Answer:
         view = columns.view
-        if view is not None and view.generation == truth.generation():
-            with suppress(_MovedError), ExitStack() as stack:
-                return answer(cls(view, columns, lambda: stack.enter_context(truth.reading())))
-            # So it is asked once more, of one moment that others cannot move.
-        with cls.over(truth, columns) as searcher:
-            return answer(searcher)
+        if view is None or view.generation != truth.generation():
+            with truth.reading() as transaction:
+                view = columns.sync(transaction)
+        if view.lineage.turns.is_silent or view.state.language not in LANGUAGES:
+            return []
+        with ExitStack() as stack:
+            turns = columns.turns(lambda: stack.enter_context(truth.reading()), view)
+        return [] if turns is None else turns.names(folded(text))
 
     @property
     def turns(self) -> Turns | None:
         """Who said what, in which session; None where nobody is told apart."""
+        if self.view.lineage.turns.is_silent:
+            return None
         return self._columns.turns(lambda: self.transaction, self.view)
 
     def present(self, question: Question) -> Question:
@@ -181,17 +177,22 @@ class Searcher:
         view, eligible, text = self.view, self.eligible(question), question.text
         words = None if text is None else self._words(text, eligible)
         turns = self.turns if question.scoring.structure else None
-        if turns is None:
+        if turns is not None:
+            spoken = None if text is None else turns.spoken(folded(text))
+            return ConversationRanking(
+                view, question, eligible, words, said=turns.said, spoken=spoken
+            )
+        lineage = view.lineage
+        if lineage.sketch.drawn is None and lineage.approximation.index is None:
             return Ranking(view, question, eligible, words)
-        spoken = None if text is None else turns.spoken(folded(text))
-        return Ranking(view, question, eligible, words, turns.said, spoken)
+        return CertifiedRanking(view, question, eligible, words)
 
     def _words(self, text: str, eligible: Mask) -> WordsAsked:
         """What the words of the memories, and the dates from which they hold, say of a text."""
         view, language = self.view, self.view.state.language
         known = tokenizer(language)
         asked, further = known.asked(text), {}
-        if dates := dates_in(text, language):
+        if MAY_NAME_A_DATE.search(text) and (dates := dates_in(text, language)):
             units = units_of(view.columns["valid_from"])
             for word, (unit, number) in dates.items():
                 at = np.flatnonzero(asked == known.asked(word)[0])

@@ -207,8 +207,8 @@ class Searches(Part):
         core = self._core
         if text is None or core.embedding.queries is None or not scoring.dense_weight:
             return None
-        if scoring.structure:
-            named = Searcher.speakers(core.truth, core.columns, text)
+        named = Searcher.speakers(core.truth, core.columns, text) if scoring.structure else []
+        if named:
             text = in_first_person(text, named)
         return core.embedding.query(text, None)
 

@@ -42,8 +42,8 @@ class Replayed:
     def catch_up(self, moment: ReadTransaction) -> None:
         """Take in what happened since."""
         changes = self._changes(moment)
-        for row, *numbers, _, words in changes.appended:
-            self.known[row], self.words[row] = tuple(numbers), words
+        for row, *said, _, _, words in changes.appended:
+            self.known[row], self.words[row] = tuple(said[: len(COLUMNS)]), words
         for row, *numbers in changes.touched:
             assert row in self.known, "a touched row is one that was known"
             self.known[row] = tuple(numbers)

@@ -60,10 +60,11 @@ class Changes:
     """What happened to the memories since a generation."""
 
     appended: list[tuple[Any, ...]]
-    """(row, the numbers of `fields.COLUMNS`, the vector's bytes, the words in compact form), by
+    """(row, the numbers of `fields.COLUMNS`, session, actor, whether it has no key, an assistant or
+    a tool said it, it is a question; likeness, the vector's bytes, the words in compact form), by
     row."""
     touched: list[tuple[Any, ...]]
-    """Known rows with new numbers: the same, without vector and words."""
+    """Known rows with new numbers: those alone."""
     gone: list[int]
     """Rows that nothing has any more."""
     superseded: list[tuple[int, int | None, Seconds, Seconds]]

@@ -80,9 +80,11 @@ _HAS_VECTORS = "select 1 from memory where vector is not null limit 1"
 _SET_DIMENSION = "update state set dimension = ?, embedder = ?, remade = ?, snapshot = null"
 _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
-# What the arrays of a View are made of; vector and words only where they are new to the reader.
+# What the arrays of a View are made of; the rest only where it is new to the reader.
 _APPENDED = f"""
-    select memory.row, {", ".join(COLUMNS)}, vector, compact
+    select memory.row, {", ".join(COLUMNS)}, session, actor, key is null,
+        coalesce(origin in ('assistant', 'tool'), 0), coalesce(manner = 'question', 0),
+        likeness, vector, compact
     from memory left join words on memory.row = words.row
     where changed > ? and memory.row >= ? order by memory.row
 """

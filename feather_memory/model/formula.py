@@ -1,0 +1,347 @@
+"""How good an answer a memory is: the formula, its parts, and its upper bound.
+
+::
+
+    similarity = (cosine − low) / (best − low), clipped to [0, 1]
+    relevance  = d · similarity + (1 − d) · lexical + what a conversation adds
+    recency    = 2^(−age / (half_life · (1 + ln(1 + recalls))))
+    score      = ((1 − w) · relevance + w · recency) · ((1 − γ) + γ · importance) · layer weight
+
+What a conversation adds is in model/structure.py. The relevance is in [0, 1.25], and so is the
+score, up to the layer weight. docs/scoring.md says why.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import numpy as np
+
+from feather_memory.model.scoring import PUT, STRUCTURE, Score, Scoring
+from feather_memory.model.structure import Terms
+from feather_memory.types import Numbers, Positions, Seconds, Vector
+
+Floats = TypeVar("Floats", Vector, Numbers)
+
+CEILING_SLACK = 1e-6
+"""What `ceiling` adds for rounding: under 16 float32 operations on numbers ≤ 1, 6e-8 each."""
+
+_TOLD: Final = ("similarity", "lexical", "recency", "importance", "cosine", "share")
+
+_MADE: Final = 7 + len(STRUCTURE)
+"""The score and what differs between the hits of one question."""
+
+NARROWEST: Final = 0.1
+"""A scale is at least so wide: where all cosines are alike, their differences say little."""
+
+_SPREAD: Final = 2.5  # standard deviations: of some 600 cosines the least lies about there
+_STEP: Final = 0.01  # on a grid, so that rounding elsewhere does not move a whole scale
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """What is usual and what is best for one question: its similarities lie between.
+
+    Merged stores are read by one scale, so that their hits compare.
+    """
+
+    low: float = 0.0
+    """The cosine that counts as nothing in common."""
+    best: float = 1.0
+    """The highest cosine of those that may be returned."""
+    words: float = 0.0
+    """The highest BM25 of those; 0 where no word is shared."""
+
+    @property
+    def width(self) -> float:
+        """How far below the best a cosine counts as nothing in common, in [0.1, 2]."""
+        return max(self.best - self.low, NARROWEST)
+
+    def similarity_of(self, cosine: Floats, *, out: Floats | None = None) -> Floats:
+        """The cosine on this scale, in [0, 1]: the best is 1. `out` may be `cosine` itself.
+
+        On the plain scale it is max(0, cosine): what points away is as unrelated as what is
+        orthogonal. Also takes off the 1e-7 by which a rounded cosine exceeds 1. A cosine of 0 is
+        that of a memory without a vector, which is similar to nothing.
+        """
+        if self.low == 0.0 and self.best == 1.0:
+            plain: Floats = np.clip(cosine, 0.0, 1.0, out=out)
+            return plain
+        has_none = cosine == 0
+        scaled = self.most(cosine, out=out)
+        if has_none.any():
+            scaled[has_none] = 0.0
+        return scaled
+
+    def most(self, bound: Floats, *, out: Floats | None = None) -> Floats:
+        """What no similarity exceeds whose cosine does not exceed `bound`. Shape (n,)."""
+        kind = bound.dtype.type
+        scaled: Floats = np.subtract(bound, kind(self.best - self.width), out=out)
+        np.multiply(scaled, kind(1.0 / self.width), out=scaled)
+        np.clip(scaled, 0.0, 1.0, out=scaled)
+        return scaled
+
+    def joined(self, other: Scale) -> Scale:
+        """One scale for two stores."""
+        return Scale(
+            low=min(self.low, other.low),
+            best=max(self.best, other.best),
+            words=max(self.words, other.words),
+        )
+
+
+PLAIN: Final = Scale()
+"""That of `Scoring(scaled=False)`: the cosine as it is."""
+
+
+def low_of(cosines: Vector) -> float:
+    """The cosine that counts as nothing in common, by the cosines of a sample of the store.
+
+    2.5 standard deviations below the mean, rounded down to 0.01. As good as the least of all
+    cosines (LoCoMo recall@10 within 0.1 points), and an outlier does not move it. Memories
+    without a vector, whose cosine is 0, are left out.
+
+    Args:
+        cosines: Shape (m,).
+    """
+    told = cosines[cosines != 0].astype(np.float64)
+    if not len(told):
+        return 0.0
+    mean = float(told.sum()) / len(told)
+    spread = math.sqrt(max(0.0, float(told @ told) / len(told) - mean * mean))
+    return max(-1.0, math.floor((mean - _SPREAD * spread) / _STEP) * _STEP)
+
+
+def stretch(recalls: Floats) -> Floats:
+    """1 + ln(1 + recalls): how much longer a recalled memory's half-life is. Shape (n,)."""
+    stretched: Floats = np.add(np.log1p(recalls), 1.0)
+    return stretched
+
+
+def retention(age: Floats, recalls: Floats, *, half_life: Seconds) -> Floats:
+    """Share of a memory's strength that is left after `age`.
+
+    Strength halves every half-life, and each past recall stretches it::
+
+        h = half_life · (1 + ln(1 + recalls))
+        retention = 2^(−age / h)
+
+    Args:
+        age: Seconds since the memory became valid, ≥ 0. Shape (n,), float32 or float64.
+        recalls: In how many turns it was shown, ≥ 0. Shape (n,), like `age`.
+        half_life: Seconds for a never-recalled memory to halve, as `Scoring` checked it.
+
+    Returns:
+        Values in (0, 1], shape (n,), of the precision given; 0 only where 2^−x underflows it.
+        The arguments are not changed.
+
+    Source:
+        Settles & Meeder 2016, p = 2^(−Δ/h). The logarithmic stretch is that of
+        Feather DB's stickiness; docs/scoring.md says why.
+
+    >>> ages, recalls = np.array([0.0, 30.0, 30.0]) * DAY, np.array([0.0, 0.0, 9.0])
+    >>> retention(ages, recalls, half_life=30 * DAY).round(3)
+    array([1.   , 0.5  , 0.811])
+    """
+    kept: Floats = np.exp2(-age / (half_life * stretch(recalls)))
+    return kept
+
+
+def relevance(
+    similarity: Floats | None, lexical: Floats | None, dense_weight: float
+) -> Floats | float:
+    """dense_weight · similarity + (1 − dense_weight) · lexical; a part that is None counts 0."""
+    dense = 0.0 if similarity is None else dense_weight * similarity
+    sparse = 0.0 if lexical is None else (1 - dense_weight) * lexical
+    return dense + sparse
+
+
+def score(
+    similarity: Numbers | None,
+    lexical: Numbers | None,
+    recency: Numbers,
+    importance: Numbers,
+    scoring: Scoring,
+    *,
+    dense_weight: float,
+    structure: Numbers | None = None,
+) -> Numbers:
+    """The score by the formula, in double precision: the one that callers see.
+
+    Args:
+        similarity: On the question's scale, in [0, 1]; None for a query without a vector.
+            Shape (n,).
+        lexical: BM25 ÷ the best BM25, in [0, 1]; None for a query without text. Shape (n,).
+        recency: `retention`, in [0, 1]. Shape (n,).
+        importance: In [0, 1]. Shape (n,).
+        scoring: Gives w and γ. Its own dense weight is not read.
+        dense_weight: d in effect: 1 for a vector alone, 0 for text alone.
+        structure: What a conversation adds; None where there is none. Shape (n,).
+
+    Returns:
+        Scores in [0, 1.25], shape (n,). The arguments are not changed.
+    """
+    w, g = scoring.time_weight, scoring.importance_weight
+    relevant = relevance(similarity, lexical, dense_weight)
+    if structure is not None:
+        relevant = relevant + structure
+    mixed = (1 - w) * relevant + w * recency  # (n,)
+    return mixed * ((1 - g) + g * importance)  # (n,)
+
+
+def rank_scores(
+    similarity: Vector | float | None,
+    lexical: Vector | None,
+    age: Vector,
+    stretched: Vector,
+    importance: Vector,
+    scoring: Scoring,
+    dense_weight: float,
+    *,
+    out: Vector | None = None,
+) -> Vector:
+    """The score of every memory in single precision, without layer weight: for finding the best.
+
+    Differs from `score` by less than 1e-6, so the winners are to be scored again. One buffer
+    beside the result, no other array: at 100,000 memories memory traffic is the cost.
+
+    Args:
+        similarity: In [0, 1]; a number if it is the same for all. Shape (n,).
+        lexical: In [0, 1]. Shape (n,).
+        age: Seconds, ≥ 0. Shape (n,).
+        stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
+        importance: In [0, 1]. Shape (n,).
+        scoring: Gives w, γ and the half-life.
+        dense_weight: d in effect, in [0, 1].
+        out: Where to put the result; may be `similarity` itself, and no other argument. Shape (n,).
+
+    Returns:
+        Scores in [0, 1], shape (n,): `out` if it was given.
+    """
+    w, g = scoring.time_weight, scoring.importance_weight
+    out = np.empty(age.shape, np.float32) if out is None else out  # (n,)
+    part = np.empty_like(out)  # (n,)  scratch
+    if similarity is None:
+        out.fill(0.0)
+    else:
+        np.multiply(similarity, (1 - w) * dense_weight, out=out)  # (n,)  (1−w)·d·s
+    if lexical is not None and dense_weight < 1:
+        np.multiply(lexical, (1 - w) * (1 - dense_weight), out=part)  # (n,)  (1−w)·(1−d)·l
+        np.add(out, part, out=out)  # (n,)  (1−w)·r
+    if w > 0:  # exp2 is the dearest line here
+        np.multiply(stretched, -scoring.half_life, out=part)  # (n,)  −h
+        np.divide(age, part, out=part)  # (n,)  −age/h
+        np.exp2(part, out=part)  # (n,)  ρ
+        np.multiply(part, w, out=part)  # (n,)  w·ρ
+        np.add(out, part, out=out)  # (n,)  (1−w)·r + w·ρ
+    if g > 0:
+        np.multiply(importance, g, out=part)  # (n,)  γ·importance
+        np.add(part, 1 - g, out=part)  # (n,)  (1−γ) + γ·importance
+        np.multiply(out, part, out=out)  # (n,)  score
+    return out
+
+
+def ceiling(
+    similarity: Vector | float,
+    lexical: Vector | None,
+    age: Vector,
+    stretched: Vector,
+    importance: Vector,
+    scoring: Scoring,
+    dense_weight: float,
+) -> Vector:
+    """The best score each memory can have if its similarity is at most `similarity`.
+
+    The score never falls as similarity grows, so it is the score at that bound, plus
+    what rounding may hide: no `rank_scores` and no `score` exceeds it.
+    When no unseen memory's ceiling reaches the k-th best score, the k best are certain.
+
+    Args:
+        similarity: Upper bounds, in [0, 1], shape (n,); a number if it is the same for all, such
+            as that of the worst candidate an index returned.
+        lexical: In [0, 1]. Shape (n,).
+        age: Seconds, ≥ 0. Shape (n,).
+        stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
+        importance: In [0, 1]. Shape (n,).
+        scoring: Gives w, γ and the half-life.
+        dense_weight: d in effect, in [0, 1].
+
+    Returns:
+        Upper bounds in [0, 1 + 1e-6], shape (n,).
+    """
+    best = rank_scores(similarity, lexical, age, stretched, importance, scoring, dense_weight)
+    return np.add(best, np.float32(CEILING_SLACK), out=best)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the scores of n memories are made of, in double precision, shape (n,) each."""
+
+    similarity: Numbers
+    """On the question's scale, in [0, 1]."""
+    lexical: Numbers
+    """In [0, 1]."""
+    recency: Numbers
+    """In [0, 1]."""
+    importance: Numbers
+    """In [0, 1]."""
+    cosine: Numbers
+    """In [0, 1]."""
+    share: Numbers
+    """In [0, 1]."""
+    terms: Terms | None = None
+    """What a conversation adds; None where there is none."""
+
+    def at(self, positions: Positions) -> Parts:
+        """Those of some of the memories."""
+        told = {name: getattr(self, name)[positions] for name in _TOLD}
+        return Parts(**told, terms=None if self.terms is None else self.terms.at(positions))
+
+    def own(self, dense_weight: float) -> Numbers:
+        """What words and vectors say of each memory, in [0, 1]. Shape (n,)."""
+        return np.asarray(relevance(self.similarity, self.lexical, dense_weight))
+
+    def values(self, scoring: Scoring, dense_weight: float) -> Numbers:
+        """The scores. Shape (n,)."""
+        return score(
+            self.similarity,
+            self.lexical,
+            self.recency,
+            self.importance,
+            scoring,
+            dense_weight=dense_weight,
+            structure=None if self.terms is None else self.terms.total(),
+        )
+
+    def rows(self, scoring: Scoring, dense_weight: float) -> Numbers:
+        """The scores and what they are made of, in the order of the fields of `Score`.
+
+        Args:
+            scoring: Gives w and γ.
+            dense_weight: d in effect.
+
+        Returns:
+            Shape (n, 12), the score first.
+        """
+        made = np.zeros((len(self.cosine), _MADE))  # by columns: `stack` takes thrice as long
+        made[:, 0] = self.values(scoring, dense_weight)
+        for at, name in enumerate(_TOLD, start=1):
+            made[:, at] = getattr(self, name)
+        if self.terms is not None:
+            for at, name in enumerate(STRUCTURE, start=_MADE - len(STRUCTURE)):
+                made[:, at] = getattr(self.terms, name)
+        return made
+
+
+def scores(rows: Numbers, scoring: Scoring, dense_weight: float) -> list[Score]:
+    """What a caller is shown of each of the `rows`, of the same scoring and d."""
+    same = (dense_weight, scoring.time_weight, scoring.importance_weight, 1.0, None)
+    made = []
+    for row in rows.tolist():
+        score = float.__new__(Score, row[0])
+        for put, value in zip(PUT, (*row, *same), strict=True):
+            put(score, value)
+        made.append(score)
+    return made
