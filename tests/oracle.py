@@ -51,7 +51,8 @@ def scaled(cosine, eligible):
     low = 0.0
     if usual:
         mean = sum(usual) / len(usual)
-        spread = math.sqrt(max(0.0, sum(x * x for x in usual) / len(usual) - mean * mean))
+        squares = sum((x - mean) ** 2 for x in usual)
+        spread = math.sqrt((squares + 10 * 0.1**2) / (len(usual) + 10))
         low = max(-1.0, math.floor((mean - 2.5 * spread) * 100) / 100)
     best = max(cosine[eligible], default=0.0)
     similar = np.clip(1 - (best - cosine) / max(best - low, 0.1), 0.0, 1.0)

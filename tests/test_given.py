@@ -147,7 +147,7 @@ def test_a_model_is_an_embedder(tmp_path, kind, is_pooled):
 
         assert hit.memory.vector.tolist() == embed(["green tea"])[0].tolist()
         assert store.plumbing.embed_query("tea") == pytest.approx(embed([asked])[0])
-        assert hit.score.similarity == pytest.approx(
+        assert hit.score.cosine == pytest.approx(
             max(0.0, float(embed(["green tea"])[0] @ embed([asked])[0])), abs=1e-6
         )
         assert store.check() == []
@@ -172,7 +172,7 @@ def test_a_function_with_some_method_of_a_model_is_called_as_a_function(tmp_path
 
         (hit,) = store.search("green tea")
 
-        assert hit.score.similarity == pytest.approx(1.0)
+        assert hit.score.cosine == pytest.approx(1.0)
         assert store.check() == []
 
 

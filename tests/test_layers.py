@@ -14,10 +14,12 @@ from feather_memory import (
     TenantPool,
     UnknownTurnError,
 )
+from feather_memory.model.formula import Scale
 from feather_memory.testing import HashEmbedder
 
 WEIGHTS = {"user": 1.0, "team": 0.9, "shared": 0.8}
-TIME_WEIGHTS = {"user": 0.35, "team": 0.25, "shared": 0.1}
+TIME_WEIGHTS = {"user": 0.05, "team": 0.04, "shared": 0.02}
+PUBLISHED = {"user": 0.35, "team": 0.25, "shared": 0.1}
 HOPS = {"user": 2, "team": 2, "shared": 1}
 
 
@@ -55,7 +57,18 @@ def told(hits):
 
 def test_the_constants_are_those_of_the_published_pattern(layers):
     assert {layer.name: layer.weight for layer in layers} == WEIGHTS
+    published = ContextLayers.feather(
+        user=layers["user"], team=layers["team"], shared=layers["shared"]
+    )
+    assert {layer.name: layer.time_weight for layer in published} == PUBLISHED
+    assert {layer.name: (x.weight, x.hops) for x, layer in zip(layers, published, strict=True)} == {
+        layer.name: (layer.weight, layer.hops) for layer in published
+    }
+
+
+def test_by_default_the_layers_keep_the_published_order_within_what_buries_nothing(layers):
     assert {layer.name: layer.time_weight for layer in layers} == TIME_WEIGHTS
+    assert max(TIME_WEIGHTS.values()) == Scoring().time_weight
     assert {layer.name: layer.hops for layer in layers} == HOPS
     assert [layer.name for layer in layers] == ["user", "team", "shared"]
     assert repr(layers) == "<ContextLayers user 1 > team 0.9 > shared 0.8>"
@@ -367,6 +380,18 @@ def ranked(hits):
     return [(hit.layer, hit.memory.id, round(hit.score.value, 5)) for hit in hits]
 
 
+def one_scale(layers, query, **asked):
+    """What all layers measure by: the lowest of usual cosines, the best of best ones."""
+    scales = [
+        layer.store.plumbing.scale(query, scoring=scoring_of(layer), **asked) for layer in layers
+    ]
+    return Scale(
+        low=min(each.low for each in scales),
+        best=max(each.best for each in scales),
+        words=max(each.words for each in scales),
+    )
+
+
 def brute_force(layers, found, k):
     """Every answer of every layer at weight 1, then the rules one after the other."""
     everything = [(at, hit) for at, hits in enumerate(found) for hit in hits]
@@ -392,8 +417,11 @@ def test_the_merge_is_the_brute_force_merge(layers, clock, seed):
     for query in ("tea", "deploy friday", "python theme 1"):
         for k in (1, 3, 10, 200):
             for asked in ({}, {"where": {"channel": "chat"}}):
+                scale = one_scale(layers, query, **asked)
                 found = [
-                    layer.store.search(query, 10_000, scoring=scoring_of(layer), **asked)
+                    layer.store.search(
+                        query, 10_000, scoring=scoring_of(layer), scale=scale, **asked
+                    )
                     for layer in layers
                 ]
                 merged = layers.search(query, k, **asked)
@@ -410,9 +438,15 @@ def test_the_merge_of_chains_is_the_brute_force_merge(layers, clock, seed):
             source, target = chance.sample(ids, 2)
             layer.store.link(source, target, weight=chance.uniform(0.1, 1.0))
     for query in ("tea", "deploy friday"):
+        scale = one_scale(layers, query)
         found = [
             layer.store.context_chain(
-                query, 4, HOPS[layer.name], time_weight=TIME_WEIGHTS[layer.name], limit=10_000
+                query,
+                4,
+                HOPS[layer.name],
+                time_weight=TIME_WEIGHTS[layer.name],
+                limit=10_000,
+                scale=scale,
             )
             for layer in layers
         ]

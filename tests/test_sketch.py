@@ -12,7 +12,7 @@ from feather_memory.index import beside, sketch
 from feather_memory.index import mapped as snapshot
 from feather_memory.index.matrix import Matrix, Rows, unit
 from feather_memory.index.sketch import Drawn, Sketch
-from feather_memory.search.ranking import Ranking
+from feather_memory.search.certified import CertifiedRanking
 from feather_memory.testing import FrozenClock
 
 DIM, WIDTH, COUNT = 96, 32, 3_000
@@ -279,7 +279,7 @@ def test_a_search_by_sketches_is_the_formula_over_all(tmp_path, forced, monkeypa
         world.assert_answers(store, ks=(1, 10, 70))
         for part in (50, 2):
             world.assert_answers(store, part=part, scorings={"default": Scoring()})
-        monkeypatch.setattr("feather_memory.search.ranking.SKETCH_RIVALS", 1.0)
+        monkeypatch.setattr("feather_memory.search.certified.SKETCH_RIVALS", 1.0)
         monkeypatch.setattr(Matrix, "products", lambda *_: pytest.fail("all were scanned"))
         world.assert_answers(store, ks=(1, 10, 300))
 
@@ -345,9 +345,11 @@ def test_without_the_bound_on_the_rest_answers_are_wrong(tmp_path, forced, monke
 
 def test_without_the_rivals_of_what_is_seen_first_answers_are_wrong(tmp_path, small, monkeypatch):
     """The control: what has the highest bounds is not yet what scores best."""
-    monkeypatch.setattr("feather_memory.search.ranking._SEEDS", 10)
+    monkeypatch.setattr("feather_memory.search.certified._SEEDS", 10)
     monkeypatch.setattr(
-        Ranking, "_certified", lambda self, seen, possible, k, *_: self._contenders(seen, k)
+        CertifiedRanking,
+        "_certified",
+        lambda self, seen, possible, k, *_: self._contenders(seen, k),
     )
     world = World(tmp_path / "a.feather", clustered(np.random.default_rng(1), COUNT))
     with world.open() as store:

@@ -272,3 +272,49 @@ def test_year_month_and_day_are_those_of_the_calendar(moment):
     assert [int(units[unit][0]) for unit in ("year", "month", "day")] == [
         moment.year, moment.month, moment.day,
     ]  # fmt: skip
+
+
+# What says the same
+
+
+def test_of_texts_that_say_the_same_one_is_returned_and_how_many_there_are(bare):
+    for at, text in enumerate(("Tea, please!", "tea please", "TEA PLEASE", "tea at five")):
+        bare.add(text, id=f"m{at}")
+
+    hits = bare.search("tea please", 3)
+
+    assert [hit.copies for hit in hits] == [3, 1]
+    assert len(bare.search("tea please", 3, distinct=False)) == 3
+    verdict = bare.why_not("tea please", "m0", 3)
+    assert (verdict.gate, verdict.is_returned) == ("repeated", False)
+    assert verdict.reason == f"{hits[0].memory.id!r} is returned, which says the same"
+    assert bare.why_not("tea please", hits[0].memory.id, 3).is_returned
+    assert len(bare.search("tea please", 3, where=F("id") == "m1")) == 1
+
+
+def test_a_fact_with_a_key_goes_before_chatter_that_says_the_same(bare):
+    bare.add("The user lives in Oslo", key="home", id="fact", importance=0.1)
+    bare.add("the user lives in oslo!", id="chatter", importance=1.0)
+
+    for k in (1, 5):
+        assert [hit.memory.id for hit in bare.search("lives in Oslo", k)] == ["fact"]
+
+
+def test_k_are_filled_with_different_texts_however_often_one_is_repeated(bare):
+    bare.add_many({"text": "tea", "id": f"tea{at}"} for at in range(300))
+    bare.add_many({"text": f"tea number {at}", "id": f"m{at}"} for at in range(5))
+
+    hits = bare.search("tea", 5)
+
+    assert len({hit.memory.text for hit in hits}) == 5
+    assert max(hit.copies for hit in hits) == 300
+
+
+def test_what_is_not_relevant_enough_is_not_returned(bare):
+    bare.add("green tea with lemon", id="tea")
+    bare.add("the train leaves at noon", id="train")
+
+    assert [h.memory.id for h in bare.search("green tea", min_relevance=0.5)] == ["tea"]
+    assert bare.search("a nuclear reactor", min_relevance=0.1) == []
+    assert bare.why_not("green tea", "train", min_relevance=0.5).gate == "irrelevant"
+    assert bare.search("green tea", min_relevance=0.5)[0].score.absolute >= 0.5

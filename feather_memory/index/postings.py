@@ -119,7 +119,7 @@ class Postings:
     def bm25(
         self, asked: Words, eligible: Mask, further: Mapping[int, Positions] = _NOBODY
     ) -> tuple[Numbers, float]:
-        """BM25 of every memory that may be returned, as if there were no others, and its bound.
+        """BM25 of every memory that may be returned, as if there were no others, and of all words.
 
         Args:
             asked: Each word once.
@@ -181,6 +181,31 @@ class Postings:
             likenesses = np.append(self.likenesses, np.array(alike, np.int64))
             self._settled.append(Postings(tuple(_joined(segments)), longer, likenesses))
         return self._settled[0]
+
+    def alike(self, at: Positions) -> list[int]:
+        """The likenesses of the memories at some positions."""
+        known, fresh = len(self.likenesses), self.fresh
+        return [
+            int(self.likenesses[place]) if place < known else fresh[place - known][1]
+            for place in at.tolist()
+        ]
+
+    def copies(self, likenesses: Sequence[int], eligible: Mask) -> list[int]:
+        """How many of the memories that may be returned have each likeness; 1 for 0, unknown."""
+        every, asked = self._every_likeness(), np.array(likenesses, np.int64)
+        is_asked = np.zeros(1 << 16, np.bool_)  # by the low bits: few of the others are left
+        is_asked[asked & 0xFFFF] = True
+        near = every[is_asked[every & 0xFFFF] & eligible]
+        return [int(np.count_nonzero(near == one)) if one else 1 for one in asked]
+
+    def twins(self, likeness: int, eligible: Mask) -> Positions:
+        """Which of the memories that may be returned have a likeness, ascending."""
+        return np.flatnonzero((self._every_likeness() == likeness) & eligible)
+
+    def _every_likeness(self) -> npt.NDArray[np.int64]:
+        if not self.fresh:
+            return self.likenesses
+        return np.append(self.likenesses, np.array([like for _, like in self.fresh], np.int64))
 
     def of_live(self, live: Mask) -> Postings:
         """Those of some of the memories alone, which close ranks, in one segment."""

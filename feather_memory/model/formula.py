@@ -37,6 +37,7 @@ NARROWEST: Final = 0.1
 """A scale is at least so wide: where all cosines are alike, their differences say little."""
 
 _SPREAD: Final = 2.5  # standard deviations: of some 600 cosines the least lies about there
+_PRIOR: Final = (10, 0.1)  # as if so many memories with so large a deviation had been seen before
 _STEP: Final = 0.01  # on a grid, so that rounding elsewhere does not move a whole scale
 
 
@@ -100,8 +101,9 @@ def low_of(cosines: Vector) -> float:
     """The cosine that counts as nothing in common, by the cosines of a sample of the store.
 
     2.5 standard deviations below the mean, rounded down to 0.01. As good as the least of all
-    cosines (LoCoMo recall@10 within 0.1 points), and an outlier does not move it. Memories
-    without a vector, whose cosine is 0, are left out.
+    cosines (LoCoMo recall@10 within 0.1 points), and an outlier does not move it. A handful of
+    memories says little of what is usual, so a deviation of 0.1 is presumed until more are told.
+    Memories without a vector, whose cosine is 0, are left out.
 
     Args:
         cosines: Shape (m,).
@@ -109,8 +111,10 @@ def low_of(cosines: Vector) -> float:
     told = cosines[cosines != 0].astype(np.float64)
     if not len(told):
         return 0.0
-    mean = float(told.sum()) / len(told)
-    spread = math.sqrt(max(0.0, float(told @ told) / len(told) - mean * mean))
+    n, (before, usual) = len(told), _PRIOR
+    mean = float(told.sum()) / n
+    squares = max(0.0, float(told @ told) - n * mean * mean)
+    spread = math.sqrt((squares + before * usual * usual) / (n + before))
     return max(-1.0, math.floor((mean - _SPREAD * spread) / _STEP) * _STEP)
 
 
@@ -141,6 +145,7 @@ def retention(age: Floats, recalls: Floats, *, half_life: Seconds) -> Floats:
         Settles & Meeder 2016, p = 2^(−Δ/h). The logarithmic stretch is that of
         Feather DB's stickiness; docs/scoring.md says why.
 
+    >>> from feather_memory.config import DAY
     >>> ages, recalls = np.array([0.0, 30.0, 30.0]) * DAY, np.array([0.0, 0.0, 9.0])
     >>> retention(ages, recalls, half_life=30 * DAY).round(3)
     array([1.   , 0.5  , 0.811])

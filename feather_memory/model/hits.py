@@ -19,6 +19,8 @@ class Hit:
     layer: str | None = None
     hop: int = 0
     """0 for a memory found by the query itself."""
+    copies: int = 1
+    """How many that may be returned say the same, equal but for case, marks and punctuation."""
 
 
 class Hits(list[Hit]):
@@ -95,7 +97,7 @@ class Verdict:
     memory_id: str
     gate: str | None
     """None if it may be returned; else `unknown`, `not_yet_recorded`, `not_yet_valid`,
-    `superseded`, `ended`, `expired`, `filtered` or `session`."""
+    `superseded`, `ended`, `expired`, `filtered`, `irrelevant` or `repeated`."""
     reason: str
     """A sentence for people."""
     rank: int | None = None

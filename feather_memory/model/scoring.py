@@ -116,7 +116,7 @@ class Score(float):
     cosine: float = 0.0
     """max(0, cosine), in [0, 1]: the same number means the same for every question."""
     share: float = 0.0
-    """BM25 ÷ the weight of all that the question asks for, in [0, 1]: likewise."""
+    """BM25 ÷ that of a text with every word of the question, in [0, 1]: likewise."""
     origin: float = 0.0
     """What it loses as an assistant's or a tool's word, in [−0.2, 0]; see model/structure.py."""
     neighbours: float = 0.0

@@ -21,7 +21,7 @@ def in_first_person(question: str, names: Iterable[str]) -> str:
     """The question with I and my in the place of these names.
 
     >>> in_first_person("Where was Caroline's son when Caroline moved?", ["Caroline"])
-    "Where was my son when I moved?"
+    'Where was my son when I moved?'
     """
     for name in names:
         whole = re.escape(name) + "|" + re.escape(name.split()[0])

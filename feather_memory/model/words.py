@@ -324,7 +324,7 @@ def bm25(
     lengths: npt.NDArray[np.int32],
     eligible: Mask,
 ) -> tuple[Numbers, float]:
-    """BM25 of each of the texts that may be returned, as if there were no others, and its bound.
+    """BM25 of each of the texts that may be returned, as if there were no others, and of all words.
 
     Each word adds, to those that hold it ::
 
@@ -340,8 +340,8 @@ def bm25(
         eligible: Shape (n,).
 
     Returns:
-        Shape (n,), 0 where no word is shared, or the text is not eligible; and what no text
-        exceeds, however often it holds every word.
+        Shape (n,), 0 where no word is shared, or the text is not eligible; and that of a text of
+        mean length which holds every word once.
 
     Source:
         Robertson & Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009; the
@@ -351,17 +351,18 @@ def bm25(
     words = int(np.sum(lengths, where=eligible, dtype=np.int64))
     if not words:
         return total, 0.0
-    mean, bound = words / many, 0.0
+    mean, whole = words / many, 0.0
     for places, counts in held:
         at, often = places, counts
         if many < len(eligible):
             is_asked = eligible[places]
             at, often = places[is_asked], counts[is_asked]
-        most = (_SATURATION + 1) * math.log1p((many - len(at) + 0.5) / (len(at) + 0.5))
-        bound += most
+        rarity = math.log1p((many - len(at) + 0.5) / (len(at) + 0.5))
+        whole += rarity
         if len(at):
-            total[at] += most * _fullness(often, lengths[at], mean)  # once a word: none is lost
-    return total, bound
+            # A text holds a word once: none is lost.
+            total[at] += (_SATURATION + 1) * rarity * _fullness(often, lengths[at], mean)
+    return total, whole
 
 
 def _fullness(

@@ -27,6 +27,9 @@ class SearchOptions(TypedDict, total=False):
     known_at: When | None
     scoring: Scoring | None
     now: When | None
+    min_relevance: float
+    distinct: bool
+    scale: Scale | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +52,10 @@ class Question:
     """The name of the model that made the vector, if anybody said."""
     scale: Scale | None = None
     """Between which cosines similarities lie, where several stores are read by one."""
+    min_relevance: float = 0.0
+    """Only what has this much of absolute relevance, in [0, 1]."""
+    distinct: bool = True
+    """Whether one of several that say the same is enough."""
     dense_weight: float = 1.0
     """Share of the similarity in the relevance: all of it where no text is asked."""
 

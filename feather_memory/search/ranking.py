@@ -32,8 +32,8 @@ class WordsAsked:
 
     bm25: Numbers
     """Shape (n,), 0 for what may not be returned."""
-    bound: float
-    """What no BM25 exceeds."""
+    whole: float
+    """That of a text of mean length which holds every word once."""
 
 
 @dataclass(slots=True)
@@ -257,8 +257,8 @@ class Ranking:
                 cosine = cosines.astype(np.float64)
             similarity = scale.similarity_of(cosine)
         lexical, share = self._lexical(at), np.zeros(len(at))
-        if self.words is not None and self.words.bound > 0:
-            share = self.words.bm25[at] / self.words.bound
+        if self.words is not None and self.words.whole > 0:
+            share = np.minimum(self.words.bm25[at] / self.words.whole, 1.0)
         age = np.maximum(asked.now - view.columns["valid_from"][at], 0.0)
         recalls = view.columns["recalls"][at]
         return Parts(

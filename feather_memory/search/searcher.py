@@ -14,11 +14,11 @@ from feather_memory.index.columns import Columns
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
 from feather_memory.model.dates import MAY_NAME_A_DATE, dates_in, units_of
-from feather_memory.model.fields import DECODERS, Record, filtered_of
-from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
+from feather_memory.model.fields import DECODERS, Record
+from feather_memory.model.formula import Scale
+from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.memory import Memory, shown
 from feather_memory.model.scoring import Score
-from feather_memory.model.validity import Lifetime, gate
 from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
@@ -26,10 +26,10 @@ from feather_memory.search.certified import CertifiedRanking
 from feather_memory.search.conversation import ConversationRanking
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking, WordsAsked
-from feather_memory.search.reasons import reason_of
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
 
+_MORE = 4  # times as many are ranked where too few are left that say different things
 _SHOWN = 64  # memories whose ids are asked for: up to here they are what is shown afterwards
 
 Links: TypeAlias = Callable[[Collection[int]], Iterator[tuple[int, int, float]]]
@@ -173,9 +173,11 @@ class Searcher:
             DimensionError: The question's vector is of another length than the store's.
             WrongEmbedderError: It is by another model.
         """
-        self._check_dimension(question)
+        self.check_fits(question)
         view, eligible, text = self.view, self.eligible(question), question.text
         words = None if text is None else self._words(text, eligible)
+        if question.min_relevance > 0:
+            eligible &= self._relevant(question, words)
         turns = self.turns if question.scoring.structure else None
         if turns is not None:
             spoken = None if text is None else turns.spoken(folded(text))
@@ -186,6 +188,16 @@ class Searcher:
         if lineage.sketch.drawn is None and lineage.approximation.index is None:
             return Ranking(view, question, eligible, words)
         return CertifiedRanking(view, question, eligible, words)
+
+    def _relevant(self, question: Question, words: WordsAsked | None) -> Mask:
+        """Which memories have as much of absolute relevance as the question wants."""
+        least, n, matrix = question.min_relevance, len(self.view), self.view.matrix
+        relevant = np.zeros(n, np.bool_)
+        if words is not None and words.whole > 0:
+            relevant |= words.bm25 >= least * words.whole
+        if question.vector is not None and matrix is not None:
+            relevant |= matrix.products(question.vector, n) >= least
+        return relevant
 
     def _words(self, text: str, eligible: Mask) -> WordsAsked:
         """What the words of the memories, and the dates from which they hold, say of a text."""
@@ -200,7 +212,8 @@ class Searcher:
                     further[int(at[0])] = np.flatnonzero(units[unit] == number)
         return WordsAsked(*view.words.bm25(asked, eligible, further))
 
-    def _check_dimension(self, question: Question) -> None:
+    def check_fits(self, question: Question) -> None:
+        """See that the question's vector can be compared; raises as `rank`."""
         asked, matrix, model = question.vector, self.view.matrix, self.view.state.embedder
         if asked is not None and None not in {model, question.model} and model != question.model:
             raise WrongEmbedderError(expected=str(model), got=str(question.model))
@@ -208,12 +221,50 @@ class Searcher:
             raise DimensionError(matrix.dim, len(asked))
 
     def search(self, question: Question, k: int) -> Hits:
-        """The k best, best first."""
-        best = self.rank(question).best(k)
-        found = self._memories_at([at for at, _ in best])
+        """The k best, best first; of several that say the same one."""
+        ranking = self.rank(question)
+        best = ranking.best(k)
+        if not question.distinct:
+            found = self._memories_at([at for at, _ in best])
+            return Hits(Hit(memory=m, score=s) for m, (_, s) in zip(found, best, strict=True))
+        wanted = k
+        while len(kept := self._distinct(best, ranking.eligible)) < k and len(best) == wanted:
+            wanted *= _MORE
+            best = ranking.best(wanted)
+        kept = kept[:k]
+        found = self._memories_at([at for at, *_ in kept])
         return Hits(
-            Hit(memory=memory, score=score) for memory, (_, score) in zip(found, best, strict=True)
+            Hit(memory=memory, score=score, copies=copies)
+            for memory, (_, score, copies) in zip(found, kept, strict=True)
         )
+
+    def scale(self, question: Question) -> Scale:
+        """Between which cosines and words the question's own scale lies."""
+        return self.rank(question).scale
+
+    def _distinct(
+        self, best: list[tuple[int, Score]], eligible: Mask
+    ) -> list[tuple[int, Score, int]]:
+        """Of those that say the same, one, and how many they are: the best, if none has a key."""
+        words = self.view.words
+        alike = words.alike(np.array([at for at, _ in best], np.intp))
+        copies = dict(zip(alike, words.copies(alike, eligible), strict=True))
+        told = [(at, score, copies[like]) for (at, score), like in zip(best, alike, strict=True)]
+        if max(copies.values(), default=1) == 1:
+            return told
+        kept, shown = [], set()
+        keyed = {like: self._keyed(like, eligible) for like in copies if copies[like] > 1}
+        for one, like in zip(told, alike, strict=True):
+            if one[2] > 1 and (like in shown or (keyed[like] and one[0] not in keyed[like])):
+                continue
+            shown.add(like)
+            kept.append(one)
+        return kept
+
+    def _keyed(self, like: int, eligible: Mask) -> set[int]:
+        """Those of the memories that say the same which are the value of a slot."""
+        twins = self.view.words.twins(like, eligible).tolist()
+        return {at for at, record in self._records_at(twins).items() if record.key is not None}
 
     def nearest(self, question: Question, k: int) -> list[tuple[Memory, float]]:
         """The k nearest with their cosines, nearest first."""
@@ -329,50 +380,6 @@ class Searcher:
             missing = [row for row in rows if row not in ids]
             ids |= self.transaction.memories.ids_of(missing)
         return {at: ids[row] for at, row in zip(places, rows, strict=True)}
-
-    def why_not(self, question: Question, memory_id: str, k: int) -> Verdict:
-        """The first gate that keeps a memory out of the answer, or its rank and margin."""
-        self._check_dimension(question)
-        record = self.transaction.memories.find(memory_id)
-        if record is None:
-            return Verdict(memory_id=memory_id, gate="unknown", reason="no such memory")
-        (at,) = self.view.positions([record.row]).tolist()
-        lifetime = Lifetime(
-            created_at=record.created_at,
-            valid_from=record.valid_from,
-            valid_to=record.stated_to,
-            expires_at=record.expires_at,
-            closings=self.view.supersessions.closings_of(at),
-        )
-        kept_by = gate(lifetime, as_of=question.as_of, known_at=question.known_at)
-        if kept_by is not None:
-            reason = reason_of(kept_by, lifetime)
-            return Verdict(memory_id=memory_id, gate=kept_by, reason=reason)
-        if question.where is not None and not question.where.matches(filtered_of(record)):
-            return Verdict(
-                memory_id=memory_id,
-                gate="filtered",
-                reason=f"the filter {question.where!r} does not hold for it",
-            )
-        return self._placed(question, memory_id, at, k)
-
-    def _placed(self, question: Question, memory_id: str, at: int, k: int) -> Verdict:
-        ranking = self.rank(question)
-        rank, rival = ranking.place(at, k)
-        (score,) = ranking.scores_at([at])
-        if rank > k:
-            reason = f"it ranks {rank}, and {k} were asked for"
-        else:
-            reason = f"it is returned, at rank {rank}"
-        return Verdict(
-            memory_id=memory_id,
-            gate=None,
-            reason=reason,
-            rank=rank,
-            score=score,
-            margin=score.value - rival,
-            is_returned=rank <= k,
-        )
 
 
 def _positions(places: Collection[int]) -> Positions:

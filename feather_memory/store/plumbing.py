@@ -15,15 +15,18 @@ from collections.abc import (
     Mapping,
     MutableMapping,
 )
-from typing import Any
+from typing import Any, Unpack
 
 from feather_memory.checks import exact_json, label, labels, passage, query, seconds
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
+from feather_memory.model.formula import Scale
 from feather_memory.model.scoring import Scoring
-from feather_memory.search.question import Question, Where, condition
+from feather_memory.model.voice import in_first_person
+from feather_memory.search.question import Question, SearchOptions, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.recalls import Recalls
+from feather_memory.store.searches import Searches
 from feather_memory.truth.contract import Truth
 from feather_memory.types import Embedder, Vector, When
 
@@ -57,9 +60,27 @@ class Plumbing(Recalls, of="Store.plumbing"):
         """What makes a query's text a vector, if there is anything."""
         return self._core.embedding.queries
 
-    def embed_query(self, text: str) -> Vector | None:
-        """The query's vector at unit length, shape (dim,); None without an embedder."""
-        return self._core.embedding.query(query(text), None)
+    def embed_query(self, text: str, speakers: Iterable[str] = ()) -> Vector | None:
+        """The query's vector at unit length, shape (dim,); None without an embedder.
+
+        Args:
+            text: What is asked.
+            speakers: Those whom it names, as whom it is put; see `speakers`.
+        """
+        checked = query(text) or ""
+        return self._core.embedding.query(in_first_person(checked, speakers), None)
+
+    def speakers(self, text: str) -> list[str]:
+        """Those of the store's actors whom a question names: its vector is of "I" and "my"."""
+        return Searcher.speakers(self._core.truth, self._core.columns, query(text) or "")
+
+    def scale(self, text: str | None, **options: Unpack[SearchOptions]) -> Scale:
+        """What a search of these arguments measures similarity and words by.
+
+        Stores that are searched together are to be searched by one scale, joined of theirs: only
+        then do their scores compare. The arguments are those of `search`.
+        """
+        return Searches(self._core)._scale(text, options)  # noqa: SLF001  of the same store
 
     def embed_documents(self, texts: Iterable[str]) -> list[Vector] | None:
         """The vectors that `add` would make, for a `transaction`; None without an embedder."""

@@ -7,12 +7,14 @@ from collections.abc import Iterable
 from feather_memory import checks
 from feather_memory.checks import label, labels, seconds, whole
 from feather_memory.errors import ParameterError
+from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hits, Verdict
 from feather_memory.model.memory import Memory
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
-from feather_memory.search.question import Question, Where, condition
+from feather_memory.search.question import Question, SearchOptions, Where, condition
 from feather_memory.search.searcher import Searcher
+from feather_memory.search.verdicts import why_not
 from feather_memory.store.core import Part
 from feather_memory.store.recalls import Recalls
 from feather_memory.types import Vector, VectorLike, When
@@ -38,6 +40,9 @@ class Searches(Part):
         known_at: When | None = None,
         scoring: Scoring | None = None,
         now: When | None = None,
+        min_relevance: float = 0.0,
+        distinct: bool = True,
+        scale: Scale | None = None,
     ) -> Hits:
         """The k best of all memories that may be returned, by the formula of docs/scoring.md.
 
@@ -54,6 +59,11 @@ class Searches(Part):
             known_at: Only what was recorded by then.
             scoring: How relevance, age and importance weigh.
             now: From when ages count; the clock's time unless given.
+            min_relevance: Only memories of at least this `hit.score.absolute`, in [0, 1].
+            distinct: Return one of several that say the same, equal but for case, marks and
+                punctuation: one with a key, or the best. `hit.copies` says how many there are.
+            scale: Between which cosines similarities lie, where several stores are read together;
+                see `plumbing.scale`.
 
         Raises:
             ParameterError: An argument outside its range, or neither text nor vector.
@@ -62,7 +72,8 @@ class Searches(Part):
         count = whole(k, "k", 1)
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now,
+            known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
+            distinct=distinct, scale=scale,
         )  # fmt: skip
         core, verb = self._core, Searcher.search
         return Searcher.ask(core.truth, core.columns, verb, question, count)
@@ -84,12 +95,12 @@ class Searches(Part):
         core, verb = self._core, Searcher.nearest
         return Searcher.ask(core.truth, core.columns, verb, question, count)
 
-    def context_chain(
+    def context_chain(  # noqa: PLR0913  a search's arguments
         self, text: str | None = None, k: int = 5, hops: int = 2, *,
         types: Iterable[str] | None = None, limit: int = 50, time_weight: float | None = None,
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
-        scoring: Scoring | None = None, now: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None, scale: Scale | None = None,
     ) -> ContextChain:  # fmt: skip
         """The k best memories and what is linked to them within `hops` steps.
 
@@ -111,12 +122,13 @@ class Searches(Part):
             known_at: Only what was recorded by then.
             scoring: How relevance, age and importance weigh.
             now: From when ages count.
+            scale: As in `search`.
         """
         count, far, most = whole(k, "k", 1), whole(hops, "hops", 0), whole(limit, "limit", 1)
         only = None if types is None else frozenset(labels(types, "types"))
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=_scoring(scoring, time_weight), now=now,
+            known_at=known_at, scoring=_scoring(scoring, time_weight), now=now, scale=scale,
         )  # fmt: skip
         core, verb = self._core, Searcher.context_chain
         return Searcher.ask(
@@ -128,7 +140,8 @@ class Searches(Part):
         turn: str | None = None, reinforce: bool = True,
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
-        scoring: Scoring | None = None, now: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None, min_relevance: float = 0.0,
+        distinct: bool = True,
     ) -> Hits:  # fmt: skip
         """A search whose answers are shown to a model: it is logged, so that feedback finds them.
 
@@ -144,10 +157,13 @@ class Searches(Part):
             known_at: Only what was recorded by then.
             scoring: How relevance, age and importance weigh.
             now: From when ages count.
+            min_relevance: Only memories of at least this absolute relevance.
+            distinct: Return one of several that say the same.
         """
         hits = self.search(
             text, k, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now,
+            known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
+            distinct=distinct,
         )  # fmt: skip
         hits.turn = Recalls(self._core).log_recall(hits, turn=turn, reinforce=reinforce)
         return hits
@@ -156,16 +172,18 @@ class Searches(Part):
         self, text: str | None, id: str, k: int = 5, *,  # noqa: A002  the field's name
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
-        scoring: Scoring | None = None, now: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None, min_relevance: float = 0.0,
+        distinct: bool = True,
     ) -> Verdict:  # fmt: skip
         """Why a search of the same arguments does not return a memory: a gate, or its rank."""
         memory_id, count = label(id, "id"), whole(k, "k", 1)
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now,
+            known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
+            distinct=distinct,
         )  # fmt: skip
-        core, verb = self._core, Searcher.why_not
-        return Searcher.ask(core.truth, core.columns, verb, question, memory_id, count)
+        core = self._core
+        return Searcher.ask(core.truth, core.columns, why_not, question, memory_id, count)
 
     def _question(
         self,
@@ -178,6 +196,9 @@ class Searches(Part):
         known_at: When | None = None,
         scoring: Scoring | None = None,
         now: When | None = None,
+        min_relevance: float = 0.0,
+        distinct: bool = True,
+        scale: Scale | None = None,
     ) -> Question:
         if text is None and vector is None:
             raise ParameterError("a search needs a text, a vector, or both")
@@ -199,8 +220,16 @@ class Searches(Part):
             is_current=as_of is None,
             known_at=None if known_at is None else seconds(known_at, "known_at"),
             where=condition(where, session) if where is not None or session is not None else None,
+            min_relevance=checks.unit_interval(min_relevance, "min_relevance"),
+            distinct=distinct,
+            scale=scale,
             dense_weight=1.0 if text is None else dense_weight,
         )
+
+    def _scale(self, text: str | None, options: SearchOptions) -> Scale:
+        """Between which cosines and words a search of these arguments has its similarities lie."""
+        core, question = self._core, self._question(text, **options)
+        return Searcher.ask(core.truth, core.columns, Searcher.scale, question)
 
     def _asked_vector(self, text: str | None, scoring: Scoring) -> Vector | None:
         """The query's vector; None where there is no embedder, or no vector counts."""

