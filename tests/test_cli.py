@@ -188,11 +188,13 @@ def test_export_and_import_bring_everything_back(call, path, tmp_path):
     assert told(tmp_path / "again.feather") == told(path)
 
 
-def test_export_writes_to_standard_output_without_vectors(call, path):
-    rows = [json.loads(line) for line in call("export", path).stdout.splitlines()]
+def test_export_writes_to_standard_output_with_vectors_or_without(call, path):
+    for option, has_vectors in {"--vectors": True, "--no-vectors": False}.items():
+        rows = [json.loads(line) for line in call("export", path, option).stdout.splitlines()]
+        memories = [row["memory"] for row in rows if "memory" in row]
 
-    assert [row["id"] for row in rows] == ["old", "new", "wheel", "dogs"]
-    assert not any("vector" in row for row in rows)
+        assert [memory["id"] for memory in memories] == ["old", "new", "wheel", "dogs"]
+        assert all(("vector" in memory) == has_vectors for memory in memories)
 
 
 def test_import_fills_one_store_and_lists_what_it_refused(call, tmp_path):
