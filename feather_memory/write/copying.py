@@ -198,6 +198,9 @@ class _Restoring:
             _about(line, self._see_that_it_was, each.recorded_at, "recorded_at")
             if self._is_known(each):
                 continue
+            for name in ("weight", "created_at"):  # of the edge
+                if (getattr(each, name) is None) != (each.new is None):
+                    raise _refusal(line, f"{name!r} and 'new' are there, or neither is")
             if each.new is not None:
                 if each.new == each.old:
                     raise _refusal(line, f"{each.new!r} cannot supersede itself")
