@@ -588,7 +588,7 @@ def test_reembed_makes_all_vectors_with_another_model(call, path, monkeypatch, t
     said = call("reembed", path, "--embedder", "models_of_mine:small").stdout
     assert said == f"{count} vectors made.\n"
     assert (
-        "embedder_name"
+        "--name NAME"
         in call("reembed", path, "--embedder", "models_of_mine:nameless", fails=True).output
     )
     call("reembed", path, "--embedder", "models_of_mine:nameless", "--name", "mine")

@@ -183,7 +183,10 @@ class Edges(Protocol):
         """All but those of supersessions, by their ends, as they are needed."""
 
     def supersessions(self) -> Iterator[SupersessionRecord]:
-        """All there are, in the order in which they were recorded, as they are needed."""
+        """All there are, in the order in which they were recorded, as they are needed.
+
+        Of several that are alike, by what is forgotten, one.
+        """
 
 
 class WritableEdges(Edges, Protocol):

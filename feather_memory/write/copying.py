@@ -192,31 +192,28 @@ class _Restoring:
             )
 
     def _supersessions(self, batch: list[Numbered]) -> None:
-        edges, fresh = self._transaction.edges, []
+        edges, fresh = self._transaction.edges, dict[tuple[Any, ...], SupersessionRecord]()
         rows = self._rows(batch, "new", "old")
         for line, each in batch:
+            _about(line, _see_that_it_is_one, each)
             _about(line, self._see_that_it_was, each.recorded_at, "recorded_at")
-            if self._is_known(each):
-                continue
-            for name in ("weight", "created_at"):  # of the edge
-                if (getattr(each, name) is None) != (each.new is None):
-                    raise _refusal(line, f"{name!r} and 'new' are there, or neither is")
-            if each.new is not None:
-                if each.new == each.old:
-                    raise _refusal(line, f"{each.new!r} cannot supersede itself")
-                if rows[each.new] < rows[each.old]:
+            times = each.recorded_at, each.holds_from
+            name = (each.new, each.old) if each.new is not None else (None, each.old, *times)
+            if name in fresh:
+                raise _refusal(line, f"the supersession of {each.old!r} is that of an earlier line")
+            is_there = times in edges.closings(each.old)
+            if each.new is not None and edges.find(each.new, each.old, EdgeType.SUPERSEDES):
+                if not is_there:
+                    pair = f"{each.old!r} by {each.new!r}"
+                    raise _refusal(line, f"the supersession of {pair} is another in this store")
+            elif each.new is not None or not is_there:
+                fresh[name] = each
+                if each.new is not None and rows[each.new] < rows[each.old]:
                     self._backwards.append((line, each.new, each.old))
-            fresh.append(each)
-        edges.restore_supersessions(fresh)
-        for old in {each.old for each in fresh if rows[each.old] < self._first_row}:
+        edges.restore_supersessions(list(fresh.values()))
+        for old in {each.old for each in fresh.values() if rows[each.old] < self._first_row}:
             edges.refresh_end(old)
         self._count(SupersessionRecord, len(fresh), len(batch))
-
-    def _is_known(self, each: SupersessionRecord) -> bool:
-        edges = self._transaction.edges
-        if each.new is not None:
-            return edges.find(each.new, each.old, EdgeType.SUPERSEDES) is not None
-        return (each.recorded_at, each.holds_from) in edges.closings(each.old)
 
     def _edges(self, batch: list[Numbered]) -> None:
         self._rows(batch, "source", "target")
@@ -369,6 +366,15 @@ class _Restoring:
         holders = [id_ for id_, _ in self._transaction.memories.holders(record)]
         rows = self._transaction.memories.rows_of(holders).values()
         return any(row < self._first_row for row in rows)
+
+
+def _see_that_it_is_one(each: SupersessionRecord) -> None:
+    """See that what replaces is another memory, and has its edge; what was forgotten has none."""
+    if each.new == each.old:
+        raise ParameterError(f"{each.new!r} cannot supersede itself")
+    for name in ("weight", "created_at"):
+        if (getattr(each, name) is None) != (each.new is None):
+            raise ParameterError(f"{name!r} and 'new' are both there, or neither is")
 
 
 def _is_alike(stated: float | None, derived: float | None) -> bool:

@@ -95,6 +95,12 @@ _SUPERSESSIONS = """
     select new_id, old_id, holds_from, recorded_at, weight, created_at
     from supersession
     left join edge on source = new_id and target = old_id and type = 'supersedes'
+    where new_id is not null or not exists (  -- of those by what is forgotten, one of a kind
+        select 1 from supersession as other
+        where other.old_id = supersession.old_id and other.new_id is null
+            and other.holds_from = supersession.holds_from
+            and other.recorded_at = supersession.recorded_at
+            and other.rowid < supersession.rowid)
     order by supersession.rowid
 """
 _RESTORE = f"insert into edge ({_COLUMNS}) values (?, ?, ?, ?, ?)"
