@@ -101,7 +101,7 @@ async def test_a_manager_puts_gets_searches_and_deletes(store):
     await manager.aput("b", {"kind": "Memory", "content": {"content": "hikes"}}, config=of("ada"))
 
     kept = await manager.aget("a", config=of("ada"))
-    assert kept.value["content"].content == "likes tea"
+    assert kept.value.content == "likes tea"
     assert {item.key for item in manager.search(query="tea", config=of("ada"))} == {"a", "b"}
     assert await manager.asearch(query="tea", config=of("bob")) == []
     manager.delete("a", config=of("ada"))
