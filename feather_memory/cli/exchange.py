@@ -242,6 +242,5 @@ def export(
 
 def _private(path: Path) -> IO[str]:
     """A new file for its owner alone: it holds all that the store does."""
-    return os.fdopen(
-        os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8"
-    )
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    return os.fdopen(handle, "w", encoding="utf-8", newline="\n")

@@ -82,7 +82,7 @@ def write(
         progress: As in `add_many`; counts memories.
     """
     counts, tell = Counter[str](), teller(progress, label="exporting")
-    total = len(store)
+    total = max(1, len(store))  # others may add meanwhile
     with store.plumbing.everything() as records:
         for record in records:
             name = NAMES[type(record)]
