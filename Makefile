@@ -12,7 +12,7 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench test-long test-lowest test-wheels clean
+.PHONY: help demo test check bench test-upstream test-long test-lowest test-wheels clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and writ
 	$(BENCH)/bin/python -m benchmarks.speed $(ARGS) $(if $(DATA),--data $(DATA))
 	$(BENCH)/bin/python benchmarks/recall.py $(DATA)
 	$(BENCH)/bin/python benchmarks/walks.py
+
+# Downloads nothing: SDISTS is a folder of unpacked sdists, UPSTREAM a python with the group `upstream`.
+test-upstream:  ## LangGraph's own store tests, and langmem's and deepagents' use, against FeatherStore
+	$(or $(UPSTREAM),$(BIN)/python) tests/upstream/run.py $(SDISTS)
 
 test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long integrations/langchain-feather-memory

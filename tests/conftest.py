@@ -12,6 +12,8 @@ from hypothesis import HealthCheck, settings
 from feather_memory import Store, config
 from feather_memory.testing import FrozenClock, HashEmbedder
 
+collect_ignore = ["upstream"]  # it puts our store in the place of others'; see run.py there
+
 sys.path.insert(0, str(Path(__file__).parent))  # for `oracle`, which is no test and no fixture
 
 # How fast a shared machine is fails no property.

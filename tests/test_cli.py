@@ -188,11 +188,13 @@ def test_export_and_import_bring_everything_back(call, path, tmp_path):
     assert told(tmp_path / "again.feather") == told(path)
 
 
-def test_export_writes_to_standard_output_without_vectors(call, path):
-    rows = [json.loads(line) for line in call("export", path).stdout.splitlines()]
+def test_export_writes_to_standard_output_with_vectors_or_without(call, path):
+    for option, has_vectors in {"--vectors": True, "--no-vectors": False}.items():
+        rows = [json.loads(line) for line in call("export", path, option).stdout.splitlines()]
+        memories = [row["memory"] for row in rows if "memory" in row]
 
-    assert [row["id"] for row in rows] == ["old", "new", "wheel", "dogs"]
-    assert not any("vector" in row for row in rows)
+        assert [memory["id"] for memory in memories] == ["old", "new", "wheel", "dogs"]
+        assert all(("vector" in memory) == has_vectors for memory in memories)
 
 
 def test_import_fills_one_store_and_lists_what_it_refused(call, tmp_path):
@@ -586,7 +588,7 @@ def test_reembed_makes_all_vectors_with_another_model(call, path, monkeypatch, t
     said = call("reembed", path, "--embedder", "models_of_mine:small").stdout
     assert said == f"{count} vectors made.\n"
     assert (
-        "embedder_name"
+        "--name NAME"
         in call("reembed", path, "--embedder", "models_of_mine:nameless", fails=True).output
     )
     call("reembed", path, "--embedder", "models_of_mine:nameless", "--name", "mine")
@@ -623,3 +625,112 @@ def test_import_says_nothing_of_time_where_our_own_export_is_read(call, path, tm
     call("export", path, "--out", tmp_path / "all.jsonl")
 
     assert call("import", tmp_path / "all.jsonl", "--store", tmp_path / "b.feather").stderr == ""
+
+
+def test_what_is_exported_again_from_an_import_is_the_same_file(call, path, tmp_path):
+    """For its owner alone, and also where it is a tenant's."""
+    with Store.open(path, embedder=HashEmbedder()) as store:
+        store.update("old", metadata={"note": 1})
+        store.plumbing.shelf("notes")["k"] = [1]
+        store.recall("python", turn="t1")
+        store.feedback("t1", "copied")
+    first, again, third = (tmp_path / f"{n}.jsonl" for n in range(3))
+    assert "4 memories written" in call("export", path, "--out", first).stdout
+    done = call("import", first, "--store", tmp_path / "b.feather")
+    call("export", tmp_path / "b.feather", "--out", again)
+    call("import", first, "--dir", tmp_path / "dir", "--tenant", "alice")
+    call("export", "--dir", tmp_path / "dir", "--tenant", "alice", "--out", third)
+
+    assert first.read_bytes() == again.read_bytes() == third.read_bytes()
+    assert first.stat().st_mode & 0o777 == 0o600
+    assert "4 memories restored, 0 were there already" in done.stdout
+    assert done.stderr == ""
+    twice = call("import", first, "--store", tmp_path / "b.feather").stdout
+    assert "0 memories restored, 4 were there already" in twice
+    with Store.open(tmp_path / "b.feather") as store:
+        assert store.check() == []
+
+
+def test_an_export_says_itself_how_it_is_read(call, path, tmp_path):
+    file, to = tmp_path / "all.jsonl", tmp_path / "b.feather"
+    call("export", path, "--out", file)
+    for option in (["--text-field", "x"], ["--time-field", "x"], ["--embedder", "json:dumps"]):
+        assert_one_line(
+            call("import", file, "--store", to, *option, fails=True), "an export of ours"
+        )
+    per = ["--dir", tmp_path / "d", "--per", "x"]
+    assert_one_line(call("import", file, *per, fails=True), "no --per")
+    assert not to.exists()
+
+    call("import", file, "--store", to, "--embedder", "none")
+
+
+def test_a_damaged_export_is_one_line_that_says_where(call, path, tmp_path):
+    file = tmp_path / "all.jsonl"
+    lines = call("export", path).stdout.splitlines()
+    lines[2] = lines[2].replace('"prior": 0.4', '"prior": 4')
+    file.write_text("\n".join(lines))
+
+    done = call("import", file, "--store", tmp_path / "b.feather", fails=True)
+    assert_one_line(done, "line 3: 'prior' must be a number in [0, 1], got 4")
+    file.write_text("\n".join(lines[:2]))
+    cut = call("import", file, "--store", tmp_path / "b.feather", fails=True)
+    assert_one_line(cut, "line 3: the export ends without its last line")
+    with Store.open(tmp_path / "b.feather") as store:
+        assert (len(store), store.check()) == (0, [])
+
+
+def test_an_export_that_fails_leaves_no_file(call, path, tmp_path, monkeypatch):
+    def fails(store, stream, **_):
+        stream.write("half")
+        raise OSError("no space left")
+
+    monkeypatch.setattr("feather_memory.importers.exports.write", fails)
+    before = sorted(tmp_path.iterdir())
+
+    assert_one_line(call("export", path, "--out", tmp_path / "x", fails=True), "no space left")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_an_export_of_the_first_version_is_read_as_far_as_it_goes(call, tmp_path):
+    """What was learned when is in it; recalls, signals and the log are not."""
+    day = "2025-0{}-01T00:00:00+00:00"
+    rows = [
+        {"feather_memory": 1, "id": "old", "text": "Oslo", "key": "home", "importance": 0.9,
+         "created_at": day.format(1), "valid_from": day.format(1)},
+        {"feather_memory": 1, "id": "new", "text": "Lisbon", "key": "home", "links":
+         [["supersedes", "old", 1.0]], "created_at": day.format(3), "valid_from": day.format(3)},
+    ]  # fmt: skip
+    path = tmp_path / "b.feather"
+    call("import", lines_of(tmp_path / "v1.jsonl", rows), "--store", path)
+
+    then = call(
+        "search", path, "where?", "--known-at", "2025-02-01", "--as-of", "2025-06-01"
+    ).stdout
+    assert "Oslo" in then
+    assert "Lisbon" not in then
+    with Store.open(path) as store:
+        assert store.get("old").created_at == datetime(2025, 1, 1, tzinfo=UTC)
+        assert store.get("new").supersedes == ("old",)
+        assert store.check() == []
+
+
+def test_a_line_that_says_when_it_was_learned_is_known_from_then_on(call, tmp_path):
+    path = tmp_path / "b.feather"
+    rows = [
+        {"text": "likes tea", "time": "2024-01-01", "recorded_at": "2025-01-01"},
+        {"text": "likes mate", "recorded_at": "2999-01-01"},
+    ]
+    done = call("import", lines_of(tmp_path / "chat.jsonl", rows), "--store", path)
+    assert "1 lines remembered, 1 refused" in done.stdout
+    assert "recorded_at must not be later than now" in done.stdout
+    assert done.stderr == ""
+    rows = [{"text": "hikes", "seen": "2025-02-01"}]
+    file = lines_of(tmp_path / "other.jsonl", rows)
+    call("import", file, "--store", path, "--recorded-field", "seen")
+
+    for known, found in {"2024-06-01": 0, "2025-01-02": 1, "2025-02-02": 2}.items():
+        out = call("search", path, "likes tea hikes", "--known-at", known).stdout
+        assert ("likes tea" in out) + ("hikes" in out) == found
+    with Store.open(path) as store:
+        assert store.check() == []

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from feather_memory.cli import asking, demonstration, exchange, pooling, upkeep
 from feather_memory.cli.options import plain
 from feather_memory.cli.places import StoreCommand, of_one_store
+from feather_memory.cli.wording import spelled, spoken
 from feather_memory.errors import FeatherError
 
 
@@ -19,11 +20,13 @@ class OneLineErrors(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            with spoken():
+                return super().invoke(ctx)
         except BrokenPipeError:  # `… | head`: typer leaves quietly
             raise
         except (FeatherError, OSError) as error:
-            typer.echo(f"Error: {plain(str(error))}", err=True)
+            command = self.commands.get(ctx.invoked_subcommand)
+            typer.echo(f"Error: {plain(spelled(str(error), command))}", err=True)
             raise typer.Exit(1) from None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,16 +18,19 @@ from feather_memory.cli.intake import Intake
 from feather_memory.cli.options import EmbedderOption, embedder_named, plain, table
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError, StoreAccessError
-from feather_memory.importers import chatlog
-from feather_memory.model.memory import Memory
+from feather_memory.importers import chatlog, exports
+from feather_memory.model.records import RECORDS
 from feather_memory.store.store import Store
 from feather_memory.tenants.pool import TenantPool
+from feather_memory.truth.atomic import newborn
 from feather_memory.types import Embedder, Model
+from feather_memory.write.copying import Restored
 
 OPEN_STORES = 16
 """Stores kept open at once; chat exports come conversation by conversation."""
 
 _SHOWN_REFUSALS = 10
+_DATES = {"valid_from", "recorded_at"}
 # Whether --store, --dir, --tenant and --per are given.
 _WAYS = ([True, False, False, False], [False, True, True, False], [False, True, False, True])
 
@@ -55,6 +58,9 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     text_field: Annotated[str, typer.Option(metavar="NAME", help="Where the text is.")] = "text",
     id_field: Annotated[str | None, _field("the id", "id")] = None,
     time_field: Annotated[str | None, _field("the time", "time")] = None,
+    recorded_field: Annotated[
+        str | None, _field("when it was learned, never later than now,", "recorded_at")
+    ] = None,
     session_field: Annotated[str | None, _field("the session", "session")] = None,
     actor_field: Annotated[str | None, _field("who said it", "actor")] = None,
     role_field: Annotated[str | None, _field("the role", "role")] = None,
@@ -66,10 +72,13 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
 ) -> None:
     """Remember every line of a JSONL or CSV file: a chat export, or what `export` wrote.
 
-    Fields without a part to play become metadata. Times may be ISO 8601, Unix seconds or
-    milliseconds, or like "1:56 pm on 8 May, 2023"; a time without a zone is read as UTC.
-    A line without an id gets one made from its content, so that importing a file again
-    changes nothing. A line that cannot be remembered is counted and listed with its reason.
+    What `export` wrote comes back as it was, in one transaction; the same twice is once.
+
+    Of anything else, fields without a part to play become metadata. Times may be ISO 8601, Unix
+    seconds or milliseconds, or like "1:56 pm on 8 May, 2023"; a time without a zone is read as
+    UTC. A line without an id gets one made from its content, so that importing a file again
+    changes nothing. What was learned long ago may say when: `--known-at` knows it from then on.
+    A line that cannot be remembered is counted and listed with its reason.
     """
     named = [given is not None for given in (store, folder, tenant, per)]
     if named not in _WAYS:
@@ -80,6 +89,7 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
         text=text_field,
         id=id_field,
         time=time_field,
+        recorded=recorded_field,
         session=session_field,
         actor=actor_field,
         role=role_field,
@@ -87,6 +97,12 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
         per=per,
     )
     is_csv = _is_csv(file)
+    if not is_csv and _is_export(file):
+        _see_that_they_mean_something(fields, embedder)
+        with _opened(file) as stream, _stores(store, folder, tenant, None) as store_of:
+            restored = exports.restore(store_of(None), stream)
+        _report_restored(restored)
+        return
     embed = embedder_named(embedder)
     with _opened(file) as stream, _stores(store, folder, tenant, embed) as store_of:
         intake = Intake(store_of)
@@ -96,13 +112,37 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     _report(intake, all_refused=all_refused)
 
 
+def _is_export(file: Path) -> bool:
+    with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        return exports.is_ours(stream.readline())
+
+
+def _see_that_they_mean_something(fields: chatlog.Fields, embedder: str | None) -> None:
+    """See that nobody says how to read what says that itself."""
+    if fields != chatlog.Fields():
+        raise ParameterError("an export of ours names its fields itself: no --…-field, no --per")
+    if embedder not in {None, "none"}:
+        raise ParameterError(
+            "an export of ours has its vectors: no --embedder; `feather-memory reembed` makes anew"
+        )
+
+
+def _report_restored(restored: Restored) -> None:
+    added, known = restored.added, restored.known
+    typer.echo(f"{added['memory']:,} memories restored, {known['memory']:,} were there already.")
+    names = [name for name in RECORDS if added[name] or known[name]]
+    rows = ((name.replace("_", " "), added[name], known[name]) for name in names)
+    table(["", "restored", "there already"], rows)
+
+
 def _noticed(
     items: Iterator[chatlog.Entry | chatlog.Refused], fields: chatlog.Fields
 ) -> Iterator[chatlog.Entry | chatlog.Refused]:
     """The items; before the first without a time, and once, that it will be dated now."""
     is_told = False
     for item in items:
-        if not is_told and isinstance(item, chatlog.Entry) and "valid_from" not in item.record:
+        is_dated = isinstance(item, chatlog.Entry) and _DATES & item.record.keys()
+        if not is_told and isinstance(item, chatlog.Entry) and not is_dated:
             is_told = True
             name = fields.sources()["time"]
             typer.echo(
@@ -180,64 +220,27 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A new file; standard output without it.")
     ] = None,
-    vectors: Annotated[bool, typer.Option("--vectors", help="With their vectors.")] = False,
+    vectors: Annotated[
+        bool, typer.Option("--vectors/--no-vectors", help="With or without the vectors.")
+    ] = True,
 ) -> None:
-    """Write every memory as a line of JSON that `import` reads back.
+    """Write all that a store keeps as lines of JSON that `import` makes the same store of.
 
-    With metadata, times, importance as it stands and edges; signals and the recall log stay.
+    Memories with their past, edges, signals, the recall log and shelves, as of one moment.
     """
     with existing(store) as opened:
         if out is None:
-            for line in _lines(opened, vectors=vectors):
-                sys.stdout.write(line)
+            exports.write(opened, sys.stdout, vectors=vectors)
             return
-        with out.open("x", encoding="utf-8") as stream:
-            count = 0
-            for count, line in enumerate(_lines(opened, vectors=vectors), 1):  # noqa: B007
-                stream.write(line)
-    typer.echo(f"{count:,} memories written to {plain(str(out))}.")
+        if out.exists():
+            raise StoreAccessError(f"{str(out)!r} exists; an export never overwrites")
+        with newborn(out) as beside, _private(beside) as stream:
+            is_seen = sys.stderr.isatty()
+            counts = exports.write(opened, stream, vectors=vectors, progress=is_seen)
+    typer.echo(f"{counts['memory']:,} memories written to {plain(str(out))}.")
 
 
-def _lines(store: Store, *, vectors: bool) -> Iterator[str]:
-    for memory in _oldest_facts_first(store):
-        # The end of a superseded memory comes back with the edge.
-        end = None if memory.superseded_by else memory.valid_to
-        said = {
-            chatlog.MARK: chatlog.MARK_VERSION,
-            "id": memory.id,
-            "text": memory.text,
-            "key": memory.key,
-            "session": memory.session,
-            "actor": memory.actor,
-            "role": memory.role,
-            "metadata": dict(memory.metadata),
-            "importance": memory.importance,
-            "created_at": memory.created_at.isoformat(),
-            "valid_from": memory.valid_from.isoformat(),
-            "valid_to": end and end.isoformat(),
-            "expires_at": memory.expires_at and memory.expires_at.isoformat(),
-            "links": [
-                (edge.type, edge.target, edge.weight)
-                for edge in store.edges(memory.id)
-                if edge.source == memory.id
-            ],
-            "vector": memory.vector.tolist() if vectors and memory.vector is not None else None,
-        }
-        kept = {name: value for name, value in said.items() if value not in (None, {}, [])}
-        yield json.dumps(kept, ensure_ascii=False) + "\n"
-
-
-def _oldest_facts_first(store: Store) -> Iterator[Memory]:
-    """Every memory, after those it replaced: the last one in takes the slot."""
-    done: set[str] = set()
-    waiting: dict[str, Memory] = {}
-    for memory in store.iterate():
-        waiting[memory.id] = memory
-        ready = [memory] if done.issuperset(memory.supersedes) else []
-        while ready:
-            for one in ready:
-                del waiting[one.id]
-                done.add(one.id)
-                yield one
-            ready = [one for one in waiting.values() if done.issuperset(one.supersedes)]
-    yield from waiting.values()
+def _private(path: Path) -> IO[str]:
+    """A new file for its owner alone: it holds all that the store does."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    return os.fdopen(handle, "w", encoding="utf-8", newline="\n")

@@ -11,6 +11,7 @@ import typer
 
 from feather_memory.cli.options import WhereOption, condition, embedder_named, plain, table
 from feather_memory.cli.places import Place, existing
+from feather_memory.cli.wording import spelled
 from feather_memory.errors import ParameterError
 
 
@@ -30,7 +31,7 @@ def check(
     with existing(store) as opened:
         faults = opened.check(fix=fix)
     for fault in faults:
-        typer.echo(plain(fault))
+        typer.echo(plain(spelled(fault)))
     if faults:
         raise typer.Exit(1)
     typer.echo("Nothing is wrong.")

@@ -22,16 +22,18 @@ from feather_memory.errors import ParameterError
 from feather_memory.types import Seconds
 
 MARK = "feather_memory"
-"""The key that tells a line of `feather-memory export` from a line of somebody else's."""
+"""The key that tells a line of an export of version 1 from a line of somebody else's."""
 
 MARK_VERSION = 1
+"""What came after it is read by `exports`."""
 
 MILLISECONDS_FROM = 1e11
 """Numbers from here on are milliseconds: as seconds they would lie after the year 5138."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _SPOKEN_TIMES = ("%I:%M %p on %d %B, %Y", "%I:%M %p on %d %b, %Y")
-_ROLES = ("text", "id", "time", "session", "actor", "role", "key")
+_ROLES = ("text", "id", "time", "recorded", "session", "actor", "role", "key")
+_OBVIOUS = {"recorded": "recorded_at"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class Fields:
     text: str = "text"
     id: str | None = None
     time: str | None = None
+    recorded: str | None = None
+    """When it was learned."""
     session: str | None = None
     actor: str | None = None
     role: str | None = None
@@ -50,12 +54,12 @@ class Fields:
 
     def named(self) -> set[str]:
         """The names the caller gave, which every line must have."""
-        given = (self.text, self.id, self.time, self.session, self.actor, self.role, self.key)
-        return {name for name in (*given, self.per) if name is not None}
+        given = (getattr(self, part) for part in (*_ROLES, "per"))
+        return {name for name in given if name is not None}
 
     def sources(self) -> dict[str, str]:
         """For each part of a memory, the name the file keeps it under."""
-        return {part: getattr(self, part) or part for part in _ROLES}
+        return {part: getattr(self, part) or _OBVIOUS.get(part, part) for part in _ROLES}
 
 
 class Link(NamedTuple):
@@ -172,12 +176,14 @@ class _ChatLine(_Line):
     """A line of somebody's chat."""
 
     time: _Time | None = None
+    recorded: _Time | None = None
 
 
 class _ExportLine(_Line):
-    """A line of `feather-memory export`."""
+    """A line of an export of version 1."""
 
     importance: float | None = None
+    created_at: _Time | None = None
     valid_from: _Time
     valid_to: _Time | None = None
     expires_at: _Time | None = None
@@ -278,6 +284,8 @@ def _chat(line: int, row: _Row, fields: Fields) -> Entry:
     record = _filled(_ChatLine.model_validate(parts))
     if "time" in record:
         record["valid_from"] = record.pop("time")
+    if "recorded" in record:
+        record["recorded_at"] = record.pop("recorded")
     return Entry(line=line, record=record, group=_group(row, fields), names=tuple(row))
 
 
@@ -288,6 +296,8 @@ def _exported(line: int, row: _Row, fields: Fields) -> Entry:
         )
     record = _filled(_ExportLine.model_validate(row))
     links = record.pop("links", ())
+    if "created_at" in record:
+        record["recorded_at"] = record.pop("created_at")
     return Entry(line=line, record=record, group=_group(row, fields), links=links, names=tuple(row))
 
 

@@ -97,7 +97,7 @@ class Record:
     importance: float = _kept("real")
     """The prior folded with the signals."""
     recalls: int = _kept("integer", default=0)
-    created_at: Seconds = _kept("time")
+    created_at: Seconds = _kept("time", given="recorded_at", check=or_none(seconds))
     updated_at: Seconds = _kept("time")
     valid_from: Seconds = _kept("time", given="valid_from", check=or_none(seconds))
     stated_to: Seconds | None = _kept("time", given="valid_to", check=or_none(seconds),

@@ -15,12 +15,14 @@ from collections.abc import (
     Mapping,
     MutableMapping,
 )
+from contextlib import contextmanager
 from typing import Any, Unpack
 
 from feather_memory.checks import exact_json, label, labels, passage, query, seconds
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
 from feather_memory.model.formula import Scale
+from feather_memory.model.records import Kept
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
 from feather_memory.search.question import Question, SearchOptions, Where, condition
@@ -29,10 +31,11 @@ from feather_memory.store.recalls import Recalls
 from feather_memory.store.searches import Searches
 from feather_memory.truth.contract import Truth
 from feather_memory.types import Embedder, Vector, When
+from feather_memory.write import copying
 
 
 class Plumbing(Recalls, of="Store.plumbing"):
-    """Vectors, the recall log, what is held, shelves, and a store's sleep."""
+    """Vectors, the recall log, what is held, shelves, all there is, and a store's sleep."""
 
     @property
     def is_open(self) -> bool:
@@ -129,6 +132,32 @@ class Plumbing(Recalls, of="Store.plumbing"):
         """Which of these memories there are: by id, whether something has replaced it."""
         with self._core.truth.reading() as moment:
             return moment.memories.known(labels(ids, "ids"))
+
+    @contextmanager
+    def everything(self) -> Iterator[Iterator[Kept]]:
+        """All that is kept, as of one moment, within the block: what `restore` takes.
+
+        Nothing that is deleted meanwhile can be erased before its end. `importers.exports` writes
+        it down.
+        """
+        with self._core.truth.reading() as moment:
+            yield copying.everything(moment)
+
+    def restore(self, records: Iterable[copying.Numbered]) -> copying.Restored:
+        """Add what another store kept, as it was, in one transaction: all of it, or nothing.
+
+        What is there stays as it is. Slots that both hold are settled as by `add`: the later fact
+        supersedes the earlier.
+
+        Args:
+            records: Each with the number that a refusal names; in the order of `everything`.
+
+        Raises:
+            ParameterError: A record that contradicts another, or what is there under its id.
+            WrongEmbedderError: The vectors there are by another model.
+        """
+        with self._core.truth.writing() as transaction:
+            return copying.restore(transaction, records)
 
     def shelf(self, name: str) -> Shelf:
         """Values kept in the file beside the memories, by key; see `Shelf`. Made when filled."""

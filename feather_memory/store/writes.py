@@ -32,7 +32,7 @@ KEEP: Final = Keep()
 class Writes(Part):
     """Memories and edges are written here, each verb in one transaction."""
 
-    def add(
+    def add(  # noqa: PLR0913  a memory's fields
         self,
         text: str,
         *,
@@ -48,6 +48,7 @@ class Writes(Part):
         valid_from: When | None = None,
         valid_to: When | None = None,
         expires_at: When | None = None,
+        recorded_at: When | None = None,
     ) -> Memory:
         """Remember a text. When this returns, it is on disk.
 
@@ -70,6 +71,9 @@ class Writes(Part):
             valid_from: Since when it is true; now unless given.
             valid_to: Until when it was true.
             expires_at: From when it is no longer returned.
+            recorded_at: When it was learned, for what comes from elsewhere: `known_at` knows it
+                from then on. Never later than now, which it is unless given. An id that exists
+                was learned when it was.
 
         Raises:
             ParameterError: Any of these outside its range. Nothing was written.
@@ -88,6 +92,7 @@ class Writes(Part):
             "valid_from": valid_from,
             "valid_to": valid_to,
             "expires_at": expires_at,
+            "recorded_at": recorded_at,
         }
         return self._remembered([Draft.of_new({"text": text, **given})])[0]
 

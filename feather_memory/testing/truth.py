@@ -20,6 +20,7 @@ from feather_memory.filters.language import F
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType, Signal, SignalKind
 from feather_memory.testing.clock import FrozenClock
+from feather_memory.testing.copies import CopyContract
 from feather_memory.testing.replay import (
     NOW,
     Replayed,
@@ -34,7 +35,7 @@ from feather_memory.testing.replay import (
 from feather_memory.truth.contract import Truth, WriteTransaction
 
 
-class TruthContract:
+class TruthContract(CopyContract):
     """Tests of a Truth. Each has one of its own, at a place that is empty."""
 
     def open_truth(self, place: Path, clock: FrozenClock, tenant: str | None = None) -> Truth:

@@ -11,6 +11,15 @@ from typing import Any, Protocol
 from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
+from feather_memory.model.records import (
+    EdgeRecord,
+    ShelfRecord,
+    ShownRecord,
+    SignalRecord,
+    SupersessionRecord,
+    TurnNameRecord,
+    TurnRecord,
+)
 from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow
 from feather_memory.types import Seconds
 
@@ -112,6 +121,9 @@ class WritableMemories(Memories, Protocol):
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""
 
+    def speak(self, language: str) -> None:
+        """Stem the words of what is written from now on in a language. None may be there yet."""
+
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
 
@@ -167,6 +179,15 @@ class Edges(Protocol):
     def closings(self, memory_id: str) -> list[tuple[Seconds, Seconds]]:
         """(recorded_at, holds_from) of every supersession of it."""
 
+    def stream(self) -> Iterator[EdgeRecord]:
+        """All but those of supersessions, by their ends, as they are needed."""
+
+    def supersessions(self) -> Iterator[SupersessionRecord]:
+        """All there are, in the order in which they were recorded, as they are needed.
+
+        Of several that are alike, by what is forgotten, one.
+        """
+
 
 class WritableEdges(Edges, Protocol):
     """Edges, within a write transaction."""
@@ -188,6 +209,12 @@ class WritableEdges(Edges, Protocol):
 
     def refresh_end(self, memory_id: str) -> None:
         """Write until when it was true, from what is recorded."""
+
+    def restore(self, edges: Sequence[EdgeRecord]) -> None:
+        """Add edges that are not there, as they were."""
+
+    def restore_supersessions(self, supersessions: Sequence[SupersessionRecord]) -> None:
+        """Add supersessions that are not there, as they were. No end is written."""
 
 
 class Engagement(Protocol):
@@ -214,6 +241,18 @@ class Engagement(Protocol):
     def count(self, ids: Collection[str]) -> tuple[int, int]:
         """How many signals, and how many entries of the recall log, are about the memories."""
 
+    def stream(self) -> Iterator[SignalRecord]:
+        """All signals, by their events, as they are needed."""
+
+    def turns(self) -> Iterator[TurnRecord]:
+        """All turns, oldest first."""
+
+    def turn_names(self) -> Iterator[TurnNameRecord]:
+        """Their further names, oldest turn first."""
+
+    def shown(self) -> Iterator[ShownRecord]:
+        """What they were shown, oldest turn first, of each the best first."""
+
 
 class WritableEngagement(Engagement, Protocol):
     """Recall log and signals, within a write transaction."""
@@ -233,6 +272,15 @@ class WritableEngagement(Engagement, Protocol):
     def retract(self, event_id: str, at: Seconds) -> bool:
         """Log that an event is taken back. False if it was already."""
 
+    def restore(self, signals: Sequence[SignalRecord]) -> None:
+        """Log signals whose events are not in the log, as they were."""
+
+    def restore_turns(self, turns: Sequence[TurnRecord]) -> None:
+        """Log turns that are not in the log, oldest first, before all that are."""
+
+    def restore_shown(self, shown: Sequence[ShownRecord]) -> None:
+        """Log what turns were shown, behind what they are said to have been shown already."""
+
 
 class Shelves(Protocol):
     """What adapters keep beside the memories: JSON by shelf and key, in the order of insertion."""
@@ -251,6 +299,9 @@ class Shelves(Protocol):
 
     def count(self, name: str) -> int:
         """How many values there are."""
+
+    def stream(self) -> Iterator[ShelfRecord]:
+        """What all shelves hold, in the order of insertion, as it is needed."""
 
 
 class WritableShelves(Shelves, Protocol):

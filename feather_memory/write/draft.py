@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from feather_memory.checks import label
+from feather_memory.checks import label, when
 from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
@@ -93,9 +93,25 @@ class Draft:
         """The same request with further fields, as kept."""
         return replace(self, fields={**self.fields, **fields})
 
+    def recorded(self, now: Seconds) -> Seconds:
+        """When a new memory is recorded: now, or when it was learned elsewhere.
+
+        Raises:
+            ParameterError: That is said to be later than now.
+        """
+        stated: Seconds | None = self.fields.get("created_at")
+        if stated is not None and stated > now:
+            raise ParameterError(
+                f"recorded_at must not be later than now, {when(now).isoformat()}, "
+                f"got {when(stated).isoformat()}"
+            )
+        return now if stated is None else stated
+
     def record(self, now: Seconds) -> Record:
         """A new record; what was not given has its default."""
+        now = self.recorded(now)
         given = {name: value for name, value in self.fields.items() if value is not None}
+        given.pop("created_at", None)
         prior = given.pop("prior", BASELINE)
         valid_from = given.pop("valid_from", now)
         record = Record(
@@ -117,6 +133,7 @@ class Draft:
         The same text has the same origin and manner, whoever says it.
         """
         given = dict(self.fields)
+        given.pop("created_at", None)  # it was learned when it was
         if given.get("text", old.text) == old.text:
             given.pop("origin", None)
         else:

@@ -90,17 +90,19 @@ def put(
     old = None if draft.id is None else transaction.memories.find(draft.id)
     if old is None:
         _see_that_they_fit(transaction, [draft])
+        now = draft.recorded(now)
         record = draft.record(now)
         replaced = _replaced(transaction, record, replacing)
         if replaced is not None and may_affirm and _is_held(transaction, replaced, draft):
-            transaction.memories.affirm(replaced.id, draft.fields.get("actor"), now)
+            at = max(now, replaced.created_at, replaced.affirmed_at or now)
+            transaction.memories.affirm(replaced.id, draft.fields.get("actor"), at)
             return transaction.memories.by_ids([replaced.id])[replaced.id]
         if replaced is not None and draft.fields.get("prior") is None:
             record.prior = record.importance = replaced.importance  # what was earned is inherited
         transaction.memories.insert([record])
         if replacing is not None:
             supersede(transaction, record.id, replacing, now)
-        _claim_slot(transaction, record, now)
+        settle_slot(transaction, record, now)
         record.valid_to = transaction.edges.end_of(record.id)
         return record
     if replacing is not None:
@@ -168,12 +170,12 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
         record.valid_to = transaction.edges.end_of(record.id)
     slot = (record.key, record.valid_from, record.stated_to)
     if slot != (old.key, old.valid_from, old.stated_to):
-        _claim_slot(transaction, record, now)
+        settle_slot(transaction, record, now)
         record.valid_to = transaction.edges.end_of(record.id)
     return record
 
 
-def _claim_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
+def settle_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
     """Leave one memory to hold the record's key at any moment.
 
     It supersedes what held the key when it becomes valid. What becomes valid only later
@@ -197,15 +199,16 @@ def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -
         UnknownMemoryError: Either does not exist.
         SupersedeCycleError: The old one replaced the new one, directly or through others.
     """
-    record = transaction.memories.find(new)
+    record, replaced = transaction.memories.find(new), transaction.memories.find(old)
     if record is None:
         raise UnknownMemoryError(new)
-    if transaction.memories.find(old) is None:
+    if replaced is None:
         raise UnknownMemoryError(old)
     if transaction.edges.replaces(old, new):
         raise SupersedeCycleError(new, old)
     if transaction.edges.find(new, old, EdgeType.SUPERSEDES) is None:
-        transaction.edges.supersede(new, old, holds_from=record.valid_from, recorded_at=now)
+        known = max(now, record.created_at, replaced.created_at)  # not before both were known
+        transaction.edges.supersede(new, old, holds_from=record.valid_from, recorded_at=known)
 
 
 def replace_fact(

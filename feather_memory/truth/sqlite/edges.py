@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from feather_memory.checks import when
 from feather_memory.model.memory import Edge, EdgeType
+from feather_memory.model.records import EdgeRecord, SupersessionRecord
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import EdgeChanges, EdgeRow
 from feather_memory.types import Seconds
@@ -88,6 +89,23 @@ _END = """
         union all
         select holds_from from supersession where old_id = :id
     )
+"""
+_STREAM = f"select {_COLUMNS} from edge where type <> 'supersedes' order by source, target, type"
+_SUPERSESSIONS = """
+    select new_id, old_id, holds_from, recorded_at, weight, created_at
+    from supersession
+    left join edge on source = new_id and target = old_id and type = 'supersedes'
+    where new_id is not null or not exists (  -- of those by what is forgotten, one of a kind
+        select 1 from supersession as other
+        where other.old_id = supersession.old_id and other.new_id is null
+            and other.holds_from = supersession.holds_from
+            and other.recorded_at = supersession.recorded_at
+            and other.rowid < supersession.rowid)
+    order by supersession.rowid
+"""
+_RESTORE = f"insert into edge ({_COLUMNS}) values (?, ?, ?, ?, ?)"
+_RECORD = """
+    insert into supersession (old_id, new_id, holds_from, recorded_at) values (?, ?, ?, ?)
 """
 
 
@@ -177,6 +195,19 @@ class SqliteEdges:
             "select recorded_at, holds_from from supersession where old_id = ?", (memory_id,)
         ).fetchall()
 
+    def stream(self) -> Iterator[EdgeRecord]:
+        """All but those of supersessions, by their ends, as they are needed."""
+        for source, target, type_, weight, at in self.moment.connection.execute(_STREAM):
+            yield EdgeRecord(source=source, target=target, type=type_, weight=weight, created_at=at)
+
+    def supersessions(self) -> Iterator[SupersessionRecord]:
+        """All there are, in the order in which they were recorded, as they are needed."""
+        for new, old, holds, recorded, weight, at in self.moment.connection.execute(_SUPERSESSIONS):
+            yield SupersessionRecord(
+                new=new, old=old, holds_from=holds, recorded_at=recorded, weight=weight,
+                created_at=at,
+            )  # fmt: skip
+
     # Writing
 
     def put(self, source: str, target: str, type_: str, weight: float, now: Seconds) -> Edge:
@@ -201,11 +232,7 @@ class SqliteEdges:
     def supersede(self, new: str, old: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
         """Record that `new` replaces `old` from a moment on, and close `old`."""
         self.put(new, old, EdgeType.SUPERSEDES, 1.0, recorded_at)
-        self.moment.connection.execute(
-            "insert into supersession (old_id, new_id, holds_from, recorded_at) "
-            "values (?, ?, ?, ?)",
-            (old, new, holds_from, recorded_at),
-        )
+        self.moment.connection.execute(_RECORD, (old, new, holds_from, recorded_at))
         self.refresh_end(old)
 
     def unsupersede(self, old: str, new: str | None) -> bool:
@@ -240,3 +267,24 @@ class SqliteEdges:
         """Write until when it was true, from what is recorded."""
         moment = self.moment
         moment.connection.execute(_SET_END, (self.end_of(memory_id), moment.generation, memory_id))
+
+    def restore(self, edges: Sequence[EdgeRecord]) -> None:
+        """Add edges that are not there, as they were."""
+        self._restore([(e.source, e.target, e.type, e.weight, e.created_at) for e in edges])
+
+    def restore_supersessions(self, supersessions: Sequence[SupersessionRecord]) -> None:
+        """Add supersessions that are not there, as they were. No end is written."""
+        self._restore(
+            [
+                (each.new, each.old, EdgeType.SUPERSEDES, each.weight, each.created_at)
+                for each in supersessions
+                if each.new is not None
+            ]
+        )
+        rows = [(each.old, each.new, each.holds_from, each.recorded_at) for each in supersessions]
+        self.moment.connection.executemany(_RECORD, rows)
+
+    def _restore(self, rows: Sequence[tuple[object, ...]]) -> None:
+        self.moment.connection.executemany(_RESTORE, rows)
+        for source in {row[0] for row in rows}:
+            self._touch(str(source))

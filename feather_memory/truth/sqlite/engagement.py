@@ -7,12 +7,13 @@ given others. Signals are only ever added; what was taken back is noted beside t
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from feather_memory.checks import when
 from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
+from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
 
@@ -45,6 +46,25 @@ _OF_MEMORIES = f"{_SIGNALS} where {_ABOUT} order by signal.at, signal.event_id"
 _COUNTS = f"""
     select (select count(*) from signal where {_ABOUT}), (select count(*) from shown where {_ABOUT})
 """
+_STREAM = """
+    select signal.event_id, memory_id, kind, signal.at, strength, turn, retraction.at
+    from signal left join retraction using (event_id) order by signal.event_id
+"""
+_TURNS = "select name, at, vector from turn order by row"
+_TURN_NAMES = """
+    select turn.name, turn_name.name from turn join turn_name on turn_name.turn = turn.row
+    order by turn.row, turn_name.name
+"""
+_SHOWN = """
+    select name, memory_id, score from turn join shown on shown.turn = turn.row
+    order by turn.row, rank, memory_id
+"""
+_RESTORE_TURN = "insert into turn (row, name, at, vector) values (?, ?, ?, ?)"
+_RESTORE_SHOWN = """
+    insert into shown (turn, memory_id, rank, score)
+    select row, ?, (select count(*) from shown where turn = row), ? from turn where name = ?
+"""
+_RETRACT = "insert or ignore into retraction (event_id, at) values (?, ?)"
 
 
 def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
@@ -114,6 +134,29 @@ class SqliteEngagement:
         signals, entries = self.moment.connection.execute(_COUNTS, asked).fetchone()
         return signals, entries
 
+    def stream(self) -> Iterator[SignalRecord]:
+        """All signals, by their events, as they are needed."""
+        for event, about, kind, at, strength, turn, back in self.moment.connection.execute(_STREAM):
+            yield SignalRecord(
+                event_id=event, memory_id=about, kind=kind, at=at, strength=strength, turn=turn,
+                retracted_at=back,
+            )  # fmt: skip
+
+    def turns(self) -> Iterator[TurnRecord]:
+        """All turns, oldest first."""
+        for name, at, vector in self.moment.connection.execute(_TURNS):
+            yield TurnRecord(name=name, at=at, vector=vector)
+
+    def turn_names(self) -> Iterator[TurnNameRecord]:
+        """Their further names, oldest turn first."""
+        for turn, name in self.moment.connection.execute(_TURN_NAMES):
+            yield TurnNameRecord(turn=turn, name=name)
+
+    def shown(self) -> Iterator[ShownRecord]:
+        """What they were shown, oldest turn first, of each the best first."""
+        for turn, memory_id, score in self.moment.connection.execute(_SHOWN):
+            yield ShownRecord(turn=turn, memory_id=memory_id, score=score)
+
     # Writing
 
     def log(self, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
@@ -157,10 +200,31 @@ class SqliteEngagement:
 
     def retract(self, event_id: str, at: Seconds) -> bool:
         """Log that an event is taken back. False if it was already."""
-        cursor = self.moment.connection.execute(
-            "insert or ignore into retraction (event_id, at) values (?, ?)", (event_id, at)
-        )
-        return cursor.rowcount > 0
+        return self.moment.connection.execute(_RETRACT, (event_id, at)).rowcount > 0
+
+    def restore(self, signals: Sequence[SignalRecord]) -> None:
+        """Log signals whose events are not in the log, as they were."""
+        connection = self.moment.connection
+        said = [(s.event_id, s.memory_id, s.kind, s.at, s.strength, s.turn) for s in signals]
+        connection.executemany(_APPEND, said)
+        back = [(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None]
+        connection.executemany(_RETRACT, back)
+
+    def restore_turns(self, turns: Sequence[TurnRecord]) -> None:
+        """Log turns that are not in the log, oldest first, before all that are.
+
+        The log drops its lowest rows first.
+        """
+        connection = self.moment.connection
+        (oldest,) = connection.execute("select min(row) from turn").fetchone()
+        first = 1 if oldest is None else oldest - len(turns)
+        rows = [(row, each.name, each.at, each.vector) for row, each in enumerate(turns, first)]
+        connection.executemany(_RESTORE_TURN, rows)
+
+    def restore_shown(self, shown: Sequence[ShownRecord]) -> None:
+        """Log what turns were shown, behind what they are said to have been shown already."""
+        rows = [(each.memory_id, each.score, each.turn) for each in shown]
+        self.moment.connection.executemany(_RESTORE_SHOWN, rows)
 
     def _named(self, name: str) -> tuple[int, str] | None:
         """Row and first name of the turn that has this name."""

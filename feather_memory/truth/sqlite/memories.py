@@ -312,6 +312,12 @@ class SqliteMemories:
         state.dimension = made or state.dimension
         state.embedder, state.remade = model, state.remade + 1
 
+    def speak(self, language: str) -> None:
+        """Stem the words of what is written from now on in a language. None may be there yet."""
+        state = self.moment.state
+        state.language = tokenizer(language).language
+        self.moment.connection.execute("update state set language = ?", (state.language,))
+
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
         generation = self.moment.generation

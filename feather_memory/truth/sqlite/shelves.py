@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from feather_memory.model.records import ShelfRecord
 from feather_memory.truth.sqlite.moment import Moment
 
 _PUT = """
@@ -51,6 +52,12 @@ class SqliteShelves:
             "select count(*) from shelf where name = ?", (name,)
         ).fetchone()[0]
         return number
+
+    def stream(self) -> Iterator[ShelfRecord]:
+        """What all shelves hold, in the order of insertion, as it is needed."""
+        rows = self.moment.connection.execute("select name, key, value from shelf order by row")
+        for name, key, value in rows:
+            yield ShelfRecord(shelf=name, key=key, value=value)
 
     # Writing
 

@@ -1,0 +1,59 @@
+"""What every truth promises of its copies, as tests to subclass; `TruthContract` has them."""
+# ruff: noqa: S101, S311 -- these are tests, which run under pytest
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from feather_memory.model.fields import Record
+from feather_memory.testing.clock import FrozenClock
+from feather_memory.testing.replay import NOW, do_something, told
+from feather_memory.truth.contract import Truth
+from feather_memory.write.copying import everything, restore
+
+
+class CopyContract:
+    """Tests of a Truth's streams, and of what makes the same truth of them."""
+
+    def open_truth(self, place: Path, clock: FrozenClock, tenant: str | None = None) -> Truth:
+        """The truth at a place, a folder of its own; made if there is none."""
+        raise NotImplementedError
+
+    def test_what_it_streams_makes_the_same_of_another(self, truth: Truth, tmp_path: Path) -> None:
+        """Memories in their order, supersessions with their times, the log and the shelves."""
+        held: dict[str, Record] = {}
+        draw = random.Random(5)
+        for step in range(60):
+            with truth.writing() as transaction:
+                do_something(transaction, draw, held, step)
+        with truth.writing() as transaction:
+            for id_ in held:
+                transaction.edges.refresh_end(id_)
+                transaction.edges.remove(id_, id_, "next")  # no caller can have made it
+            records = transaction.memories.by_ids(held)
+            transaction.memories.set_importance({r.id: r.prior for r in records.values()})
+            transaction.engagement.log("t1", NOW, [(min(held), 0.5), (max(held), 0.25)])
+            transaction.engagement.log("t0", NOW, [])
+            transaction.engagement.rename("t1", "message")
+            transaction.now = NOW + 100
+            transaction.shelves.put("notes", [("b", "1"), ("a", '{"é": 0.1}')])
+        with truth.reading() as moment:
+            kept = list(everything(moment))
+            numbers = [row for _, row in sorted(told(moment).items())]
+        (tmp_path / "copy").mkdir()
+        copy = self.open_truth(tmp_path / "copy", FrozenClock(NOW))
+        with copy.writing() as transaction:
+            restore(transaction, enumerate(kept, 1))
+        with copy.reading() as moment:
+            assert list(everything(moment)) == kept
+            assert [row for _, row in sorted(told(moment).items())] == numbers
+            assert moment.engagement.recalled("message") == ("t1", [min(held), max(held)])
+            assert moment.audit.relations() == []
+        with copy.writing() as transaction:
+            again = restore(transaction, enumerate(kept, 1))
+            assert not again.added.total()
+            assert transaction.engagement.log("t2", NOW, []) == []
+        with copy.reading() as moment:
+            assert [turn.name for turn in moment.engagement.turns()] == ["t1", "t0", "t2"]
+        copy.close()
