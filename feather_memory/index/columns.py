@@ -17,6 +17,7 @@ from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
 from feather_memory.index import beside, forks
 from feather_memory.index.edges import EdgeArrays
+from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
@@ -148,6 +149,7 @@ class Columns:
         self._importance = _Growing(view.importance)
         self._words = view.words
         self.recent = Recent(view.generation)
+        self._likes_are_known = False
         self.view = view
         return view
 
@@ -167,6 +169,8 @@ class Columns:
                     view = self._start(_loaded(self._path, state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
+                elif not self._likes_are_known:
+                    view = self.view = replace(view, liked=self._liked(transaction, view.rows))
                 if view.generation == state.generation:
                     return view
             transaction.refresh()
@@ -209,6 +213,7 @@ class Columns:
         rows = self._rows.whole()
         if matrix is not None and len(rows) >= config.SKETCH_ROWS:
             view.lineage.sketch.follow(matrix, len(rows))
+        are_as_before = self._likes_are_known and not changes.touched  # a like touches its memory
         return View(
             generation=state.generation,
             rows=rows,
@@ -221,7 +226,12 @@ class Columns:
             matrix=matrix,
             supersessions=self._superseded(view, [*changes.gone, *touched], changes.superseded),
             lineage=view.lineage,
+            liked=view.liked if are_as_before else self._liked(transaction, rows),
         )
+
+    def _liked(self, transaction: ReadTransaction, rows: npt.NDArray[np.int64]) -> Liked | None:
+        self._likes_are_known = True
+        return Liked.told(rows, transaction.engagement.liked())
 
     def _superseded(
         self,

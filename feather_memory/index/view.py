@@ -11,6 +11,7 @@ import numpy.typing as npt
 from feather_memory.index.approximate import Approximation
 from feather_memory.index.edges import EdgesInStep
 from feather_memory.index.fields import Fields
+from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
@@ -64,6 +65,8 @@ class View:
     """None while no memory has a vector."""
     supersessions: Supersessions
     lineage: Lineage
+    liked: Liked | None = None
+    """None while no like remembers its question."""
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -18,7 +18,7 @@ SHORTEST_HALF_LIFE: Seconds = 1e-6
 LONGEST_HALF_LIFE: Seconds = 1e30
 """Beyond it float32 overflows. `time_weight=0` is how to switch decay off."""
 
-STRUCTURE: Final = ("origin", "neighbours", "speaker", "manner", "session")
+STRUCTURE: Final = ("origin", "neighbours", "speaker", "manner", "session", "liked")
 """The terms that a conversation adds."""
 
 
@@ -127,6 +127,8 @@ class Score(float):
     """What being a question takes away, or following one adds, in [−0.2, 0.1]."""
     session: float = 0.0
     """What the best of its session adds, in [0, 0.42]."""
+    liked: float = 0.0
+    """What having been liked for a question like this one adds, in [0, 0.1]."""
     dense_weight: float = 1.0
     """Share of `similarity` in the relevance; that of `lexical` is 1 − dense_weight."""
     time_weight: float = 0.0
@@ -146,7 +148,7 @@ class Score(float):
 
     @property
     def relevance(self) -> float:
-        """What of the score is neither age nor importance nor layer, in [0, 1.25]."""
+        """What of the score is neither age nor importance nor layer, in [0, 1.35]."""
         own = self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
         return own + sum([float(getattr(self, name)) for name in STRUCTURE])
 

@@ -5,6 +5,7 @@
     near    = own + λ · max(0, the better of the turns before and after − own)
     said    = near + speaker + manner
     lifted  = said + σ · (the best of its session − said)
+    whole   = lifted + what it was liked for questions like this one
 
 `own` is what words and vectors say of the memory alone, less a share of it where a machine said
 it. Each term is 0 where what it reads is missing: a store without sessions and actors ranks by
@@ -14,7 +15,7 @@ words and vectors alone. docs/scoring.md has the evidence for each.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,9 @@ QUESTION: Final = 0.2
 
 ANSWER: Final = 0.1
 """For the turn after a short question."""
+
+LIKED: Final = 0.1
+"""For what was liked in answer to the same question; see `remembered`."""
 
 MACHINE: Final = 0.2
 """Share of its own relevance that what an assistant or a tool said loses."""
@@ -58,6 +62,12 @@ class Said:
     """Short questions; None where none is to count less. Shape (n,)."""
     is_answer: Mask | None = None
     """What follows one; likewise."""
+
+    @classmethod
+    def nothing(cls, n: int) -> Self:
+        """Of n memories, none of which says by whom or in which session it was said."""
+        nobody, none = np.full(n, -1, np.int32), np.empty(0, np.intp)
+        return cls(nobody, nobody, none, none)
 
     def among(self, at: Positions) -> Said:
         """That of the memories at some positions, ascending, as if there were no others."""
@@ -94,6 +104,8 @@ class Terms:
     """In [−0.2, 0.1]; never below what the other terms add up to."""
     session: Numbers
     """In [0, 0.42]."""
+    liked: Numbers
+    """In [0, 0.1]."""
 
     def at(self, positions: Positions) -> Terms:
         """Those of some of the memories."""
@@ -101,11 +113,28 @@ class Terms:
 
     def total(self) -> Numbers:
         """What they add up to. Shape (n,)."""
-        total: Numbers = self.origin + self.neighbours + self.speaker + self.manner + self.session
+        total: Numbers = self.origin + self.neighbours + self.speaker + self.manner
+        total += self.session + self.liked
         return total
 
 
-def terms(own: Numbers, said: Said, spoken: Mask | None, eligible: Mask) -> Terms:
+def remembered(cosine: Numbers) -> Numbers:
+    """How much a question is the one that a like answered, in [0, 1]: nothing up to a cosine of ½.
+
+    Args:
+        cosine: Of the two questions. Shape (n,).
+    """
+    shared: Numbers = np.clip((cosine - 0.5) / 0.5, 0.0, 1.0)
+    return shared
+
+
+def terms(
+    own: Numbers,
+    said: Said,
+    spoken: Mask | None,
+    eligible: Mask,
+    liked: Numbers | None = None,
+) -> Terms:
     """What who said a memory, when and where adds to its relevance.
 
     Only memories that may be returned count as neighbours and for their session: it is as if
@@ -116,9 +145,11 @@ def terms(own: Numbers, said: Said, spoken: Mask | None, eligible: Mask) -> Term
         said: Of the same memories.
         spoken: What the only named speaker said; None where not one is named. Shape (n,).
         eligible: Which memories may be returned. Shape (n,).
+        liked: How much each was liked for questions like this one, in [0, 1]; None for nothing.
+            Shape (n,).
 
     Returns:
-        Terms that, added to `own`, are in [0, 1.25].
+        Terms that, added to `own`, are in [0, 1.35].
     """
     origin = np.zeros(len(own))
     if said.is_machine is not None:
@@ -134,7 +165,9 @@ def terms(own: Numbers, said: Said, spoken: Mask | None, eligible: Mask) -> Term
     level = alone + neighbours + speaker
     manner = np.maximum(_manner(said), -level)
     level += manner
-    return Terms(origin, neighbours, speaker, manner, _session(level, said, eligible))
+    session = _session(level, said, eligible)
+    remembers = np.zeros(len(own)) if liked is None else LIKED * liked
+    return Terms(origin, neighbours, speaker, manner, session, remembers)
 
 
 def _moved(

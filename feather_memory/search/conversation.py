@@ -1,4 +1,4 @@
-"""The ranking of what was said in conversations, where one turn adds to another."""
+"""The ranking of what was said in conversations, and of what was liked for such a question."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Scored:
 
 @dataclass(slots=True)
 class ConversationRanking(Ranking):
-    """A Ranking in which neighbours, sessions, speakers and manner count.
+    """A Ranking in which neighbours, sessions, speakers, manner and likes count.
 
     All that may be returned is scored, for each needs its neighbours and the best of its session.
     Cosines are in single precision.
@@ -37,6 +37,8 @@ class ConversationRanking(Ranking):
     """Who said the memories, and beside what."""
     spoken: Mask | None = None
     """What the only speaker whom the question names said. Shape (n,)."""
+    liked: Numbers | None = None
+    """How much each was liked for questions like this one, in [0, 1]. Shape (n,)."""
     _scored: _Scored | None = None
 
     def _near(self, k: int, allowed: int) -> Positions:
@@ -74,7 +76,8 @@ class ConversationRanking(Ranking):
             cosines = self._cosines(None)
         parts = self._parts(at, cosines)
         spoken = None if self.spoken is None else self.spoken[at]
-        added = terms(parts.own(self.question.dense_weight), said, spoken, eligible)
+        liked = None if self.liked is None else self.liked[at]
+        added = terms(parts.own(self.question.dense_weight), said, spoken, eligible, liked)
         parts = replace(parts, terms=added)
         values = np.where(eligible, parts.values(*self._weighed), -np.inf)
         self._scored = _Scored(at, parts, values)

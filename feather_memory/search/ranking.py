@@ -236,7 +236,7 @@ class Ranking:
         return formula.scores(exact, *self._weighed)
 
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
-        """`Parts.rows` of them, in double precision: shape (m, 12), the score first."""
+        """`Parts.rows` of them, in double precision: shape (m, 13), the score first."""
         at = np.asarray(positions, np.intp)
         return self._parts(at).rows(*self._weighed)
 

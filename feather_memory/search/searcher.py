@@ -19,6 +19,7 @@ from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.memory import Memory, shown
 from feather_memory.model.scoring import Score
+from feather_memory.model.structure import Said
 from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
@@ -178,12 +179,16 @@ class Searcher:
         words = None if text is None else self._words(text, eligible)
         if question.min_relevance > 0:
             eligible &= self._relevant(question, words)
-        turns = self.turns if question.scoring.structure else None
-        if turns is not None:
-            spoken = None if text is None else turns.spoken(folded(text))
-            return ConversationRanking(
-                view, question, eligible, words, said=turns.said, spoken=spoken
-            )
+        if question.scoring.structure:
+            turns, liked = self.turns, None
+            if view.liked is not None and question.vector is not None:
+                liked = view.liked.of(question.vector, len(view))
+            if turns is not None or liked is not None:
+                said = Said.nothing(len(view)) if turns is None else turns.said
+                spoken = None if turns is None or text is None else turns.spoken(folded(text))
+                return ConversationRanking(
+                    view, question, eligible, words, said=said, spoken=spoken, liked=liked
+                )
         lineage = view.lineage
         if lineage.sketch.drawn is None and lineage.approximation.index is None:
             return Ranking(view, question, eligible, words)

@@ -5,18 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from feather_memory.checks import label
+from feather_memory.checks import label, vector_bytes
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import Hit
 from feather_memory.model.memory import Memory
 from feather_memory.store.core import Part
+from feather_memory.types import VectorLike
 
 
 class Recalls(Part, of="Store.plumbing"):
     """The recall log: which memories each turn was shown, under which names."""
 
     def log_recall(
-        self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
+        self,
+        hits: Iterable[Hit],
+        *,
+        turn: str | None = None,
+        reinforce: bool = True,
+        question: VectorLike | None = None,
     ) -> str:
         """Record that a model was shown these Hits, however they were found; the turn's name.
 
@@ -24,13 +30,16 @@ class Recalls(Part, of="Store.plumbing"):
             hits: Best first. What has been forgotten since is left out.
             turn: As in `recall`, as is `reinforce`.
             reinforce: Count the recall, once a turn.
+            question: The vector of what was asked, shape (dim,): a like of these memories then
+                counts for later questions that are like it. Erased when any of them is forgotten.
         """
+        asked = None if question is None else vector_bytes(question, "question")
         name = os.urandom(8).hex() if turn is None else label(turn, "turn")
         shown = [(hit.memory.id, hit.score.value) for hit in hits]
         with self._core.truth.writing() as transaction:
             present = transaction.memories.rows_of([id_ for id_, _ in shown])
             shown = [pair for pair in shown if pair[0] in present]
-            fresh = transaction.engagement.log(name, transaction.now, shown)
+            fresh = transaction.engagement.log(name, transaction.now, shown, asked)
             if reinforce:
                 transaction.memories.count_recall(fresh)
         return name

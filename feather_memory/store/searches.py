@@ -160,12 +160,17 @@ class Searches(Part):
             min_relevance: Only memories of at least this absolute relevance.
             distinct: Return one of several that say the same.
         """
-        hits = self.search(
-            text, k, vector=vector, where=where, session=session, as_of=as_of,
+        count = whole(k, "k", 1)
+        question = self._question(
+            text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
             distinct=distinct,
         )  # fmt: skip
-        hits.turn = Recalls(self._core).log_recall(hits, turn=turn, reinforce=reinforce)
+        core, verb = self._core, Searcher.search
+        hits = Searcher.ask(core.truth, core.columns, verb, question, count)
+        hits.turn = Recalls(core).log_recall(
+            hits, turn=turn, reinforce=reinforce, question=question.vector
+        )
         return hits
 
     def why_not(

@@ -10,7 +10,7 @@ holds hides the same slot farther away: the user's own preference beats the team
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
@@ -135,14 +135,21 @@ class ContextLayers:
             "known_at": known_at, "scoring": scoring, "now": now,
             "min_relevance": min_relevance, "distinct": distinct,
         }  # fmt: skip
-        wanted, told = whole(k, "k", 1), told_to(self.layers, text, asked)
+        return self._found(text, whole(k, "k", 1), asked, told_to(self.layers, text, asked))
 
+    def _found(
+        self,
+        text: str | None,
+        k: int,
+        asked: SearchOptions,
+        told: Callable[[Layer], SearchOptions],
+    ) -> Hits:
         def fetch(layer: Layer, count: int) -> Hits:
             given: SearchOptions = {**asked, "scoring": scoring_of(layer, asked), **told(layer)}
             found = layer.store.search(text, count, **given)
             return Hits(layer.weighed(hit) for hit in found)
 
-        return Hits(Merging(self.layers, asked).best(wanted, fetch)[0])
+        return Hits(Merging(self.layers, asked).best(k, fetch)[0])
 
     def recall(
         self, text: str | None = None, k: int = 5, *,
@@ -169,16 +176,24 @@ class ContextLayers:
             min_relevance: As in `search`.
             distinct: Likewise.
         """
-        hits = self.search(
-            text, k, vector=vector, where=where, session=session, as_of=as_of,
-            known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
-            distinct=distinct,
-        )  # fmt: skip
-        hits.turn = self.log_recall(hits, turn=turn, reinforce=reinforce)
+        asked: SearchOptions = {
+            "vector": vector, "where": where, "session": session, "as_of": as_of,
+            "known_at": known_at, "scoring": scoring, "now": now,
+            "min_relevance": min_relevance, "distinct": distinct,
+        }  # fmt: skip
+        count, told = whole(k, "k", 1), told_to(self.layers, text, asked)
+        hits = self._found(text, count, asked, told)
+        questions = {layer.name: told(layer).get("vector") for layer in self.layers}
+        hits.turn = self._logged(hits, turn, questions, reinforce=reinforce)
         return hits
 
     def log_recall(
-        self, hits: Iterable[Hit], *, turn: str | None = None, reinforce: bool = True
+        self,
+        hits: Iterable[Hit],
+        *,
+        turn: str | None = None,
+        reinforce: bool = True,
+        question: VectorLike | None = None,
     ) -> str:
         """Record that a model was shown these Hits, each in its layer's store; the turn's name.
 
@@ -188,10 +203,22 @@ class ContextLayers:
             hits: Of `search` or `context_chain`, best first.
             turn: As in `Store.recall`, as is `reinforce`.
             reinforce: Count the recall, once a turn.
+            question: As in `plumbing.log_recall`; where all layers have vectors of one model.
 
         Raises:
             ParameterError: A Hit of no layer here. Nothing was logged.
         """
+        questions = dict.fromkeys([layer.name for layer in self.layers], question)
+        return self._logged(hits, turn, questions, reinforce=reinforce)
+
+    def _logged(
+        self,
+        hits: Iterable[Hit],
+        turn: str | None,
+        questions: Mapping[str, VectorLike | None],
+        *,
+        reinforce: bool,
+    ) -> str:
         name = secrets.token_hex(8) if turn is None else label(turn, "turn")
         shown: dict[str, list[Hit]] = {layer.name: [] for layer in self.layers}
         for hit in hits:
@@ -199,7 +226,9 @@ class ContextLayers:
                 raise ParameterError(f"{hit.memory.id!r} is of no layer here, but {hit.layer!r}")
             shown[hit.layer].append(hit)
         for layer in [x for x in self.layers if shown[x.name]] or self.layers[:1]:
-            layer.store.plumbing.log_recall(shown[layer.name], turn=name, reinforce=reinforce)
+            layer.store.plumbing.log_recall(
+                shown[layer.name], turn=name, reinforce=reinforce, question=questions[layer.name]
+            )
         return name
 
     def feedback(

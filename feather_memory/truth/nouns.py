@@ -229,6 +229,12 @@ class Engagement(Protocol):
     def signal(self, event_id: str) -> Signal | None:
         """The signal of that event."""
 
+    def liked(self) -> list[tuple[int, float, bytes]]:
+        """(row of the memory, strength, vector of its turn's question) of every like that holds.
+
+        Those whose question is not known, or is by another model than the memories, are left out.
+        """
+
     def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
         """Every signal about the memories, by id, oldest first."""
 
@@ -257,10 +263,17 @@ class Engagement(Protocol):
 class WritableEngagement(Engagement, Protocol):
     """Recall log and signals, within a write transaction."""
 
-    def log(self, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
+    def log(
+        self,
+        turn: str,
+        at: Seconds,
+        shown: Iterable[tuple[str, float]],
+        question: bytes | None = None,
+    ) -> list[str]:
         """Record what a turn was shown, (id, score) best first; the ids new to that turn.
 
-        The log is bounded: the oldest turns are dropped.
+        The log is bounded: the oldest turns are dropped. The vector of the question is kept until
+        any of the memories is forgotten.
         """
 
     def rename(self, turn: str, also: str) -> bool:

@@ -1,7 +1,8 @@
 """The recall log, which memories each turn was shown, and the signals that answer it.
 
-The log is bounded and keeps no query. A turn has the name it was first logged under, and may be
-given others. Signals are only ever added; what was taken back is noted beside them.
+The log is bounded; of a question it keeps the vector, for likes, and no word. A turn has the name
+it was first logged under, and may be given others. Signals are only ever added; what was taken back
+is noted beside them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,17 @@ _NAMED = """
     where turn_name.name = :name
 """
 _LOG_TURN = """
-    insert into turn (name, at) values (?, ?)
-    on conflict (name) do update set at = excluded.at returning row
+    insert into turn (name, at, vector) values (?, ?, ?)
+    on conflict (name) do update set
+        at = excluded.at, vector = coalesce(excluded.vector, vector)
+    returning row
+"""
+_LIKED = """
+    select memory.row, strength, turn.vector
+    from signal join turn on turn.name = signal.turn join memory on memory.id = memory_id
+    where kind = 'liked' and length(turn.vector) = 4 * (select dimension from state)
+      and not exists (select 1 from retraction where retraction.event_id = signal.event_id)
+    order by memory.row, signal.event_id
 """
 _APPEND = """
     insert or ignore into signal (event_id, memory_id, kind, at, strength, turn)
@@ -108,6 +118,10 @@ class SqliteEngagement:
         ).fetchone()
         return None if row is None else _signal(row)
 
+    def liked(self) -> list[tuple[int, float, bytes]]:
+        """(row of the memory, strength, vector of its turn's question) of every like that holds."""
+        return self.moment.connection.execute(_LIKED).fetchall()
+
     def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
         """Every signal about the memories, by id, oldest first."""
         found: dict[str, list[Signal]] = {id_: [] for id_ in ids}
@@ -159,11 +173,17 @@ class SqliteEngagement:
 
     # Writing
 
-    def log(self, turn: str, at: Seconds, shown: Iterable[tuple[str, float]]) -> list[str]:
+    def log(
+        self,
+        turn: str,
+        at: Seconds,
+        shown: Iterable[tuple[str, float]],
+        question: bytes | None = None,
+    ) -> list[str]:
         """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
         connection, known = self.moment.connection, self._named(turn)
         first = turn if known is None else known[1]
-        (row,) = connection.execute(_LOG_TURN, (first, at)).fetchone()
+        (row,) = connection.execute(_LOG_TURN, (first, at, question)).fetchone()
         (rank,) = connection.execute("select count(*) from shown where turn = ?", (row,)).fetchone()
         fresh: list[str] = []
         for memory_id, score in shown:

@@ -111,6 +111,10 @@ _TOUCH_REPLACED = """
     update memory set changed = ?
     where id in (select old_id from supersession where new_id = ?)
 """
+_FORGET_QUESTIONS = """
+    update turn set vector = null
+    where vector is not null and row in (select turn from shown where memory_id = ?)
+"""
 _PAGE = 500
 
 
@@ -341,6 +345,7 @@ class SqliteMemories:
         for record in records:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
+            connection.execute(_FORGET_QUESTIONS, (record.id,))
             connection.execute(_TOUCH_REPLACED, (generation, record.id))
             connection.execute(_BURY, (record.row, generation))
             connection.execute("delete from memory where row = ?", (record.row,))

@@ -78,5 +78,6 @@ def succeed(connection: sqlite3.Connection, model: str, checksum: Checksum) -> i
         row = page[-1][0]
     (dimension,) = connection.execute(_DIMENSION).fetchone() or (None,)
     connection.execute("delete from successor")
+    connection.execute("update turn set vector = null")  # questions are by the model before
     connection.execute(_END, (model, dimension))
     return dimension

@@ -1,0 +1,132 @@
+"""A like remembers its question: later questions that are like it profit, within a bound."""
+
+import numpy as np
+import pytest
+
+from feather_memory import ContextLayers, Scoring, Store, TenantPool
+from feather_memory.model.structure import remembered
+
+QUESTION = np.array([1.0, 0.0, 0.0, 0.0])
+OTHER = np.array([0.0, 1.0, 0.0, 0.0])
+PLAIN = Scoring(time_weight=0, importance_weight=0)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "a.feather"
+
+
+@pytest.fixture
+def store(path):
+    with Store.open(path) as opened:
+        opened.add("first", id="first", vector=[0.8, 0.6, 0.1, 0.0])
+        opened.add("second", id="second", vector=[0.79, 0.6, 0.1, 0.05])
+        opened.add("far", id="far", vector=[-1.0, 0.0, 0.3, 0.0])
+        yield opened
+        assert opened.check() == []
+
+
+def liked_in(store, vector, **options):
+    hits = store.search(vector=vector, k=3, scoring=PLAIN, **options)
+    return {hit.memory.id: round(hit.score.liked, 6) for hit in hits if hit.score.liked}
+
+
+def like(store, memory_id, vector=QUESTION, **how):
+    turn = store.recall(vector=vector, k=3).turn
+    return store.feedback(turn, "liked", memory_ids=[memory_id], **how)
+
+
+def test_a_like_counts_for_the_same_question_and_less_for_one_that_is_like_it(store):
+    assert liked_in(store, QUESTION) == {}
+    like(store, "second")
+
+    assert liked_in(store, QUESTION) == {"second": 0.1}
+    near = np.array([0.8, 0.6, 0.0, 0.0])
+    assert liked_in(store, near) == {"second": pytest.approx(0.1 * 0.6, abs=1e-6)}
+    assert liked_in(store, np.array([0.5, 0.87, 0.0, 0.0])) == {}
+    assert liked_in(store, OTHER) == {}
+    best = store.search(vector=QUESTION, k=1, scoring=PLAIN)[0]
+    assert best.memory.id == "second"
+    assert sum(best.score.parts.values()) == pytest.approx(best.score, abs=1e-9)
+    assert (
+        store.search(vector=QUESTION, k=1, scoring=PLAIN.replace(structure=False))[0].memory.id
+        == "first"
+    )
+
+
+def test_it_is_taken_back_with_the_like(store):
+    (signal,) = like(store, "second")
+    store.unsignal(signal.event_id)
+
+    assert liked_in(store, QUESTION) == {}
+
+
+def test_a_shared_like_counts_for_a_share(store):
+    turn = store.recall(vector=QUESTION, k=3).turn
+    store.feedback(turn, "liked")
+
+    assert set(liked_in(store, QUESTION).values()) == {round(0.1 / 3, 6)}
+
+
+def test_only_a_like_remembers(store):
+    for kind in ("disliked", "copied", "saved", "used"):
+        turn = store.recall(vector=QUESTION, k=3).turn
+        store.feedback(turn, kind, memory_ids=["second"])
+
+    assert liked_in(store, QUESTION) == {}
+
+
+def test_another_process_sees_it_and_so_does_a_store_that_is_opened_again(store, path):
+    like(store, "second")
+
+    with Store.open(path) as again:
+        assert liked_in(again, QUESTION) == {"second": 0.1}
+        (signal,) = store.signals("second")
+        store.unsignal(signal.event_id)
+        assert liked_in(again, QUESTION) == {}
+
+
+def test_forgetting_any_memory_of_the_turn_erases_what_was_asked(store, path):
+    asked = np.array([0.123456, 0.654321, 0.111111, 0.222222], np.float32)
+    like(store, "second", asked)
+    wide = asked.astype(np.float64)
+    kept = (wide / np.sqrt(wide @ wide)).astype(np.float32).tobytes()  # at unit length
+    assert kept in everything(path), "the control: it is there before"
+
+    store.forget("first")
+
+    assert liked_in(store, asked) == {}
+    assert kept not in everything(path)
+
+
+def everything(path):
+    return b"".join(each.read_bytes() for each in path.parent.iterdir())
+
+
+def test_another_models_questions_are_not_compared(store):
+    like(store, "second")
+
+    store.reembed(lambda texts: np.ones((len(texts), 4)), embedder_name="other")
+
+    assert liked_in(store, QUESTION) == {}
+
+
+def test_layers_remember_too(tmp_path):
+    with TenantPool(
+        tmp_path, embedder=lambda texts: np.eye(4)[[len(t) % 4 for t in texts]]
+    ) as pool:
+        layers = ContextLayers(user=pool.get("u"), team=pool.get("t"))
+        layers["user"].add("tea", id="mine")
+        layers["team"].add("milk", id="ours")
+        turn = layers.recall("tea").turn
+        layers.feedback(turn, "liked", memory_ids=["ours"])
+
+        liked = {hit.memory.id: hit.score.liked for hit in layers.search("tea")}
+
+        assert liked["mine"] == 0
+        assert liked["ours"] == pytest.approx(0.1)
+        assert all(pool.get(name).check() == [] for name in pool.tenants())
+
+
+def test_nothing_is_remembered_up_to_a_cosine_of_a_half():
+    assert remembered(np.array([-1.0, 0.0, 0.5, 0.75, 1.0])).tolist() == [0, 0, 0, 0.5, 1]
