@@ -185,6 +185,9 @@ class Postings:
     def alike(self, at: Positions) -> list[int]:
         """The likenesses of the memories at some positions."""
         known, fresh = len(self.likenesses), self.fresh
+        if not fresh:
+            found: list[int] = self.likenesses[at].tolist()
+            return found
         return [
             int(self.likenesses[place]) if place < known else fresh[place - known][1]
             for place in at.tolist()
@@ -196,6 +199,8 @@ class Postings:
         is_asked = np.zeros(1 << 16, np.bool_)  # by the low bits: few of the others are left
         is_asked[asked & 0xFFFF] = True
         near = every[is_asked[every & 0xFFFF] & eligible]
+        if len(near) == len({*likenesses}):  # each is there itself, and nothing else
+            return [1] * len(asked)
         return [int(np.count_nonzero(near == one)) if one else 1 for one in asked]
 
     def twins(self, likeness: int, eligible: Mask) -> Positions:

@@ -19,7 +19,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from feather_memory.model.scoring import PUT, STRUCTURE, Score, Scoring
+from feather_memory.model.scoring import STRUCTURE, Score, Scoring, score_of
 from feather_memory.model.structure import Terms
 from feather_memory.types import Numbers, Positions, Seconds, Vector
 
@@ -343,10 +343,4 @@ class Parts:
 def scores(rows: Numbers, scoring: Scoring, dense_weight: float) -> list[Score]:
     """What a caller is shown of each of the `rows`, of the same scoring and d."""
     same = (dense_weight, scoring.time_weight, scoring.importance_weight, 1.0, None)
-    made = []
-    for row in rows.tolist():
-        score = float.__new__(Score, row[0])
-        for put, value in zip(PUT, (*row, *same), strict=True):
-            put(score, value)
-        made.append(score)
-    return made
+    return [score_of(row, same) for row in rows.tolist()]

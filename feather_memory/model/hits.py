@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,25 @@ class Hit:
     """0 for a memory found by the query itself."""
     copies: int = 1
     """How many that may be returned say the same, equal but for case, marks and punctuation."""
+
+
+_put_memory, _put_score, _put_layer, _put_hop, _put_copies = (
+    vars(Hit)[name].__set__ for name in ("memory", "score", "layer", "hop", "copies")
+)
+
+
+def hits_of(found: Iterable[tuple[Memory, Score, int]]) -> Hits:
+    """The answers to one query, with how many say the same: a search makes ten at a time."""
+    made = Hits()
+    for memory, score, copies in found:
+        hit = object.__new__(Hit)
+        _put_memory(hit, memory)
+        _put_score(hit, score)
+        _put_layer(hit, None)
+        _put_hop(hit, 0)
+        _put_copies(hit, copies)
+        made.append(hit)
+    return made
 
 
 class Hits(list[Hit]):

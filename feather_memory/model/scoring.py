@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from dataclasses import replace as replaced
 from datetime import timedelta
@@ -92,8 +93,14 @@ def _half_life(given: Any) -> Seconds:
     return number(value, "half_life", SHORTEST_HALF_LIFE, LONGEST_HALF_LIFE)
 
 
+class _Told(float):
+    """Where a Score that a search makes has what its parts are read from."""
+
+    __slots__ = ("_told",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Score(float):
+class Score(_Told):
     """The final number, a float like any other, and what it was made of.
 
     It equals, hashes, sorts, prints and is JSON as its `value`; arithmetic gives plain floats.
@@ -141,6 +148,17 @@ class Score(float):
     def __new__(cls, value: float = 0.0, **_parts: float | None) -> Self:
         """The number; the dataclass fills in the parts."""
         return float.__new__(cls, value)
+
+    if not TYPE_CHECKING:  # no attribute but the fields
+
+        def __getattr__(self, name: str) -> Any:
+            """Read a part of what a search told; asked for only while its own place is empty."""
+            if (at := _PLACES.get(name)) is None:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            row, same = self._told
+            value = row[at] if at < len(row) else same[at - len(row)]
+            object.__setattr__(self, name, value)
+            return value
 
     def __post_init__(self) -> None:
         if type(self.value) is not float:  # `statistics.mean` makes one of a Fraction
@@ -190,7 +208,7 @@ class Score(float):
         return float.__repr__(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (tuple(getattr(self, each.name) for each in fields(self)),)
+        return score_of, (tuple(getattr(self, each.name) for each in fields(self)), ())
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -203,13 +221,17 @@ class Score(float):
         )
 
 
-PUT: Final = tuple(vars(Score)[each.name].__set__ for each in fields(Score))
-"""What sets a field of a score: a search makes ten, and `__init__` takes thrice as long."""
+_PLACES: Final = {each.name: at for at, each in enumerate(fields(Score))}
+_put_told = vars(_Told)["_told"].__set__  # by name a frozen one is set half as fast
 
 
-def _restored(values: tuple[Any, ...]) -> Score:
-    """The score whose fields have these values, in their order, the first a float."""
-    made = float.__new__(Score, values[0])
-    for put, value in zip(PUT, values, strict=True):
-        put(made, value)
+def score_of(row: Sequence[float], same: Sequence[float | None]) -> Score:
+    """The score with these parts, which are read when somebody asks for one: most are not.
+
+    Args:
+        row: The first fields of a Score, in their order.
+        same: The others, the same for all hits of one question.
+    """
+    made = float.__new__(Score, row[0])
+    _put_told(made, (row, same))
     return made

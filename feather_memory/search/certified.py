@@ -17,7 +17,7 @@ from feather_memory.search.ranking import Ranking, contenders
 from feather_memory.types import Positions, Vector
 
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
-_FIRST = 8  # of the highest bounds, looked at for the best cosine before the others
+_FIRST = 32  # of the highest bounds, looked at for the best cosine before the others
 _LOWEST = np.finfo(np.float32).min
 _SEEDS = 64  # looked at first after a scan of sketches: enough that the best k are nearly all there
 

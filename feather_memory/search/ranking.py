@@ -82,20 +82,25 @@ class Ranking:
         elif self._scale is None:
             is_every = pool is not None or bool(self.eligible.all())
             among = cosines if is_every else cosines[self.eligible]
-            usual = None if pool is not None else cosines[self._sample()]
-            self._set_scale(float(among.max(initial=-1.0)), words, usual)
+            usual = self._usual(None if pool is not None else cosines)
+            self._scale = Scale(low_of(usual), float(among.max(initial=-1.0)), words)
 
-    def _set_scale(self, best: float, words: float, usual: Vector | None = None) -> None:
-        """By the best cosine, and those of the sample; they are taken unless given."""
-        query, matrix = self.question.vector, self.view.matrix
-        if usual is None and query is not None and matrix is not None:
-            usual = matrix.products_at(query, self._sample())
-        self._scale = Scale(0.0 if usual is None else low_of(usual), best, words)
+    def _usual(self, cosines: Vector | None) -> Vector:
+        """The cosines of the first memories that are there, which tell what is usual in the store.
 
-    def _sample(self) -> Positions:
-        """The first memories that are there: what is usual in the store is told by them."""
-        live = self.view.until[: 2 * SCALE_SAMPLE] > -np.inf
-        return np.flatnonzero(live)[:SCALE_SAMPLE]
+        Args:
+            cosines: Of all memories, if they are known.
+        """
+        until, query, matrix = self.view.until, self.question.vector, self.view.matrix
+        window = SCALE_SAMPLE
+        while window < len(until) and np.count_nonzero(until[:window] > -np.inf) < SCALE_SAMPLE:
+            window *= 2
+        window = min(window, len(until))
+        if cosines is None:
+            if query is None or matrix is None:
+                return np.empty(0, np.float32)
+            cosines = matrix.products(query, window)
+        return cosines[:window][until[:window] > -np.inf][:SCALE_SAMPLE]
 
     def _lexical(self, at: Positions | None) -> Numbers | None:
         """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1]."""

@@ -16,7 +16,7 @@ from feather_memory.index.view import View
 from feather_memory.model.dates import MAY_NAME_A_DATE, dates_in, units_of
 from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.formula import Scale
-from feather_memory.model.hits import ContextChain, Hit, Hits
+from feather_memory.model.hits import ContextChain, Hit, Hits, hits_of
 from feather_memory.model.memory import Memory, shown
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
@@ -238,9 +238,8 @@ class Searcher:
             best = ranking.best(wanted)
         kept = kept[:k]
         found = self._memories_at([at for at, *_ in kept])
-        return Hits(
-            Hit(memory=memory, score=score, copies=copies)
-            for memory, (_, score, copies) in zip(found, kept, strict=True)
+        return hits_of(
+            (memory, score, copies) for memory, (_, score, copies) in zip(found, kept, strict=True)
         )
 
     def scale(self, question: Question) -> Scale:
@@ -254,8 +253,8 @@ class Searcher:
         words = self.view.words
         alike = words.alike(np.array([at for at, _ in best], np.intp))
         copies = dict(zip(alike, words.copies(alike, eligible), strict=True))
-        told = [(at, score, copies[like]) for (at, score), like in zip(best, alike, strict=True)]
-        if max(copies.values(), default=1) == 1:
+        told = [(*one, copies[like]) for one, like in zip(best, alike, strict=True)]
+        if not told or max(copies.values()) == 1:
             return told
         kept, shown = [], set()
         keyed = {like: self._keyed(like, eligible) for like in copies if copies[like] > 1}
