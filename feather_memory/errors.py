@@ -21,6 +21,7 @@ Each has two parents: ours, and the builtin that a stranger would catch::
     ├── MissingExtraError      (ImportError)   an optional dependency is not installed
     ├── NewerFormatError                       written by a later release; not opened
     └── CorruptStoreError                      not one of ours, truncated or damaged; not opened
+        └── ForeignLogError                    the log beside it belongs to another file
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "DimensionError",
     "FeatherError",
     "FilterError",
+    "ForeignLogError",
     "InvalidMetadataError",
     "InvalidVectorError",
     "MissingEmbedderError",
@@ -203,3 +205,16 @@ class CorruptStoreError(FeatherError):
         super().__init__(f"{path!r} is not a readable Feather Memory file: {reason}")
         self.path = path
         self.reason = reason
+
+
+class ForeignLogError(CorruptStoreError):
+    """The log beside the file is of another file, which was there before. Nothing was changed."""
+
+    def __init__(self, path: str, log: str) -> None:
+        super().__init__(
+            path,
+            f"{log!r} beside it is the log of another file that was in its place. "
+            f"Store.restore({path!r}, {path!r}) keeps the file and removes the log; to keep what "
+            "the log holds, put the file back that it belongs to",
+        )
+        self.log = log

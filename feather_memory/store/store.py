@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self, get_args
 
 from feather_memory.checks import file_path, one_of
@@ -21,6 +21,7 @@ from feather_memory.store.reembedding import Reembedding
 from feather_memory.store.searches import Searches
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.file import SqliteTruth
+from feather_memory.truth.sqlite.restoring import restore
 from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Model
 from feather_memory.write import repair
@@ -101,6 +102,30 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
             mend=mend,
         )
         return cls(Core.over(truth, embedding))
+
+    @staticmethod
+    def restore(backup: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+        """Put a copy of a backup in the place of a store, with nothing left of what was there.
+
+        What is at `path` is replaced in one step, be it whole, damaged or missing; its log and its
+        derived files go. The backup stays as it is.
+
+        Args:
+            backup: A file that `backup` made, or any store; the latest of one that is in use.
+            path: Of the store, closed by everybody. Its folder must exist. The same as `backup`
+                where a log of another file lies beside it: then only the log goes.
+
+        Raises:
+            BusyStoreError: Somebody has the store at `path` open. As with every refusal, nothing
+                has changed.
+            WrongTenantError: The store at `path` belongs to another tenant than the backup.
+            StoreAccessError: There is no backup, or it cannot be read, or the place not written;
+                `StoreFullError` for want of room.
+            CorruptStoreError: The backup is not one of ours, truncated or damaged.
+            NewerFormatError: A later release wrote either.
+        """
+        source, target = file_path(backup, "backup"), file_path(path)
+        restore(source, target, partial(beside.discard, target))
 
     @cached_property
     def plumbing(self) -> Plumbing:

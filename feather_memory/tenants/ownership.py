@@ -10,7 +10,8 @@ from feather_memory.index import beside
 from feather_memory.model.names import file_name, is_digest, tenant_of
 from feather_memory.truth.atomic import unborn
 from feather_memory.truth.sqlite import claims
-from feather_memory.truth.sqlite.file import logs_of, tenant_in
+from feather_memory.truth.sqlite.file import tenant_in
+from feather_memory.truth.sqlite.log import logs_of
 
 
 def refuse_another(path: Path, tenant: str) -> None:

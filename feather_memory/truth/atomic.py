@@ -18,10 +18,17 @@ def newborn(path: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: Something is at `path` by then. It stays as it is.
     """
+    with unnamed(path) as beside:
+        yield beside
+        os.link(beside, path)
+
+
+@contextmanager
+def unnamed(path: Path) -> Iterator[Path]:
+    """A name beside `path` to build a file under. What is there when the block ends is removed."""
     beside = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     try:
         yield beside
-        os.link(beside, path)
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             beside.with_name(beside.name + suffix).unlink(missing_ok=True)

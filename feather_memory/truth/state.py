@@ -20,7 +20,7 @@ class State:
     """What a truth says of itself, as of one moment."""
 
     store_id: str
-    """Drawn at birth."""
+    """Drawn at birth, and anew for a copy."""
     tenant: str | None
     dimension: int | None
     """Of every vector; None until the first."""

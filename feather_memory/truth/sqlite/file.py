@@ -22,6 +22,7 @@ from feather_memory.truth.atomic import newborn
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.sqlite import erasure, schema, upgrades
 from feather_memory.truth.sqlite.faults import translated
+from feather_memory.truth.sqlite.log import logs_of
 from feather_memory.truth.sqlite.transactions import (
     Connections,
     Lease,
@@ -109,6 +110,7 @@ class SqliteTruth(Connections):
             if not path.parent.is_dir():
                 raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
             if not path.exists():
+                schema.refuse_orphan(path)
                 schema.create(path, tenant, self._language or words.ENGLISH)
             schema.inspect(path)
             with self._moment() as connection:
@@ -248,11 +250,6 @@ class SqliteTruth(Connections):
             raise BusyStoreError(f"{str(self.path)!r} is amid a transaction of this thread")
 
 
-def logs_of(path: Path) -> list[Path]:
-    """What SQLite may keep beside the file: the write-ahead log first. It belongs to the truth."""
-    return [path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal")]
-
-
 def size_of(path: Path) -> int:
     """Bytes of the truth's file, with its log."""
     found = map(_stat, (path, *logs_of(path)[:1]))
@@ -296,6 +293,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
             closing(sqlite3.connect(beside, isolation_level=None)) as copy,
         ):
             connection.backup(copy)
+            schema.begin_history(copy)
             copy.execute("pragma journal_mode = wal")
     except sqlite3.Error as error:
         raise translated(error, target) or error from error
