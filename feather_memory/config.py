@@ -28,6 +28,24 @@ CHECKPOINT_PAGES = 8_000
 """4 KiB pages in the write-ahead log before SQLite folds it into the file. Its own 1,000 put a
 3 to 7 ms fold under every 160th add; at 8,000 it is under fewer than one add in a thousand."""
 
+FOLD_SECONDS = 1.0
+"""How long nobody has written before the log is folded into the file: so the file alone is the
+memory. It costs two fsyncs; what is written to more often is folded at the end."""
+
+LOG_BYTES = 48 * 1024 * 1024
+"""Length of the write-ahead log from which a writer waits for readers, to have it begun anew:
+where somebody always reads, SQLite by itself never does that. With the largest usual batch on top
+it stays below 64 MiB."""
+
+LOG_SECONDS = 0.5
+"""How long that writer waits. Readers go on meanwhile, and a search takes milliseconds."""
+
+LOG_STEP_BYTES = 4 * 1024 * 1024
+"""How much longer the log has to grow before it is tried again after somebody has read for long."""
+
+LOG_KEPT_BYTES = 32 * 1024 * 1024
+"""Length that the log is cut to when it is begun anew: it is that long after `CHECKPOINT_PAGES`."""
+
 IDLE_READERS = 4
 """Read connections kept open for reuse. Each is some 150 KiB."""
 

@@ -358,7 +358,7 @@ def test_a_log_that_is_folded_while_the_file_is_inspected_is_no_damage(store, pa
     def amid_a_fold(path):
         asked.append(path)
         if len(asked) == 1:
-            store._core.truth._writer.execute("pragma wal_checkpoint(truncate)")
+            store._core.truth.writer.execute("pragma wal_checkpoint(truncate)")
             return False, schema.APPLICATION_ID, schema.FORMAT
         return real(path)
 
@@ -448,7 +448,7 @@ def test_only_the_first_forgetting_looks_at_all_of_the_file(store, times):
 def test_after_the_log_was_folded_all_of_the_file_is_looked_at(store, times):
     store.forget("m1")
     store.add("in between")
-    store._core.truth._writer.execute("pragma wal_checkpoint(truncate)")
+    store._core.truth.writer.execute("pragma wal_checkpoint(truncate)")
     store.forget("m2")
     store.forget("m3")
 

@@ -313,7 +313,7 @@ class Columns:
         A mark ties it to this history: a file from a restored backup's other future can never be
         taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
         """
-        if not truth.is_in_place():
+        if truth.is_read_only or not truth.is_in_place():
             return
         with truth.reading() as moment:
             if moment.state.next_row <= config.SNAPSHOT_ROWS:

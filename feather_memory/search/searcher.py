@@ -98,7 +98,8 @@ class Searcher:
                 searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
                 return verb(searcher, searcher.present(question), *asked, **named)
             # So it is asked once more, of one moment that others cannot move.
-        with cls.over(truth, columns) as searcher:
+        with truth.reading() as transaction:  # itself: `over` might be cut short at its end
+            searcher = cls(columns.sync(transaction), columns, lambda: transaction, transaction)
             return verb(searcher, searcher.present(question), *asked, **named)
 
     def present(self, question: Question) -> Question:

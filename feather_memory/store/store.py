@@ -58,6 +58,7 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
         durability: Durability = "process",
         clock: Clock = time.time,
         tenant: str | None = None,
+        read_only: bool = False,
     ) -> Self:
         """The store in the file at `path`, which is made if there is none.
 
@@ -78,10 +79,14 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
                 it survives the loss of power, at the price of one fsync a write.
             clock: Tells Unix seconds.
             tenant: Whose file this must be; a new file is marked as theirs.
+            read_only: Write nothing, and make no file: writes raise ReadOnlyStoreError, and
+                `recall` logs nothing. So it is by itself where nothing can be written.
 
         Raises:
             ParameterError: No stemmer is known for the language.
-            StoreAccessError: A directory, or a place that cannot be read or written.
+            StoreAccessError: A directory, a place that cannot be read, or no store where none
+                can be made.
+            OlderFormatError: An earlier release wrote it, and it cannot be written.
             WrongEmbedderError: Its vectors are by a model of another name.
             MissingEmbedderError: An embedder that is neither a function nor a model.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
@@ -100,6 +105,7 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
             language=spoken,
             clock=clock,
             mend=mend,
+            read_only=read_only,
         )
         return cls(Core.over(truth, embedding))
 

@@ -24,6 +24,7 @@ from feather_memory.errors import (
 )
 from feather_memory.truth.atomic import sync_directory, unborn, unnamed
 from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite.access import Access, without_log
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.log import logs_of
 from feather_memory.truth.state import DamagedRowError
@@ -87,12 +88,12 @@ def _opened(source: Path, target: Path) -> Iterator[sqlite3.Connection]:
     try:
         schema.inspect(source)
     except ForeignLogError:
-        uri = schema.alone(source)
+        access = Access(without_log(source))
     else:
         if is_same:
             raise StoreAccessError(f"{str(source)!r} cannot be restored from itself")
-        uri = f"{source.absolute().as_uri()}?mode=rw"
-    with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+        access = Access.to_read(source)
+    with closing(access.connect()) as connection:
         yield connection
 
 

@@ -16,6 +16,7 @@ from feather_memory.errors import (
 )
 from feather_memory.model import words
 from feather_memory.truth.atomic import newborn
+from feather_memory.truth.sqlite.access import without_log
 from feather_memory.truth.sqlite.log import Said, is_foreign, log_of
 from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Seconds
@@ -230,6 +231,17 @@ def owner_in(connection: sqlite3.Connection) -> str | None:
     return row[0]
 
 
+def is_gone(connection: sqlite3.Connection) -> bool:
+    """Whether the file is being removed; one in an older format cannot say so."""
+    try:
+        row: tuple[int] | None = connection.execute("select is_gone from state").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such column" in str(error):
+            return False
+        raise
+    return row == (1,)
+
+
 def create(path: Path, tenant: str | None, language: str) -> None:
     """Make an empty store at `path`, or leave the one that another process just made."""
     with suppress(FileExistsError), newborn(path) as beside:
@@ -307,17 +319,12 @@ def begin_history(connection: sqlite3.Connection) -> None:
 def _said_without_log(path: Path) -> tuple[int, Said] | None:
     """On which page the file says whose it is, and what; None if it cannot be read by itself."""
     try:
-        with closing(sqlite3.connect(alone(path), uri=True)) as connection:
+        with closing(sqlite3.connect(without_log(path), uri=True)) as connection:
             (page,) = connection.execute(_PAGE_OF_STATE).fetchone()
             said = connection.execute("select store_id, generation from state").fetchone()
         return page, Said(*said)
     except (sqlite3.Error, TypeError):  # it needs its log; or there is no such table, or row
         return None
-
-
-def alone(path: Path) -> str:
-    """What SQLite opens the file by as it is on disk, without its log, and without any lock."""
-    return f"{path.absolute().as_uri()}?mode=ro&immutable=1"
 
 
 def _marks(path: Path) -> tuple[bool, int, int]:
@@ -342,7 +349,7 @@ def _marks(path: Path) -> tuple[bool, int, int]:
 def _header(path: Path, tries: int = _TRIES) -> tuple[int, int, int]:
     """`application_id`, `user_version` and the size of a page, as the file says without its log."""
     try:
-        with closing(sqlite3.connect(alone(path), uri=True)) as connection:
+        with closing(sqlite3.connect(without_log(path), uri=True)) as connection:
             application, version, page_size = (
                 connection.execute(f"pragma {name}").fetchone()[0]
                 for name in ("application_id", "user_version", "page_size")
