@@ -39,6 +39,11 @@ class Plumbing(Recalls, of="Store.plumbing"):
         """Whether nobody has closed the store. One that rests is open."""
         return self._core.truth.is_open
 
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still there, and the one that was opened."""
+        return self._core.truth.is_in_place()
+
     def wake(self) -> None:
         """Bring what searches read into memory now, rather than at the first search."""
         with Searcher.over(self._core.truth, self._core.columns):

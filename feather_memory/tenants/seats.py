@@ -30,6 +30,11 @@ def room() -> int:
     return max(1, int(limit * HANDLE_SHARE / STORE_HANDLES))
 
 
+def _is_usable(store: Store) -> bool:
+    """Whether it is open, and its file was neither removed nor replaced since."""
+    return store.plumbing.is_open and store.plumbing.is_in_place
+
+
 class Lease:
     """One call in a seat's store. To end it twice, or before it began, does no harm."""
 
@@ -95,12 +100,17 @@ class Seat:
             self._settle()
 
     def opened(self, make: Callable[[Seat], Store]) -> Store:
-        """The store; made by the first who asks, while the others wait. Anew if it was closed."""
+        """The store; made by the first who asks, while the others wait.
+
+        Anew if it was closed, or its file is gone.
+        """
         store = self.store
-        if store is None or not store.plumbing.is_open:
+        if store is None or not _is_usable(store):
             with self.lease(), self._changing():
                 store = self.store
-                if store is None or not store.plumbing.is_open:
+                if store is None or not _is_usable(store):
+                    if store is not None:
+                        store.close()
                     store = self.store = make(self)
         return store
 

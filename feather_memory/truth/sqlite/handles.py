@@ -44,10 +44,15 @@ class Connection(sqlite3.Connection):
     def close(self) -> None:
         """Let go of the file.
 
-        The last to close it would remove the log by its name. Where another file has come into its
-        place, that is the other's.
+        The last to close it would remove the log by its name, and fold what is in it. Where another
+        file has come into its place, that is the other's. Where there is none, it was moved or
+        removed, and what is in the log goes with it.
         """
         if self.birth is not None and not is_the_same(self.path, self.birth):
+            if not self.path.exists():
+                with suppress(sqlite3.Error):
+                    self.rollback()
+                    self.execute("pragma wal_checkpoint(truncate)")
             if sys.version_info >= (3, 12):
                 self.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
             else:
@@ -211,8 +216,8 @@ class Handles:
         if not lock.acquire(blocking=False):
             return False
         try:
-            if self.writer is None:  # whoever closed it has folded it
-                self._is_noted = False
+            if self.writer is None or not self.is_in_place():
+                self._is_noted = False  # who closed it has folded it; or the log is another's
                 return True
             with self._gate.entered():
                 is_folded = self._truncated(0.0)

@@ -286,7 +286,11 @@ def inspect(path: Path) -> None:
         if is_whole or _has_log(path):
             break
     else:
-        raise CorruptStoreError(name, f"it is truncated or damaged ({size} bytes)")
+        raise CorruptStoreError(
+            name,
+            f"it is truncated or damaged ({size} bytes), or was copied while somebody wrote to it, "
+            "without its log",
+        )
     if application != APPLICATION_ID:
         raise CorruptStoreError(name, "it is a SQLite database of another application")
     if version > FORMAT:

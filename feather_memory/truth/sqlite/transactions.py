@@ -92,7 +92,9 @@ class SqliteTransaction:
         """What the file says of itself; read when it is first asked for."""
         moment = self._moment
         if moment.state is _UNREAD:
-            moment.state = read_state(moment.connection)
+            moment.state = state = read_state(moment.connection)
+            if state.is_gone:
+                raise GoneStoreError(str(cast("Connection", moment.connection).path))
         return moment.state
 
     @property
@@ -259,10 +261,7 @@ class _Write(Use):
         connection.execute("begin immediate")
         of.require_in_place()
         of.current, of.insists = self, False
-        transaction = SqliteTransaction(connection, of.now())
-        if transaction.state.is_gone:
-            raise GoneStoreError(str(of.path))
-        return transaction
+        return SqliteTransaction(connection, of.now())
 
     def _part(self, outer: _Write) -> SqliteTransaction:
         self.transaction = transaction = outer.transaction
