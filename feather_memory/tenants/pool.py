@@ -76,7 +76,7 @@ class TenantPool:
         max_open: int = 256,
         idle_seconds: Seconds = 600.0,
     ) -> None:
-        """The pool of a directory, which is made if there is none.
+        """The pool of a directory, which is made, for its owner alone, if there is none.
 
         Args:
             directory: Where the files of the tenants are.
@@ -107,7 +107,7 @@ class TenantPool:
         self._rests = 0
         self._is_open = True
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreAccessError(f"cannot use {str(self.directory)!r}: {error}") from error
         _after_forks(self)

@@ -34,6 +34,12 @@ def unnamed(path: Path) -> Iterator[Path]:
             beside.with_name(beside.name + suffix).unlink(missing_ok=True)
 
 
+def begin(path: Path, mode: int) -> None:
+    """Make an empty file that just those may read and write whom the permissions name."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    path.chmod(mode)  # what the umask took away
+
+
 def unborn(path: Path) -> list[Path]:
     """What those who were killed while they made `path` left beside it: each before its logs.
 

@@ -18,7 +18,7 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
-from feather_memory.truth.atomic import newborn, sync_directory, unborn
+from feather_memory.truth.atomic import begin, newborn, sync_directory, unborn
 from feather_memory.truth.sqlite import schema
 from feather_memory.truth.sqlite.access import Access
 from feather_memory.truth.sqlite.faults import translated
@@ -156,8 +156,7 @@ def _copy(connection: sqlite3.Connection, target: Path, tenant: str, mode: int) 
     """
     try:
         with newborn(target) as beside:
-            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
-            beside.chmod(mode)  # what the umask took away; SQLite gives its log the same
+            begin(beside, mode)  # SQLite gives its log the same
             _fill(connection, beside, tenant)
     except FileExistsError as error:
         raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error

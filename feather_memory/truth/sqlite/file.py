@@ -22,7 +22,7 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.model import words
-from feather_memory.truth.atomic import newborn
+from feather_memory.truth.atomic import begin, newborn, sync_directory
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.sqlite import erasure, schema, upgrades
 from feather_memory.truth.sqlite.access import Access, is_writable
@@ -198,7 +198,7 @@ class SqliteTruth(Connections):
     def backup(self, target: Path) -> None:
         """Copy the file as it is at one moment, whole or not at all, while others use it."""
         with _Backup(me=self.me) as connection:
-            _copy(connection, target)
+            _copy(connection, target, self.path.stat().st_mode & 0o777)
 
     def erase(self) -> None:
         """See that what was deleted is nowhere any more; see `erasure`.
@@ -363,15 +363,15 @@ def tenant_in(path: Path) -> str | None:
         raise CorruptStoreError(str(path), str(error)) from error
 
 
-def _copy(connection: sqlite3.Connection, target: Path) -> None:
+def _copy(connection: sqlite3.Connection, target: Path, mode: int) -> None:
     try:
-        with (
-            newborn(target) as beside,
-            closing(sqlite3.connect(beside, isolation_level=None)) as copy,
-        ):
-            connection.backup(copy)
-            schema.begin_history(copy)
-            copy.execute("pragma journal_mode = wal")
+        with newborn(target) as beside:
+            begin(beside, mode)
+            with closing(sqlite3.connect(beside, isolation_level=None)) as copy:
+                connection.backup(copy)
+                schema.begin_history(copy)
+                copy.execute("pragma journal_mode = wal")
+        sync_directory(target.parent)
     except sqlite3.Error as error:
         raise translated(error, target) or error from error
     except OSError as error:

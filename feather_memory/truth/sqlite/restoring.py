@@ -7,7 +7,6 @@ kill leaves either. Whoever had just opened the old file finds it marked as gone
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -22,7 +21,7 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
-from feather_memory.truth.atomic import sync_directory, unborn, unnamed
+from feather_memory.truth.atomic import begin, sync_directory, unborn, unnamed
 from feather_memory.truth.sqlite import schema
 from feather_memory.truth.sqlite.access import Access, without_log
 from feather_memory.truth.sqlite.faults import translated
@@ -99,8 +98,7 @@ def _opened(source: Path, target: Path) -> Iterator[sqlite3.Connection]:
 
 def _copy(backup: sqlite3.Connection, source: Path, beside: Path, mode: int) -> str | None:
     """Copy the backup to an empty file, whole and sound; whose it is."""
-    os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
-    beside.chmod(mode)  # what the umask took away
+    begin(beside, mode)
     try:
         with closing(sqlite3.connect(beside, isolation_level=None)) as copy:
             backup.backup(copy)

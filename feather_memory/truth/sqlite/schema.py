@@ -15,7 +15,7 @@ from feather_memory.errors import (
     StoreAccessError,
 )
 from feather_memory.model import words
-from feather_memory.truth.atomic import newborn
+from feather_memory.truth.atomic import begin, newborn
 from feather_memory.truth.sqlite.access import without_log
 from feather_memory.truth.sqlite.log import Said, is_foreign, log_of
 from feather_memory.truth.state import DamagedRowError
@@ -190,6 +190,7 @@ _BIRTH = """
     values (1, ?, ?, 0, 1, ?, ?)
 """
 _HISTORY = "update state set store_id = ?, snapshot = null"
+_OWNERS_ALONE = 0o600  # SQLite gives the log the same permissions
 _PAGE_OF_STATE = "select rootpage from sqlite_schema where type = 'table' and name = 'state'"
 _HEADER_BYTES = 100
 _TRIES = 3
@@ -249,6 +250,7 @@ def create(path: Path, tenant: str | None, language: str) -> None:
 
 
 def _build(path: Path, tenant: str | None, language: str) -> None:
+    begin(path, _OWNERS_ALONE)
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("pragma page_size = 4096")
