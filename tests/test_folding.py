@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from queue import SimpleQueue
+from types import SimpleNamespace
 from weakref import ref
 
 import pytest
@@ -75,6 +76,16 @@ def test_a_process_that_ends_leaves_the_file_alone(path, end):
         assert store.check() == []
 
 
+@pytest.fixture
+def told(monkeypatch):
+    """What stores of this process tell of themselves, in the place of the thread that hears it."""
+    queue = SimpleQueue()
+    hearer = SimpleNamespace(watch=lambda _: queue)
+    monkeypatch.setattr(folding, "folder", lambda: hearer)
+    return queue
+
+
+@pytest.mark.usefixtures("told")
 def test_a_store_that_rests_folds_its_log_although_another_process_has_it_open(path):
     other = python(WRITES_AND_WAITS.replace("range(200)", "range(1)"), path)
     assert other.stdout.readline() == "written\n"
@@ -86,28 +97,27 @@ def test_a_store_that_rests_folds_its_log_although_another_process_has_it_open(p
     finished(other)
 
 
-def test_what_is_idle_is_folded_and_what_is_written_to_waits(path, monkeypatch):
-    written = SimpleQueue()
+def test_what_is_idle_is_folded_and_what_is_written_to_waits(path, told):
     with Store.open(path) as store:
-        monkeypatch.setattr(store._core.truth, "_idle", written)
         store.add("a fact")
         store.add("another")
-        assert written.qsize() == 1  # once, until it is folded
-        truth = written.get()
+        assert told.qsize() == 1  # once, until it is folded
+        truth = told.get()
 
-        truth().written_at = time.monotonic()
-        assert 0 < folding.fold_when_idle(truth, written) <= config.FOLD_SECONDS
+        truth().written_at = time.monotonic() + 1_000
+        assert 0 < folding.fold_when_idle(truth, told) <= config.FOLD_SECONDS
         assert log_size(path)
-        truth().written_at -= config.FOLD_SECONDS
-        assert folding.fold_when_idle(written.get(), written) == 0
+        truth().written_at = time.monotonic() - config.FOLD_SECONDS
+        assert folding.fold_when_idle(told.get(), told) == 0
         assert not log_size(path)
-        assert written.empty()
+        assert told.empty()
 
         store.add("a third")
-        assert written.qsize() == 1
+        assert told.qsize() == 1
         assert store.check() == []
 
 
+@pytest.mark.usefixtures("told")
 def test_folding_waits_for_who_reads_or_writes(path):
     with Store.open(path) as store, Store.open(path) as other:
         store.add("a fact")
@@ -125,6 +135,7 @@ def test_folding_waits_for_who_reads_or_writes(path):
         assert store.check() == []
 
 
+@pytest.mark.usefixtures("told")
 def test_a_store_nobody_holds_is_not_kept_for_its_folding(path):
     store = Store.open(path)
     store.add("a fact")
@@ -176,6 +187,31 @@ print(os.waitpid(child, 0)[1], sorted(m.id for m in store.iterate()), flush=True
     assert finished(python(program, path), 120) == "0 ['c', 'p']\n"
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_finds_no_thread_of_ours_and_the_parent_folds_on(path):
+    """Python warns of a fork beside threads."""
+    program = """
+import os, sys, threading, time
+from pathlib import Path
+from feather_memory import Store
+store = Store.open(sys.argv[1])
+store.add("before", id="b")
+seen = []
+os.register_at_fork(after_in_parent=lambda: seen.append(threading.active_count()))
+child = os.fork()
+if not child:
+    os._exit(0)
+os.waitpid(child, 0)
+store.add("after", id="a")
+log = Path(sys.argv[1] + "-wal")
+deadline = time.monotonic() + 60
+while log.stat().st_size and time.monotonic() < deadline:
+    time.sleep(0.05)
+print(threading.active_count(), log.stat().st_size, seen)
+"""
+    assert finished(python(program, path), 120) == "2 0 [1]\n"
+
+
 READS = """
 import sys
 from feather_memory import Store
@@ -214,6 +250,7 @@ def test_the_log_stays_short_although_somebody_always_reads(path, monkeypatch):
         assert store.check() == []
 
 
+@pytest.mark.usefixtures("told")
 def test_without_that_the_log_would_grow(path, monkeypatch):
     """The negative control: one reader after another, none of which begins with an empty log."""
     monkeypatch.setattr(transactions, "LOG_BYTES", 1 << 60)
@@ -227,6 +264,7 @@ def test_without_that_the_log_would_grow(path, monkeypatch):
         assert store.check() == []
 
 
+@pytest.mark.usefixtures("told")
 def test_a_long_reader_delays_writers_now_and_then_only(path, monkeypatch):
     """It is tried again when the log has grown by a step, not at every write."""
     monkeypatch.setattr(transactions, "LOG_BYTES", 100_000)

@@ -10,9 +10,10 @@ import atexit
 import os
 import threading
 import time
+from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Protocol
-from weakref import ReferenceType, WeakSet
+from weakref import WeakSet
 
 from feather_memory.config import FOLD_SECONDS
 
@@ -31,7 +32,7 @@ class Foldable(Protocol):
         """Let go of the file: the process ends."""
 
 
-Written = SimpleQueue[ReferenceType[Foldable]]
+Written = SimpleQueue[Callable[[], Foldable | None]]
 """What has been written to since it was folded."""
 
 
@@ -42,10 +43,11 @@ class Folder:
         self._begin_anew()
         atexit.register(self._end)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=self._begin_anew)
+            os.register_at_fork(before=self._pause, after_in_child=self._begin_anew)
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
+        self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._open: WeakSet[Foldable] = WeakSet()
         self.written: Written = SimpleQueue()
@@ -55,6 +57,7 @@ class Folder:
         with self._lock:
             self._open.add(opened)
             if self._thread is None:
+                self._is_over.clear()
                 self._thread = threading.Thread(
                     target=self._run, args=(self.written,), name="feather-memory-fold", daemon=True
                 )
@@ -62,16 +65,28 @@ class Folder:
             return self.written
 
     def _run(self, written: Written) -> None:
-        while True:
-            wait = fold_when_idle(written.get(), written)
-            time.sleep(wait)
+        while not self._is_over.wait(fold_when_idle(written.get(), written)):
+            pass
+
+    def _pause(self) -> None:
+        """End the thread before a fork, for Python warns of one; who connects next starts it."""
+        with self._lock:
+            thread, self._thread = self._thread, None
+            self._is_over.set()
+            self.written.put(_nobody)
+        if thread is not None:
+            thread.join()
 
     def _end(self) -> None:
         for each in list(self._open):
             each.leave()
 
 
-def fold_when_idle(told: ReferenceType[Foldable], written: Written) -> float:
+def _nobody() -> None:
+    """What wakes the thread, that it may end."""
+
+
+def fold_when_idle(told: Callable[[], Foldable | None], written: Written) -> float:
     """Fold it if it has been idle for a moment, or else put it back; how long to wait then."""
     each = told()
     if each is None:

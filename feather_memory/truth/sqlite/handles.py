@@ -36,6 +36,7 @@ class Connection(sqlite3.Connection):
     """One to a file that may be removed or replaced meanwhile."""
 
     path: Path
+    access: Access
     birth: os.stat_result | None = None
 
     def __del__(self) -> None:  # of a store that nobody holds; Python 3.13 warns of an open one
@@ -84,7 +85,7 @@ class Handles:
         """Whether it is read as it stands, without a lock."""
         self._gate = gate()
         self._gate.watch(self)
-        self._access = Access.to_write(self.path)
+        self.access = Access.to_write(self.path)
         self._stamps: Stamps = ()
         self.birth: os.stat_result | None = None
         self._forget_connections()
@@ -153,12 +154,10 @@ class Handles:
     def _look_around(self) -> None:
         """Find out how the file can be opened."""
         self._close_readers()
-        if not self.is_read_only:
-            self._idle = folding.folder().watch(self)
         self._stamps = stamps(self.path)
         way = Access.to_read if self.is_read_only else Access.to_write
-        self._access = way(self.path)
-        self.is_alone = self._access.is_alone
+        self.access = way(self.path)
+        self.is_alone = self.access.is_alone
 
     def release(self) -> None:
         """Close the connections, which are opened again when they are needed.
@@ -177,18 +176,18 @@ class Handles:
         self._abandoned = (self.readers, self.writer)
         was = self.is_open, self.is_resting
         self._forget_connections()
-        if not self.is_read_only:
-            self._idle = folding.folder().watch(self)
         self.is_open, self.is_resting = was
 
     def connect(self) -> Connection:
         """Another connection, outside a transaction."""
-        access = self._access
+        if not self.is_read_only:
+            self._idle = folding.folder().watch(self)
+        access = self.access
         connection = sqlite3.connect(
             access.uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None,
             check_same_thread=False, cached_statements=256, factory=Connection,
         )  # fmt: skip
-        connection.path, connection.birth = self.path, self.birth
+        connection.path, connection.birth, connection.access = self.path, self.birth, access
         for pragma in (
             *access.pragmas,
             "foreign_keys = on",
@@ -237,8 +236,11 @@ class Handles:
         """
         if size < LOG_BYTES:
             self._grown_to = 0
-        elif size >= self._grown_to and not self._truncated(LOG_SECONDS):
+        elif size >= self._grown_to:
             self._grown_to = size + LOG_STEP_BYTES
+            with suppress(sqlite3.Error):  # a full disk, say: what was written is in the log
+                if self._truncated(LOG_SECONDS):
+                    self._grown_to = 0
 
     def _truncated(self, patience: float) -> bool:
         writer = self.writer

@@ -369,7 +369,7 @@ class Connections(Handles):
 
     def put_back(self, connection: Connection) -> None:
         """Keep it for the next who reads, unless there are enough."""
-        if len(self.readers) >= IDLE_READERS:
+        if len(self.readers) >= IDLE_READERS or connection.access is not self.access:
             connection.close()
         else:
             self.readers.append(connection)
@@ -382,9 +382,9 @@ class Connections(Handles):
         if not self._is_noted:
             self._is_noted = True
             self._idle.put(self.me)
-        size = os.stat(self._log_name).st_size  # noqa: PTH116  after every commit
-        if size >= LOG_BYTES:
-            self._shorten(size)
+        with suppress(OSError):  # who has removed the log may have it so
+            if (size := os.stat(self._log_name).st_size) >= LOG_BYTES:  # noqa: PTH116
+                self._shorten(size)
         if state.owed:
             self._settle()
 
