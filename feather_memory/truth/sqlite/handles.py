@@ -49,7 +49,8 @@ class Connection(sqlite3.Connection):
         file has come into its place, that is the other's. Where there is none, it was moved or
         removed, and what is in the log goes with it.
         """
-        if self.birth is not None and not is_the_same(self.path, self.birth):
+        birth, self.birth = self.birth, None  # it may be closed once more
+        if birth is not None and not is_the_same(self.path, birth):
             if not self.path.exists():
                 with suppress(sqlite3.Error):
                     self.rollback()
@@ -57,7 +58,6 @@ class Connection(sqlite3.Connection):
             if sys.version_info >= (3, 12):
                 self.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
             else:
-                self.birth = None
                 ctypes.pythonapi.Py_IncRef(ctypes.py_object(self))  # it is never closed
                 return
         super().close()
