@@ -32,10 +32,10 @@ FOLD_SECONDS = 1.0
 """How long nobody has written before the log is folded into the file: so the file alone is the
 memory. It costs two fsyncs; what is written to more often is folded at the end."""
 
-LOG_BYTES = 48 * 1024 * 1024
+LOG_BYTES = 40 * 1024 * 1024
 """Length of the write-ahead log from which a writer waits for readers, to have it begun anew:
-where somebody always reads, SQLite by itself never does that. With the largest usual batch on top
-it stays below 64 MiB."""
+where somebody always reads, SQLite by itself never does that. It leaves room for six more tries
+below 64 MiB, a step apart, where the first meets somebody who reads for long."""
 
 LOG_SECONDS = 2.0
 """How long that writer waits at most. Readers go on meanwhile. Beside two whose reads of 0.13 s
