@@ -212,6 +212,7 @@ class TruthContract(CopyContract):
             memories = moment.memories
             assert [each.id for each in memories.stream(where)] == expected
             assert [each.id for each in memories.latest(2, where)] == ["m7", "m6"]
+            assert [each.id for each in memories.latest(2, where, offset=1)] == ["m6", "m5"]
             page = memories.page(after=0, where=where)
             assert [each.id for each in page] == expected
             assert memories.page(after=page[-1].row, where=where) == []
