@@ -412,6 +412,59 @@ def test_values_that_are_dropped_one_by_one_are_erased_together(store, path, fol
         assert again.check() == []
 
 
+@pytest.fixture
+def hasty(monkeypatch):
+    """What is owed is paid a twentieth of a second later."""
+    monkeypatch.setattr("feather_memory.truth.sqlite.file._PAYS_EVERY", 0.05)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_memories_that_are_dropped_one_by_one_are_erased_together_and_soon(store, folder, times):
+    """Though nobody calls the store again."""
+    store.add_many([{"id": f"c{n}", "text": f"canary-{n}-4711"} for n in range(30)])
+    needles = {f"text {n}": f"canary-{n}-4711".encode() for n in range(30)}
+    truth = store._core.truth
+    for n in range(30):
+        assert store.plumbing.drop([f"c{n}", "nobody"]) == 1
+        assert store.get_many([f"c{n}"]) == []
+    if truth._payer is not None:
+        truth._payer.join()
+
+    assert len(times) < 30
+    assert owed(store) == 0
+    assert found(folder, needles) == set()
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("end", ["close", "rest"])
+def test_what_is_to_be_paid_soon_is_paid_before_a_store_closes_or_rests(store, path, folder, end):
+    truth = store._core.truth
+    truth._pays_from = time.monotonic() + 0.05
+    store.plumbing.drop(["the-secret-id"])
+    assert truth._payer is not None
+    if end == "close":
+        store.close()
+    else:
+        store.plumbing.rest()
+
+    assert found(folder, NEEDLES) == set()
+    truth._payer.join()  # it finds nothing to do, and wakes nobody
+    assert truth.is_resting
+    assert (truth._writer, truth._readers) == (None, [])
+    with Store.open(path) as again:
+        assert owed(again) == 0
+
+
+def test_what_a_transaction_drops_with_what_it_forgets_is_paid_at_once(store, folder, times):
+    with store.transaction():
+        store.forget("m1")
+        assert store.plumbing.drop(["the-secret-id"]) == 1
+
+    assert len(times) == 1
+    assert owed(store) == 0
+    assert found(folder, NEEDLES) == set()
+
+
 def fail_after_forgetting(store):
     with store.transaction():
         store.forget("the-secret-id")

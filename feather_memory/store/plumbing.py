@@ -29,6 +29,7 @@ from feather_memory.store.recalls import Recalls
 from feather_memory.truth.contract import Truth
 from feather_memory.types import Embedder, Vector, When
 from feather_memory.write import copying
+from feather_memory.write.memories import forget
 
 
 class Plumbing(Recalls, of="Store.plumbing"):
@@ -138,6 +139,25 @@ class Plumbing(Recalls, of="Store.plumbing"):
         with self._core.truth.writing() as transaction:
             return copying.restore(transaction, records)
 
+    def drop(self, ids: Iterable[str]) -> int:
+        """As `Store.forget`, for callers that delete one after the other: their bytes stay owed.
+
+        They are erased at once, or within about a second, together with those of other deletes:
+        in the background, where no write, `Store.forget`, `Store.close` or opening comes first.
+
+        Args:
+            ids: Of the memories. Those that do not exist are passed over.
+
+        Returns:
+            How many there were.
+        """
+        named = labels(ids, "ids")
+        with self._core.truth.writing() as transaction:
+            found = list(transaction.memories.by_ids(named).values())
+            if found:
+                forget(transaction, found)
+        return len(found)
+
     def shelf(self, name: str) -> Shelf:
         """Values kept in the file beside the memories, by key; see `Shelf`. Made when filled."""
         return Shelf(self._core.truth, label(name, "name"))
@@ -235,8 +255,7 @@ class Shelf(MutableMapping[str, Any]):
     def drop(self, keys: Iterable[str]) -> int:
         """As `discard`, for callers that delete one after the other: their bytes stay owed.
 
-        They are erased by the first write in every second, the next `discard` or `Store.forget`,
-        and when the store is closed or opened, whichever comes first.
+        They are erased as those of `Plumbing.drop`.
         """
         return self._deleted(keys)
 
