@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -21,16 +21,16 @@ from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
+from feather_memory.index.recent import Recent
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.view import Lineage, View
-from feather_memory.model.fields import COLUMNS, Record
+from feather_memory.model.fields import COLUMNS
 from feather_memory.model.scoring import stretch
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
 
 _SOME = 64
-_RECORD_BYTES = 800  # of a record with short labels, and its place in a dict
 
 
 class _Growing:
@@ -63,67 +63,6 @@ class _Growing:
         return self._block[: self._length]
 
 
-class Recent:
-    """Records that were read last, by row, of one generation; as many as fit into some bytes.
-
-    The content of a row never changes. What else of it does, a sync drops with it, and what is
-    forgotten as well: nothing of that stays in reach.
-    """
-
-    def __init__(self, generation: int) -> None:
-        self._generation = generation
-        self._lock = threading.Lock()
-        self._held: dict[int, Record] = {}  # the one asked for last comes last
-        self._sizes: dict[int, int] = {}
-        self._bytes = 0
-
-    def held(self, rows: Iterable[int], generation: int) -> dict[int, Record]:
-        """Those of the rows that are here, by row; none for another generation."""
-        found: dict[int, Record] = {}
-        with self._lock:
-            if generation != self._generation:
-                return found
-            held = self._held
-            for row in rows:
-                if (record := held.pop(row, None)) is not None:
-                    held[row] = found[row] = record
-        return found
-
-    def keep(self, records: Iterable[Record], generation: int) -> None:
-        """Hold records that were read at that generation, and drop what was not asked for longest.
-
-        They are not to be changed any more.
-        """
-        with self._lock:
-            if generation != self._generation:
-                return
-            for record in records:
-                if record.row not in self._held:
-                    self._held[record.row] = record
-                    self._sizes[record.row] = size = _bytes_of(record)
-                    self._bytes += size
-            while self._bytes > config.RECENT_BYTES:
-                self._drop(next(iter(self._held)))
-
-    def advance(self, generation: int, stale: Iterable[int]) -> None:
-        """Be of another generation, at which these rows are gone or no longer as they were."""
-        with self._lock:
-            self._generation = generation
-            for row in stale:
-                if row in self._held:
-                    self._drop(row)
-
-    def _drop(self, row: int) -> None:
-        del self._held[row]
-        self._bytes -= self._sizes.pop(row)
-
-
-def _bytes_of(record: Record) -> int:
-    """What a record takes in memory: what can be long of it, and the rest with its place here."""
-    long = record.text.__sizeof__() + record.metadata.__sizeof__()
-    return _RECORD_BYTES + long + len(record.vector or b"")
-
-
 class Columns:
     """The current View of a truth, and the fields that filters have asked for.
 
@@ -147,6 +86,7 @@ class Columns:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
         self._words = view.words
+        self._buried = 0
         self.recent = Recent(view.generation)
         self.view = view
         return view
@@ -165,6 +105,9 @@ class Columns:
                 view = self.view
                 if view is None or view.state.remade != state.remade:
                     view = self._start(_loaded(self._path, state))
+                elif self._buried > max(config.BURIED_ROWS, len(view) // 2):
+                    view.lineage.approximation.stop()  # most are rewrites of what is there
+                    view = self._start(_of_nothing(state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
                 if view.generation == state.generation:
@@ -276,7 +219,9 @@ class Columns:
         self._importance.changed(at, importance)
 
     def _bury(self, gone: list[int]) -> None:
-        self._until.changed(positions_in(self._rows.whole(), gone), -np.inf)
+        at = positions_in(self._rows.whole(), gone)
+        self._until.changed(at, -np.inf)
+        self._buried += len(at)
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
@@ -355,7 +300,7 @@ def _loaded(path: FilePath, state: State) -> View:
     """The View of the mapped file if it belongs to this history; else that of an empty store."""
     found = None if state.snapshot is None else beside.read(path, state)
     if found is None:
-        return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
+        return _of_nothing(state)
     rows = found.columns["rows"]
     numbers = {name: found.columns[name] for name in COLUMNS}
     view = _view(found.generation, rows, numbers, state)
@@ -368,6 +313,11 @@ def _loaded(path: FilePath, state: State) -> View:
         lineage = replace(lineage, approximation=near)
     superseded = beside.supersessions_in(found)
     return replace(view, words=words, matrix=matrix, supersessions=superseded, lineage=lineage)
+
+
+def _of_nothing(state: State) -> View:
+    """The View of an empty store, from which all is read anew."""
+    return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
 
 
 def _view(
