@@ -86,6 +86,15 @@ def test_the_langchain_benchmark_measures_every_adapter_beside_the_store(capsys)
         assert name in printed
 
 
+def test_the_langgraph_benchmark_measures_every_call(capsys):
+    pytest.importorskip("langgraph.store.base")
+    load("langgraph_store").main(["--small"])
+
+    printed = capsys.readouterr().out
+    for name in ("get", "list_namespaces", "filter by order", "delete", "mixed"):
+        assert name in printed
+
+
 def test_the_recall_benchmark_finds_the_only_evidence_there_is(capsys, evaluation_data):
     load("recall").main([str(evaluation_data)])
 
