@@ -224,9 +224,12 @@ class Shelf(MutableMapping[str, Any]):
 
     def items(self) -> ItemsView[str, Any]:
         """Every key with its value at one moment, in the order of insertion."""
+        return {key: json.loads(value) for key, value in self.texts().items()}.items()
+
+    def texts(self) -> dict[str, str]:
+        """As `items`, each value as the JSON that is kept: whoever needs a few reads only those."""
         with self._truth.reading() as moment:
-            rows = moment.shelves.every(self.name)
-        return {key: json.loads(value) for key, value in rows}.items()
+            return dict(moment.shelves.every(self.name))
 
     def update(self, values: Any = (), /, **named: Any) -> None:
         """Write many values in one transaction: all of them, or none.

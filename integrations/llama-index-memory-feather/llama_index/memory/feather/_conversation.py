@@ -181,6 +181,10 @@ class Transcript:
             if kept is not None and (found := MessageStatus(kept["status"])) == (status or found)
         ]
 
+    def texts(self) -> list[str]:
+        """All, as JSON: whoever needs a few need not read the others."""
+        return [text for text in self._shelf.texts().values() if text != "null"]
+
     def last_memory_id(self) -> str | None:
         """The last memory that a message of the conversation became."""
         for key in reversed(list(iter(self._shelf))):  # a list of the shelf asks for its length

@@ -373,9 +373,8 @@ class FeatherMemory(Telling, BaseMemory):
         return Transcript(self._bind().opened().writes, self.session_id)
 
     def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
-        entries = self._transcript().entries()
-        every = [*(entry.message for entry in entries), *self._unsaved]
-        messages = fitting(every, self.token_limit - taken)
+        kept = self._transcript().texts()
+        messages = fitting(kept, self._unsaved, self.token_limit - taken)
         now = asked_in(given)
         asked = said_in([*messages, *now])
         is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)
