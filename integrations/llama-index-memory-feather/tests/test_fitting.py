@@ -79,7 +79,7 @@ def test_of_a_long_conversation_only_what_is_given_is_read(memory):
 
     given_ = memory.get()
 
-    assert [m.content for m in given_][0] == "Answer briefly"
+    assert given_[0].content == "Answer briefly"
     assert given_[-1].content.endswith("number 49 is asked for")
     assert len(given_) < 15
     with pytest.raises(ValueError, match="role"):
