@@ -87,6 +87,8 @@ def check_value(namespace: Sequence[str], key: str, value: Mapping[str, Any]) ->
         ParameterError: It cannot; the item is named.
     """
     named = f"the value of {key!r} in {tuple(namespace)!r:.200}"
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"{named} must be a dict, got {value!r:.80}")
     try:
         written = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
         written.encode()  # half a surrogate pair is no text
@@ -190,12 +192,12 @@ def check_filter(asked: Mapping[str, Any] | None) -> None:
         ParameterError: An unknown operator.
     """
     for wanted in (asked or {}).values():
-        if isinstance(wanted, dict):
-            unknown = [key for key in wanted if key.startswith("$") and key not in _OPERATORS]
-            if unknown:
-                raise ParameterError(
-                    f"unknown operator {unknown[0]!r}; there are {' '.join(sorted(_OPERATORS))}"
-                )
+        unknown = set(wanted) - _OPERATORS if _is_compared(wanted) else ()
+        if unknown:
+            raise ParameterError(
+                f"unknown operator {min(unknown, key=str)!r}; there are "
+                f"{' '.join(sorted(_OPERATORS))}"
+            )
 
 
 def told(asked: Mapping[str, Any] | None) -> tuple[Filter | None, bool]:
@@ -222,7 +224,7 @@ def _told(key: str, wanted: Any) -> Filter:
 
 
 def _said(field: F, wanted: Any) -> Filter:
-    if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
+    if _is_compared(wanted):
         said = [_FIELDS[name](field, _plain(operand)) for name, operand in wanted.items()]
         return reduce(operator.and_, said)
     return _FIELDS["$eq"](field, _plain(wanted))
@@ -263,9 +265,14 @@ def _at(value: Any, key: str) -> Any:
 
 
 def _holds(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
+    if _is_compared(wanted):
         return all(_compared(found, name, operand) for name, operand in wanted.items())
     return _equal(found, wanted)
+
+
+def _is_compared(wanted: Any) -> bool:
+    """Whether these are operators with their operands; else it is a value to equal."""
+    return isinstance(wanted, dict) and any(str(key).startswith("$") for key in wanted)
 
 
 def _compared(found: Any, name: str, operand: Any) -> bool:

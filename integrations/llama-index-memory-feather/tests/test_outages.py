@@ -172,7 +172,7 @@ def test_a_file_that_cannot_be_read_leaves_the_turn(alice, session, monkeypatch)
         raise StoreFullError("locked")
 
     with monkeypatch.context() as patched:
-        patched.setattr("llama_index.memory.feather._conversation.Transcript.entries", is_locked)
+        patched.setattr("llama_index.memory.feather._conversation.Transcript.texts", is_locked)
         assert [message.content for message in memory.get()] == [TEA, "Noted"]
 
 
