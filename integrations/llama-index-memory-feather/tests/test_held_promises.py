@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -182,6 +183,52 @@ def test_half_a_character_ends_no_run(session, message, is_async):
     assert "half a smile \ufffd" in str(kept.model_dump())
     assert message.model_dump() != kept.model_dump()  # what was given is not changed
     memory.get(input=HALF)
+
+
+class Client:
+    """What a provider may leave in a message."""
+
+    def __repr__(self) -> str:
+        return "<Client of a provider>"
+
+
+def around() -> dict[str, Any]:
+    itself: dict[str, Any] = {}
+    itself["self"] = itself
+    return itself
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (Client(), "<Client of a provider>"),
+        ([{"deep": Client()}], [{"deep": "<Client of a provider>"}]),
+        (threading.Lock(), "lock"),
+        (b"\xff", "/w=="),
+        (around(), None),
+    ],
+    ids=["object", "deep", "lock", "bytes", "itself"],
+)
+def test_what_json_cannot_hold_in_a_message_is_kept_as_it_is_printed(
+    session, given, kept, is_async
+):
+    """It keeps neither the message nor those after it from being saved."""
+    memory = session("s", on_error="raise")
+    message = ChatMessage(role="user", content="Hello", additional_kwargs={"x": given, "n": 1})
+    asyncio.run(memory.aput(message)) if is_async else memory.put(message)
+    memory.put(user("And then?"))
+
+    first, second = memory.get_all()
+    assert (first.content, second.content) == ("Hello", "And then?")
+    if kept is None:
+        assert first.additional_kwargs == {}
+    else:
+        assert str(kept) in str(first.additional_kwargs["x"])
+        assert first.additional_kwargs["n"] == 1
+    assert message.additional_kwargs["x"] is given
+    memory.set([message, user("And then?")])
+    assert len(memory.get_all()) == 2
 
 
 def test_half_a_character_ends_no_chat_store_and_no_retriever(alice, embed_model):
