@@ -242,10 +242,27 @@ def test_half_a_character_ends_no_chat_store_and_no_retriever(alice, embed_model
 
 
 def test_metadata_that_json_cannot_hold_names_node_and_key(store):
-    for bad in (float("nan"), {"deep": [float("inf")]}):
+    for bad in (
+        float("nan"), {"deep": [float("inf")]}, b"\xff", object(), [Client()], HALF, around(),
+    ):  # fmt: skip
         node = TextNode(text="x", id_="n7", metadata={"a": 1, "speed": bad}, embedding=[1.0])
         with pytest.raises(InvalidMetadataError, match=r"'speed' of node 'n7'"):
             FeatherVectorStore(store=store).add([node])
+
+
+def test_one_string_is_no_list_of_ids(store):
+    vectors = FeatherVectorStore(store=store)
+    vectors.add([TextNode(text="x", id_="a", embedding=[1.0])])
+    asked = {"query_embedding": [1.0], "similarity_top_k": 1}
+    for call in (
+        lambda: vectors.get_nodes("abc"),
+        lambda: vectors.delete_nodes("abc"),
+        lambda: vectors.query(VectorStoreQuery(node_ids="abc", **asked)),
+        lambda: vectors.query(VectorStoreQuery(doc_ids="abc", **asked)),
+    ):
+        with pytest.raises(ParameterError, match="several strings, got 'abc'"):
+            call()
+    assert [node.node_id for node in vectors.get_nodes(["a"])] == ["a"]
 
 
 def test_a_vector_store_is_taken_where_a_store_is(alice, embed_model):

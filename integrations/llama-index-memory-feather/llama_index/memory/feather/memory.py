@@ -253,8 +253,9 @@ class FeatherMemory(Telling, BaseMemory):
 
         The same again changes nothing. What the others said stays remembered.
         """
+        given = list(messages)
         with self.bearing("save", self.tenant):
-            self._write([replacement(self._transcript(), messages, self.actor)], [])
+            self._write([replacement(self._transcript(), given, self.actor)], [])
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
