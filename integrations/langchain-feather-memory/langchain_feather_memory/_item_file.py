@@ -52,10 +52,9 @@ class ItemFile:
         prefixes = (c.path for c in op.match_conditions or () if c.match_type == "prefix")
         known = (tuple(takewhile(lambda label: label != "*", path)) for path in prefixes)
         where = _items.under(max(known, key=len, default=()), _items.IS_ITEM & _items.living(now))
-        # A namespace has one mark; the few that have none, or are long, are listed item by item.
-        return _items.listed(map(_items.namespace_of, self._store.latest(
-            _MOST, where=where, of_each="session"
-        )), op)  # fmt: skip
+        # Each has a mark of its own; of those that are too long for one all items are looked at.
+        latest = self._store.latest(_MOST, where=where, of_each="session")
+        return _items.listed(map(_items.namespace_of, latest), op)
 
     def put(
         self,
