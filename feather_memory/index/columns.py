@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -18,19 +17,20 @@ from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
 from feather_memory.index import beside
 from feather_memory.index.edges import EdgeArrays
+from feather_memory.index.forks import watch
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
-from feather_memory.index.recent import Recent
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.view import Lineage, View
-from feather_memory.model.fields import COLUMNS
+from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.scoring import stretch
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
 
 _SOME = 64
+_RECORD_BYTES = 800  # of a record with short labels, and its place in a dict
 
 
 class _Growing:
@@ -63,6 +63,67 @@ class _Growing:
         return self._block[: self._length]
 
 
+class Recent:
+    """Records that were read last, by row, of one generation; as many as fit into some bytes.
+
+    The content of a row never changes. What else of it does, a sync drops with it, and what is
+    forgotten as well: nothing of that stays in reach.
+    """
+
+    def __init__(self, generation: int) -> None:
+        self._generation = generation
+        self._lock = threading.Lock()
+        self._held: dict[int, Record] = {}  # the one asked for last comes last
+        self._sizes: dict[int, int] = {}
+        self._bytes = 0
+
+    def held(self, rows: Iterable[int], generation: int) -> dict[int, Record]:
+        """Those of the rows that are here, by row; none for another generation."""
+        found: dict[int, Record] = {}
+        with self._lock:
+            if generation != self._generation:
+                return found
+            held = self._held
+            for row in rows:
+                if (record := held.pop(row, None)) is not None:
+                    held[row] = found[row] = record
+        return found
+
+    def keep(self, records: Iterable[Record], generation: int) -> None:
+        """Hold records that were read at that generation, and drop what was not asked for longest.
+
+        They are not to be changed any more.
+        """
+        with self._lock:
+            if generation != self._generation:
+                return
+            for record in records:
+                if record.row not in self._held:
+                    self._held[record.row] = record
+                    self._sizes[record.row] = size = _bytes_of(record)
+                    self._bytes += size
+            while self._bytes > config.RECENT_BYTES:
+                self._drop(next(iter(self._held)))
+
+    def advance(self, generation: int, stale: Iterable[int]) -> None:
+        """Be of another generation, at which these rows are gone or no longer as they were."""
+        with self._lock:
+            self._generation = generation
+            for row in stale:
+                if row in self._held:
+                    self._drop(row)
+
+    def _drop(self, row: int) -> None:
+        del self._held[row]
+        self._bytes -= self._sizes.pop(row)
+
+
+def _bytes_of(record: Record) -> int:
+    """What a record takes in memory: what can be long of it, and the rest with its place here."""
+    long = record.text.__sizeof__() + record.metadata.__sizeof__()
+    return _RECORD_BYTES + long + len(record.vector or b"")
+
+
 class Columns:
     """The current View of a truth, and the fields that filters have asked for.
 
@@ -77,7 +138,7 @@ class Columns:
         """The latest View; None while nothing is loaded."""
         self.recent = Recent(0)
         """The records that were read last."""
-        _watch_forks(self)
+        watch(self)
 
     def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)
@@ -105,7 +166,7 @@ class Columns:
                 view = self.view
                 if view is None or view.state.remade != state.remade:
                     view = self._start(_loaded(self._path, state))
-                elif self._buried > max(config.BURIED_ROWS, len(view) // 2):
+                elif self._buried > max(config.BURIED_ROWS, len(view.rows) // 2):
                     view.lineage.approximation.stop()  # most are rewrites of what is there
                     view = self._start(_of_nothing(state))
                 if view.generation < state.generation:
@@ -278,22 +339,6 @@ class Columns:
                 prepared = beside.Prepared.of(view, transaction)
             beside.write_all(truth.path, view, prepared, mark)
             transaction.own_snapshot(mark)
-
-
-_all: weakref.WeakSet[Columns] = weakref.WeakSet()
-_is_watching_forks = threading.Event()
-
-
-def _watch_forks(columns: Columns) -> None:
-    _all.add(columns)
-    if not _is_watching_forks.is_set() and hasattr(os, "register_at_fork"):
-        _is_watching_forks.set()
-        os.register_at_fork(after_in_child=_start_over)
-
-
-def _start_over() -> None:
-    for columns in list(_all):
-        columns.start_over()
 
 
 def _loaded(path: FilePath, state: State) -> View:

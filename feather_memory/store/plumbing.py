@@ -18,7 +18,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from typing import Any
 
-from feather_memory.checks import exact_json, label, labels, passage, query, seconds
+from feather_memory.checks import exact_json, label, labels, passage, query, seconds, whole
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
 from feather_memory.model.records import Kept
@@ -230,6 +230,14 @@ class Shelf(MutableMapping[str, Any]):
         """As `items`, each value as the JSON that is kept: whoever needs a few reads only those."""
         with self._truth.reading() as moment:
             return dict(moment.shelves.every(self.name))
+
+    def last(self, count: int) -> list[tuple[str, Any]]:
+        """Key and value of the `count` that were inserted last, the last first."""
+        wanted = whole(count, "count", 1)
+        with self._truth.reading() as moment:
+            return [
+                (key, json.loads(value)) for key, value in moment.shelves.last(self.name, wanted)
+            ]
 
     def update(self, values: Any = (), /, **named: Any) -> None:
         """Write many values in one transaction: all of them, or none.

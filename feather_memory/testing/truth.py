@@ -341,6 +341,8 @@ class TruthContract(CopyContract):
         with truth.reading() as moment:
             assert moment.shelves.every("notes") == [("b", "4"), ("a", "2")]
             assert moment.shelves.keys("notes") == ["b", "a"]
+            assert moment.shelves.last("notes", 1) == [("a", "2")]
+            assert moment.shelves.last("notes", 9) == [("a", "2"), ("b", "4")]
             assert (moment.shelves.find("notes", "a"), moment.shelves.count("notes")) == ("2", 2)
             assert moment.shelves.names() == ["notes"]
 

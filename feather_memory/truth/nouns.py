@@ -294,6 +294,9 @@ class Shelves(Protocol):
     def every(self, name: str) -> list[tuple[str, str]]:
         """Key and JSON of all."""
 
+    def last(self, name: str, count: int) -> list[tuple[str, str]]:
+        """Key and JSON of the `count` that were inserted last, the last first."""
+
     def keys(self, name: str) -> list[str]:
         """The keys of all."""
 

@@ -39,6 +39,13 @@ class SqliteShelves:
             "select key, value from shelf where name = ? order by row", (name,)
         ).fetchall()
 
+    def last(self, name: str, count: int) -> list[tuple[str, str]]:
+        """Key and JSON of the `count` that were inserted last, the last first."""
+        return self.moment.connection.execute(
+            "select key, value from shelf where name = ? order by row desc limit ?",
+            (name, min(count, 1 << 62)),  # SQLite counts to 2^63
+        ).fetchall()
+
     def keys(self, name: str) -> list[str]:
         """The keys of all."""
         rows = self.moment.connection.execute(

@@ -93,3 +93,16 @@ def test_a_tokenizer_that_is_changed_counts_anew(memory, monkeypatch):
     monkeypatch.setattr("llama_index.memory.feather._fitting.get_tokenizer", lambda: list)
 
     assert 1 <= len(memory.get()) < before
+
+
+def test_what_is_said_after_many_tools_is_linked_to_what_was_said_before(memory):
+    """However many messages there are between that no memory is made of."""
+    memory.put(ChatMessage(role="user", content="Deploys are on Fridays"))
+    memory.put_messages([ChatMessage(role="tool", content=f"row {n}") for n in range(300)])
+    memory.put(ChatMessage(role="assistant", content="Noted"))
+
+    store = memory._bind().opened().writes
+    first, last = store.iterate()
+    assert [(e.source, e.target, e.type) for e in store.edges(first.id)] == [
+        (first.id, last.id, "next")
+    ]

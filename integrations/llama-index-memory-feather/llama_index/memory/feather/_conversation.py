@@ -27,6 +27,7 @@ CHATS: Final = "llama_index.chat:"
 """What the name of a conversation's shelf begins with."""
 _OWED: Final = "llama_index.owed"
 """The shelf of what is to be remembered of messages that are kept: by session, records by key."""
+_LAST: Final = 16
 _SIDES: Final[dict[MessageRole, Role]] = {
     MessageRole.USER: "user",
     MessageRole.ASSISTANT: "assistant",
@@ -178,12 +179,13 @@ class Transcript:
 
     def last_memory_id(self) -> str | None:
         """The last memory that a message of the conversation became."""
-        for key in reversed(list(iter(self._shelf))):  # a list of the shelf asks for its length
-            kept = self._shelf.get(key)
-            if kept and kept.get("memory"):
-                found: str = kept["memory"]
-                return found
-        return None
+        count = _LAST
+        while True:
+            kept = self._shelf.last(count)
+            found = [value["memory"] for _, value in kept if value and value.get("memory")]
+            if found or len(kept) < count:
+                return next(iter(found), None)
+            count *= _LAST
 
     def append(
         self,
