@@ -78,7 +78,7 @@ class SqliteTruth(Connections):
         super().__init__(path, synchronous=synchronous, clock=clock, lease=lease)
         self._mend = mend
         self._pays_from = 0.0
-        self._payer: threading.Timer | None = None
+        self._pays_soon_in: int | None = None  # the process whose timer is set
         self._expected = tenant
         self._owner: str | None
         self._embedder: str | None = None
@@ -215,13 +215,17 @@ class SqliteTruth(Connections):
             self._pays_from = time.monotonic() + _PAYS_EVERY
             with suppress(FeatherError):
                 self._pay(0.0)
-        elif self._payer is None or not self._payer.is_alive():  # not in a child of a fork, say
-            self._payer = threading.Timer(left, self._pay_unasked)
-            self._payer.daemon = True
-            self._payer.start()
+        elif self._pays_soon_in != os.getpid():  # a child of a fork has no timer of its parent's
+            self._pays_soon_in = os.getpid()
+            timer = threading.Timer(left, self._pay_unasked)
+            timer.daemon = True
+            timer.start()
 
     def _pay_unasked(self) -> None:
         """Erase what deletes have left owed that came one soon after the other."""
+        self._pays_soon_in = None  # what is owed from now on is another timer's
+        if not self.is_open or self.is_resting:  # it was paid then; nobody is to be kept awake
+            return
         with self._lease(), self._lock, self._gate:
             if self.is_open and not self.is_resting and os.getpid() == self._pid:
                 self._pay_what_is_owed()
