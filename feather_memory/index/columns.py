@@ -15,9 +15,8 @@ import numpy.typing as npt
 from feather_memory import config
 from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
-from feather_memory.index import beside
+from feather_memory.index import beside, forks
 from feather_memory.index.edges import EdgeArrays
-from feather_memory.index.forks import watch
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
@@ -138,7 +137,7 @@ class Columns:
         """The latest View; None while nothing is loaded."""
         self.recent = Recent(0)
         """The records that were read last."""
-        watch(self)
+        forks.watch(self)
 
     def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)

@@ -1,4 +1,4 @@
-"""What begins anew in a forked child: in the parent, others may have been half way further."""
+"""What is told of a fork in its child, so that it begins anew what another thread was amid."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Protocol
 
 
 class Forked(Protocol):
-    """What other threads of the parent may have been at work on."""
+    """What has to begin anew in a fork."""
 
     def start_over(self) -> None:
         """Begin anew, before any thread of the child uses it."""
@@ -19,14 +19,14 @@ _all: weakref.WeakSet[Forked] = weakref.WeakSet()
 _is_watching = threading.Event()
 
 
-def watch(forked: Forked) -> None:
-    """Have it start over in every child."""
-    _all.add(forked)
+def watch(one: Forked) -> None:
+    """See that it begins anew in every fork from now on, as long as anybody holds it."""
+    _all.add(one)
     if not _is_watching.is_set() and hasattr(os, "register_at_fork"):
         _is_watching.set()
         os.register_at_fork(after_in_child=_start_over)
 
 
 def _start_over() -> None:
-    for each in list(_all):
-        each.start_over()
+    for one in list(_all):
+        one.start_over()
