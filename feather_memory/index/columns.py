@@ -279,8 +279,7 @@ class Columns:
         self._importance.changed(at, importance)
 
     def _bury(self, gone: list[int]) -> None:
-        at = positions_in(self._rows.whole(), gone)
-        self._until.changed(at, -np.inf)
+        self._until.changed(at := positions_in(self._rows.whole(), gone), -np.inf)
         self._buried += len(at)
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
@@ -360,7 +359,7 @@ def _loaded(path: FilePath, state: State) -> View:
 
 
 def _of_nothing(state: State) -> View:
-    """The View of an empty store, from which all is read anew."""
+    """From which all is read anew."""
     return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
 
 
