@@ -115,6 +115,10 @@ FILTER_FIELDS = 64
 """Fields of which codes are held for filters, four bytes a memory each: whoever lets users filter
 by names of their own fills no memory with them."""
 
+BURIED_ROWS = 5_000
+"""Rows that are gone, and still in the arrays, before these are read anew; at least half of all,
+too. So a store in which the same is written again and again takes no more memory in the end."""
+
 # The recall log
 
 RECALL_TURNS = 1_000

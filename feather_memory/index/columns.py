@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -16,7 +15,7 @@ import numpy.typing as npt
 from feather_memory import config
 from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
-from feather_memory.index import beside
+from feather_memory.index import beside, forks
 from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
@@ -138,7 +137,7 @@ class Columns:
         """The latest View; None while nothing is loaded."""
         self.recent = Recent(0)
         """The records that were read last."""
-        _watch_forks(self)
+        forks.watch(self)
 
     def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)
@@ -147,6 +146,7 @@ class Columns:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
         self._words = view.words
+        self._buried = 0
         self.recent = Recent(view.generation)
         self.view = view
         return view
@@ -165,6 +165,9 @@ class Columns:
                 view = self.view
                 if view is None or view.state.remade != state.remade:
                     view = self._start(_loaded(self._path, state))
+                elif self._buried > max(config.BURIED_ROWS, len(view.rows) // 2):
+                    view.lineage.approximation.stop()  # most are rewrites of what is there
+                    view = self._start(_of_nothing(state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
                 if view.generation == state.generation:
@@ -276,7 +279,8 @@ class Columns:
         self._importance.changed(at, importance)
 
     def _bury(self, gone: list[int]) -> None:
-        self._until.changed(positions_in(self._rows.whole(), gone), -np.inf)
+        self._until.changed(at := positions_in(self._rows.whole(), gone), -np.inf)
+        self._buried += len(at)
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
@@ -335,27 +339,11 @@ class Columns:
             transaction.own_snapshot(mark)
 
 
-_all: weakref.WeakSet[Columns] = weakref.WeakSet()
-_is_watching_forks = threading.Event()
-
-
-def _watch_forks(columns: Columns) -> None:
-    _all.add(columns)
-    if not _is_watching_forks.is_set() and hasattr(os, "register_at_fork"):
-        _is_watching_forks.set()
-        os.register_at_fork(after_in_child=_start_over)
-
-
-def _start_over() -> None:
-    for columns in list(_all):
-        columns.start_over()
-
-
 def _loaded(path: FilePath, state: State) -> View:
     """The View of the mapped file if it belongs to this history; else that of an empty store."""
     found = None if state.snapshot is None else beside.read(path, state)
     if found is None:
-        return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
+        return _of_nothing(state)
     rows = found.columns["rows"]
     numbers = {name: found.columns[name] for name in COLUMNS}
     view = _view(found.generation, rows, numbers, state)
@@ -368,6 +356,11 @@ def _loaded(path: FilePath, state: State) -> View:
         lineage = replace(lineage, approximation=near)
     superseded = beside.supersessions_in(found)
     return replace(view, words=words, matrix=matrix, supersessions=superseded, lineage=lineage)
+
+
+def _of_nothing(state: State) -> View:
+    """From which all is read anew."""
+    return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
 
 
 def _view(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
@@ -41,7 +42,7 @@ from feather_memory.types import Clock, Seconds
 Mend = Callable[[Path, WriteTransaction], None]
 """Has what is derived of the truth at a path let go of what is gone from it."""
 
-_PAYS_EVERY = 1.0  # seconds from one try after a write to the next: of many, the first pays
+_PAYS_EVERY = 1.0  # seconds from one try after a write to the next: what is owed is paid together
 
 
 def disown(_: Path, transaction: WriteTransaction) -> None:
@@ -90,6 +91,7 @@ class SqliteTruth(Connections):
         )
         self._mend = mend
         self._pays_from = 0.0
+        self._pays_soon_in: int | None = None  # the process whose timer is set
         self._expected = tenant
         self._owner: str | None
         self._embedder: str | None = None
@@ -233,11 +235,26 @@ class SqliteTruth(Connections):
         self._mend(self.path, SqliteTransaction(connection, self.now()))
 
     def _pay_in_passing(self) -> None:
-        """Erase what is owed if that can be done at once; else it stays owed."""
-        if time.monotonic() >= self._pays_from:
+        """Erase what is owed if that can be done at once, and was not a moment ago; else soon."""
+        left = self._pays_from - time.monotonic()
+        if left <= 0:
             self._pays_from = time.monotonic() + _PAYS_EVERY
             with suppress(FeatherError):
                 self._pay(0.0)
+        elif self._pays_soon_in != os.getpid():  # a child of a fork has no timer of its parent's
+            self._pays_soon_in = os.getpid()
+            timer = threading.Timer(left, self._pay_unasked)
+            timer.daemon = True
+            timer.start()
+
+    def _pay_unasked(self) -> None:
+        """Erase what deletes have left owed that came one soon after the other."""
+        self._pays_soon_in = None  # what is owed from now on is another timer's
+        if not self.is_open or self.is_resting:  # it was paid then; nobody is to be kept awake
+            return
+        with self._lease(), self._lock, self._gate:
+            if self.is_open and not self.is_resting and os.getpid() == self._pid:
+                self._pay_what_is_owed()
 
     def _pay_what_is_owed(self) -> None:
         """The same of what anybody owes; not in a file that was not in use, or is gone."""
