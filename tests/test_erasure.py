@@ -12,7 +12,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -413,29 +412,6 @@ def test_values_that_are_dropped_one_by_one_are_erased_together(store, path, fol
         assert again.check() == []
 
 
-@pytest.fixture
-def hasty(monkeypatch):
-    """What is owed is paid a twentieth of a second later."""
-    monkeypatch.setattr("feather_memory.truth.sqlite.file._PAYS_EVERY", 0.05)
-
-
-class Held:
-    """A timer that goes off when it is told to."""
-
-    made: ClassVar[list[Held]] = []
-
-    def __init__(self, _, go_off):
-        self.go_off = go_off
-        self.made.append(self)
-
-    def start(self):
-        """Nothing yet."""
-
-
-def timers():
-    return [each for each in threading.enumerate() if isinstance(each, threading.Timer)]
-
-
 CANARIES = {f"text {n}": f"canary-{n}-4711".encode() for n in range(20)}
 
 
@@ -449,58 +425,36 @@ def drop_one_by_one(store):
 def test_memories_that_are_dropped_one_by_one_are_erased_together(
     store, folder, times, monkeypatch
 ):
-    """The first at once, the others by one timer."""
+    """The first at once, the others when nobody writes any more."""
     monkeypatch.setattr("feather_memory.truth.sqlite.file._PAYS_EVERY", 3600.0)
-    monkeypatch.setattr("feather_memory.truth.sqlite.file.threading.Timer", Held)
-    monkeypatch.setattr(Held, "made", [])
+    monkeypatch.setattr("feather_memory.truth.sqlite.folding.FOLD_SECONDS", 3600.0)
+    truth = store._core.truth
     drop_one_by_one(store)
 
-    assert (len(times), len(Held.made), owed(store)) == (1, 1, 19)
-    Held.made[0].go_off()
+    assert (len(times), owed(store)) == (1, 19)
+    assert truth.fold()
     assert (len(times), owed(store)) == (2, 0)
     assert found(folder, CANARIES) == set()
     store.plumbing.drop(["the-secret-id"])
-    assert (len(times), len(Held.made), owed(store)) == (2, 2, 1)
+    assert (len(times), owed(store)) == (2, 1)
     store.forget("m1")
     assert (len(times), owed(store)) == (3, 0)
-    Held.made[1].go_off()  # there is nothing to do
+    assert truth.fold()  # there is nothing to do
     assert len(times) == 3
     assert found(folder, NEEDLES) == set()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_child_sets_a_timer_of_its_own(store, monkeypatch):
-    """Its parent's thread is not in it."""
-    monkeypatch.setattr("feather_memory.truth.sqlite.file._PAYS_EVERY", 3600.0)
-    monkeypatch.setattr("feather_memory.truth.sqlite.file.threading.Timer", Held)
-    monkeypatch.setattr(Held, "made", [])
-    store.add_many([{"id": f"c{n}", "text": f"text {n}"} for n in range(4)])
-    for n in range(2):
-        store.plumbing.drop([f"c{n}"])
-    assert len(Held.made) == 1
-    child = os.fork()
-    if child == 0:
-        try:
-            for n in (2, 3):
-                store.plumbing.drop([f"c{n}"])
-            os._exit(len(Held.made))
-        finally:
-            os._exit(99)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
-
-
-@pytest.mark.usefixtures("hasty")
 def test_what_was_dropped_is_erased_though_nobody_calls_the_store_again(store, folder):
     drop_one_by_one(store)
-    for timer in timers():
-        timer.join()
+
+    deadline = time.monotonic() + 60
+    while owed(store) and time.monotonic() < deadline:
+        time.sleep(0.05)
 
     assert owed(store) == 0
     assert found(folder, CANARIES) == set()
 
 
-@pytest.mark.usefixtures("hasty")
 @pytest.mark.parametrize("end", ["close", "rest"])
 def test_what_is_to_be_paid_soon_is_paid_before_a_store_closes_or_rests(store, path, folder, end):
     truth = store._core.truth
@@ -512,10 +466,8 @@ def test_what_is_to_be_paid_soon_is_paid_before_a_store_closes_or_rests(store, p
         store.plumbing.rest()
 
     assert found(folder, NEEDLES) == set()
-    for timer in timers():
-        timer.join()  # it finds nothing to do, and wakes nobody
     assert truth.is_resting
-    assert (truth._writer, truth._readers) == (None, [])
+    assert (truth.writer, [*truth.readers]) == (None, [])
     with Store.open(path) as again:
         assert owed(again) == 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, closing, nullcontext, suppress
@@ -91,7 +90,6 @@ class SqliteTruth(Connections):
         )
         self._mend = mend
         self._pays_from = 0.0
-        self._pays_soon_in: int | None = None  # the process whose timer is set
         self._expected = tenant
         self._owner: str | None
         self._embedder: str | None = None
@@ -138,7 +136,7 @@ class SqliteTruth(Connections):
         if tenant is not None and self._owner != tenant:
             self.release()
             raise WrongTenantError(str(path), expected=tenant, found=self._owner)
-        self._pay_what_is_owed()
+        self._paid_what_is_owed()
 
     def _find(self) -> None:
         """See that there is a file of ours, and how it can be opened."""
@@ -235,37 +233,39 @@ class SqliteTruth(Connections):
         self._mend(self.path, SqliteTransaction(connection, self.now()))
 
     def _pay_in_passing(self) -> None:
-        """Erase what is owed if that can be done at once, and was not a moment ago; else soon."""
-        left = self._pays_from - time.monotonic()
-        if left <= 0:
+        """Erase what is owed if that can be done at once, and was not a moment ago.
+
+        Deletes that come one soon after the other are erased together: by the next write after a
+        second, or once nobody writes any more, before the log is folded.
+        """
+        if time.monotonic() >= self._pays_from:
             self._pays_from = time.monotonic() + _PAYS_EVERY
             with suppress(FeatherError):
                 self._pay(0.0)
-        elif self._pays_soon_in != os.getpid():  # a child of a fork has no timer of its parent's
-            self._pays_soon_in = os.getpid()
-            timer = threading.Timer(left, self._pay_unasked)
-            timer.daemon = True
-            timer.start()
 
-    def _pay_unasked(self) -> None:
-        """Erase what deletes have left owed that came one soon after the other."""
-        self._pays_soon_in = None  # what is owed from now on is another timer's
-        if not self.is_open or self.is_resting:  # it was paid then; nobody is to be kept awake
-            return
-        with self._lease(), self._lock, self._gate:
-            if self.is_open and not self.is_resting and os.getpid() == self._pid:
-                self._pay_what_is_owed()
+    def fold(self) -> bool:
+        """As everybody's, after what is owed was erased; False while that has to wait."""
+        if not self.lock.acquire(blocking=False):
+            return False
+        try:
+            is_paid = self._paid_what_is_owed()
+            return super().fold() and is_paid
+        finally:
+            self.lock.release()
 
-    def _pay_what_is_owed(self) -> None:
-        """The same of what anybody owes; not in a file that was not in use, or is gone."""
+    def _paid_what_is_owed(self) -> bool:
+        """Erase what anybody owes; not in a file that is not in use, or gone. False if it waits."""
         is_unused = self.writer is None and not self.readers
         if is_unused or self.is_read_only or not self.is_in_place():
-            return
-        with suppress(FeatherError):  # what is damaged is closed all the same
+            return True
+        try:
             with self._moment() as connection:
                 is_owed = read_state(connection).owed > 0
             if is_owed:
                 self._pay(0.0)
+        except FeatherError:  # what is damaged is folded and closed all the same
+            return False
+        return True
 
     def rest(self) -> None:
         """Close every connection that is not in use; the next use opens the file again."""
@@ -273,7 +273,6 @@ class SqliteTruth(Connections):
             self._after_fork()
         with _Stop(me=self.me):
             self._refuse_amid_transaction()
-            self._pay_what_is_owed()
             self.fold()  # also where others have it open
             self.is_resting = True
             self.release()
@@ -284,7 +283,6 @@ class SqliteTruth(Connections):
             self._after_fork()
         with _Stop(me=self.me):
             self._refuse_amid_transaction()
-            self._pay_what_is_owed()
             self.fold()
             self.is_open = False
             self.release()
