@@ -16,11 +16,15 @@ Each has two parents: ours, and the builtin that a stranger would catch::
     ├── ClosedStoreError       (RuntimeError)  the store was closed
     ├── BusyStoreError         (TimeoutError)  another writer held the file too long
     ├── StoreAccessError       (OSError)       the path cannot be opened, read or written
-    │   └── StoreFullError                     no room left on the disk
+    │   ├── StoreFullError                     no room left on the disk
+    │   ├── ReadOnlyStoreError                 it was opened to be read, or cannot be written
+    │   └── GoneStoreError                     the file that was opened was removed or replaced
     ├── WrongTenantError       (PermissionError)  the file belongs to another tenant
     ├── MissingExtraError      (ImportError)   an optional dependency is not installed
     ├── NewerFormatError                       written by a later release; not opened
+    ├── OlderFormatError                       by an earlier one, where it cannot be upgraded
     └── CorruptStoreError                      not one of ours, truncated or damaged; not opened
+        └── ForeignLogError                    the log beside it belongs to another file
 """
 
 from __future__ import annotations
@@ -34,12 +38,16 @@ __all__ = [
     "DimensionError",
     "FeatherError",
     "FilterError",
+    "ForeignLogError",
+    "GoneStoreError",
     "InvalidMetadataError",
     "InvalidVectorError",
     "MissingEmbedderError",
     "MissingExtraError",
     "NewerFormatError",
+    "OlderFormatError",
     "ParameterError",
+    "ReadOnlyStoreError",
     "StoreAccessError",
     "StoreFullError",
     "SupersedeCycleError",
@@ -160,6 +168,25 @@ class StoreFullError(StoreAccessError):
     """No room left on the disk; the write that hit it was rolled back."""
 
 
+class ReadOnlyStoreError(StoreAccessError):
+    """The store was opened to be read only, or is where nothing can be written."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path!r} can only be read: it was opened so, or cannot be written")
+        self.path = path
+
+
+class GoneStoreError(StoreAccessError):
+    """The file that was opened is gone, or another is in its place. Nothing was written."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path!r} is not the file any more that was opened: it was removed, replaced, or its "
+            "tenant forgotten; open the store again for what is there now"
+        )
+        self.path = path
+
+
 class WrongTenantError(FeatherError, PermissionError):
     """The file belongs to another tenant."""
 
@@ -196,6 +223,19 @@ class NewerFormatError(FeatherError):
         self.known = known
 
 
+class OlderFormatError(FeatherError):
+    """An earlier release wrote the file, and it is where it cannot be brought up to date."""
+
+    def __init__(self, path: str, *, found: int, known: int) -> None:
+        super().__init__(
+            f"{path!r} is as an earlier release wrote it (format {found}; this one's is {known}), "
+            "and cannot be written: copy it to where it can be, and open it there once"
+        )
+        self.path = path
+        self.found = found
+        self.known = known
+
+
 class CorruptStoreError(FeatherError):
     """The file is not one of ours, truncated or damaged, and is left as it is."""
 
@@ -203,3 +243,16 @@ class CorruptStoreError(FeatherError):
         super().__init__(f"{path!r} is not a readable Feather Memory file: {reason}")
         self.path = path
         self.reason = reason
+
+
+class ForeignLogError(CorruptStoreError):
+    """The log beside the file is of another file, which was there before. Nothing was changed."""
+
+    def __init__(self, path: str, log: str) -> None:
+        super().__init__(
+            path,
+            f"{log!r} beside it is the log of another file that was in its place. "
+            f"Store.restore({path!r}, {path!r}) keeps the file and removes the log; to keep what "
+            "the log holds, put the file back that it belongs to",
+        )
+        self.log = log

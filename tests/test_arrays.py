@@ -8,7 +8,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from feather_memory import CorruptStoreError, F, Hit, Score, Store
+from feather_memory import CorruptStoreError, F, Hit, Score, Store, config
 from feather_memory.testing import HashEmbedder
 
 STEP = "_advance"  # what brings the arrays from one generation to the next
@@ -174,3 +174,28 @@ def test_a_fork_begins_anew_from_whole_arrays_before_any_thread_uses_them(opened
         with opened() as fresh:
             assert answers(store) == answers(fresh) != expected
         assert store.check() == []
+
+
+@pytest.mark.parametrize("snapshot_rows", [5, 10**9])
+def test_what_is_written_again_and_again_makes_no_longer_arrays(opened, monkeypatch, snapshot_rows):
+    monkeypatch.setattr(config, "BURIED_ROWS", 20)
+    monkeypatch.setattr(config, "SNAPSHOT_ROWS", snapshot_rows)
+    with opened() as store:
+        for n in range(10):
+            store.add(f"number {n}", id=str(n), metadata={"n": n})
+    lengths = set()
+    with opened() as store, opened() as other:
+        for n in range(120):
+            writer = other if n % 5 == 0 else store
+            writer.add(f"tea {n}", id=str(n % 3), metadata={"n": n})
+            store.link(str(n % 3), "9")
+            assert [m.text for m in store.latest(1, where=F("n") == n)] == [f"tea {n}"]
+            assert store.search(f"tea {n}", k=1)[0].memory.text == f"tea {n}"
+            lengths.add(len(store._core.columns.view))
+        assert len(store.context_chain("tea", k=3, hops=1)) == 4
+        with opened() as third:
+            assert answers(store) == answers(third)
+        assert store.check() == []
+
+    assert max(lengths) < 40
+    assert len(lengths) > 10

@@ -86,6 +86,24 @@ def test_the_langchain_benchmark_measures_every_adapter_beside_the_store(capsys)
         assert name in printed
 
 
+def test_the_langgraph_benchmark_measures_every_call(capsys):
+    pytest.importorskip("langgraph.store.base")
+    load("langgraph_store").main(["--small"])
+
+    printed = capsys.readouterr().out
+    for name in ("get", "list_namespaces", "filter by order", "delete", "mixed"):
+        assert name in printed
+
+
+def test_the_llama_index_benchmark_measures_turns_and_documents(capsys):
+    pytest.importorskip("llama_index.core")
+    load("llama_index_memory").main(["--small"])
+
+    printed = capsys.readouterr().out
+    for name in ("20 messages", "of 100 words", "30 nodes", "delete"):
+        assert name in printed
+
+
 def test_the_recall_benchmark_finds_the_only_evidence_there_is(capsys, evaluation_data):
     load("recall").main([str(evaluation_data)])
 

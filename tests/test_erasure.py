@@ -358,7 +358,7 @@ def test_a_log_that_is_folded_while_the_file_is_inspected_is_no_damage(store, pa
     def amid_a_fold(path):
         asked.append(path)
         if len(asked) == 1:
-            store._core.truth._writer.execute("pragma wal_checkpoint(truncate)")
+            store._core.truth.writer.execute("pragma wal_checkpoint(truncate)")
             return False, schema.APPLICATION_ID, schema.FORMAT
         return real(path)
 
@@ -412,6 +412,76 @@ def test_values_that_are_dropped_one_by_one_are_erased_together(store, path, fol
         assert again.check() == []
 
 
+CANARIES = {f"text {n}": f"canary-{n}-4711".encode() for n in range(20)}
+
+
+def drop_one_by_one(store):
+    store.add_many([{"id": f"c{n}", "text": f"canary-{n}-4711"} for n in range(20)])
+    for n in range(20):
+        assert store.plumbing.drop([f"c{n}", "nobody"]) == 1
+        assert store.get_many([f"c{n}"]) == []
+
+
+def test_memories_that_are_dropped_one_by_one_are_erased_together(
+    store, folder, times, monkeypatch
+):
+    """The first at once, the others when nobody writes any more."""
+    monkeypatch.setattr("feather_memory.truth.sqlite.file._PAYS_EVERY", 3600.0)
+    monkeypatch.setattr("feather_memory.truth.sqlite.folding.FOLD_SECONDS", 3600.0)
+    truth = store._core.truth
+    drop_one_by_one(store)
+
+    assert (len(times), owed(store)) == (1, 19)
+    assert truth.fold()
+    assert (len(times), owed(store)) == (2, 0)
+    assert found(folder, CANARIES) == set()
+    store.plumbing.drop(["the-secret-id"])
+    assert (len(times), owed(store)) == (2, 1)
+    store.forget("m1")
+    assert (len(times), owed(store)) == (3, 0)
+    assert truth.fold()  # there is nothing to do
+    assert len(times) == 3
+    assert found(folder, NEEDLES) == set()
+
+
+def test_what_was_dropped_is_erased_though_nobody_calls_the_store_again(store, folder):
+    drop_one_by_one(store)
+
+    deadline = time.monotonic() + 60
+    while owed(store) and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+    assert owed(store) == 0
+    assert found(folder, CANARIES) == set()
+
+
+@pytest.mark.parametrize("end", ["close", "rest"])
+def test_what_is_to_be_paid_soon_is_paid_before_a_store_closes_or_rests(store, path, folder, end):
+    truth = store._core.truth
+    truth._pays_from = time.monotonic() + 0.05
+    store.plumbing.drop(["the-secret-id"])
+    if end == "close":
+        store.close()
+    else:
+        store.plumbing.rest()
+
+    assert found(folder, NEEDLES) == set()
+    assert truth.is_resting
+    assert (truth.writer, [*truth.readers]) == (None, [])
+    with Store.open(path) as again:
+        assert owed(again) == 0
+
+
+def test_what_a_transaction_drops_with_what_it_forgets_is_paid_at_once(store, folder, times):
+    with store.transaction():
+        store.forget("m1")
+        assert store.plumbing.drop(["the-secret-id"]) == 1
+
+    assert len(times) == 1
+    assert owed(store) == 0
+    assert found(folder, NEEDLES) == set()
+
+
 def fail_after_forgetting(store):
     with store.transaction():
         store.forget("the-secret-id")
@@ -448,7 +518,7 @@ def test_only_the_first_forgetting_looks_at_all_of_the_file(store, times):
 def test_after_the_log_was_folded_all_of_the_file_is_looked_at(store, times):
     store.forget("m1")
     store.add("in between")
-    store._core.truth._writer.execute("pragma wal_checkpoint(truncate)")
+    store._core.truth.writer.execute("pragma wal_checkpoint(truncate)")
     store.forget("m2")
     store.forget("m3")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import tempfile
 from contextlib import contextmanager, suppress
@@ -63,11 +64,16 @@ def by_searching(store, question):
     return {hit.memory.id for hit in hits}
 
 
+def by_listing(store, question):
+    return {memory.id for memory in store.latest(len(store) + 1, where=with_f(question))}
+
+
 FORMS = {
     "matches": by_predicate,
     "iterate": by_iterating,
     "forget": by_forgetting,
     "search": by_searching,
+    "latest": by_listing,
 }
 
 
@@ -171,6 +177,65 @@ def test_a_filter_lets_the_same_through_in_all_its_forms(world):
     with filled(world) as store:
         for question in world.questions:
             assert_forms_agree(store, question)
+
+
+@st.composite
+def sayings(draw):
+    """What a text says as a JSON object, and a comparison of something in it."""
+    said = draw(st.dictionaries(keys, values, min_size=1, max_size=3))
+    path, operand = draw(pairs({"metadata": said}).filter(lambda pair: pair[0][0] == "metadata"))
+    sign = draw(st.sampled_from(signs_for(path, operand)))
+    return said, (sign, path, [operand] if sign in {"in", "nin"} else operand)
+
+
+def in_the_text(question):
+    sign, path, operand = question
+    return sign, ("text", *path[1:]), operand
+
+
+@settings(max_examples=60)
+@given(st.lists(sayings(), min_size=1, max_size=4), st.booleans(), st.sampled_from([None, 2]))
+def test_what_a_text_that_is_json_says_is_compared_as_metadata_is(said, is_ascii, indent):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store.open(Path(folder) / "alice.feather", clock=FrozenClock()) as store,
+    ):
+        for n, (each, _) in enumerate(said):
+            text = json.dumps(each, ensure_ascii=is_ascii, indent=indent)
+            store.add(text, id=str(n), metadata=each)
+
+        for _, question in said:
+            expected = {m.id for m in store.iterate() if naive(question, {"metadata": m.metadata})}
+            for name, form in FORMS.items():
+                assert form(store, in_the_text(question)) == expected, (name, question)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["n 1", '{"n": 1', '["n", 1]', '{"n": NaN}', '{"n": 1e999}', '{"n": "\\ud800"}', '"n"', "1"],
+)
+def test_a_text_that_is_no_json_object_has_no_inside(store, text):
+    where = F(path=("text", "n")).exists()
+    store.add('{"n": 1}', id="json")
+    store.add(text, id="text")
+
+    assert [m.id for m in store.iterate(where)] == ["json"] == list(store.forget(
+        where=where, dry_run=True
+    ).ids)  # fmt: skip
+    assert [m.id for m in store.latest(9, where=~where)] == ["text"]
+    assert store.search("n", k=1, where=F(path=("text", "n")) == 1)[0].memory.id == "json"
+    assert store.check() == []
+
+
+def test_numbers_in_a_text_are_compared_however_they_are_spelled(store):
+    for n, spelled in enumerate(["1.5", "1.50", "15e-1", "0.15E1", '"1.5"', "true"]):
+        store.add(f'{{"n":{spelled}}}', id=str(n))
+    where = (F(path=("text", "n")) == 1.5) & (F(path=("text", "n")) < 2)
+
+    assert {m.id for m in store.iterate(where)} == {"0", "1", "2", "3"}
+    assert {m.id for m in store.latest(9, where=where)} == {"0", "1", "2", "3"}
+    assert store.check() == []
 
 
 # What chance may pass over

@@ -373,6 +373,7 @@ def test_a_datetime_without_a_zone_is_refused():
         {"dotted": "a", "path": ("a",)},
         {"dotted": 3},
         {"dotted": "text.length"},
+        {"path": ("session", "length")},
         {"dotted": "\ud800"},
     ],
 )

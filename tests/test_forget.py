@@ -354,7 +354,7 @@ def test_after_a_busy_forgetting_the_bytes_go_with_the_close(store, folder, monk
     reading = Store.open(folder / "alice.feather")
     with reading._core.truth.reading() as moment:
         moment.memories.count()
-        store._core.truth._writer.execute("pragma busy_timeout = 300")
+        store._core.truth.writer.execute("pragma busy_timeout = 300")
         with pytest.raises(BusyStoreError):
             store.forget(canary.id)
     reading.close()

@@ -21,6 +21,7 @@ import pytest
 from feather_memory import (
     ClosedStoreError,
     CorruptStoreError,
+    GoneStoreError,
     ParameterError,
     Store,
     StoreAccessError,
@@ -304,9 +305,13 @@ def test_forgetting_a_tenant_says_what_goes_and_leaves_no_file(pool):
     assert pool.tenants() == ["bob"]
     assert [p.name for p in pool.directory.iterdir() if "alice" in p.name] == []
     assert pool.forget_tenant("alice").files == ()
-    assert texts(store) == []
-    assert store.add("a new start").text == "a new start"
-    assert pool.get("alice") is store
+    for use in (lambda: texts(store), lambda: store.add("too late")):
+        with pytest.raises(GoneStoreError):
+            use()
+    assert pool.tenants() == ["bob"]
+    assert texts(pool.get("alice")) == []
+    assert pool.get("alice").add("a new start").text == "a new start"
+    assert texts(pool.get("alice")) == ["a new start"]
 
 
 def test_a_forgotten_tenants_vectors_do_not_come_back_when_another_pool_lets_go(

@@ -175,7 +175,9 @@ def test_a_fact_of_the_future_is_as_fresh_as_one_of_now(store, clock):
     store.add("tea", id="soon", valid_from=clock() + 30 * DAY)
     scoring = Scoring(time_weight=0.5, importance_weight=0.0, half_life=half_life)
 
-    hits = store.search("tea", as_of=clock() + 60 * DAY, scoring=scoring, now=clock())
+    hits = store.search(
+        "tea", as_of=clock() + 60 * DAY, scoring=scoring, now=clock(), distinct=False
+    )
 
     assert [(hit.memory.id, hit.score.recency) for hit in hits] == [
         ("soon", 1.0), ("now", 1.0), ("old", 0.5),
@@ -218,7 +220,7 @@ def test_of_equal_scores_the_memory_written_last_comes_first(tied, where, k):
     asked = [{"text": "tea time"}, {"vector": tied.plumbing.embed_query("tea time")}]
 
     for one in asked:
-        hits = tied.search(k=k, where=where, **one)
+        hits = tied.search(k=k, where=where, distinct=False, **one)
         assert [hit.memory.id for hit in hits] == SHOWN[:k]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
@@ -75,6 +76,22 @@ def test_shelves_are_apart_and_known_by_name(store):
     store.plumbing.shelf("a").clear()
     assert store.plumbing.shelves() == ["b"]
     assert store.plumbing.shelf("b")["k"] == 1
+
+
+def test_the_last_of_a_shelf_are_those_inserted_last(store):
+    shelf = store.plumbing.shelf("notes")
+    assert shelf.last(3) == []
+    shelf.update({str(n): {"n": n} for n in range(5)})
+    shelf["1"] = {"n": "again"}  # keeps its place
+    shelf.discard(["3"])
+
+    every = list(shelf.items())
+    for count in (1, 2, 4, 10**30):
+        assert shelf.last(count) == every[::-1][:count]
+    assert {key: json.loads(text) for key, text in shelf.texts().items()} == dict(every)
+    with pytest.raises(ParameterError, match="count must"):
+        shelf.last(0)
+    assert store.check() == []
 
 
 def test_another_store_over_the_file_sees_it_at_once_and_after_a_restart(path):

@@ -568,25 +568,6 @@ def test_a_slot_whose_value_is_reopened_still_has_one_value_at_a_time(store, clo
     assert {hit.memory.id for hit in store.search("drink")} == {"b"}
 
 
-@pytest.mark.parametrize("k", [1, 3, 99])
-def test_the_latest_are_the_last_of_the_order_of_writing(store, k):
-    store.add_many([{"text": f"memory {n}", "metadata": {"even": n % 2 == 0}} for n in range(9)])
-
-    for where in (None, {"even": True}):
-        order = [memory.id for memory in store.iterate(where)]
-        assert [memory.id for memory in store.latest(k, where=where)] == order[::-1][:k]
-
-
-def test_new_content_makes_a_memory_the_latest_and_a_link_does_not(store):
-    store.add_many([{"text": text, "id": text} for text in ("a", "b", "c")])
-    store.update("a", text="again")
-    store.link("b", "c")
-
-    assert [memory.id for memory in store.latest()] == ["a", "c", "b"]
-    with pytest.raises(ParameterError, match="k must"):
-        store.latest(0)
-
-
 def test_texts_are_embedded_beforehand_as_they_would_be_when_added(store, path, tmp_path):
     texts = ["Deploys are on Tuesday", "Lunch is at noon"]
 

@@ -53,6 +53,7 @@ for command in (
     upkeep.forget,
 ):
     app.command(cls=StoreCommand)(of_one_store(command))
+app.command()(upkeep.restore)
 app.command()(pooling.tenants)
 app.command()(pooling.claim)
 app.command()(pooling.warm)

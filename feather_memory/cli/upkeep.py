@@ -1,4 +1,4 @@
-"""`feather-memory stats`, `check`, `backup`, `reembed` and `forget`."""
+"""`feather-memory stats`, `check`, `backup`, `restore`, `reembed` and `forget`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from feather_memory.cli.options import WhereOption, condition, embedder_named, p
 from feather_memory.cli.places import Place, existing
 from feather_memory.cli.wording import spelled
 from feather_memory.errors import ParameterError
+from feather_memory.store.store import Store
 
 
 def stats(store: Place) -> None:
@@ -45,6 +46,15 @@ def backup(
     with existing(store) as opened:
         opened.backup(dest)
     typer.echo(f"Copied to {dest}.")
+
+
+def restore(
+    backup: Annotated[Path, typer.Argument(help="The file to restore from. It stays as it is.")],
+    path: Annotated[Path, typer.Argument(help="The store to replace; closed by everybody.")],
+) -> None:
+    """Put a copy of a backup in the place of a store, whatever is there."""
+    Store.restore(backup, path)
+    typer.echo(f"Restored {path}.")
 
 
 def reembed(

@@ -8,7 +8,8 @@ A filter says something about the fields of one memory, and filters combine::
 **Fields.** A dotted path leads into the metadata: `F("a.b")` is `metadata["a"]["b"]`. A name in
 `BUILT_INS` is a field of the memory itself; metadata under such a name is
 `F("metadata.importance")`, since `metadata.` always means the metadata. Keys that hold dots are
-given one by one: `F(path=("a.b", "c"))`. Lists are not walked.
+given one by one: `F(path=("a.b", "c"))`. Lists are not walked. A text that is a JSON object, as
+some programs keep, has an inside: `F(path=("text", "cups"))`; any other text has no keys.
 
 **Comparisons** are strict and never fail on a stored value:
 
@@ -45,6 +46,7 @@ from feather_memory.filters.values import (
     MAX_DEPTH,
     MISSING,
     identity,
+    inside,
     is_number,
     literal,
     named,
@@ -256,7 +258,8 @@ class Field:
         path: The segments themselves, instead; for keys that hold dots or are empty.
 
     Raises:
-        FilterError: The path is empty, or leads into a built-in field, which has no inside.
+        FilterError: The path is empty, or leads into a built-in field that has no inside: the text
+            alone has one, by `path`.
     """
 
     __slots__ = ("path",)
@@ -313,7 +316,7 @@ class Field:
         return Leaf(self.path, sign, operand)
 
     def _operand(self, operator: str, value: object) -> Any:
-        if self.path[0] != "metadata":
+        if self.path[0] != "metadata" and len(self.path) == 1:
             return possible(self.path[0], operator, value, self)
         if isinstance(value, date):  # a datetime is one
             times = ", ".join(sorted(TIMES))
@@ -324,7 +327,7 @@ class Field:
 
     def __repr__(self) -> str:
         keys = self.path[1:] if self.path[0] == "metadata" else self.path
-        if any("." in key or not key for key in keys):
+        if any("." in key or not key for key in keys) or self.path[:1] == ("text",) != self.path:
             return f"F(path={self.path!r})"
         is_shadowed = self.path[0] == "metadata" and keys[0] in BUILT_INS | {"metadata"}
         return f"F({'.'.join(self.path if is_shadowed else keys)!r})"
@@ -335,10 +338,12 @@ F = Field
 
 def value_at(record: Mapping[str, Any], path: Path) -> Any:
     """The value at the path, or `MISSING`."""
+    value: Any = record
     if path[0] != "metadata":
         value = record.get(path[0])
-        return MISSING if value is None else value
-    value = record
+        if len(path) == 1 or value is None:
+            return MISSING if value is None else value
+        value, path = inside(value), path[1:]
     for key in path:
         if not isinstance(value, Mapping) or key not in value:
             return MISSING
@@ -358,9 +363,9 @@ def _path(dotted: str | None, path: Path | None) -> Path:
         raise FilterError(f"the path {dotted!r} has an empty segment")
     keys = tuple(unicode_text(key) for key in keys)
     if keys[0] in BUILT_INS:
-        if len(keys) > 1:
-            inside = ".".join(keys)
-            raise FilterError(f"{keys[0]!r} has no inside; for the metadata: 'metadata.{inside}'")
+        if len(keys) > 1 and (keys[0] != "text" or dotted is not None):
+            meant = ".".join(keys)
+            raise FilterError(f"{keys[0]!r} has no inside; for the metadata: 'metadata.{meant}'")
         return keys
     return keys if keys[0] == "metadata" and len(keys) > 1 else ("metadata", *keys)
 

@@ -124,6 +124,8 @@ def _over_numbers(values: Numbers, leaf: Leaf) -> Mask:
 def _over_codes(column: Codes, leaf: Leaf) -> Mask:
     """The leaf over codes: asked of each distinct value once, of equality not even that."""
     codes, values = column.codes, column.values
+    if leaf.operator == "exists":  # every value that is there, null included
+        return np.asarray(codes >= 0, np.bool_)
     if leaf.operator in {"==", "in"}:
         choices = leaf.operand if leaf.operator == "in" else (leaf.operand,)
         found = [values.find(_listed(choice)) for choice in choices]

@@ -111,10 +111,13 @@ def _not(sql: _Sql) -> _Sql:
 
 
 def _leaf(leaf: Leaf) -> _Sql:
-    if leaf.path[0] != "metadata":
+    if leaf.path[0] != "metadata" and len(leaf.path) == 1:
         text, values = _built_in(leaf)
         return _Sql(f"coalesce({text}, 0)", values)
-    found = _found(leaf.path[1:])
+    if leaf.path[0] == "metadata":
+        found = _found(leaf.path[1:])
+    else:  # whoever wrote it need not spell as `json.dumps` does
+        found = _Sql("inside(memory.text, ?)", (json.dumps(leaf.path[1:]),))
     if leaf.operator == "exists":
         return _Sql(f"({found.text} is not null)", found.values)
     condition = _stored("field.j", leaf)

@@ -83,6 +83,28 @@ def is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def inside(text: str) -> dict[str, Any] | None:
+    """What a text says that is a JSON object, of valid Unicode and finite numbers; else None."""
+    try:
+        said = json.loads(text, parse_constant=_refused, parse_float=_finite)
+        if "\\u" in text:
+            json.dumps(said, ensure_ascii=False).encode()  # half a surrogate pair
+    except (ValueError, RecursionError):
+        return None
+    return said if isinstance(said, dict) else None
+
+
+def _refused(constant: str) -> Any:
+    raise ValueError(constant)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
+
+
 def _is_equal(value: Any, operand: Any) -> bool:
     if isinstance(value, list | tuple):
         return (
@@ -141,8 +163,18 @@ def _json_icontains(text: str | None, part: str) -> bool:
     return text is not None and HOLDS["icontains"](json.loads(text), part)
 
 
-SQL_FUNCTIONS: Final[dict[str, Callable[[str | None, str], bool]]] = {
+def _inside(text: str, path: str) -> str | None:
+    value: Any = inside(text)
+    for key in json.loads(path):
+        if not isinstance(value, dict) or key not in value:
+            return None
+        value = value[key]
+    return json.dumps(value)
+
+
+SQL_FUNCTIONS: Final[dict[str, Callable[[str | None, str], bool] | Callable[..., str | None]]] = {
     "icontains": _icontains,
     "json_icontains": _json_icontains,
+    "inside": _inside,
 }
 """What a connection must know to be asked: SQLite's own lower case ends with ASCII."""

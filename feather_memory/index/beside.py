@@ -26,10 +26,11 @@ from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.turns import TurnsInStep
 from feather_memory.index.view import Lineage, View
 from feather_memory.model.fields import COLUMNS
+from feather_memory.model.formula import derived
 from feather_memory.truth import atomic
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.truth.state import State
-from feather_memory.types import Positions, Vector
+from feather_memory.types import Numbers, Positions, Vector
 
 _log = logging.getLogger("feather_memory")
 _BLOCK = 4_096  # rows written at once
@@ -111,6 +112,50 @@ def lineage_in(found: mapped.Snapshot) -> Lineage:
 def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Approximation:
     """The saved approximate index of the mapped file's n rows, if there is one; else an empty."""
     return Approximation.load(hnsw_path(path), mark=state.snapshot or "", matrix=matrix, n=n)
+
+
+def view_at(path: Path, state: State) -> View:
+    """The View of the mapped file if it belongs to this history; else that of an empty store."""
+    found = None if state.snapshot is None else read(path, state)
+    if found is None:
+        return of_nothing(state)
+    rows = found.columns["rows"]
+    numbers = {name: found.columns[name] for name in COLUMNS}
+    made = _view(found.generation, rows, numbers, state)
+    matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
+    words = Postings.over(found.large) or made.words
+    lineage = lineage_in(found)
+    drawn = lineage.sketch.drawn
+    if len(rows) * (matrix.dim if drawn is None else drawn.dim) >= config.HNSW_FLOATS:
+        near = read_approximation(path, state, matrix, len(rows))
+        lineage = replace(lineage, approximation=near)
+    superseded = supersessions_in(found)
+    return replace(made, words=words, matrix=matrix, supersessions=superseded, lineage=lineage)
+
+
+def of_nothing(state: State) -> View:
+    """From which all is read anew."""
+    return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
+
+
+def _view(
+    generation: int, rows: npt.NDArray[np.int64], numbers: Mapping[str, Numbers], state: State
+) -> View:
+    """A View without words and vectors."""
+    until, stretched, importance = derived(numbers)
+    return View(
+        generation=generation,
+        rows=rows,
+        columns=dict(numbers),
+        until=until,
+        stretched=stretched,
+        importance=importance,
+        words=Postings.of_nothing(),
+        state=replace(state),
+        matrix=None,
+        supersessions=Supersessions.none(),
+        lineage=Lineage(),
+    )
 
 
 @contextmanager

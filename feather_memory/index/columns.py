@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -20,15 +20,14 @@ from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
-from feather_memory.index.postings import Postings
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.turns import Turns
-from feather_memory.index.view import Lineage, View
+from feather_memory.index.view import View
 from feather_memory.model.fields import COLUMNS, Record
-from feather_memory.model.formula import stretch
+from feather_memory.model.formula import derived
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.state import DamagedRowError, State
-from feather_memory.types import Mask, Numbers, Positions, Seconds, Vector
+from feather_memory.types import Mask, Positions, Seconds
 
 _SOME = 64
 _RECORD_BYTES = 800  # of a record with short labels, and its place in a dict
@@ -148,6 +147,7 @@ class Columns:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
         self._words = view.words
+        self._buried = 0
         self.recent = Recent(view.generation)
         self._likes_are_known = False
         self.view = view
@@ -166,7 +166,10 @@ class Columns:
             with self._lock:
                 view = self.view
                 if view is None or view.state.remade != state.remade:
-                    view = self._start(_loaded(self._path, state))
+                    view = self._start(beside.view_at(self._path, state))
+                elif self._buried > max(config.BURIED_ROWS, len(view.rows) // 2):
+                    view.lineage.approximation.stop()  # most are rewrites of what is there
+                    view = self._start(beside.of_nothing(state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
                 elif not self._likes_are_known:
@@ -270,7 +273,7 @@ class Columns:
         columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].append(values)
-        until, stretched, importance = _derived(columns)
+        until, stretched, importance = derived(columns)
         self._until.append(until)
         self._stretched.append(stretched)
         self._importance.append(importance)
@@ -283,13 +286,14 @@ class Columns:
         columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].changed(at, values)
-        until, stretched, importance = _derived(columns)
+        until, stretched, importance = derived(columns)
         self._until.changed(at, until)
         self._stretched.changed(at, stretched)
         self._importance.changed(at, importance)
 
     def _bury(self, gone: list[int]) -> None:
-        self._until.changed(positions_in(self._rows.whole(), gone), -np.inf)
+        self._until.changed(at := positions_in(self._rows.whole(), gone), -np.inf)
+        self._buried += len(at)
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
@@ -331,7 +335,7 @@ class Columns:
         A mark ties it to this history: a file from a restored backup's other future can never be
         taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
         """
-        if not truth.is_in_place():
+        if truth.is_read_only or not truth.is_in_place():
             return
         with truth.reading() as moment:
             if moment.state.next_row <= config.SNAPSHOT_ROWS:
@@ -351,50 +355,3 @@ class Columns:
                 prepared = beside.Prepared.of(view, transaction)
             beside.write_all(truth.path, view, prepared, mark)
             transaction.own_snapshot(mark)
-
-
-def _loaded(path: FilePath, state: State) -> View:
-    """The View of the mapped file if it belongs to this history; else that of an empty store."""
-    found = None if state.snapshot is None else beside.read(path, state)
-    if found is None:
-        return _view(0, np.empty(0, np.int64), dict.fromkeys(COLUMNS, np.empty(0)), state)
-    rows = found.columns["rows"]
-    numbers = {name: found.columns[name] for name in COLUMNS}
-    view = _view(found.generation, rows, numbers, state)
-    matrix = Matrix(found.large["vectors"].shape[1], base=found.large["vectors"])
-    words = Postings.over(found.large) or view.words
-    lineage = beside.lineage_in(found)
-    drawn = lineage.sketch.drawn
-    if len(rows) * (matrix.dim if drawn is None else drawn.dim) >= config.HNSW_FLOATS:
-        near = beside.read_approximation(path, state, matrix, len(rows))
-        lineage = replace(lineage, approximation=near)
-    superseded = beside.supersessions_in(found)
-    return replace(view, words=words, matrix=matrix, supersessions=superseded, lineage=lineage)
-
-
-def _view(
-    generation: int, rows: npt.NDArray[np.int64], numbers: Mapping[str, Numbers], state: State
-) -> View:
-    """A View without words and vectors."""
-    until, stretched, importance = _derived(numbers)
-    return View(
-        generation=generation,
-        rows=rows,
-        columns=dict(numbers),
-        until=until,
-        stretched=stretched,
-        importance=importance,
-        words=Postings.of_nothing(),
-        state=replace(state),
-        matrix=None,
-        supersessions=Supersessions.none(),
-        lineage=Lineage(),
-    )
-
-
-def _derived(columns: Mapping[str, Numbers]) -> tuple[Numbers, Vector, Vector]:
-    """`until`, `stretched` and `importance` of a View, from its columns."""
-    until = np.fmin(columns["valid_to"], columns["expires_at"])
-    until[np.isnan(until)] = np.inf
-    stretched = stretch(columns["recalls"]).astype(np.float32)
-    return until, stretched, columns["importance"].astype(np.float32)

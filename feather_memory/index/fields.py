@@ -23,7 +23,6 @@ import numpy.typing as npt
 from feather_memory import config
 from feather_memory.filters.language import Path, value_at
 from feather_memory.filters.masks import Codes, Values
-from feather_memory.filters.values import MISSING
 from feather_memory.index.positions import positions_in
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.types import Positions
@@ -361,6 +360,4 @@ def _catch_up(
 
 
 def _value(kept: Any, path: Path) -> Any:
-    if path[0] == "metadata":
-        return value_at({"metadata": json.loads(kept)}, path)
-    return MISSING if kept is None else kept
+    return value_at({path[0]: json.loads(kept) if path[0] == "metadata" else kept}, path)

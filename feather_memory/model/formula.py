@@ -14,6 +14,7 @@ score, up to the layer weight. docs/scoring.md says why.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
@@ -122,6 +123,14 @@ def stretch(recalls: Floats) -> Floats:
     """1 + ln(1 + recalls): how much longer a recalled memory's half-life is. Shape (n,)."""
     stretched: Floats = np.add(np.log1p(recalls), 1.0)
     return stretched
+
+
+def derived(columns: Mapping[str, Numbers]) -> tuple[Numbers, Vector, Vector]:
+    """`until`, `stretched` and `importance` of a View, from its columns."""
+    until = np.fmin(columns["valid_to"], columns["expires_at"])
+    until[np.isnan(until)] = np.inf
+    stretched = stretch(columns["recalls"]).astype(np.float32)
+    return until, stretched, columns["importance"].astype(np.float32)
 
 
 def retention(age: Floats, recalls: Floats, *, half_life: Seconds) -> Floats:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from feather_memory.errors import DimensionError, WrongEmbedderError
+from feather_memory.filters.language import Filter, Path
 from feather_memory.index.columns import Columns
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
@@ -96,7 +98,8 @@ class Searcher:
                 searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
                 return verb(searcher, searcher.present(question), *asked, **named)
             # So it is asked once more, of one moment that others cannot move.
-        with cls.over(truth, columns) as searcher:
+        with truth.reading() as transaction:  # itself: `over` might be cut short at its end
+            searcher = cls(columns.sync(transaction), columns, lambda: transaction, transaction)
             return verb(searcher, searcher.present(question), *asked, **named)
 
     @classmethod
@@ -275,6 +278,30 @@ class Searcher:
         near = self.rank(question).nearest(k)
         found = self._memories_at([at for at, _ in near])
         return [(memory, cosine) for memory, (_, cosine) in zip(found, near, strict=True)]
+
+    def latest(self, where: Filter | None, k: int, offset: int, alike: Path | None) -> list[Memory]:
+        """The k written last after the first `offset`, latest first, current or not.
+
+        Of those that have the same at the path `alike`, if there is one, only the latest counts.
+        """
+        view, columns = self.view, self._columns
+        mask = view.until > -np.inf  # −inf: it is gone
+        if where is not None:
+            mask &= columns.mask(lambda: self.transaction, view, where)
+        at = np.flatnonzero(mask)[::-1]
+        if alike is not None:
+            same = self._same_at(alike)[at]
+            same = np.where(same < 0, -1 - at, same)  # what lacks it stands for itself
+            at = at[np.sort(np.unique(same, return_index=True)[1])]
+        return self._memories_at(at[offset : offset + k].tolist())
+
+    def _same_at(self, path: Path) -> npt.NDArray[np.integer]:
+        """A number for each memory: the same for those that have the same there, −1 for nothing."""
+        view = self.view
+        if (values := view.columns.get(path[0])) is None:
+            return view.lineage.fields.at(lambda: self.transaction, view.rows, path).codes
+        codes = np.unique(values, return_inverse=True)[1]
+        return np.where(np.isnan(values), -1, codes)
 
     def _memories_at(self, positions: list[int]) -> list[Memory]:
         """The memories there, as callers see them."""

@@ -18,7 +18,7 @@ from collections.abc import (
 from contextlib import contextmanager
 from typing import Any, Unpack
 
-from feather_memory.checks import exact_json, label, labels, passage, query, seconds
+from feather_memory.checks import exact_json, label, labels, passage, query, seconds, whole
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
 from feather_memory.model.formula import Scale
@@ -32,6 +32,7 @@ from feather_memory.store.searches import Searches
 from feather_memory.truth.contract import Truth
 from feather_memory.types import Embedder, Vector, When
 from feather_memory.write import copying
+from feather_memory.write.memories import forget
 
 
 class Plumbing(Recalls, of="Store.plumbing"):
@@ -41,6 +42,11 @@ class Plumbing(Recalls, of="Store.plumbing"):
     def is_open(self) -> bool:
         """Whether nobody has closed the store. One that rests is open."""
         return self._core.truth.is_open
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the file is still there, and the one that was opened."""
+        return self._core.truth.is_in_place()
 
     def wake(self) -> None:
         """Bring what searches read into memory now, rather than at the first search."""
@@ -159,6 +165,25 @@ class Plumbing(Recalls, of="Store.plumbing"):
         with self._core.truth.writing() as transaction:
             return copying.restore(transaction, records)
 
+    def drop(self, ids: Iterable[str]) -> int:
+        """As `Store.forget`, for callers that delete one after the other: their bytes stay owed.
+
+        They are erased at once, or within about a second, together with those of other deletes:
+        in the background, where no write, `Store.forget`, `Store.close` or opening comes first.
+
+        Args:
+            ids: Of the memories. Those that do not exist are passed over.
+
+        Returns:
+            How many there were.
+        """
+        named = labels(ids, "ids")
+        with self._core.truth.writing() as transaction:
+            found = list(transaction.memories.by_ids(named).values())
+            if found:
+                forget(transaction, found)
+        return len(found)
+
     def shelf(self, name: str) -> Shelf:
         """Values kept in the file beside the memories, by key; see `Shelf`. Made when filled."""
         return Shelf(self._core.truth, label(name, "name"))
@@ -225,9 +250,20 @@ class Shelf(MutableMapping[str, Any]):
 
     def items(self) -> ItemsView[str, Any]:
         """Every key with its value at one moment, in the order of insertion."""
+        return {key: json.loads(value) for key, value in self.texts().items()}.items()
+
+    def texts(self) -> dict[str, str]:
+        """As `items`, each value as the JSON that is kept: whoever needs a few reads only those."""
         with self._truth.reading() as moment:
-            rows = moment.shelves.every(self.name)
-        return {key: json.loads(value) for key, value in rows}.items()
+            return dict(moment.shelves.every(self.name))
+
+    def last(self, count: int) -> list[tuple[str, Any]]:
+        """Key and value of the `count` that were inserted last, the last first."""
+        wanted = whole(count, "count", 1)
+        with self._truth.reading() as moment:
+            return [
+                (key, json.loads(value)) for key, value in moment.shelves.last(self.name, wanted)
+            ]
 
     def update(self, values: Any = (), /, **named: Any) -> None:
         """Write many values in one transaction: all of them, or none.
@@ -256,8 +292,7 @@ class Shelf(MutableMapping[str, Any]):
     def drop(self, keys: Iterable[str]) -> int:
         """As `discard`, for callers that delete one after the other: their bytes stay owed.
 
-        They are erased by the first write in every second, the next `discard` or `Store.forget`,
-        and when the store is closed or opened, whichever comes first.
+        They are erased as those of `Plumbing.drop`.
         """
         return self._deleted(keys)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from feather_memory.checks import file_path, label, labels, whole
 from feather_memory.errors import StoreAccessError, UnknownMemoryError
+from feather_memory.filters.language import F
 from feather_memory.filters.parse import parse
 from feather_memory.index import beside
 from feather_memory.model.memory import Edge, Memory, Signal, StoreStats
@@ -65,17 +66,36 @@ class Reads(Part):
                 return
             row = records[-1].row
 
-    def latest(self, k: int = 5, *, where: Where | None = None) -> list[Memory]:
+    def latest(
+        self,
+        k: int = 5,
+        *,
+        where: Where | None = None,
+        offset: int = 0,
+        of_each: str | None = None,
+    ) -> list[Memory]:
         """The k memories written last that a filter lets through, current or not, latest first.
 
         What has new content was written anew; a link, a signal or another end is no content.
 
+        Args:
+            k: How many, at least 1.
+            where: A filter.
+            offset: How many later ones to pass over, at least 0: `k` times the page.
+            of_each: A field, as `F` writes it, such as "session": of those that have the same
+                there, only the latest counts. What lacks the field stands for itself.
+
         Raises:
-            ParameterError: `k` is below 1.
+            ParameterError: `k` or `offset` is out of its range.
+            FilterError: `of_each` is no field.
         """
-        count, condition = whole(k, "k", 1), parse(where)
-        with self._core.truth.reading() as moment:
-            return moment.memories.shown(moment.memories.latest(count, condition))
+        count, skipped, condition = whole(k, "k", 1), whole(offset, "offset", 0), parse(where)
+        if condition is None and of_each is None:  # the truth has them in this order
+            with self._core.truth.reading() as moment:
+                return moment.memories.shown(moment.memories.latest(count, None, offset=skipped))
+        alike = None if of_each is None else F(of_each).path
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            return searcher.latest(condition, count, skipped, alike)
 
     def history(self, id: str) -> list[Memory]:  # noqa: A002  the field's name
         """What a fact was over time: all that the memory replaced or was replaced by.

@@ -26,6 +26,8 @@ class Recalls(Part, of="Store.plumbing"):
     ) -> str:
         """Record that a model was shown these Hits, however they were found; the turn's name.
 
+        A store that can only be read logs nothing.
+
         Args:
             hits: Best first. What has been forgotten since is left out.
             turn: As in `recall`, as is `reinforce`.
@@ -36,6 +38,8 @@ class Recalls(Part, of="Store.plumbing"):
         asked = None if question is None else vector_bytes(question, "question")
         name = os.urandom(8).hex() if turn is None else label(turn, "turn")
         shown = [(hit.memory.id, hit.score.value) for hit in hits]
+        if self._core.truth.is_read_only:  # it answers all the same
+            return name
         with self._core.truth.writing() as transaction:
             present = transaction.memories.rows_of([id_ for id_, _ in shown])
             shown = [pair for pair in shown if pair[0] in present]
@@ -70,6 +74,8 @@ class Recalls(Part, of="Store.plumbing"):
             ParameterError: `also` names another turn.
         """
         label(turn, "turn"), label(also, "also")
+        if self._core.truth.is_read_only:  # none is logged
+            return
         with self._core.truth.writing() as transaction:
             if transaction.engagement.turn(turn) is None:
                 raise UnknownTurnError(turn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Self, get_args
 
 from feather_memory.checks import file_path, one_of
@@ -21,6 +21,7 @@ from feather_memory.store.reembedding import Reembedding
 from feather_memory.store.searches import Searches
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.file import SqliteTruth
+from feather_memory.truth.sqlite.restoring import restore
 from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Model
 from feather_memory.write import repair
@@ -57,6 +58,7 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
         durability: Durability = "process",
         clock: Clock = time.time,
         tenant: str | None = None,
+        read_only: bool = False,
     ) -> Self:
         """The store in the file at `path`, which is made if there is none.
 
@@ -77,10 +79,14 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
                 it survives the loss of power, at the price of one fsync a write.
             clock: Tells Unix seconds.
             tenant: Whose file this must be; a new file is marked as theirs.
+            read_only: Write nothing, and make no file: writes raise ReadOnlyStoreError, and
+                `recall` logs nothing. So it is by itself where nothing can be written.
 
         Raises:
             ParameterError: No stemmer is known for the language.
-            StoreAccessError: A directory, or a place that cannot be read or written.
+            StoreAccessError: A directory, a place that cannot be read, or no store where none
+                can be made.
+            OlderFormatError: An earlier release wrote it, and it cannot be written.
             WrongEmbedderError: Its vectors are by a model of another name.
             MissingEmbedderError: An embedder that is neither a function nor a model.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
@@ -99,8 +105,33 @@ class Store(Writes, Searches, Feedback, Reads, Reembedding):
             language=spoken,
             clock=clock,
             mend=mend,
+            read_only=read_only,
         )
         return cls(Core.over(truth, embedding))
+
+    @staticmethod
+    def restore(backup: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
+        """Put a copy of a backup in the place of a store, with nothing left of what was there.
+
+        What is at `path` is replaced in one step, be it whole, damaged or missing; its log and its
+        derived files go. The backup stays as it is.
+
+        Args:
+            backup: A file that `backup` made, or any store; the latest of one that is in use.
+            path: Of the store, closed by everybody. Its folder must exist. The same as `backup`
+                where a log of another file lies beside it: then only the log goes.
+
+        Raises:
+            BusyStoreError: Somebody has the store at `path` open. As with every refusal, nothing
+                has changed.
+            WrongTenantError: The store at `path` belongs to another tenant than the backup.
+            StoreAccessError: There is no backup, or it cannot be read, or the place not written;
+                `StoreFullError` for want of room.
+            CorruptStoreError: The backup is not one of ours, truncated or damaged.
+            NewerFormatError: A later release wrote either.
+        """
+        source, target = file_path(backup, "backup"), file_path(path)
+        restore(source, target, partial(beside.discard, target))
 
     @cached_property
     def plumbing(self) -> Plumbing:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, Final, cast
 
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
@@ -261,8 +261,7 @@ class Writes(Part):
         self._core.truth.erase()
         return forgotten
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Makes the writes of its block one: all of them are committed at its end, or none.
 
         A write that fails inside and is caught has written nothing; the others stay. Reads inside
@@ -277,8 +276,7 @@ class Writes(Part):
         ...         answer = store.add("On Fridays")
         ...         _ = store.link(question.id, answer.id, EdgeType.NEXT)
         """
-        with self._core.truth.writing():
-            yield
+        return cast("AbstractContextManager[None]", self._core.truth.writing())
 
     # Links
 

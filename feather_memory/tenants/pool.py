@@ -14,7 +14,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Self, get_args
@@ -34,7 +34,14 @@ from feather_memory.model.words import tokenizer
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
-from feather_memory.tenants.ownership import belongings, owner_of, refuse_another, take_in
+from feather_memory.tenants.ownership import (
+    begun_anew,
+    owner_of,
+    refuse_another,
+    sizes,
+    take_in,
+    taken_away,
+)
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
 from feather_memory.truth.sqlite.file import SqliteTruth, written_at
@@ -69,7 +76,7 @@ class TenantPool:
         max_open: int = 256,
         idle_seconds: Seconds = 600.0,
     ) -> None:
-        """The pool of a directory, which is made if there is none.
+        """The pool of a directory, which is made, for its owner alone, if there is none.
 
         Args:
             directory: Where the files of the tenants are.
@@ -100,7 +107,7 @@ class TenantPool:
         self._rests = 0
         self._is_open = True
         try:
-            self.directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StoreAccessError(f"cannot use {str(self.directory)!r}: {error}") from error
         _after_forks(self)
@@ -256,10 +263,10 @@ class TenantPool:
         return self.get(tenant)
 
     def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
-        """Remove a tenant: every file of theirs. Whoever holds the store then holds an empty one.
+        """Remove a tenant: every file of theirs.
 
-        Another process that has the file open goes on with the removed one until its store rests,
-        and what it writes there is lost: forget a tenant when no other process serves them.
+        Whoever holds the store, in whatever process, neither reads nor writes the removed one: the
+        next call raises GoneStoreError. Only `get` begins anew.
 
         Args:
             tenant: Whose files. Nothing happens if there are none.
@@ -267,21 +274,19 @@ class TenantPool:
 
         Raises:
             WrongTenantError: The file there belongs to another. Nothing was removed.
-            BusyStoreError: The store was in use for over 10 s. Nothing was removed.
+            BusyStoreError: The store was in use, or being written, for over 10 s. Nothing was
+                removed.
         """
         path, seat = self.path_of(tenant), self._seat(tenant)
         found: list[tuple[str, int]] = []
 
         def remove() -> None:
             refuse_another(path, tenant)
-            for each in (*belongings(path), path):  # the truth last: its log may be ahead
-                with suppress(FileNotFoundError):  # the last to close a store drops its log
-                    found.append((each.name, each.stat().st_size))
-                    if not dry_run:
-                        each.unlink()
+            found.extend(taken_away(path))
 
         if dry_run:
-            remove()
+            refuse_another(path, tenant)
+            found = sizes(path)
         elif not seat.wait_to_rest(remove):
             raise BusyStoreError(f"the store of {tenant!r} is in use; nothing was removed")
         else:
@@ -323,8 +328,13 @@ class TenantPool:
 
     def _make(self, seat: Seat) -> Store:
         self._require_open()  # again: whoever closes the pool may have passed this seat by now
-        truth = SqliteTruth(
-            self.path_of(seat.tenant),
+        path = self.path_of(seat.tenant)
+        truth = begun_anew(path, lambda: self._truth(path, seat))
+        return Store(Core.over(truth, self._embedding))
+
+    def _truth(self, path: Path, seat: Seat) -> SqliteTruth:
+        return SqliteTruth(
+            path,
             durability=self._durability,
             tenant=seat.tenant,
             language=self._language,
@@ -332,7 +342,6 @@ class TenantPool:
             lease=seat.lease,
             mend=mend,
         )
-        return Store(Core.over(truth, self._embedding))
 
     def _touch(self, seat: Seat) -> None:
         """Note that a store is being used."""

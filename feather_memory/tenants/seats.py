@@ -30,6 +30,26 @@ def room() -> int:
     return max(1, int(limit * HANDLE_SHARE / STORE_HANDLES))
 
 
+def _is_usable(store: Store) -> bool:
+    """Whether it is open, and its file was neither removed nor replaced since."""
+    return store.plumbing.is_open and store.plumbing.is_in_place
+
+
+class Lease:
+    """One call in a seat's store. To end it twice, or before it began, does no harm."""
+
+    __slots__ = ("_seat",)
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+
+    def __enter__(self) -> None:
+        self._seat.begin(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._seat.end(self)
+
+
 class Seat:
     """One tenant's place in the pool: its store, and the calls that are under way in it."""
 
@@ -61,29 +81,36 @@ class Seat:
         """Whether a call is under way."""
         return bool(self._leases)
 
-    @contextmanager
-    def lease(self) -> Iterator[None]:
+    def lease(self) -> Lease:
         """While it is held, the pool leaves the store open. Waits while the store goes to rest."""
+        return Lease(self)
+
+    def begin(self, lease: Lease) -> None:
+        """Note that a call is under way."""
         with self._lock:
             if self._is_changing:  # it is this very thread that opens it, or lets it rest
-                yield
                 return
-            leases, token = self._leases, object()
-            leases.add(token)
-        try:
-            self._touch(self)
-            yield
-        finally:
-            leases.discard(token)
+            self._leases.add(lease)
+        self._touch(self)
+
+    def end(self, lease: Lease) -> None:
+        """Note that it is over."""
+        if lease in self._leases:
+            self._leases.discard(lease)
             self._settle()
 
     def opened(self, make: Callable[[Seat], Store]) -> Store:
-        """The store; made by the first who asks, while the others wait. Anew if it was closed."""
+        """The store; made by the first who asks, while the others wait.
+
+        Anew if it was closed, or its file is gone.
+        """
         store = self.store
-        if store is None or not store.plumbing.is_open:
+        if store is None or not _is_usable(store):
             with self.lease(), self._changing():
                 store = self.store
-                if store is None or not store.plumbing.is_open:
+                if store is None or not _is_usable(store):
+                    if store is not None:
+                        store.close()
                     store = self.store = make(self)
         return store
 

@@ -212,6 +212,7 @@ class TruthContract(CopyContract):
             memories = moment.memories
             assert [each.id for each in memories.stream(where)] == expected
             assert [each.id for each in memories.latest(2, where)] == ["m7", "m6"]
+            assert [each.id for each in memories.latest(2, where, offset=1)] == ["m6", "m5"]
             page = memories.page(after=0, where=where)
             assert [each.id for each in page] == expected
             assert memories.page(after=page[-1].row, where=where) == []
@@ -340,6 +341,8 @@ class TruthContract(CopyContract):
         with truth.reading() as moment:
             assert moment.shelves.every("notes") == [("b", "4"), ("a", "2")]
             assert moment.shelves.keys("notes") == ["b", "a"]
+            assert moment.shelves.last("notes", 1) == [("a", "2")]
+            assert moment.shelves.last("notes", 9) == [("a", "2"), ("b", "4")]
             assert (moment.shelves.find("notes", "a"), moment.shelves.count("notes")) == ("2", 2)
             assert moment.shelves.names() == ["notes"]
 

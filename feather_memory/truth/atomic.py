@@ -18,13 +18,26 @@ def newborn(path: Path) -> Iterator[Path]:
     Raises:
         FileExistsError: Something is at `path` by then. It stays as it is.
     """
+    with unnamed(path) as beside:
+        yield beside
+        os.link(beside, path)
+
+
+@contextmanager
+def unnamed(path: Path) -> Iterator[Path]:
+    """A name beside `path` to build a file under. What is there when the block ends is removed."""
     beside = path.with_name(f"{path.name}.{os.urandom(4).hex()}.new")
     try:
         yield beside
-        os.link(beside, path)
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             beside.with_name(beside.name + suffix).unlink(missing_ok=True)
+
+
+def begin(path: Path, mode: int) -> None:
+    """Make an empty file that just those may read and write whom the permissions name."""
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+    path.chmod(mode)  # what the umask took away
 
 
 def unborn(path: Path) -> list[Path]:

@@ -117,6 +117,10 @@ class Truth(Protocol):
     def is_resting(self) -> bool:
         """Whether its next use will have to wake it."""
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing can be written to it."""
+
     def now(self) -> Seconds:
         """What time it is, by the clock it was opened with."""
 
@@ -135,10 +139,13 @@ class Truth(Protocol):
     def writing(self) -> AbstractContextManager[WriteTransaction]:
         """A transaction, committed if its block succeeds and rolled back on anything else.
 
-        Within another of the same thread it is a part of that one: all of it or nothing.
+        Within another of the same thread it is a part of that one: all of it or nothing. No
+        exception leaves it open, wherever one comes.
 
         Raises:
             BusyStoreError: Another writer held it too long.
+            ReadOnlyStoreError: It can only be read.
+            GoneStoreError: It was removed or replaced since it was opened.
         """
 
     def erase(self) -> None:

@@ -57,8 +57,8 @@ class Memories(Protocol):
     def stream(self, where: Filter | None = None) -> Iterator[Record]:
         """All that a filter lets through, oldest row first, as they are needed."""
 
-    def latest(self, count: int, where: Filter | None) -> list[Record]:
-        """The `count` written last that a filter lets through, latest first."""
+    def latest(self, count: int, where: Filter | None, *, offset: int = 0) -> list[Record]:
+        """The `count` written last that a filter lets through, after the first `offset` of them."""
 
     def count(self) -> int:
         """How many there are."""
@@ -306,6 +306,9 @@ class Shelves(Protocol):
 
     def every(self, name: str) -> list[tuple[str, str]]:
         """Key and JSON of all."""
+
+    def last(self, name: str, count: int) -> list[tuple[str, str]]:
+        """Key and JSON of the `count` that were inserted last, the last first."""
 
     def keys(self, name: str) -> list[str]:
         """The keys of all."""

@@ -20,7 +20,7 @@ class State:
     """What a truth says of itself, as of one moment."""
 
     store_id: str
-    """Drawn at birth."""
+    """Drawn at birth, and anew for a copy."""
     tenant: str | None
     dimension: int | None
     """Of every vector; None until the first."""
@@ -40,6 +40,8 @@ class State:
     """How often all words or all vectors were made anew: what was derived of them is void."""
     owed: int
     """Deletes whose bytes may still be somewhere; 0 once they are erased."""
+    is_gone: int
+    """1 once it is being removed: its tenant was forgotten, or another file takes its place."""
 
 
 EdgeRow: TypeAlias = tuple[int, int, str, float, Seconds]

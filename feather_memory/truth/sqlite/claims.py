@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Final
 
+from feather_memory.config import BUSY_SECONDS
 from feather_memory.errors import (
     BusyStoreError,
     CorruptStoreError,
@@ -17,8 +18,9 @@ from feather_memory.errors import (
     StoreAccessError,
     WrongTenantError,
 )
-from feather_memory.truth.atomic import newborn, sync_directory, unborn
+from feather_memory.truth.atomic import begin, newborn, sync_directory, unborn
 from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite.access import Access
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.transactions import read_state
 from feather_memory.truth.state import DamagedRowError
@@ -74,6 +76,25 @@ def mark(path: Path, tenant: str) -> None:
     """Make the file the tenant's where it is. Raises as `claimed` does."""
     with _alone(path, tenant) as connection:
         connection.execute(_MARK, (tenant,))
+
+
+def mark_gone(path: Path) -> None:
+    """Have everybody who has the file open, and whoever opens it, know that it is to be removed.
+
+    From then on nobody writes to it. What is damaged cannot say so, and is removed all the same.
+
+    Raises:
+        BusyStoreError: Somebody is writing to it for longer than a write waits.
+    """
+    try:
+        with closing(
+            sqlite3.connect(Access.to_write(path).uri, uri=True, timeout=BUSY_SECONDS)
+        ) as connection:
+            connection.execute("update state set is_gone = 1, generation = generation + 1")
+            connection.commit()
+    except sqlite3.Error as error:
+        if isinstance(known := translated(error, path), BusyStoreError):
+            raise known from error
 
 
 @contextmanager
@@ -135,8 +156,7 @@ def _copy(connection: sqlite3.Connection, target: Path, tenant: str, mode: int) 
     """
     try:
         with newborn(target) as beside:
-            os.close(os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
-            beside.chmod(mode)  # what the umask took away; SQLite gives its log the same
+            begin(beside, mode)  # SQLite gives its log the same
             _fill(connection, beside, tenant)
     except FileExistsError as error:
         raise StoreAccessError(f"{tenant!r} has a store already, at {str(target)!r}") from error

@@ -125,7 +125,8 @@ def _alone(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute("commit")
     except BaseException:
-        connection.rollback()
+        with suppress(sqlite3.ProgrammingError):  # it was cut short, and is closed by now
+            connection.rollback()
         raise
 
 

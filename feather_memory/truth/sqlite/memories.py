@@ -116,6 +116,7 @@ _FORGET_QUESTIONS = """
     where vector is not null and row in (select turn from shown where memory_id = ?)
 """
 _PAGE = 500
+_MOST = 1 << 62  # SQLite counts to 2^63
 
 
 def checksum(text: str, metadata: str, vector: bytes | None) -> int:
@@ -204,11 +205,12 @@ class SqliteMemories:
         rows = self.moment.connection.execute(f"{_ALL} where {condition} order by row", values)
         return map(record_in, rows)
 
-    def latest(self, count: int, where: Filter | None) -> list[Record]:
-        """The `count` written last that a filter lets through, latest first."""
+    def latest(self, count: int, where: Filter | None, *, offset: int = 0) -> list[Record]:
+        """The `count` written last that a filter lets through, after the first `offset` of them."""
         condition, values = _condition(where)
         rows = self.moment.connection.execute(
-            f"{_ALL} where {condition} order by row desc limit ?", (*values, count)
+            f"{_ALL} where {condition} order by row desc limit ? offset ?",
+            (*values, min(count, _MOST), min(offset, _MOST)),
         )
         return [record_in(row) for row in rows]
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 
-from feather_memory.errors import CorruptStoreError, NewerFormatError, StoreAccessError
+from feather_memory.errors import (
+    CorruptStoreError,
+    ForeignLogError,
+    NewerFormatError,
+    StoreAccessError,
+)
 from feather_memory.model import words
-from feather_memory.truth.atomic import newborn
+from feather_memory.truth.atomic import begin, newborn
+from feather_memory.truth.sqlite.access import without_log
+from feather_memory.truth.sqlite.log import Said, is_foreign, log_of
 from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Seconds
 
@@ -38,7 +46,7 @@ create index words_likeness on words (likeness)
 _TABLES = f"""
 create table state (                    -- exactly one row
     only       integer primary key check (only = 1),
-    store_id   text    not null,        -- drawn at birth; derived files repeat it
+    store_id   text    not null,        -- drawn at birth, and anew for a copy
     tenant     text,                    -- whose file this is
     dimension  integer,                 -- fixed by the first vector
     generation integer not null,        -- committed writes so far
@@ -181,6 +189,9 @@ _BIRTH = """
     insert into state (only, store_id, tenant, generation, next_row, language, tokenizer)
     values (1, ?, ?, 0, 1, ?, ?)
 """
+_HISTORY = "update state set store_id = ?, snapshot = null"
+_OWNERS_ALONE = 0o600  # SQLite gives the log the same permissions
+_PAGE_OF_STATE = "select rootpage from sqlite_schema where type = 'table' and name = 'state'"
 _HEADER_BYTES = 100
 _TRIES = 3
 
@@ -221,6 +232,17 @@ def owner_in(connection: sqlite3.Connection) -> str | None:
     return row[0]
 
 
+def is_gone(connection: sqlite3.Connection) -> bool:
+    """Whether the file is being removed; one in an older format cannot say so."""
+    try:
+        row: tuple[int] | None = connection.execute("select is_gone from state").fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such column" in str(error):
+            return False
+        raise
+    return row == (1,)
+
+
 def create(path: Path, tenant: str | None, language: str) -> None:
     """Make an empty store at `path`, or leave the one that another process just made."""
     with suppress(FileExistsError), newborn(path) as beside:
@@ -228,6 +250,7 @@ def create(path: Path, tenant: str | None, language: str) -> None:
 
 
 def _build(path: Path, tenant: str | None, language: str) -> None:
+    begin(path, _OWNERS_ALONE)
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute("pragma page_size = 4096")
@@ -250,6 +273,7 @@ def inspect(path: Path) -> None:
     Raises:
         StoreAccessError: `path` is a directory, or cannot be read.
         CorruptStoreError: It is empty, truncated, or somebody else's.
+        ForeignLogError: The log beside it is another file's, which was there before.
         NewerFormatError: A later release wrote it.
     """
     name = str(path)
@@ -264,11 +288,49 @@ def inspect(path: Path) -> None:
         if is_whole or _has_log(path):
             break
     else:
-        raise CorruptStoreError(name, f"it is truncated or damaged ({size} bytes)")
+        raise CorruptStoreError(
+            name,
+            f"it is truncated or damaged ({size} bytes), or was copied while somebody wrote to it, "
+            "without its log",
+        )
     if application != APPLICATION_ID:
         raise CorruptStoreError(name, "it is a SQLite database of another application")
     if version > FORMAT:
         raise NewerFormatError(name, found=version, known=FORMAT)
+    if _has_log(path) and is_foreign(path, partial(_said_without_log, path)):
+        raise ForeignLogError(name, str(log_of(path)))
+
+
+def refuse_orphan(path: Path) -> None:
+    """See that no log lies where a store is to be made: SQLite would take it for the new one's.
+
+    Raises:
+        StoreAccessError: There is one.
+    """
+    if _has_log(path) and not path.exists():  # in this order: somebody may just have made it
+        raise StoreAccessError(
+            f"{str(log_of(path))!r} is the log of a store that is gone: put its file back, or "
+            "remove the log, and nothing was made"
+        )
+
+
+def begin_history(connection: sqlite3.Connection) -> None:
+    """Have a copy be a file of its own: the log of what it was copied from is not its log.
+
+    No mapped file is its own yet, either.
+    """
+    connection.execute(_HISTORY, (os.urandom(16).hex(),))
+
+
+def _said_without_log(path: Path) -> tuple[int, Said] | None:
+    """On which page the file says whose it is, and what; None if it cannot be read by itself."""
+    try:
+        with closing(sqlite3.connect(without_log(path), uri=True)) as connection:
+            (page,) = connection.execute(_PAGE_OF_STATE).fetchone()
+            said = connection.execute("select store_id, generation from state").fetchone()
+        return page, Said(*said)
+    except (sqlite3.Error, TypeError):  # it needs its log; or there is no such table, or row
+        return None
 
 
 def _marks(path: Path) -> tuple[bool, int, int]:
@@ -292,9 +354,8 @@ def _marks(path: Path) -> tuple[bool, int, int]:
 
 def _header(path: Path, tries: int = _TRIES) -> tuple[int, int, int]:
     """`application_id`, `user_version` and the size of a page, as the file says without its log."""
-    uri = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(sqlite3.connect(without_log(path), uri=True)) as connection:
             application, version, page_size = (
                 connection.execute(f"pragma {name}").fetchone()[0]
                 for name in ("application_id", "user_version", "page_size")
@@ -314,5 +375,7 @@ def _size(path: Path) -> int:
 
 
 def _has_log(path: Path) -> bool:
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
+    try:
+        return log_of(path).stat().st_size > 0
+    except FileNotFoundError:  # asking first would race with the last who closes the store
+        return False

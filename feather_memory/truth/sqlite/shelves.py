@@ -14,6 +14,13 @@ _PUT = """
     on conflict (name, key) do update set value = excluded.value
 """
 
+_LAST = """
+    select key, value from shelf
+    where row in (                          -- the index has the rows; else all values are sorted
+        select row from shelf where name = ? order by row desc limit ?
+    ) order by row desc
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class SqliteShelves:
@@ -37,6 +44,13 @@ class SqliteShelves:
         """Key and JSON of all."""
         return self.moment.connection.execute(
             "select key, value from shelf where name = ? order by row", (name,)
+        ).fetchall()
+
+    def last(self, name: str, count: int) -> list[tuple[str, str]]:
+        """Key and JSON of the `count` that were inserted last, the last first."""
+        return self.moment.connection.execute(
+            _LAST,
+            (name, min(count, 1 << 62)),  # SQLite counts to 2^63
         ).fetchall()
 
     def keys(self, name: str) -> list[str]:

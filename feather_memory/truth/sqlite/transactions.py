@@ -1,42 +1,55 @@
-"""Connections to one file, and the only places where transactions begin and end.
+"""The only places where transactions begin and end.
 
-`fork` and SQLite are kept apart here, too: a child gets only the thread that forked. Were another
-thread inside SQLite at that moment, the child would inherit its locks, held for ever; were it
-between two halves of a change, the halves. So a fork waits until no thread is inside, and nobody
-enters while it happens.
+They end wherever an exception comes, as Ctrl-C does: between any two steps of this code, too, and
+when a block has just ended. A `with` would not notice that its own end was cut short. So what it
+calls at its end is an object that only the `with` holds, and that clears up when it is let go of.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
-import threading
-import weakref
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections import deque
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
+from json import JSONDecodeError
+from operator import attrgetter
 from pathlib import Path
-from typing import Protocol
+from threading import get_ident
+from time import monotonic
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
+from weakref import ReferenceType, ref
 
 from feather_memory.checks import DECIMALS, seconds
-from feather_memory.config import BUSY_SECONDS, CHECKPOINT_PAGES, IDLE_READERS
-from feather_memory.errors import ClosedStoreError, CorruptStoreError
-from feather_memory.filters.values import SQL_FUNCTIONS
+from feather_memory.config import IDLE_READERS, LOG_BYTES
+from feather_memory.errors import (
+    ClosedStoreError,
+    FeatherError,
+    GoneStoreError,
+    ReadOnlyStoreError,
+    StoreAccessError,
+)
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
 from feather_memory.truth.sqlite.engagement import SqliteEngagement
-from feather_memory.truth.sqlite.faults import translated
+from feather_memory.truth.sqlite.handles import Connection, Handles
 from feather_memory.truth.sqlite.memories import SqliteMemories
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.sqlite.shelves import SqliteShelves
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Clock, Seconds
 
+_OF_SQLITE = (sqlite3.Error,)
+_OURS = (*_OF_SQLITE, UnicodeDecodeError, JSONDecodeError, DamagedRowError)
+_FAR = 1e10  # seconds: a clock that is not so far ahead needs no second look
 Lease = Callable[[], AbstractContextManager[object]]
-_UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0)
+_UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0, 0)
 _TICK = 1e-6  # seconds: times are kept to the microsecond
 _SAID = f"select {', '.join(State.__slots__)} from state"
+_GENERATION = "select generation, is_gone from state"
 _ADVANCE = "update state set generation = ?, next_row = ?, latest = ?, owed = ?"
 
 
@@ -79,7 +92,9 @@ class SqliteTransaction:
         """What the file says of itself; read when it is first asked for."""
         moment = self._moment
         if moment.state is _UNREAD:
-            moment.state = read_state(moment.connection)
+            moment.state = state = read_state(moment.connection)
+            if state.is_gone:
+                raise GoneStoreError(str(cast("Connection", moment.connection).path))
         return moment.state
 
     @property
@@ -118,283 +133,267 @@ class SqliteTransaction:
         moment.connection.execute(_ADVANCE, advanced)
         moment.connection.execute("commit")
 
-    @contextmanager
-    def part(self) -> Iterator[None]:
-        """A part of a write: all of it or nothing, whatever becomes of the whole."""
-        connection, state = self._moment.connection, replace(self.state)
-        connection.execute("savepoint part")
+    def take_back(self, kept: State) -> None:
+        """Have the file say what it said then."""
+        kept.next_row = self.state.next_row  # none is given back: a gap harms nobody
+        self._moment.state = kept
+
+
+class _Ending(partial[None]):
+    """What a `with` calls at its end; let go of without that, it clears up all the same."""
+
+    __del__ = property(attrgetter("func.undo"))  # nothing, once it is done
+
+
+class _AtEnd(property):
+    """Makes the `__exit__` of a use when a `with` begins. Nothing else holds it, no frame."""
+
+    def __call__(self, use: Use, *said: BaseException | None) -> None:  # by an ExitStack
+        use(*said)
+
+
+class Use(SimpleNamespace):
+    """A block in which a file is used: here, with a connection for one statement."""
+
+    me: ReferenceType[Connections]
+    of: Connections
+    lease: AbstractContextManager[object] = nullcontext()
+    connection: Any = None
+    held: Any = ()
+    undo: Callable[[], object] = bool
+    is_call, is_writer, is_done = True, False, False
+    __hash__ = object.__hash__  # type: ignore[assignment]
+    __exit__ = _AtEnd(_Ending)
+    ours: ClassVar[tuple[type[Exception], ...]] = _OURS
+
+    def __enter__(self) -> Any:
         try:
-            yield
-        except BaseException:
-            state.next_row = self.state.next_row  # none is given back: a gap harms nobody
-            self._moment.state = state
-            connection.execute("rollback to part")
-            raise
+            return self.begun(self.arrive())
+        except _OURS as error:
+            raise self.of.meaning(error) or error from error
+
+    def arrive(self) -> Connections:
+        """Take what it has to hold; in this order it is let go of, too."""
+        self.of = of = cast("Connections", self.me())
+        self.undo = self.clear
+        if self.is_call:
+            self.lease = of.lease()
+            self.lease.__enter__()
+            of.require_open()
+        if self.is_writer:  # in one step: what is held, and not known to be, is held for ever
+            self.lock, self.held = of.lock, [None]
+            self.held.extend(map(self.lock.acquire, (True,)))
+        of.enter(self)
+        return of
+
+    def begun(self, of: Connections) -> Any:
+        """What the block is given."""
+        self.connection = of.take()
+        return self.connection
+
+    def __call__(self, _: object, error: BaseException | None, *__: object) -> None:
+        """End it, as far as it got."""
+        of, self.is_done = self.of, error is None or isinstance(error, FeatherError)
+        try:
+            self.end(error)
+        except sqlite3.Error as fault:
+            raise of.meaning(fault) or fault from fault
         finally:
-            connection.execute("release part")
+            self.clear()
+        if isinstance(error, self.ours) and (known := of.meaning(error)) is not None:
+            raise known from error
+
+    def end(self, error: BaseException | None) -> None:
+        """Do what is to be done before it is cleared up."""
+        if error is None and self.of.is_alone:
+            self.of.require_unwritten()
+
+    def clear(self) -> None:
+        """Let go of all that it holds. Safe to call again, where it was cut short, too."""
+        if self.connection is not None:
+            self.let_go(self.connection)
+        self.of.go_out(self)
+        if self.is_writer and len(self.held) > 1:  # in one step, and once
+            release: Callable[..., None] = self.lock.__exit__
+            deque(map(release, iter(self.held.pop, None)), 0)
+        self.lease.__exit__(None, None, None)
+        self.undo = bool
+
+    def let_go(self, connection: Connection) -> None:
+        """Give it back; but close it if the frames of an error may be amid a query by it."""
+        self.connection = None  # if it goes no further, nobody holds the connection
+        if self.is_done:
+            connection.rollback()
+            self.of.put_back(connection)
+        else:
+            connection.close()
 
 
-class Releasable(Protocol):
-    """What must not be carried into a child."""
+class _Read(Use):
+    """A block in which a file is read, at one moment of it."""
 
-    def release(self) -> None:
-        """Let go of it; it is taken again when it is needed."""
-
-
-class _Connection(sqlite3.Connection):
-    def __del__(self) -> None:  # of a store that nobody holds; Python 3.13 warns of an open one
-        self.close()
+    def begun(self, of: Connections) -> SqliteTransaction:
+        self.connection = connection = of.take()
+        connection.execute("begin")
+        return SqliteTransaction(connection)
 
 
-class ForkGate:
-    """Counts the threads inside; a fork closes it for a moment."""
+class _Write(Use):
+    """A block whose writes are committed at its end, or undone; or a part of another one."""
 
-    def __init__(self) -> None:
-        self._watched: weakref.WeakSet[Releasable] = weakref.WeakSet()
-        self._reset()
-        if hasattr(os, "register_at_fork"):
-            os.register_at_fork(
-                before=self._close, after_in_parent=self._open, after_in_child=self._reset
-            )
+    is_writer = True
+    depth = 0
+    outer: _Write | None = None
+    transaction: SqliteTransaction
+    ours = _OF_SQLITE  # the block is the caller's
 
-    def watch(self, held: Releasable) -> None:
-        """Have it released before a fork."""
-        self._watched.add(held)
+    def begun(self, of: Connections) -> SqliteTransaction:
+        of.require_open()
+        if of.is_read_only:
+            raise ReadOnlyStoreError(str(of.path))
+        self.outer = of.current  # this very thread's: no other has the lock
+        self.transaction = self._whole() if self.outer is None else self._part(self.outer)
+        return self.transaction
 
-    def _reset(self) -> None:
-        self._changed = threading.Condition(threading.Lock())
-        self._inside = 0
-        self._is_closed = False
-        self._mine = threading.local()
+    def _whole(self) -> SqliteTransaction:
+        of = self.of
+        self.connection = connection = of.writer or of.write_connection()
+        connection.execute("begin immediate")
+        of.require_in_place()
+        of.current, of.insists = self, False
+        return SqliteTransaction(connection, of.now())
 
-    def __enter__(self) -> None:
-        depth = getattr(self._mine, "depth", 0)
-        if not depth:  # else it is counted already
-            with self._changed:
-                while self._is_closed:
-                    self._changed.wait()
-                self._inside += 1
-        self._mine.depth = depth + 1
+    def _part(self, outer: _Write) -> SqliteTransaction:
+        self.transaction = transaction = outer.transaction
+        transaction.go_on(self.of.now())
+        self.depth, self.kept = outer.depth + 1, replace(transaction.state)
+        self.connection = connection = self.of.writer or self.of.write_connection()
+        connection.execute(f"savepoint part{self.depth}")
+        self.of.current = self
+        return transaction
 
-    def __exit__(self, *_: object) -> None:
-        self._mine.depth -= 1
-        if self._mine.depth:
+    def end(self, error: BaseException | None) -> None:
+        """Commit it."""
+        of, connection = self.of, self.connection
+        if error is not None or connection is None:
             return
-        with self._changed:
-            self._inside -= 1
-            if self._is_closed:
-                self._changed.notify_all()
+        if not connection.in_transaction:  # by a fault that somebody has caught
+            raise StoreAccessError(f"what was written to {str(of.path)!r} was rolled back")
+        if self.outer is None:
+            self.transaction.commit()
+        else:
+            connection.execute(f"release part{self.depth}")
+        of.current, self.connection = self.outer, None
+        if self.outer is None:
+            of.wrote(self.transaction.state)
 
-    def _close(self) -> None:
-        own = 1 if getattr(self._mine, "depth", 0) else 0
-        with self._changed:
-            while self._is_closed:  # another thread is about to fork, too
-                self._changed.wait()
-            self._is_closed = True
-            # Whoever is inside for longer waits for another process; the fork goes on.
-            is_empty = self._changed.wait_for(lambda: self._inside <= own, timeout=BUSY_SECONDS)
-        if is_empty:
-            for held in list(self._watched):
-                held.release()
-
-    def _open(self) -> None:
-        with self._changed:
-            self._is_closed = False
-            self._changed.notify_all()
-
-
-_gates: list[ForkGate] = []
+    def let_go(self, connection: Connection) -> None:
+        """Undo what it has written."""
+        if self.outer is None:
+            self.of.roll_back(connection, is_done=self.is_done)
+        else:
+            with suppress(sqlite3.Error):  # it was rolled back with the whole
+                self.transaction.take_back(self.kept)
+                connection.execute(f"rollback to part{self.depth}")
+                connection.execute(f"release part{self.depth}")
+        self.of.current, self.connection = self.outer, None
 
 
-def gate() -> ForkGate:
-    """The process's one gate, made when the first file is opened."""
-    if not _gates:
-        _gates.append(ForkGate())
-    return _gates[0]
+_Maker = Callable[[], AbstractContextManager[SqliteTransaction]]
 
 
-class Connections:
-    """A writer's connection, and a few readers' that are taken and put back.
+class Connections(Handles):
+    """The uses of a file. Each runs within a `lease`: so whoever owns it knows when it is used."""
 
-    Every use of them runs within a `lease`, so that whoever owns the file knows when it is in use.
-    """
-
-    def __init__(self, path: Path, *, synchronous: str, clock: Clock, lease: Lease) -> None:
-        self.path = path.absolute()  # whoever changes the working directory later
-        self._synchronous = synchronous
+    def __init__(
+        self, path: Path, *, synchronous: str, clock: Clock, lease: Lease, is_read_only: bool
+    ) -> None:
+        super().__init__(path, synchronous=synchronous, is_read_only=is_read_only)
         self._clock = clock
-        self._lease = lease
-        self._gate = gate()
-        self._gate.watch(self)
-        self._forget_connections()
-
-    def _wake(self) -> None:
-        """See that the file is whole and ours; called before its first use, and after a rest."""
-
-    def _settle(self) -> None:
-        """Erase what is owed; called after a commit that has left anything so."""
+        self.lease = lease
+        self.me: ReferenceType[Any] = ref(self)  # a use keeps no store open that nobody holds
+        self.reading: _Maker = partial(_Read, me=self.me)
+        """One moment of the file, until the block ends."""
+        self.writing: _Maker = partial(_Write, me=self.me)
+        """A transaction that commits if its body succeeds, and rolls back on anything else."""
 
     def now(self) -> Seconds:
         """What time it is, by the clock it was opened with."""
-        return seconds(self._clock(), "clock()")
+        clock = self._clock()
+        is_plain = type(clock) is float and 0 <= clock < _FAR
+        return round(clock, DECIMALS) if is_plain else seconds(clock, "clock()")
 
-    def _forget_connections(self) -> None:
-        self._readers: list[sqlite3.Connection] = []
-        self._writer: sqlite3.Connection | None = None
-        self._lock = threading.RLock()
-        self._pid = os.getpid()
-        self._current: SqliteTransaction | None = None
-        self._insists = self._is_owing = False
-        self.is_open = True
-        self.is_resting = False
+    def generation(self) -> int:
+        """Writes committed so far, in one statement; −1 where a transaction will say why not."""
+        self.require_open()
+        generation, is_gone = -1, 0
+        with suppress(*_OF_SQLITE, ValueError, FeatherError), Use(me=self.me) as connection:
+            ((generation, is_gone),) = connection.execute(_GENERATION)
+        return -1 if is_gone else generation
 
-    def release(self) -> None:
-        """Close the connections, which are opened again when they are needed.
+    # What a use consists of
 
-        Called before a fork, when no thread is inside: SQLite's state must not be inherited, for
-        a child would believe that it holds its parent's locks.
-        """
-        self._close_readers()
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-
-    def _after_fork(self) -> None:
-        # Empty, unless a thread stayed inside too long. Then they are dropped without closing
-        # them: to close one here could delete the log that the parent still writes.
-        self._abandoned = (self._readers, self._writer)
-        was = self.is_open, self.is_resting
-        self._forget_connections()
-        self.is_open, self.is_resting = was
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            f"{self.path.as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None,
-            check_same_thread=False, cached_statements=256, factory=_Connection,
-        )  # fmt: skip
-        for pragma in (
-            "foreign_keys = on",
-            f"synchronous = {self._synchronous}",
-            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            "secure_delete = on",  # what is replaced or forgotten is overwritten with zeros
-            "temp_store = memory",  # nothing is written outside the store's own files
-        ):
-            connection.execute(f"pragma {pragma}")
-        for name, function in SQL_FUNCTIONS.items():
-            connection.create_function(name, 2, function, deterministic=True)
-        return connection
-
-    def _require_open(self) -> None:
+    def require_open(self) -> None:
+        """See that it is open, and wake it if it rests."""
         if os.getpid() != self._pid:
             self._after_fork()
         if not self.is_open:
             raise ClosedStoreError(str(self.path))
         if self.is_resting:
-            with self._lock:
+            with self.lock:
                 if self.is_resting and self.is_open:
                     self._wake()  # the file may be another than before the rest
                     self.is_resting = False
 
-    @contextmanager
-    def reading(self) -> Iterator[SqliteTransaction]:
-        """One moment of the file, until the block ends."""
-        with self._lease():
-            self._require_open()
-            with self._moment() as connection:
-                yield SqliteTransaction(connection)
+    def enter(self, token: object) -> None:
+        """Tell those who fork that somebody is inside."""
+        self._gate.inside[token] = get_ident()
+        if self._gate.is_closed:
+            self._gate.wait(token)
 
-    def generation(self) -> int:
-        """Writes committed so far, in one statement; −1 where a transaction will say why not."""
-        generation = -1
-        with self._lease():
-            self._require_open()
-            with suppress(sqlite3.Error, ValueError), self._gate:
-                connection = self._take()
-                try:
-                    ((generation,),) = connection.execute("select generation from state")
-                finally:
-                    self._put_back(connection)
-        return generation
+    def go_out(self, token: object) -> None:
+        """Tell them that nobody is any more. Safe to call again."""
+        self._gate.inside.pop(token, None)
+        if self._gate.is_closed:
+            self._gate.tell()
 
-    @contextmanager
-    def _moment(self) -> Iterator[sqlite3.Connection]:
+    def take(self) -> Connection:
+        """One to read by, of the file that was opened."""
+        self.require_in_place()
+        if self.is_alone:
+            self.look_again()
         try:
-            with self._gate:
-                connection = self._take()
-                try:
-                    connection.execute("begin")
-                    yield connection
-                finally:
-                    connection.rollback()
-                    self._put_back(connection)
-        except sqlite3.Error as error:
-            if (known := translated(error, self.path)) is None:
-                raise
-            raise known from error
-        except (UnicodeDecodeError, json.JSONDecodeError, DamagedRowError) as error:
-            raise CorruptStoreError(str(self.path), f"damaged content: {error}") from error
-
-    def _take(self) -> sqlite3.Connection:
-        try:
-            return self._readers.pop()
+            return self.readers.pop()
         except IndexError:  # asking first would race with another thread
-            return self._connect()
+            return self.connect()
 
-    def _put_back(self, connection: sqlite3.Connection) -> None:
-        if self._keeps_readers() and len(self._readers) < IDLE_READERS:
-            self._readers.append(connection)
-            if not self._keeps_readers():  # closed since a moment ago
-                self._close_readers()
-        else:
+    def put_back(self, connection: Connection) -> None:
+        """Keep it for the next who reads, unless there are enough."""
+        if len(self.readers) >= IDLE_READERS or connection.access is not self.access:
             connection.close()
+        else:
+            self.readers.append(connection)
+        if not self.is_open or self.is_resting:  # perhaps since a moment ago
+            self._close_readers()
 
-    def _keeps_readers(self) -> bool:
-        return self.is_open and not self.is_resting
+    def wrote(self, state: State) -> None:
+        """See to what a commit has left to do: to the log, and to what is owed."""
+        self.written_at = monotonic()
+        if not self._is_noted:
+            self._is_noted = True
+            self._idle.put(self.me)
+        with suppress(OSError):  # who has removed the log may have it so
+            if (size := os.stat(self._log_name).st_size) >= LOG_BYTES:  # noqa: PTH116
+                self._shorten(size)
+        if state.owed:
+            self._settle()
 
-    def _close_readers(self) -> None:
-        with suppress(IndexError):  # another thread may have taken the last
-            while True:
-                self._readers.pop().close()
-
-    @contextmanager
-    def writing(self) -> Iterator[SqliteTransaction]:
-        """A transaction that commits if its body succeeds, and rolls back on anything else."""
-        with self._lease():
-            self._require_open()
-            with self._lock, self._gate:
-                self._require_open()
-                try:
-                    outer = self._current  # this very thread's: no other has the lock
-                    if outer is None:
-                        with self._whole() as transaction:
-                            yield transaction
-                    else:
-                        outer.go_on(self.now())
-                        with outer.part():
-                            yield outer
-                except sqlite3.Error as error:
-                    if (known := translated(error, self.path)) is None:
-                        raise
-                    raise known from error
-                if self._current is None and self._is_owing:
-                    self._settle()
-
-    @contextmanager
-    def _whole(self) -> Iterator[SqliteTransaction]:
-        connection, self._insists = self._write_connection(), False
-        connection.execute("begin immediate")
+    def require_in_place(self) -> None:
+        """See that the file at the path is the one that was opened, or raise GoneStoreError."""
         try:
-            self._current = SqliteTransaction(connection, self.now())
-            yield self._current
-            self._current.commit()
-            self._is_owing = bool(self._current.state.owed)
-        except BaseException:
-            connection.rollback()
-            raise
-        finally:
-            self._current = None
-
-    def _write_connection(self) -> sqlite3.Connection:
-        if self._writer is None:
-            self._writer = self._connect()
-        return self._writer
+            found = os.stat(self._name)  # noqa: PTH116  in every use
+            is_there = self.birth is None or os.path.samestat(found, self.birth)
+        except OSError:
+            is_there = False
+        if not is_there:
+            raise GoneStoreError(str(self.path))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
+
+from langgraph.store.base import GetOp, ListNamespacesOp, Op, PutOp, SearchOp
 
 from feather_memory import ParameterError
 from feather_memory.agent import CallFields, TenantRule, TenantTemplate, tenant_rule
@@ -43,6 +46,42 @@ def check_ttl(ttl: Mapping[str, Any]) -> None:
     _refuse_others(ttl, _TTL, "ttl")
     if ttl.get("omit_expired", True) is not True:
         raise ParameterError("what has expired is never returned: ttl['omit_expired'] is True here")
+
+
+def check_paths(op: Op) -> None:
+    """Nothing, if what an operation has for labels or paths is several, and no single string.
+
+    Raises:
+        ParameterError: It would be read letter by letter.
+    """
+    several: dict[str, object]
+    match op:
+        case GetOp(namespace=labels) | SearchOp(namespace_prefix=labels):
+            several = {"a namespace": labels}
+        case PutOp(namespace=labels, index=paths):
+            several = {"a namespace": labels, "index": paths}
+        case ListNamespacesOp(match_conditions=conditions):
+            several = {f"a {each.match_type}": each.path for each in conditions or ()}
+    for name, given in several.items():
+        if isinstance(given, str):
+            raise ParameterError(f"{name} is several strings, got {given!r:.80}")
+
+
+def check_lifetime(op: PutOp) -> None:
+    """Nothing, if an item's time to live is a number of minutes, or none.
+
+    Raises:
+        ParameterError: It is something else; the item is named.
+    """
+    minutes: object = op.ttl
+    if minutes is not None and (
+        isinstance(minutes, bool)
+        or not isinstance(minutes, int | float)
+        or not math.isfinite(minutes)
+    ):
+        raise ParameterError(
+            f"the ttl of {op.key!r} in {tuple(op.namespace)!r:.200} is minutes, got {minutes!r:.80}"
+        )
 
 
 def namespace_rule(given: str | Namespaces | None) -> TenantRule:

@@ -63,11 +63,15 @@ def several(values: Iterable[str], name: str) -> list[str]:
     """All of them; one string alone would be read letter by letter.
 
     Raises:
-        ParameterError: It is one string.
+        ParameterError: It is one string, or something in it is none.
     """
     if isinstance(values, str):
         raise ParameterError(f"{name} must be several strings, got {values!r:.80}")
-    return list(values)
+    listed = list(values)
+    for value in listed:
+        if not isinstance(value, str):
+            raise ParameterError(f"{name} must be strings, got {value!r:.80} among them")
+    return listed
 
 
 def to_filter(given: Filter | Mapping[str, Any] | None) -> Filter | None:

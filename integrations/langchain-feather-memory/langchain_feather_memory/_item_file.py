@@ -9,14 +9,14 @@ from typing import Any, Final
 
 from langgraph.store.base import GetOp, ListNamespacesOp, PutOp, SearchOp
 
-from feather_memory import F, Memory, Store, UnknownMemoryError
+from feather_memory import F, Filter, Memory, Store, UnknownMemoryError
 from langchain_feather_memory import _items
 
 Vectors = Mapping[str, Sequence[float]]
 Found = list[tuple[Memory, float | None]]
 
 _MOST: Final = 1 << 40  # SQLite counts to 2^63
-_FIRST_LOOK: Final = 256
+_FEW: Final = 512
 
 
 class ItemFile:
@@ -37,36 +37,24 @@ class ItemFile:
         """The items of one page with their cosine: the nearest first, then the latest written."""
         start = min(max(0, op.offset), _MOST)
         end = min(start + op.limit, _MOST)
-        if op.limit < 1:
+        if end <= start:
             return []
-        found: Found = [] if vector is None else [*self._near(op, vector, end, now)]
-        if len(found) < end:
-            known = {item.id for item, _ in found}
-            found += [(item, None) for item in self._listing(op, end, now) if item.id not in known]
-        page = found[start:end]
+        if vector is None:
+            page: Found = [(item, None) for item in self._listing(op, start, end, now)]
+        else:
+            page = self._ranked(op, vector, end, now)[start:end]
         if op.refresh_ttl:
             self._refresh([item for item, _ in page], now)
         return page
 
     def namespaces(self, op: ListNamespacesOp, now: float) -> list[_items.Namespace]:
-        """The namespaces that have an item whose time is not over.
-
-        Each look passes over what the ones before have found, and looks at twice as many items.
-        """
+        """The namespaces that have an item whose time is not over."""
         prefixes = (c.path for c in op.match_conditions or () if c.match_type == "prefix")
         known = (tuple(takewhile(lambda label: label != "*", path)) for path in prefixes)
-        where = _items.under(max(known, key=len, default=()), _items.IS_ITEM)
-        found: dict[_items.Namespace, str | None] = {}
-        count, left = _FIRST_LOOK, where
-        while True:
-            items = self._store.latest(count, where=left)
-            for item in self._live(items, now):
-                found.setdefault(_items.namespace_of(item), item.session)
-            if len(items) < count:
-                return _items.listed(found, op)
-            marks = [mark for mark in found.values() if mark is not None]
-            left = ~F("session").is_in(marks) & where if marks else where
-            count = min(2 * count, _MOST)
+        where = _items.under(max(known, key=len, default=()), _items.IS_ITEM & _items.living(now))
+        # Each has a mark of its own; of those that are too long for one all items are looked at.
+        latest = self._store.latest(_MOST, where=where, of_each="session")
+        return _items.listed(map(_items.namespace_of, latest), op)
 
     def put(
         self,
@@ -103,34 +91,51 @@ class ItemFile:
                 gone += [] if was is None else _items.vector_ids(was, start=len(texts))
             if records:
                 self._store.add_many(records)
-            self._forget(gone)
+            self._store.plumbing.drop(gone)
 
     def sweep(self, now: float) -> int:
         """Forget the items whose time is over; how many there were."""
         with self._store.transaction():
             due = self._store.iterate(_items.IS_ITEM & (F("expires_at") <= now))
             over = [item for item in due if _items.is_expired(item, now)]
-            self._forget([id_ for item in over for id_ in _ids_of(item)])
+            if gone := [id_ for item in over for id_ in _ids_of(item)]:
+                self._store.forget(where=F("id").is_in(gone))
         return len(over)
 
-    def _listing(self, op: SearchOp, count: int, now: float) -> list[Memory]:
-        """The first `count` items that the operation lets through, the one written last first."""
-        where = _items.under(op.namespace_prefix, _items.IS_ITEM)
-        if (said := _items.saying(op.filter)) is not None:
-            where = said & where
-        looked = min(2 * count, _MOST) if op.filter else count
-        while True:  # anew each time, so that all is of one moment
-            latest = self._store.latest(looked, where=where)
-            found = list(islice(self._meant(latest, op, now), count))
-            if len(found) == count or len(latest) < looked:
-                return found
-            looked = _MOST  # few pass the filter: one look at all is less than several at more
+    def _ranked(self, op: SearchOp, vector: Sequence[float], end: int, now: float) -> Found:
+        """The first `end` items: the nearest first, then those without a vector."""
+        found: Found = [*self._near(op, vector, end, now)]
+        if len(found) < end:
+            known = {item.id for item, _ in found}
+            rest = self._listing(op, 0, end, now)
+            found += [(item, None) for item in rest if item.id not in known]
+        return found
+
+    def _listing(self, op: SearchOp, start: int, end: int, now: float) -> list[Memory]:
+        """The items from the `start`-th on that the operation lets through, the latest first."""
+        where, is_whole = self._asked(op, now)
+        if is_whole:
+            return self._store.latest(end - start, where=where, offset=start)
+        items = self._store.latest(_MOST, where=where)
+        passing = (item for item in items if _items.matches(_items.value_of(item), op.filter))
+        return list(islice(passing, start, end))
+
+    @staticmethod
+    def _asked(op: SearchOp, now: float) -> tuple[Filter, bool]:
+        """What the store can be asked of the operation, and whether that is all of it."""
+        said, is_whole = _items.told(op.filter)
+        where = _items.under(op.namespace_prefix, _items.IS_ITEM & _items.living(now))
+        return where if said is None else where & said, is_whole
 
     def _near(
         self, op: SearchOp, vector: Sequence[float], wanted: int, now: float
     ) -> list[tuple[Memory, float]]:
         """At least the `wanted` nearest items, if there are so many; each by its nearest text."""
         where = _items.under(op.namespace_prefix, _items.IS_VECTOR)
+        if op.filter:  # which few may pass: then their vectors alone are compared
+            passing = self._store.latest(_FEW, where=self._asked(op, now)[0])
+            if len(passing) < _FEW:
+                where &= F("of").is_in([item.id for item in passing])
         count = 2 * wanted
         while True:
             found = self._store.nearest(vector, count, where=where)
@@ -163,10 +168,6 @@ class ItemFile:
             for item in mortal:
                 with suppress(UnknownMemoryError):  # deleted since it was read
                     self._store.update(item.id, expires_at=now + item.metadata["ttl"] * 60)
-
-    def _forget(self, ids: Sequence[str]) -> None:
-        if ids:
-            self._store.forget(where=F("id").is_in(list(ids)))
 
 
 def _ids_of(item: Memory) -> list[str]:

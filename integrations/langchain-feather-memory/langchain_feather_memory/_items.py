@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import json
 import operator
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from hashlib import blake2b
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 from langgraph.store.base import Item, ListNamespacesOp, MatchCondition, SearchItem
 
-from feather_memory import F, Filter, Memory, ParameterError
+from feather_memory import F, Filter, FilterError, Memory, ParameterError
 
 Namespace = tuple[str, ...]
 
@@ -88,6 +87,8 @@ def check_value(namespace: Sequence[str], key: str, value: Mapping[str, Any]) ->
         ParameterError: It cannot; the item is named.
     """
     named = f"the value of {key!r} in {tuple(namespace)!r:.200}"
+    if not isinstance(value, Mapping):
+        raise ParameterError(f"{named} must be a dict, got {value!r:.80}")
     try:
         written = json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
         written.encode()  # half a surrogate pair is no text
@@ -158,6 +159,11 @@ def under(prefix: Sequence[str], kind: Filter) -> Filter:
     return ((F("session") >= mark) & (F("session") < after) | unmarked) & kind
 
 
+def living(now: float) -> Filter:
+    """Whose time is not over. An `expires_at` left by an earlier value does not count."""
+    return ~((F("expires_at") <= now) & ~(F("ttl") == None))  # noqa: E711  a null, as it is kept
+
+
 def value_of(memory: Memory) -> dict[str, Any]:
     """The item's value, which is the caller's own."""
     value: dict[str, Any] = json.loads(memory.text)
@@ -186,45 +192,53 @@ def check_filter(asked: Mapping[str, Any] | None) -> None:
         ParameterError: An unknown operator.
     """
     for wanted in (asked or {}).values():
-        if isinstance(wanted, dict):
-            unknown = [key for key in wanted if key.startswith("$") and key not in _OPERATORS]
-            if unknown:
-                raise ParameterError(
-                    f"unknown operator {unknown[0]!r}; there are {' '.join(sorted(_OPERATORS))}"
-                )
+        unknown = set(wanted) - _OPERATORS if _is_compared(wanted) else ()
+        if unknown:
+            raise ParameterError(
+                f"unknown operator {min(unknown, key=str)!r}; there are "
+                f"{' '.join(sorted(_OPERATORS))}"
+            )
 
 
-def saying(asked: Mapping[str, Any] | None) -> Filter | None:
-    """What the text of every item says for which the filter holds, where that can be told.
-
-    A field that equals something stands in the JSON like this, whatever else is there; so most
-    items need not be read to be passed over.
-    """
+def told(asked: Mapping[str, Any] | None) -> tuple[Filter | None, bool]:
+    """What of LangGraph's filter can be asked of the store, and whether that is all of it."""
     found: Filter | None = None
+    is_whole = True
     for key, wanted in (asked or {}).items():
-        value = wanted.get("$eq") if isinstance(wanted, dict) and len(wanted) == 1 else wanted
-        names = dict.fromkeys((key, key.rpartition(".")[2]))
-        said = [f"{_json(name)}: {text}" for name in names for text in _written(value)]
-        if said and not (isinstance(wanted, dict) and "$eq" not in wanted):
-            one = reduce(operator.or_, [F("text").contains(each) for each in said])
+        try:
+            one = _told(key, wanted)
+        except FilterError:  # a list, an object, or what JSON cannot hold: `matches` tells
+            is_whole = False
+        else:
             found = one if found is None else found & one
-    return found
+    return found, is_whole
 
 
-def _written(value: Any) -> list[str]:
-    """How JSON may have it, or what equals it; nothing where it cannot be told."""
-    if isinstance(value, str | bool) or value is None:
-        return [_json(value)]
-    if not isinstance(value, int | float):
-        return []
-    same: list[Any] = [value]
-    with suppress(OverflowError, ValueError):  # too large for the other kind, or not finite
-        same += [each for each in (int(value), float(value)) if each == value]
-    return list(dict.fromkeys(map(_json, [*same, *([-0.0] if value == 0 else [])])))
+def _told(key: str, wanted: Any) -> Filter:
+    """One entry, over the key as it is where the value has it, else over the dotted path."""
+    literal, parts = F(path=("text", key)), key.split(".")
+    if len(parts) == 1:
+        return _said(literal, wanted)
+    along = _said(F(path=("text", *parts)), wanted)
+    return literal.exists() & _said(literal, wanted) | ~literal.exists() & along
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
+def _said(field: F, wanted: Any) -> Filter:
+    if _is_compared(wanted):
+        said = [_FIELDS[name](field, _plain(operand)) for name, operand in wanted.items()]
+        return reduce(operator.and_, said)
+    return _FIELDS["$eq"](field, _plain(wanted))
+
+
+def _plain(operand: Any) -> Any:
+    """The operand, which compares with what is stored as Python does.
+
+    Raises:
+        FilterError: Another may compare otherwise.
+    """
+    if isinstance(operand, str | int | float) or operand is None:
+        return operand
+    raise FilterError(f"{operand!r:.80} is no plain value")
 
 
 class _Missing:
@@ -234,6 +248,10 @@ class _Missing:
 _MISSING = _Missing()
 _ORDERS = {"$gt": operator.gt, "$gte": operator.ge, "$lt": operator.lt, "$lte": operator.le}
 _OPERATORS = frozenset({"$eq", "$ne", *_ORDERS})
+_FIELDS: Final[Mapping[str, Callable[[F, Any], Filter]]] = {
+    "$eq": F.__eq__, "$ne": F.__ne__, "$gt": F.__gt__, "$gte": F.__ge__, "$lt": F.__lt__,
+    "$lte": F.__le__,
+}  # fmt: skip
 
 
 def _at(value: Any, key: str) -> Any:
@@ -247,9 +265,14 @@ def _at(value: Any, key: str) -> Any:
 
 
 def _holds(found: Any, wanted: Any) -> bool:
-    if isinstance(wanted, dict) and any(key.startswith("$") for key in wanted):
+    if _is_compared(wanted):
         return all(_compared(found, name, operand) for name, operand in wanted.items())
     return _equal(found, wanted)
+
+
+def _is_compared(wanted: Any) -> bool:
+    """Whether these are operators with their operands; else it is a value to equal."""
+    return isinstance(wanted, dict) and any(str(key).startswith("$") for key in wanted)
 
 
 def _compared(found: Any, name: str, operand: Any) -> bool:

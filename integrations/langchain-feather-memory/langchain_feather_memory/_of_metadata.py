@@ -39,6 +39,8 @@ def asked_of_metadata(given: Mapping[str, Any]) -> Filter | None:
 
 
 def _kept(value: Any, place: str) -> Any:
+    if isinstance(value, str):
+        _check_text(value, place)
     if value is None or type(value) in {str, int, bool}:
         return value
     if type(value) is float and math.isfinite(value):
@@ -49,6 +51,7 @@ def _kept(value: Any, place: str) -> Any:
         for key in value:
             if not isinstance(key, str):
                 raise InvalidMetadataError(f"{place} has the key {key!r:.80}, which is no string")
+            _check_text(key, place)
         return {key: _kept(each, f"{place}[{key!r}]") for key, each in value.items()}
     if isinstance(value, str | int) and not isinstance(value, bool):
         return _kept(int(value) if isinstance(value, int) else str.__str__(value), place)
@@ -57,6 +60,15 @@ def _kept(value: Any, place: str) -> Any:
         f"{place} is {what}, which JSON cannot hold exactly: say what is kept of it, such as "
         f"{_INSTEAD.get(type(value).__name__, 'str(…)')}"
     )
+
+
+def _check_text(text: str, place: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidMetadataError(
+            f"{place} has {text!r:.60}, with half a surrogate pair, which no file can hold"
+        ) from error
 
 
 _INSTEAD: Final = {
@@ -78,10 +90,13 @@ def _entry(key: Any, value: Any) -> Filter:
         return _parsed({key: value})
     if key.startswith("metadata."):
         return _parsed({key: value})
+    literal = F(path=("metadata", key))
+    if not all(key.split(".")):  # no path, but a key that some document may have
+        _parsed({"metadata.key": value})
+        return _compared(literal, value)
     nested = _parsed({f"metadata.{key}": value})
     if "." not in key:
         return nested
-    literal = F(path=("metadata", key))
     return (literal.exists() & _compared(literal, value)) | (~literal.exists() & nested)
 
 

@@ -39,7 +39,14 @@ from feather_memory import (
 )
 from feather_memory.agent import Source
 from langchain_feather_memory import _items
-from langchain_feather_memory._configs import Namespaces, check_ttl, fields_of, namespace_rule
+from langchain_feather_memory._configs import (
+    Namespaces,
+    check_lifetime,
+    check_paths,
+    check_ttl,
+    fields_of,
+    namespace_rule,
+)
 from langchain_feather_memory._item_file import ItemFile
 from langchain_feather_memory._source import OfABlock
 
@@ -225,11 +232,13 @@ class FeatherStore(OfABlock, BaseStore):
         """The operations, all of which can be done. Nothing has been done yet."""
         listed = list(ops)
         for op in listed:
+            check_paths(op)
             validate_op_namespace(op)
             self._tenant_of(op)
             if isinstance(op, SearchOp):
                 _items.check_filter(op.filter)
             elif isinstance(op, PutOp) and op.value is not None:
+                check_lifetime(op)
                 _items.check_value(op.namespace, str(op.key), op.value)
         return listed
 

@@ -91,7 +91,8 @@ def tools_over(
         middleware: The name of the middleware that brings them, if one does.
         called: What their names begin with.
     """
-    if called is not None and not _TOLD_NAME.fullmatch(called):
+    is_name = isinstance(called, str) and _TOLD_NAME.fullmatch(called)
+    if called is not None and not is_name:
         raise ParameterError(
             f"the name of a memory with tools is up to 49 of A-Z, a-z, 0-9, _ and -, got {called!r}"
         )

@@ -339,3 +339,82 @@ def test_one_bad_item_of_a_batch_names_itself_and_nothing_is_written(tmp_path, v
             store.batch([PutOp(("a", "b"), "ok", {"x": 1}), PutOp(("a", "b"), "bad", value)])
 
         assert store.search(()) == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.put("abc", "k", {"x": 1}),
+        lambda store: store.get("abc", "k"),
+        lambda store: store.delete("abc", "k"),
+        lambda store: store.search("abc"),
+        lambda store: store.list_namespaces(prefix="abc"),
+        lambda store: store.list_namespaces(suffix="abc"),
+        lambda store: store.put(("a",), "k", {"text": "x"}, index="text"),
+    ],
+)
+def test_one_string_is_no_namespace_and_no_list_of_paths(tmp_path, call):
+    with FeatherStore(tmp_path / "a.feather") as store:
+        with pytest.raises(ParameterError, match="several strings, got"):
+            call(store)
+
+        assert store.list_namespaces() == []
+
+
+@pytest.mark.parametrize("minutes", [float("nan"), float("inf"), "5", True])
+def test_a_time_to_live_that_is_none_is_refused_with_its_item(tmp_path, minutes):
+    with FeatherStore(tmp_path / "a.feather") as store:
+        with pytest.raises(ParameterError, match=r"the ttl of 'k' in \('a',\) is minutes"):
+            store.put(("a",), "k", {"x": 1}, ttl=minutes)
+
+        assert store.search(()) == []
+
+
+@pytest.mark.parametrize("value", [[1], [["x", 1]], "x"])
+def test_a_value_that_is_no_dict_is_refused_with_its_item(tmp_path, value):
+    with (
+        FeatherStore(tmp_path / "a.feather") as store,
+        pytest.raises(ParameterError, match=r"the value of 'k' in \('a',\) must be a dict"),
+    ):
+        store.put(("a",), "k", value)
+
+
+@pytest.mark.parametrize("asked", [{"$eq": 1, "y": 2}, {"$eq": 1, "$in": [1]}])
+def test_operators_and_fields_are_not_mixed(tmp_path, asked):
+    with FeatherStore(tmp_path / "a.feather") as store:
+        store.put(("a",), "k", {"x": 1})
+
+        with pytest.raises(ParameterError, match="unknown operator"):
+            store.search((), filter={"x": asked})
+
+
+@pytest.mark.parametrize("key", ["a..b", "a.", ".", "", "..", "a.b"])
+def test_a_key_of_any_spelling_can_be_asked_for(vectors, key):
+    vectors.add_documents(
+        [Document("x", id="has", metadata={key: 5}), Document("y", id="lacks", metadata={"a": 5})]
+    )
+
+    for asked, expected in (
+        ({key: 5}, {"has"}),
+        ({key: {"$gte": 5}}, {"has"}),
+        ({"$not": {key: {"$exists": True}}}, {"lacks"}),
+        ({key: 6}, set()),
+    ):
+        found = vectors.similarity_search("x", k=5, filter=asked)
+        assert {document.id for document in found} == expected, asked
+    with pytest.raises(ValueError, match="unknown operator"):
+        vectors.similarity_search("x", filter={key: {"$like": 5}})
+
+
+@pytest.mark.parametrize("bad", [{"k": "\ud800"}, {"k": ["\ud800"]}, {"\ud800": 1}])
+def test_half_a_character_in_metadata_names_document_and_key(vectors, bad):
+    documents = [Document("x", id="ok"), Document("y", id="bad", metadata=bad)]
+    with pytest.raises(InvalidMetadataError, match="document 1, with the id 'bad': metadata"):
+        vectors.add_documents(documents)
+
+    assert vectors.get_by_ids(["ok"]) == []
+
+
+def test_an_id_that_is_no_string_is_refused(vectors):
+    with pytest.raises(ParameterError, match="ids must be strings, got 5"):
+        vectors.delete(["a", 5])

@@ -159,7 +159,7 @@ async def test_a_file_that_another_process_holds_is_an_outage_and_what_is_owed_i
     tmp_path, monkeypatch, way
 ):
     """The lock is real; only how long SQLite waits for it is shortened."""
-    monkeypatch.setattr("feather_memory.truth.sqlite.transactions.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("feather_memory.truth.sqlite.handles.BUSY_SECONDS", 0.05)
     with Store.open(tmp_path / "held.feather", embedder=HashEmbedder(128)) as store:
         store.add("Deploys are on Tuesday")
         agent = create_agent(ScriptedModel(), middleware=[FeatherMemoryMiddleware(store=store)])

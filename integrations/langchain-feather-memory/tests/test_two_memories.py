@@ -88,7 +88,7 @@ def test_langchain_drops_one_of_two_tools_of_a_name_where_no_middleware_is_there
     assert len(store) + len(team) == 1
 
 
-@pytest.mark.parametrize("name", ["", "two words", "x" * 50, "tëam", "a.b"])
+@pytest.mark.parametrize("name", ["", "two words", "x" * 50, "tëam", "a.b", 5])
 def test_a_name_that_no_provider_takes_for_a_tool_is_refused_when_it_is_made(store, name):
     with pytest.raises(ParameterError, match="the name of a memory with tools"):
         memory_tools(store=store, name=name)

@@ -87,6 +87,19 @@ def upserted(index: VectorStoreIndex, document: Document) -> None:
     pipeline.run(documents=[document])
 
 
+def inserted_once_more(index: VectorStoreIndex, document: Document) -> None:
+    index.insert(document)
+
+
+def added_where_only_duplicates_are_noticed(index: VectorStoreIndex, document: Document) -> None:
+    IngestionPipeline(
+        transformations=[splitter(), index._embed_model],
+        vector_store=index.vector_store,
+        docstore=index.docstore,
+        docstore_strategy=DocstoreStrategy.DUPLICATES_ONLY,
+    ).run(documents=[document])
+
+
 CORRECTED = [by_feedback, by_tool, by_store]
 WAYS = [refreshed, refreshed_async, updated, deleted_and_inserted, upserted]
 
@@ -122,6 +135,22 @@ def test_a_correction_outlives_every_way_to_write_the_document_again(index, corr
     assert told(index)[0] == RIGHT
     assert WRONG not in told(index)
     assert "Lunch is at one." in told(index)
+
+
+@pytest.mark.parametrize("way", [inserted_once_more, added_where_only_duplicates_are_noticed])
+@pytest.mark.parametrize("by", CORRECTED)
+def test_a_document_that_is_written_beside_itself_stays_corrected(index, correct, store, by, way):
+    """Nothing of it is deleted before, as by scripts that build their index at every start."""
+    correct(by)
+    for n in range(2):
+        way(index, handbook(WRONG, OTHER, read=n))
+
+        assert told(index)[0] == RIGHT
+        assert WRONG not in told(index)
+        assert told(index).count(OTHER) == n + 2
+    way(index, handbook("Deploys are on Sunday.", OTHER, read=3))
+    assert told(index)[:2] == ["Deploys are on Sunday.", RIGHT]
+    assert store.check() == []
 
 
 def test_it_outlives_any_number_of_them(index, correct):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -184,6 +185,52 @@ def test_half_a_character_ends_no_run(session, message, is_async):
     memory.get(input=HALF)
 
 
+class Client:
+    """What a provider may leave in a message."""
+
+    def __repr__(self) -> str:
+        return "<Client of a provider>"
+
+
+def around() -> dict[str, Any]:
+    itself: dict[str, Any] = {}
+    itself["self"] = itself
+    return itself
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (Client(), "<Client of a provider>"),
+        ([{"deep": Client()}], [{"deep": "<Client of a provider>"}]),
+        (threading.Lock(), "lock"),
+        (b"\xff", "/w=="),
+        (around(), None),
+    ],
+    ids=["object", "deep", "lock", "bytes", "itself"],
+)
+def test_what_json_cannot_hold_in_a_message_is_kept_as_it_is_printed(
+    session, given, kept, is_async
+):
+    """It keeps neither the message nor those after it from being saved."""
+    memory = session("s", on_error="raise")
+    message = ChatMessage(role="user", content="Hello", additional_kwargs={"x": given, "n": 1})
+    asyncio.run(memory.aput(message)) if is_async else memory.put(message)
+    memory.put(user("And then?"))
+
+    first, second = memory.get_all()
+    assert (first.content, second.content) == ("Hello", "And then?")
+    if kept is None:
+        assert first.additional_kwargs == {}
+    else:
+        assert str(kept) in str(first.additional_kwargs["x"])
+        assert first.additional_kwargs["n"] == 1
+    assert message.additional_kwargs["x"] is given
+    memory.set([message, user("And then?")])
+    assert len(memory.get_all()) == 2
+
+
 def test_half_a_character_ends_no_chat_store_and_no_retriever(alice, embed_model):
     chat = FeatherChatStore(store=alice)
     asyncio.run(chat.add_message("s", user(HALF)))
@@ -195,10 +242,27 @@ def test_half_a_character_ends_no_chat_store_and_no_retriever(alice, embed_model
 
 
 def test_metadata_that_json_cannot_hold_names_node_and_key(store):
-    for bad in (float("nan"), {"deep": [float("inf")]}):
+    for bad in (
+        float("nan"), {"deep": [float("inf")]}, b"\xff", object(), [Client()], HALF, around(),
+    ):  # fmt: skip
         node = TextNode(text="x", id_="n7", metadata={"a": 1, "speed": bad}, embedding=[1.0])
         with pytest.raises(InvalidMetadataError, match=r"'speed' of node 'n7'"):
             FeatherVectorStore(store=store).add([node])
+
+
+def test_one_string_is_no_list_of_ids(store):
+    vectors = FeatherVectorStore(store=store)
+    vectors.add([TextNode(text="x", id_="a", embedding=[1.0])])
+    asked = {"query_embedding": [1.0], "similarity_top_k": 1}
+    for call in (
+        lambda: vectors.get_nodes("abc"),
+        lambda: vectors.delete_nodes("abc"),
+        lambda: vectors.query(VectorStoreQuery(node_ids="abc", **asked)),
+        lambda: vectors.query(VectorStoreQuery(doc_ids="abc", **asked)),
+    ):
+        with pytest.raises(ParameterError, match="several strings, got 'abc'"):
+            call()
+    assert [node.node_id for node in vectors.get_nodes(["a"])] == ["a"]
 
 
 def test_a_vector_store_is_taken_where_a_store_is(alice, embed_model):
@@ -235,22 +299,25 @@ def test_a_correction_that_could_be_of_several_memories_lists_them(alice, embed_
 
 
 def test_handles_of_a_directory_share_one_pool(tmp_path: Path, embed_model):
+    """Three hundred of them, of which some are at work."""
     handles = [
         FeatherMemory.from_defaults(
             directory=tmp_path, tenant=f"t{number}", session_id="s", embed_model=embed_model
         )
-        for number in range(12)
+        for number in range(300)
     ]
-    for handle in handles:
+    working = handles[::25]
+    for handle in working:
         handle.put(user(f"I am {handle.tenant}"))
     pools = {id(handle._bind().source.given) for handle in handles}
     assert len(pools) == 1
-    for number, handle in enumerate(handles):
-        assert [message.content for message in handle.get_all()] == [f"I am t{number}"]
+    for handle in working:
+        assert [message.content for message in handle.get_all()] == [f"I am {handle.tenant}"]
     again = pickle.loads(pickle.dumps(handles[3]))
     assert again._bind().source.given is handles[3]._bind().source.given
     with TenantPool(tmp_path) as pool:
-        assert all(pool.get(f"t{number}").check() == [] for number in range(12))
+        assert pool.tenants() == sorted(handle.tenant for handle in working)
+        assert all(pool.get(handle.tenant).check() == [] for handle in working)
 
 
 def test_a_blank_question_finds_nothing(alice: Store, embed_model: HashEmbedding):

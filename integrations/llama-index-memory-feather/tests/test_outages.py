@@ -172,8 +172,17 @@ def test_a_file_that_cannot_be_read_leaves_the_turn(alice, session, monkeypatch)
         raise StoreFullError("locked")
 
     with monkeypatch.context() as patched:
-        patched.setattr("llama_index.memory.feather._conversation.Transcript.entries", is_locked)
+        patched.setattr("llama_index.memory.feather._conversation.Transcript.texts", is_locked)
         assert [message.content for message in memory.get()] == [TEA, "Noted"]
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_messages_that_are_none_are_no_outage(session, is_async):
+    memory: Any = session("s")
+    for wrong in (None, 5):
+        with pytest.raises(TypeError):
+            asyncio.run(memory.aset(wrong)) if is_async else memory.set(wrong)
+    assert memory.get_all() == []
 
 
 def test_what_is_erased_is_owed_no_more(alice, model):

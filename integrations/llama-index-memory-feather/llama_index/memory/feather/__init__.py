@@ -3,8 +3,9 @@
 Each converts in, makes one call, and converts out.
 """
 
-from llama_index.memory.feather._conversation import current_turn, feather_turn
+from llama_index.memory.feather._conversation import current_turn
 from llama_index.memory.feather._prompt import MemoryOutage
+from llama_index.memory.feather._turns import feather_turn
 from llama_index.memory.feather.attribution import FeatherAttributionHandler
 from llama_index.memory.feather.chat_stores import FeatherChatStore
 from llama_index.memory.feather.feedback import MemoryFeedback

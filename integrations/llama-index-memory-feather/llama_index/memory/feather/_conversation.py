@@ -6,21 +6,19 @@ import json
 import os
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 from typing import Any, Final
-from uuid import uuid4
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.instrumentation.dispatcher import (  # type: ignore[attr-defined]
     active_instrument_tags,
-    instrument_tags,
 )
 from llama_index.core.storage.chat_store.base_db import MessageStatus
 from llama_index.memory.feather._source import Vectors
+from pydantic_core import to_jsonable_python
 
 from feather_memory import ParameterError, Shelf, Store
 from feather_memory.agent import NOTE, Remembering, Role, Said, is_fenced, remembering
@@ -29,6 +27,7 @@ CHATS: Final = "llama_index.chat:"
 """What the name of a conversation's shelf begins with."""
 _OWED: Final = "llama_index.owed"
 """The shelf of what is to be remembered of messages that are kept: by session, records by key."""
+_LAST: Final = 16
 _SIDES: Final[dict[MessageRole, Role]] = {
     MessageRole.USER: "user",
     MessageRole.ASSISTANT: "assistant",
@@ -41,29 +40,6 @@ RUN_TAG: Final = "llamaindex.run_id"
 _TURNS_UNDER_WAY: Final = 1024
 """Of how many turns this process knows what was said in them; they take seconds each."""
 _said: OrderedDict[str, frozenset[str]] = OrderedDict()
-
-
-@contextmanager
-def feather_turn(turn_id: str | None = None) -> Iterator[str]:
-    """Everything recalled inside the block belongs to one turn, whose id this gives.
-
-    It reaches through query engines, chat engines, agents, tasks and threads, by the tags of
-    LlamaIndex's instrumentation, and leaves other tags as they are.
-
-    >>> with feather_turn("message-17") as turn:
-    ...     current_turn() == turn
-    True
-    >>> current_turn() is None
-    True
-
-    Args:
-        turn_id: Such as the id of the message; drawn if not given.
-    """
-    if turn_id is not None and not turn_id:
-        raise ParameterError("a turn's id must not be empty")
-    turn = uuid4().hex if turn_id is None else turn_id
-    with instrument_tags({**active_instrument_tags.get(), TURN_TAG: turn}):
-        yield turn
 
 
 def current_turn() -> str | None:
@@ -98,12 +74,23 @@ def unfenced(message: ChatMessage) -> ChatMessage:
 
 
 def sound(message: ChatMessage) -> ChatMessage:
-    """The message as UTF-8 can hold it: half a character, as tools give, becomes U+FFFD."""
+    """The message as a file can hold it, which no tool's result keeps from being saved.
+
+    Half a character becomes U+FFFD, an object that JSON cannot hold what is printed of it.
+    """
     try:
         message.model_dump_json()
-    except ValueError:  # pydantic's own is one
-        return ChatMessage.model_validate(_sound(message.model_dump()))
+    except (ValueError, RecursionError):  # pydantic's own is a ValueError
+        try:
+            return ChatMessage.model_validate(_sound(message.model_dump()))
+        except (ValueError, RecursionError):  # it holds itself, say: its words are left
+            return ChatMessage(role=message.role, content=sound_text(message.content or ""))
     return message
+
+
+def copied(message: ChatMessage) -> ChatMessage:
+    """A copy of the message as a file can hold it."""
+    return sound(message).model_copy(deep=True)  # what cannot be copied is printed before
 
 
 def sound_text(text: str) -> str:
@@ -116,7 +103,12 @@ def _sound(value: Any) -> Any:
         return sound_text(value)
     if isinstance(value, dict):
         return {_sound(key): _sound(each) for key, each in value.items()}
-    return [_sound(each) for each in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_sound(each) for each in value]
+    try:
+        return to_jsonable_python(value)
+    except ValueError:
+        return sound_text(repr(value))
 
 
 def said_in(messages: Iterable[ChatMessage], actor: str | None = None) -> list[Said]:
@@ -181,14 +173,19 @@ class Transcript:
             if kept is not None and (found := MessageStatus(kept["status"])) == (status or found)
         ]
 
+    def texts(self) -> list[str]:
+        """All, as JSON: whoever needs a few need not read the others."""
+        return [text for text in self._shelf.texts().values() if text != "null"]
+
     def last_memory_id(self) -> str | None:
         """The last memory that a message of the conversation became."""
-        for key in reversed(list(iter(self._shelf))):  # a list of the shelf asks for its length
-            kept = self._shelf.get(key)
-            if kept and kept.get("memory"):
-                found: str = kept["memory"]
-                return found
-        return None
+        count = _LAST
+        while True:
+            kept = self._shelf.last(count)
+            found = [value["memory"] for _, value in kept if value and value.get("memory")]
+            if found or len(kept) < count:
+                return next(iter(found), None)
+            count *= _LAST
 
     def append(
         self,
@@ -315,7 +312,7 @@ class Change:
 
 def addition(transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None) -> Change:
     """What changes when the messages are said now: copies of them, unfenced."""
-    kept = [sound(unfenced(message).model_copy(deep=True)) for message in messages]
+    kept = [copied(unfenced(message)) for message in messages]
     turn = current_turn()
     new = _new(transcript, kept, actor, turn)
     if turn is not None:
@@ -327,7 +324,7 @@ def replacement(
     transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None
 ) -> Change:
     """Likewise, when they are all there is. In which turns they were said is not known."""
-    kept = [sound(unfenced(message).model_copy(deep=True)) for message in messages]
+    kept = [copied(unfenced(message)) for message in messages]
     known = {dumped(entry.message): entry.memory_id for entry in transcript.entries()}
     new = _new(transcript, [m for m in kept if dumped(m) not in known], actor, None)
     fresh = iter(new.ids)

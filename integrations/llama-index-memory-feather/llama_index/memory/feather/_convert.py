@@ -24,6 +24,7 @@ from llama_index.core.schema import (
     NodeWithScore,
     TextNode,
 )
+from pydantic_core import to_jsonable_python
 
 from feather_memory import F, Hit, InvalidMetadataError, Memory, ParameterError
 from feather_memory.agent import EXCHANGE, MESSAGE, TURN, Role
@@ -116,9 +117,10 @@ def _check_metadata(node: BaseNode) -> None:
     if RESERVED in node.metadata:
         raise InvalidMetadataError(f"the metadata key {RESERVED!r} is kept for what a node needs")
     for key, value in node.metadata.items():
-        try:  # pydantic would make null of it
-            json.dumps(value, allow_nan=False, default=str, skipkeys=True)
-        except ValueError as error:
+        try:  # pydantic would make null of NaN, and say of another neither node nor key
+            held = to_jsonable_python({key: value})
+            json.dumps(held, allow_nan=False, ensure_ascii=False).encode()
+        except (ValueError, RecursionError) as error:
             raise InvalidMetadataError(
                 f"metadata {key!r} of node {node.node_id!r} cannot be kept as JSON: {error}"
             ) from error

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self, TypeVar
 
 from llama_index.core.schema import BaseNode, NodeRelationship
-from llama_index.memory.feather._convert import RESERVED
+from llama_index.memory.feather._convert import REF_DOC_ID, RESERVED
 
 from feather_memory import EdgeType, Memory, Shelf, Store
 from feather_memory.agent import same_id
@@ -23,6 +23,8 @@ from feather_memory.agent import same_id
 _SHELF: Final = "llama_index.corrections"
 _SENTENCE: Final = re.compile(r"[^.!?。！？\n]+[.!?。！？]*")
 _OF_DOCUMENT: Final = str(NodeRelationship.SOURCE.value)
+
+_MANY: Final = 1 << 40
 
 _Found = TypeVar("_Found")
 
@@ -109,6 +111,9 @@ class Corrections:
         for node, record in zip(nodes, records, strict=True):
             passage = Passage.of_node(node, record["text"])
             passages.setdefault(passage.document, []).append((record["id"], passage))
+        # What was corrected of the documents, and is still there: who writes them once more.
+        there = self._store.latest(_MANY, where=REF_DOC_ID.is_in(list(passages)))
+        self.note([memory for memory in there if memory.superseded_by])
         for document, written in passages.items():
             noted = self._of(document)
             held = {memory.id for memory in self._store.get_many(list(noted))}

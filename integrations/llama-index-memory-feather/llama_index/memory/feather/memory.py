@@ -20,6 +20,7 @@ from llama_index.memory.feather._conversation import (
     Transcript,
     addition,
     arrears,
+    copied,
     owe_all,
     replacement,
     said_in,
@@ -156,8 +157,7 @@ class FeatherMemory(Telling, BaseMemory):
             raise ParameterError("name the tenant= whose memory it is; there is no default")
         if not isinstance(place, str | os.PathLike):
             raise ParameterError(f"the path or directory of a FeatherMemory is no {place!r:.80}")
-        place = os.fspath(place)
-        is_folder = pool is not None or directory is not None
+        place, is_folder = os.fspath(place), pool is not None or directory is not None
         memory = cls(
             path=None if is_folder else place,
             directory=place if is_folder else None,
@@ -253,8 +253,9 @@ class FeatherMemory(Telling, BaseMemory):
 
         The same again changes nothing. What the others said stays remembered.
         """
+        given = list(messages)
         with self.bearing("save", self.tenant):
-            self._write([replacement(self._transcript(), messages, self.actor)], [])
+            self._write([replacement(self._transcript(), given, self.actor)], [])
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
@@ -312,7 +313,7 @@ class FeatherMemory(Telling, BaseMemory):
     @contextmanager
     def _saving(self, messages: Sequence[ChatMessage]) -> Iterator[list[ChatMessage]]:
         """What waits to be saved: what the block leaves of it waits on in this process."""
-        copies = [message.model_copy(deep=True) for message in messages]
+        copies = [copied(message) for message in messages]
         asked = [n for n, each in enumerate(copies) if each.role == MessageRole.USER]
         self._last_turn = copies[asked[-1] :] if asked else [*self._last_turn, *copies]
         waiting, self._unsaved = [*self._unsaved, *copies], []
@@ -373,9 +374,8 @@ class FeatherMemory(Telling, BaseMemory):
         return Transcript(self._bind().opened().writes, self.session_id)
 
     def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
-        entries = self._transcript().entries()
-        every = [*(entry.message for entry in entries), *self._unsaved]
-        messages = fitting(every, self.token_limit - taken)
+        kept = self._transcript().texts()
+        messages = fitting(kept, self._unsaved, self.token_limit - taken)
         now = asked_in(given)
         asked = said_in([*messages, *now])
         is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)

@@ -36,7 +36,7 @@ from llama_index.memory.feather._twins import in_a_thread
 from llama_index.memory.feather.kv_stores import FeatherKVStore
 from typing_extensions import override
 
-from feather_memory import F, Filter, Store, TenantPool
+from feather_memory import F, Filter, ParameterError, Store, TenantPool
 from feather_memory.agent import Source, both, reject
 
 _PARENTLESS: Final = "None"
@@ -281,7 +281,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
         self, filters: MetadataFilters | None, node_ids: Sequence[str] | None
     ) -> Filter | None:
         refuse_unless_text([self.client], filters, self._own())
-        return both(to_filter(filters), None if node_ids is None else F("id").is_in(list(node_ids)))
+        named = None if node_ids is None else F("id").is_in(_several(node_ids, "node_ids"))
+        return both(to_filter(filters), named)
 
     def _own(self) -> Filter | None:
         """What this store reads; None for everything."""
@@ -353,8 +354,14 @@ def _embedded(node: BaseNode) -> dict[str, Any]:
     return to_record(node)
 
 
+def _several(ids: Sequence[str], name: str) -> list[str]:
+    if isinstance(ids, str):  # it would be read letter by letter
+        raise ParameterError(f"{name} must be several strings, got {ids!r:.80}")
+    return list(ids)
+
+
 def _from_documents(ref_doc_ids: Sequence[str]) -> Filter:
-    named = REF_DOC_ID.is_in(list(ref_doc_ids))
+    named = REF_DOC_ID.is_in(_several(ref_doc_ids, "doc_ids"))
     if _PARENTLESS not in ref_doc_ids:
         return named
     return named | (KIND.exists() & ~REF_DOC_ID.exists())
