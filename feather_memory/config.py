@@ -19,6 +19,10 @@ MAX_METADATA_BYTES = 1024 * 1024
 MAX_DIMENSION = 65_536
 """Numbers in one vector. No published embedding comes near; a larger one is a mistake."""
 
+CONTEXT_CHARACTERS = 200
+"""Of the turn before that are embedded with a turn of a conversation: a sentence or two. More of
+it, and the vector says what was answered rather than the answer."""
+
 # How files behave
 
 BUSY_SECONDS = 10.0

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
+from feather_memory.filters.language import Filter
 from feather_memory.filters.parse import parse
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
+from feather_memory.model.spoken import Anew
 from feather_memory.progress import Progress
 from feather_memory.search.question import Where
 from feather_memory.store.core import Part
+from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
+from feather_memory.write import turns
 from feather_memory.write.draft import Draft
+
+_log = logging.getLogger("feather_memory")
 
 
 class Keep:
@@ -115,9 +123,8 @@ class Writes(Part):
         return self._remembered(drafts, progress=progress)
 
     def _remembered(self, drafts: list[Draft], *, progress: Progress = False) -> list[Memory]:
-        drafts = self._embedded(drafts, progress=progress)
-        with self._core.truth.writing() as transaction:
-            written = write.put_many(transaction, drafts, transaction.now)
+        with self._writing(drafts, progress=progress) as (transaction, ready):
+            written = write.put_many(transaction, ready, transaction.now)
             last = {record.id: record for record in written}
             shown = transaction.memories.shown(list(last.values()))
         by_id = {memory.id: memory for memory in shown}
@@ -154,12 +161,11 @@ class Writes(Part):
         }  # fmt: skip
         said = {name: value for name, value in given.items() if value is not KEEP}
         draft = Draft.checked({"id": id, **said})
-        (draft,) = self._embedded([draft])
-        with self._core.truth.writing() as transaction:
+        with self._writing([draft]) as (transaction, (ready,)):
             old = transaction.memories.find(id)
             if old is None:
                 raise UnknownMemoryError(id)
-            record = write.rewrite(transaction, draft, old, transaction.now)
+            record = write.rewrite(transaction, ready, old, transaction.now)
             return transaction.memories.shown([record])[0]
 
     def supersede(  # noqa: PLR0913  a memory's fields
@@ -201,10 +207,9 @@ class Writes(Part):
             "origin": origin,
             "valid_from": valid_from, "valid_to": valid_to, "expires_at": expires_at,
         }  # fmt: skip
-        (draft,) = self._embedded([Draft.of_new(said)])
-        old = label(old_id, "old_id")
-        with self._core.truth.writing() as transaction:
-            record = write.replace_fact(transaction, old, draft, transaction.now)
+        draft, old = Draft.of_new(said), label(old_id, "old_id")
+        with self._writing([draft]) as (transaction, (ready,)):
+            record = write.replace_fact(transaction, old, ready, transaction.now)
             return transaction.memories.shown([record])[0]
 
     def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
@@ -250,11 +255,12 @@ class Writes(Part):
         if dry_run:
             with self._core.truth.reading() as moment:
                 return write.doomed(moment, named, condition, is_dry_run=True)[1]
+        remade = self._remade(named, condition)
         try:
             with self._core.truth.writing() as transaction:
                 records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
                 if records:
-                    write.forget(transaction, records)
+                    write.forget(transaction, records, remade)
         except UnknownMemoryError:
             self._core.truth.erase()  # whoever names what is gone, but owed, waits for it
             raise
@@ -314,14 +320,56 @@ class Writes(Part):
         with self._core.truth.writing() as transaction:
             return write.unlink(transaction, ends[0], ends[1], named)
 
-    def _embedded(self, drafts: list[Draft], *, progress: Progress = False) -> list[Draft]:
+    @contextmanager
+    def _writing(
+        self, drafts: list[Draft], *, progress: Progress = False
+    ) -> Iterator[tuple[WriteTransaction, list[Draft]]]:
+        """A write transaction, and the drafts with vectors, made outside of it.
+
+        None holds what is gone since: where anything is, they are made once more, and of each
+        draft alone.
+        """
+        ready = self._embedded(drafts, progress=progress)
+        with self._core.truth.writing() as transaction:
+            is_there = all(each.follows is None for each in ready)
+            if is_there or turns.are_there(transaction, ready):
+                yield transaction, ready
+                return
+        ready = self._embedded(drafts, is_alone=True)
+        with self._core.truth.writing() as transaction:
+            yield transaction, ready
+
+    def _embedded(
+        self, drafts: list[Draft], *, progress: Progress = False, is_alone: bool = False
+    ) -> list[Draft]:
         """The drafts with vectors; what is stored already under an id is not embedded again."""
+        embedding, remade = self._core.embedding, {}
+        named = [draft.id for draft in drafts if draft.id is not None]
+        is_turn = any("session" in each.fields and "vector" not in each.fields for each in drafts)
+        if embedding.documents is not None and (named or is_turn):
+            with self._core.truth.reading() as moment:
+                held = moment.memories.by_ids(named) if named else {}
+                waiting: list[Anew] = []
+                if held or is_turn:
+                    now = max(self._core.truth.now(), moment.state.latest)
+                    drafts, waiting = turns.prepared(moment, drafts, held, now, is_alone=is_alone)
+            remade = {each.row: each for each in embedding.of_anew(waiting)} if waiting else {}
+        ready = embedding.complete(drafts, progress)
+        return [replace(draft, remade=remade) for draft in ready] if remade else ready
+
+    def _remade(self, ids: Sequence[str] | None, where: Filter | None) -> dict[int, Anew]:
+        """Vectors without the text of what is to be forgotten, by the row of their memory."""
         embedding = self._core.embedding
         if embedding.documents is None:
-            return embedding.complete(drafts, {}, progress)
-        known: dict[tuple[str | None, str], bytes] = {}
-        if named := [draft.id for draft in drafts if draft.id is not None]:
-            with self._core.truth.reading() as moment:
-                found = moment.memories.by_ids(named).values()
-            known = {(r.id, r.text): r.vector for r in found if r.vector is not None}
-        return embedding.complete(drafts, known, progress)
+            return {}
+        with self._core.truth.reading() as moment:
+            try:
+                records, _ = write.doomed(moment, ids, where, is_dry_run=True)
+            except UnknownMemoryError:
+                return {}  # said when it is to be written
+            waiting = turns.anew(moment, [(record, None) for record in records])
+        try:
+            return {each.row: each for each in embedding.of_anew(waiting)}
+        except Exception as error:  # noqa: BLE001  the caller's embedder: what is to go must go
+            _log.warning("%d memories are left without a vector: %s", len(waiting), error)
+            return {}

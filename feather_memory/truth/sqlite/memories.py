@@ -21,8 +21,9 @@ from feather_memory.model.fields import (
     content_of,
 )
 from feather_memory.model.memory import Memory, shown
+from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.sqlite import successors, words
+from feather_memory.truth.sqlite import contexts, successors, words
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
@@ -226,6 +227,26 @@ class SqliteMemories:
         asked = {name: getattr(record, name) for name in ("key", "id", "valid_from", "valid_to")}
         return self.moment.connection.execute(_HOLDERS, asked).fetchall()
 
+    def last_turns(
+        self, session: str, *, since: Seconds, until: Seconds, without: Collection[int] = ()
+    ) -> list[Record]:
+        """A session's last turn that is valid from `since` or before, and those until `until`."""
+        at = self.moment.connection
+        rows = contexts.last(at, session, since=since, until=until, without=without)
+        return sorted(self.by_rows(rows), key=attrgetter("valid_from", "row"))
+
+    def turns_before(
+        self, rows: Collection[int], *, without: Collection[int] = ()
+    ) -> dict[int, Record]:
+        """The turn before each of those in these rows that is a turn and has one, by row."""
+        found = contexts.before(self.moment.connection, rows, without=without)
+        earlier = self.by_rows(list(found.values()))
+        return dict(zip(found, earlier, strict=True))
+
+    def made_with(self, digests: Collection[int]) -> list[Record]:
+        """Those whose vectors were made with the text of a turn with one of these digests, too."""
+        return self.by_rows(contexts.made_with(self.moment.connection, digests))
+
     def shown(self, records: Collection[Record]) -> list[Memory]:
         """The records as callers see them, with what they replaced and what replaced them."""
         if not records:
@@ -301,13 +322,17 @@ class SqliteMemories:
         if state.embedder != model:
             raise WrongEmbedderError(expected=state.embedder, got=model)
 
-    def without_successor(self, model: str, count: int) -> list[tuple[int, str]]:
-        """(row, text) of some that have no vector by the model yet that is to make all anew."""
+    def without_successor(self, model: str, count: int) -> list[int]:
+        """Rows of some that have no vector by the model yet that is to make all anew."""
         return successors.missing(self.moment.connection, model, count)
 
-    def keep_successors(self, model: str, vectors: Mapping[int, bytes]) -> bool:
-        """Keep vectors by the model that is to make all anew, by row; rows that are gone, none."""
-        return successors.keep(self.moment.connection, model, vectors)
+    def keep_successors(self, model: str, made: Iterable[Anew]) -> bool:
+        """Keep vectors by the model that is to make all anew; of what is gone since, none."""
+        return successors.keep(self.moment.connection, model, made)
+
+    def drop_successors(self, digests: Collection[int]) -> None:
+        """Drop those that were made with the text of a turn with one of these digests, too."""
+        successors.drop(self.moment.connection, digests)
 
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""
