@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
-from feather_memory.filters.language import Filter
 from feather_memory.filters.parse import parse
+from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
-from feather_memory.model.spoken import Anew
 from feather_memory.progress import Progress
 from feather_memory.search.question import Where
+from feather_memory.store import vectors
 from feather_memory.store.core import Part
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
 from feather_memory.write import turns
 from feather_memory.write.draft import Draft
-
-_log = logging.getLogger("feather_memory")
 
 
 class Keep:
@@ -255,7 +251,7 @@ class Writes(Part):
         if dry_run:
             with self._core.truth.reading() as moment:
                 return write.doomed(moment, named, condition, is_dry_run=True)[1]
-        remade = self._remade(named, condition)
+        remade = vectors.without(self._core, named, condition)
         try:
             with self._core.truth.writing() as transaction:
                 records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
@@ -324,15 +320,15 @@ class Writes(Part):
     def _writing(
         self, drafts: list[Draft], *, progress: Progress = False
     ) -> Iterator[tuple[WriteTransaction, list[Draft]]]:
-        """A write transaction, and the drafts with vectors, made outside of it.
+        """A write transaction, and the drafts with vectors, which are made before it.
 
-        None holds what is gone since: where anything is, they are made once more, and of each
-        draft alone.
+        Where anything has gone meanwhile that they were made by, they are made once more, and
+        turns without what was said before.
         """
         ready = self._embedded(drafts, progress=progress)
         with self._core.truth.writing() as transaction:
-            is_there = all(each.follows is None for each in ready)
-            if is_there or turns.are_there(transaction, ready):
+            is_free = not any(draft.follows for draft in ready)
+            if is_free or turns.are_there(transaction, ready):
                 yield transaction, ready
                 return
         ready = self._embedded(drafts, is_alone=True)
@@ -343,33 +339,13 @@ class Writes(Part):
         self, drafts: list[Draft], *, progress: Progress = False, is_alone: bool = False
     ) -> list[Draft]:
         """The drafts with vectors; what is stored already under an id is not embedded again."""
-        embedding, remade = self._core.embedding, {}
+        core, held = self._core, dict[str, Record]()
         named = [draft.id for draft in drafts if draft.id is not None]
         is_turn = any("session" in each.fields and "vector" not in each.fields for each in drafts)
-        if embedding.documents is not None and (named or is_turn):
-            with self._core.truth.reading() as moment:
-                held = moment.memories.by_ids(named) if named else {}
-                waiting: list[Anew] = []
-                if held or is_turn:
-                    now = max(self._core.truth.now(), moment.state.latest)
-                    drafts, waiting = turns.prepared(moment, drafts, held, now, is_alone=is_alone)
-            remade = {each.row: each for each in embedding.of_anew(waiting)} if waiting else {}
-        ready = embedding.complete(drafts, progress)
-        return [replace(draft, remade=remade) for draft in ready] if remade else ready
-
-    def _remade(self, ids: Sequence[str] | None, where: Filter | None) -> dict[int, Anew]:
-        """Vectors without the text of what is to be forgotten, by the row of their memory."""
-        embedding = self._core.embedding
-        if embedding.documents is None:
-            return {}
-        with self._core.truth.reading() as moment:
-            try:
-                records, _ = write.doomed(moment, ids, where, is_dry_run=True)
-            except UnknownMemoryError:
-                return {}  # said when it is to be written
-            waiting = turns.anew(moment, [(record, None) for record in records])
-        try:
-            return {each.row: each for each in embedding.of_anew(waiting)}
-        except Exception as error:  # noqa: BLE001  the caller's embedder: what is to go must go
-            _log.warning("%d memories are left without a vector: %s", len(waiting), error)
-            return {}
+        if core.embedding.documents is not None:
+            if named:
+                with core.truth.reading() as moment:
+                    held = moment.memories.by_ids(named)
+            if held or is_turn:
+                return vectors.prepared(core, drafts, held, progress=progress, is_alone=is_alone)
+        return core.embedding.complete(drafts, progress)

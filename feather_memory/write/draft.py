@@ -45,8 +45,8 @@ class Draft:
     """What is embedded for it, if that is more than its text."""
     is_held: bool = False
     """Whether its text is stored already with a vector, which stays."""
-    follows: int | None = None
-    """The row that this holds of: that of its text, or of the turn whose text is embedded, too."""
+    follows: tuple[int, ...] = ()
+    """The rows by which what is embedded was decided: its own, and that of the turn before."""
     remade: Mapping[int, Anew] = field(default_factory=dict)
     """Vectors that hold what it replaces, made anew: by the row of their memory."""
 

@@ -118,7 +118,10 @@ def _unit(asked: Vector) -> Vector:
 
 
 def _unembedded(draft: Draft) -> str | None:
-    return draft.spoken or draft.fields["text"] if draft.is_to_be_embedded else None
+    if draft.is_held or "vector" in draft.fields:
+        return None
+    text: str | None = draft.spoken or draft.fields.get("text")
+    return text
 
 
 def _of_drafts(embedder: Embedder, texts: list[str], drafts: Sequence[Draft]) -> list[Vector]:

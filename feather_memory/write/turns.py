@@ -54,34 +54,52 @@ def prepared(
         now: From when what does not say is valid.
         is_alone: Without what was said before.
     """
-    many = Counter(draft.id for draft in drafts)
-    done = [_keeping(draft, held) if many[draft.id] == 1 else draft for draft in drafts]
+    if not is_alone:
+        many = Counter(draft.id for draft in drafts)
+        drafts = [_kept(draft, held, is_one=many[draft.id] == 1) for draft in drafts]
     said = [_fields(draft, held) for draft in drafts]
-    rewritten = {record.row for record in held.values()}
-    for session, lines in _by_session(drafts, said, now).items():
-        waiting = [line.at for line in lines if done[line.number].is_to_be_embedded]
+    lines, done = _by_session(drafts, said, now), list(drafts)
+    for session, own in lines.items():
+        waiting = [line.at for line in own if drafts[line.number].is_to_be_embedded]
         if not waiting:
             continue
         earlier: Sequence[Record] = ()
         if not is_alone:
+            replaced = {record.row for record in held.values()}
             earlier = moment.memories.last_turns(
-                session, since=min(waiting), until=max(waiting), without=rewritten
+                session, since=min(waiting), until=max(waiting), without=replaced
             )
         before: _Line | None = None
-        for line in sorted([*_stored(earlier), *lines], key=lambda line: line.place):
-            if line.number >= 0 and done[line.number].is_to_be_embedded:
+        for line in sorted([*_stored(earlier), *own], key=lambda line: line.place):
+            if line.number >= 0 and drafts[line.number].is_to_be_embedded:
                 after = None if is_alone else before
-                done[line.number] = _after(after, done[line.number], said[line.number])
+                done[line.number] = _after(after, drafts[line.number], said[line.number])
             before = line
-    return done, anew(moment, _changes(drafts, said, held))
+    return done, _besides(moment, drafts, said, held)
 
 
-def _keeping(draft: Draft, held: Mapping[str, Record]) -> Draft:
-    """The draft; where what is stored says the same, its vector stays, so long as that is there."""
-    old = held.get(draft.id or "")
-    if old is None or old.vector is None or draft.fields.get("text") != old.text:
+def _besides(
+    moment: ReadTransaction,
+    drafts: Sequence[Draft],
+    said: Sequence[Mapping[str, Any]],
+    held: Mapping[str, Record],
+) -> list[Anew]:
+    """What is to be embedded anew where drafts replace what others follow."""
+    has_its_own = {
+        held[draft.id or ""].row
+        for draft in drafts
+        if draft.id in held and (draft.is_to_be_embedded or "vector" in draft.fields)
+    }
+    found = anew(moment, _changes(drafts, said, held))
+    return [each for each in found if each.row not in has_its_own]
+
+
+def _kept(draft: Draft, held: Mapping[str, Record], *, is_one: bool) -> Draft:
+    """The draft, decided by what is stored; where that says the same, its vector stays."""
+    if (old := held.get(draft.id or "")) is None:
         return draft
-    return dataclasses.replace(draft, is_held=True, follows=old.row)
+    is_same = is_one and old.vector is not None and draft.fields.get("text") == old.text
+    return dataclasses.replace(draft, is_held=is_same, follows=(old.row,))
 
 
 def _fields(draft: Draft, held: Mapping[str, Record]) -> Mapping[str, Any]:
@@ -118,7 +136,8 @@ def _after(before: _Line | None, draft: Draft, fields: Mapping[str, Any]) -> Dra
     if before is None:
         return dataclasses.replace(draft, spoken=composed(fields, None))
     draft = draft.saying(context=before.said.digest)
-    return dataclasses.replace(draft, spoken=composed(fields, before.said), follows=before.row)
+    follows = draft.follows if before.row is None else (*draft.follows, before.row)
+    return dataclasses.replace(draft, spoken=composed(fields, before.said), follows=follows)
 
 
 Change = tuple[Record, Spoken | None]
@@ -167,8 +186,8 @@ def _made_with(moment: ReadTransaction, changes: Sequence[Change]) -> list[Recor
 
 
 def are_there(transaction: WriteTransaction, drafts: Sequence[Draft]) -> bool:
-    """Whether all is still stored that the drafts were embedded by, as it was."""
-    rows = {draft.follows for draft in drafts if draft.follows is not None}
+    """Whether all is stored as it was when it was decided what is embedded for the drafts."""
+    rows = {row for draft in drafts for row in draft.follows}
     return not rows or len(transaction.memories.ids_of(sorted(rows))) == len(rows)
 
 
