@@ -63,7 +63,9 @@ class Writes(Part):
         Args:
             text: Not blank.
             id: Given by the caller; else one that sorts by time.
-            vector: Shape (dim,); else the embedder makes it, if there is one.
+            vector: Shape (dim,); else the embedder makes it, if there is one: of the text, and of
+                a turn of a conversation (a session, somebody who speaks, no key) with its speaker
+                after the turn before.
             importance: In [0, 1]; 0.4 unless given.
             metadata: What JSON can hold exactly.
             key: The slot this is the current value of, such as "python.version".
@@ -145,7 +147,8 @@ class Writes(Part):
         """Correct a memory's record, leaving no past. For a fact that changed: `supersede`.
 
         What is not given stays; None clears a field. The arguments are those of `add`. Who it
-        comes from stays what it was when it was written.
+        comes from stays what it was when it was written. A vector goes with the text: it is made
+        anew where that changes, as is that of the turn after it, or dropped without an embedder.
 
         Raises:
             UnknownMemoryError: No memory has that id.
@@ -228,7 +231,8 @@ class Writes(Part):
     ) -> Forgotten:
         """Remove memories for good: when this returns, their bytes are in none of the files.
 
-        What a forgotten memory had superseded stays superseded.
+        What a forgotten memory had superseded stays superseded. A vector that was made with the
+        text of a forgotten turn is made anew without it, or dropped where that cannot be.
 
         Args:
             ids: Of the memories.
