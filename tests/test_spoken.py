@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from remains import found
 
-from feather_memory import F, Store, config
+from feather_memory import F, Store, UnknownMemoryError, config
 from feather_memory.index.matrix import unit
 from feather_memory.testing import FrozenClock
 from feather_memory.write import turns
@@ -361,6 +361,11 @@ def test_without_an_embedder_who_follows_a_changed_turn_loses_the_vector(path):
 
         assert [m.id for m in store.iterate() if m.vector is None] == ["tea?", "yes"]
         assert store.check() == []
+
+
+def test_a_turn_that_does_not_exist_is_not_updated(store):
+    with pytest.raises(UnknownMemoryError):
+        store.update("nothing", session="s", actor="ann")
 
 
 def test_a_turn_that_is_superseded_is_still_there_and_keeps_what_follows(store, embedder):

@@ -27,11 +27,11 @@ class Spoken:
     @classmethod
     def of(cls, said: Mapping[str, Any]) -> Self | None:
         """By the fields of a memory; None where it is no turn."""
-        session, speaker = said.get("session"), said.get("actor")
+        session, speaker, text = said.get("session"), said.get("actor"), said.get("text")
         speaker = said.get("role") if speaker is None else speaker
-        if session is None or speaker is None or said.get("key") is not None:
+        if None in {session, speaker, text} or said.get("key") is not None:
             return None
-        return cls(session, speaker, said["text"][:CONTEXT_CHARACTERS])
+        return cls(str(session), str(speaker), str(text)[:CONTEXT_CHARACTERS])
 
     @classmethod
     def by(cls, record: Record | None) -> Self | None:
