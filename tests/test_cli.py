@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
-from remains import found
+import remains
 from typer.testing import CliRunner
 
 from feather_memory import __main__
@@ -199,12 +199,12 @@ def test_a_turn_that_is_forgotten_after_an_import_is_in_no_vector_that_was_expor
     (tmp_path / "b").mkdir()
     call("import", tmp_path / "all.jsonl", "--store", tmp_path / "b" / "b.feather")
     (held,) = embedder(["ann: the secret\nbob: I see"])
-    assert found(tmp_path / "b", {"vector": held.tobytes()})
+    assert remains.found(tmp_path / "b", {"vector": held.tobytes()})
 
     with Store.open(tmp_path / "b" / "b.feather", embedder=embedder) as again:
         again.forget("one")
 
-        assert found(tmp_path / "b", {"vector": held.tobytes()}) == set()
+        assert remains.found(tmp_path / "b", {"vector": held.tobytes()}) == set()
         assert again.get("two").vector.tolist() == embedder(["bob: I see"])[0].tolist()
         assert again.check() == []
 

@@ -42,9 +42,9 @@ class Spoken:
 
     @property
     def digest(self) -> int:
-        """64 bits, signed, by which a vector that holds it is known. Another session's differs."""
+        """63 bits by which a vector that holds it is known. Another session's differ."""
         told = f"{self.session}\0{self.speaker}\0{self.text}".encode()
-        return int.from_bytes(blake2b(told, digest_size=8).digest(), signed=True)
+        return int.from_bytes(blake2b(told, digest_size=8).digest()) >> 1
 
     def followed_by(self, line: str) -> str:
         """What is embedded for a line that is said after it."""
