@@ -19,6 +19,11 @@ MAX_METADATA_BYTES = 1024 * 1024
 MAX_DIMENSION = 65_536
 """Numbers in one vector. No published embedding comes near; a larger one is a mistake."""
 
+CONTEXT_CHARACTERS = 200
+"""Of the turn before that are embedded with a turn of a conversation: a sentence or two, by which
+an answer is found. LoCoMo's dev conversations, MiniLM: R@10 84.3 instead of 83.4, R@1 46.8 instead
+of 44.9."""
+
 # How files behave
 
 BUSY_SECONDS = 10.0

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 import pytest
+import remains
 from typer.testing import CliRunner
 
 from feather_memory import __main__
@@ -186,6 +187,26 @@ def test_export_and_import_bring_everything_back(call, path, tmp_path):
             }  # fmt: skip
 
     assert told(tmp_path / "again.feather") == told(path)
+
+
+def test_a_turn_that_is_forgotten_after_an_import_is_in_no_vector_that_was_exported(call, tmp_path):
+    """The control: before that its text is in the vector of the next."""
+    embedder, clock = HashEmbedder(), FrozenClock()
+    with Store.open(tmp_path / "a.feather", embedder=embedder, clock=clock) as store:
+        store.add("the secret", id="one", session="s", actor="ann")
+        store.add("I see", id="two", session="s", actor="bob")
+    call("export", tmp_path / "a.feather", "--out", tmp_path / "all.jsonl", "--vectors")
+    (tmp_path / "b").mkdir()
+    call("import", tmp_path / "all.jsonl", "--store", tmp_path / "b" / "b.feather")
+    (held,) = embedder(["ann: the secret\nbob: I see"])
+    assert remains.found(tmp_path / "b", {"vector": held.tobytes()})
+
+    with Store.open(tmp_path / "b" / "b.feather", embedder=embedder) as again:
+        again.forget("one")
+
+        assert remains.found(tmp_path / "b", {"vector": held.tobytes()}) == set()
+        assert again.get("two").vector.tolist() == embedder(["bob: I see"])[0].tolist()
+        assert again.check() == []
 
 
 def test_export_writes_to_standard_output_with_vectors_or_without(call, path):

@@ -246,7 +246,7 @@ def test_a_memory_with_new_content_is_the_one_written_last(tied):
     tied.update("m3", metadata={"kind": "tied", "n": 1})
     tied.link("m1", "m2")
 
-    hits = tied.search("tea time", k=3)
+    hits = tied.search("tea time", k=3, distinct=False)
 
     assert [hit.memory.id for hit in hits] == ["m3", "m8", "m7"]
 
@@ -439,9 +439,11 @@ def test_importance_and_recency_reorder_equals(store, clock):
     store.add("tea time", id="old", valid_from=clock() - 90 * DAY)
     store.add("tea time", id="new")
     store.add("tea time", id="loved", importance=1.0)
-    assert [hit.memory.id for hit in store.search("tea")] == ["loved", "new", "old"]
+    assert [hit.memory.id for hit in store.search("tea", distinct=False)] == ["loved", "new", "old"]
     frozen = Scoring(time_weight=0, importance_weight=0)
-    assert len({hit.score.value for hit in store.search("tea", scoring=frozen)}) == 1
+    assert (
+        len({hit.score.value for hit in store.search("tea", scoring=frozen, distinct=False)}) == 1
+    )
 
 
 def test_recalls_slow_the_decay(store, clock):
@@ -450,7 +452,7 @@ def test_recalls_slow_the_decay(store, clock):
     for turn in range(5):
         store.recall("tea", where=F("id") == "shown", turn=f"t{turn}")
     clock.advance(days=30)
-    parts = {hit.memory.id: hit.score.recency for hit in store.search("tea")}
+    parts = {hit.memory.id: hit.score.recency for hit in store.search("tea", distinct=False)}
     assert abs(parts["hidden"] - 0.5) < 1e-9
     assert abs(parts["shown"] - 2 ** (-1 / (1 + np.log(6)))) < 1e-9
 

@@ -113,6 +113,8 @@ class Record:
     vector: bytes | None = _kept("vector", given="vector", check=or_none(vector_bytes),
                                  default=None, is_content=True, is_filtered=False)  # fmt: skip
     """Little-endian float32, as given."""
+    context: int | None = _kept("integer", default=None, is_filtered=False)
+    """The digest of the turn whose text its vector was made with, too; see `spoken`."""
     row: int = dataclasses.field(default=0, compare=False)
     """Which row it has; given by the truth."""
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import replace
-from typing import Concatenate, ParamSpec, TypeAlias, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +26,7 @@ from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
 from feather_memory.search.certified import CertifiedRanking
 from feather_memory.search.conversation import ConversationRanking
+from feather_memory.search.links import led_on
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking, WordsAsked
 from feather_memory.truth.contract import ReadTransaction, Truth
@@ -34,9 +34,6 @@ from feather_memory.types import Mask, Positions, Seconds
 
 _MORE = 4  # times as many are ranked where too few are left that say different things
 _SHOWN = 64  # memories whose ids are asked for: up to here they are what is shown afterwards
-
-Links: TypeAlias = Callable[[Collection[int]], Iterator[tuple[int, int, float]]]
-"""Of memories, by position: (one of them, its neighbour, weight), of each link."""
 
 Answer = TypeVar("Answer")
 Asked = ParamSpec("Asked")
@@ -151,25 +148,6 @@ class Searcher:
         mask[view.supersessions.closed(as_of=as_of, known_at=known_at)] = False
         return mask
 
-    def held_keys(self, question: Question, keys: Collection[str]) -> set[str]:
-        """Those of the slots that a memory holds at the question's moment, whatever its filter."""
-        if not keys:
-            return set()
-        holders = self.transaction.memories.rows_of_keys(keys)
-        kept = self._let_through(replace(question, where=None), list(holders))
-        return {holders[row] for row in kept}
-
-    def held_texts(self, question: Question, texts: Collection[str]) -> set[str]:
-        """Those of the texts that a memory has which may be returned."""
-        memories = self.transaction.memories
-        rows = {row for text in texts for row in memories.rows_holding(text)}
-        kept = self._let_through(question, sorted(rows)) if rows else []
-        return {record.text for record in memories.by_rows(kept)} & set(texts)
-
-    def _let_through(self, question: Question, rows: list[int]) -> list[int]:
-        at = self.view.positions(sorted(rows))
-        return [int(row) for row in self.view.rows[at[self.eligible(question)[at]]]]
-
     def rank(self, question: Question) -> Ranking:
         """The ranking of all that may be returned.
 
@@ -233,14 +211,14 @@ class Searcher:
         ranking = self.rank(question)
         best = ranking.best(k)
         if not question.distinct:
-            found = self._memories_at([at for at, _ in best])
+            found = self.memories_at([at for at, _ in best])
             return Hits(Hit(memory=m, score=s) for m, (_, s) in zip(found, best, strict=True))
         wanted = k
         while len(kept := self._distinct(best, ranking.eligible)) < k and len(best) == wanted:
             wanted *= _MORE
             best = ranking.best(wanted)
         kept = kept[:k]
-        found = self._memories_at([at for at, *_ in kept])
+        found = self.memories_at([at for at, *_ in kept])
         return hits_of(
             (memory, score, copies) for memory, (_, score, copies) in zip(found, kept, strict=True)
         )
@@ -271,12 +249,12 @@ class Searcher:
     def _keyed(self, like: int, eligible: Mask) -> set[int]:
         """Those of the memories that say the same which are the value of a slot."""
         twins = self.view.words.twins(like, eligible).tolist()
-        return {at for at, record in self._records_at(twins).items() if record.key is not None}
+        return {at for at, record in self.records_at(twins).items() if record.key is not None}
 
     def nearest(self, question: Question, k: int) -> list[tuple[Memory, float]]:
         """The k nearest with their cosines, nearest first."""
         near = self.rank(question).nearest(k)
-        found = self._memories_at([at for at, _ in near])
+        found = self.memories_at([at for at, _ in near])
         return [(memory, cosine) for memory, (_, cosine) in zip(found, near, strict=True)]
 
     def latest(self, where: Filter | None, k: int, offset: int, alike: Path | None) -> list[Memory]:
@@ -293,7 +271,7 @@ class Searcher:
             same = self._same_at(alike)[at]
             same = np.where(same < 0, -1 - at, same)  # what lacks it stands for itself
             at = at[np.sort(np.unique(same, return_index=True)[1])]
-        return self._memories_at(at[offset : offset + k].tolist())
+        return self.memories_at(at[offset : offset + k].tolist())
 
     def _same_at(self, path: Path) -> npt.NDArray[np.integer]:
         """A number for each memory: the same for those that have the same there, −1 for nothing."""
@@ -303,9 +281,9 @@ class Searcher:
         codes = np.unique(values, return_inverse=True)[1]
         return np.where(np.isnan(values), -1, codes)
 
-    def _memories_at(self, positions: list[int]) -> list[Memory]:
+    def memories_at(self, positions: list[int]) -> list[Memory]:
         """The memories there, as callers see them."""
-        records = self._records_at(positions)
+        records = self.records_at(positions)
         members = self.view.supersessions.members
         replaced = [at for at in positions if at < len(members) and members[at]]
         if not replaced:
@@ -314,7 +292,7 @@ class Searcher:
         told = [(records[at], new.get(at, ()), old.get(at, ())) for at in positions]
         return shown(told, DECODERS)
 
-    def _records_at(self, positions: list[int]) -> dict[int, Record]:
+    def records_at(self, positions: list[int]) -> dict[int, Record]:
         """The records there, by position: those that were read before need no transaction."""
         view, recent = self.view, self._columns.recent
         rows = view.rows[positions].tolist()
@@ -332,7 +310,7 @@ class Searcher:
         replaced: dict[int, tuple[str, ...]] = {}
         replacing: dict[int, tuple[str, ...]] = {}
         pairs = self.view.supersessions.pairs_of(positions)
-        records = self._records_at(sorted({at for pair in pairs for at in pair}))
+        records = self.records_at(sorted({at for pair in pairs for at in pair}))
         named = sorted((records[new].id, records[old].id, new, old) for new, old in pairs)
         for new_id, old_id, new, old in named:
             replaced[new] = (*replaced.get(new, ()), old_id)
@@ -356,7 +334,7 @@ class Searcher:
         def links(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
             return edges.links(_positions(places), types)
 
-        neighbours = self._led_on(links, question)
+        neighbours = led_on(links, view.supersessions, question)
 
         def own_scores(places: Collection[int]) -> dict[int, float]:
             at = _positions(places)
@@ -368,7 +346,7 @@ class Searcher:
         places = list(reached)
         merits = [at for at in places if not reached[at].inherited and at not in best]
         best.update(zip(merits, ranking.scores_at(merits), strict=True))
-        found = self._memories_at(places)
+        found = self.memories_at(places)
         hits = tuple(
             Hit(memory=memory, hop=each.hop, score=_score(each, best.get(at)))
             for memory, (at, each) in zip(found, reached.items(), strict=True)
@@ -376,33 +354,10 @@ class Searcher:
         ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
         return ContextChain(hits=hits, edges=edges.among_these(ids, types))
 
-    def _led_on(self, links: Links, question: Question) -> Links:
-        """The links, where those of what was replaced are those of what stands in its place."""
-        replaced, known_at = self.view.supersessions, question.known_at
-        known = np.inf if known_at is None else known_at
-        which = replaced.counting(as_of=question.as_of, known_at=known)
-        if not which.any():
-            return links
-
-        def led_on(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
-            heads_of: dict[int, list[int]] = {}
-            for place, olds in replaced.forerunners(places, which).items():
-                for old in olds:
-                    heads_of.setdefault(old, []).append(place)
-            found = [*links(heads_of)]
-            ends = replaced.heads({end for _, end, _ in found}, which)
-            for start, end, weight in found:
-                for here in heads_of[start]:
-                    for there in ends[end]:
-                        if here != there:
-                            yield here, there, weight
-
-        return led_on
-
     def _ids_at(self, places: Collection[int]) -> dict[int, str]:
         """The ids of the memories there, by position."""
         if len(places) <= _SHOWN:
-            return {at: record.id for at, record in self._records_at([*places]).items()}
+            return {at: record.id for at, record in self.records_at([*places]).items()}
         view = self.view
         rows = view.rows[_positions(places)].tolist()
         known = self._columns.recent.held(rows, view.generation)

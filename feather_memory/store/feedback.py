@@ -154,7 +154,7 @@ class Feedback(Part):
         if text is None:
             return None
         draft = Draft.of_new({"text": text, "vector": vector})
-        return self._core.embedding.complete([draft], {}, progress=False)[0]
+        return self._core.embedding.complete([draft], progress=False)[0]
 
 
 def signal_kind(kind: SignalKind | str) -> SignalKind:

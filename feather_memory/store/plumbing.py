@@ -25,8 +25,10 @@ from feather_memory.model.formula import Scale
 from feather_memory.model.records import Kept
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
+from feather_memory.search.held import held_keys, held_texts
 from feather_memory.search.question import Question, SearchOptions, Where, condition
 from feather_memory.search.searcher import Searcher
+from feather_memory.store import vectors
 from feather_memory.store.recalls import Recalls
 from feather_memory.store.searches import Searches
 from feather_memory.truth.contract import Truth
@@ -132,7 +134,7 @@ class Plumbing(Recalls, of="Store.plumbing"):
         )
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             question = searcher.present(question)
-            return searcher.held_keys(question, slots), searcher.held_texts(question, passages)
+            return held_keys(searcher, question, slots), held_texts(searcher, question, passages)
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
         """Which of these memories there are: by id, whether something has replaced it."""
@@ -178,10 +180,13 @@ class Plumbing(Recalls, of="Store.plumbing"):
             How many there were.
         """
         named = labels(ids, "ids")
+        with self._core.truth.reading() as moment:
+            there = list(moment.memories.rows_of(named))
+        remade = vectors.without(self._core, there, None) if there else {}
         with self._core.truth.writing() as transaction:
             found = list(transaction.memories.by_ids(named).values())
             if found:
-                forget(transaction, found)
+                forget(transaction, found, remade)
         return len(found)
 
     def shelf(self, name: str) -> Shelf:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from feather_memory.config import EMBED_BATCH
 from feather_memory.errors import MissingEmbedderError, ParameterError
+from feather_memory.model.spoken import Anew
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Part
-from feather_memory.types import Embedder, Model, Vector
+from feather_memory.types import Embedder, Model
 from feather_memory.write.embedding import Embedding
 
 
@@ -45,12 +46,11 @@ class Reembedding(Part):
         if model is None:
             raise ParameterError("reembed needs the model's name: embedder_name=…")
         made, tell = 0, teller(progress, label="embedding")
-        while texts := self._waiting(model):
-            vectors = embedding.of_documents(list(texts.values())) or []
+        while waiting := self._waiting(model):
+            vectors = embedding.of_anew(waiting)
             made += len(vectors)
             with self._core.truth.writing() as transaction:
-                kept = zip(texts, map(_bytes, vectors), strict=True)
-                is_first = transaction.memories.keep_successors(model, dict(kept))
+                is_first = transaction.memories.keep_successors(model, vectors)
                 total = transaction.memories.count()
             if tell is not None:
                 tell(min(made, total), total)
@@ -59,17 +59,15 @@ class Reembedding(Part):
         self._core.embedding = embedding
         return made
 
-    def _waiting(self, model: str) -> dict[int, str]:
-        """The texts, by row, of some that have no new vector; where none, the new ones take over.
+    def _waiting(self, model: str) -> list[Anew]:
+        """What some are embedded as that have no new vector; where none, the new ones take over.
 
         In one transaction: nobody adds a memory in between.
         """
         with self._core.truth.writing() as transaction:
-            waiting = dict(transaction.memories.without_successor(model, EMBED_BATCH))
-            if not waiting:
-                transaction.memories.succeed(model)
-            return waiting
-
-
-def _bytes(vector: Vector) -> bytes:
-    return vector.astype("<f4", copy=False).tobytes()
+            memories = transaction.memories
+            rows = memories.without_successor(model, EMBED_BATCH)
+            if not rows:
+                memories.succeed(model)
+            before = memories.turns_before(rows)
+            return [Anew.of(each, before.get(each.row)) for each in memories.by_rows(rows)]

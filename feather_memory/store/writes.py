@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from feather_memory.checks import label, labels, share
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.parse import parse
+from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
 from feather_memory.progress import Progress
 from feather_memory.search.question import Where
+from feather_memory.store import vectors
 from feather_memory.store.core import Part
+from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
+from feather_memory.write import turns
 from feather_memory.write.draft import Draft
+
+Written = TypeVar("Written")
 
 
 class Keep:
@@ -59,7 +65,9 @@ class Writes(Part):
         Args:
             text: Not blank.
             id: Given by the caller; else one that sorts by time.
-            vector: Shape (dim,); else the embedder makes it, if there is one.
+            vector: Shape (dim,); else the embedder makes it, if there is one: of the text, and of
+                a turn of a conversation (a session, somebody who speaks, no key) with its speaker
+                after the turn before.
             importance: In [0, 1]; 0.4 unless given.
             metadata: What JSON can hold exactly.
             key: The slot this is the current value of, such as "python.version".
@@ -115,13 +123,14 @@ class Writes(Part):
         return self._remembered(drafts, progress=progress)
 
     def _remembered(self, drafts: list[Draft], *, progress: Progress = False) -> list[Memory]:
-        drafts = self._embedded(drafts, progress=progress)
-        with self._core.truth.writing() as transaction:
-            written = write.put_many(transaction, drafts, transaction.now)
+        def put(transaction: WriteTransaction, ready: list[Draft]) -> list[Memory]:
+            written = write.put_many(transaction, ready, transaction.now)
             last = {record.id: record for record in written}
             shown = transaction.memories.shown(list(last.values()))
-        by_id = {memory.id: memory for memory in shown}
-        return [by_id[record.id] for record in written]
+            by_id = {memory.id: memory for memory in shown}
+            return [by_id[record.id] for record in written]
+
+        return self._written(drafts, put, progress=progress)
 
     def update(
         self,
@@ -142,7 +151,8 @@ class Writes(Part):
         """Correct a memory's record, leaving no past. For a fact that changed: `supersede`.
 
         What is not given stays; None clears a field. The arguments are those of `add`. Who it
-        comes from stays what it was when it was written.
+        comes from stays what it was when it was written. A vector goes with the text: it is made
+        anew where that changes, as is that of the turn after it, or dropped without an embedder.
 
         Raises:
             UnknownMemoryError: No memory has that id.
@@ -154,13 +164,15 @@ class Writes(Part):
         }  # fmt: skip
         said = {name: value for name, value in given.items() if value is not KEEP}
         draft = Draft.checked({"id": id, **said})
-        (draft,) = self._embedded([draft])
-        with self._core.truth.writing() as transaction:
+
+        def rewrite(transaction: WriteTransaction, ready: list[Draft]) -> Memory:
             old = transaction.memories.find(id)
             if old is None:
                 raise UnknownMemoryError(id)
-            record = write.rewrite(transaction, draft, old, transaction.now)
+            record = write.rewrite(transaction, ready[0], old, transaction.now)
             return transaction.memories.shown([record])[0]
+
+        return self._written([draft], rewrite)
 
     def supersede(  # noqa: PLR0913  a memory's fields
         self, old_id: str, text: str, *,
@@ -201,11 +213,13 @@ class Writes(Part):
             "origin": origin,
             "valid_from": valid_from, "valid_to": valid_to, "expires_at": expires_at,
         }  # fmt: skip
-        (draft,) = self._embedded([Draft.of_new(said)])
-        old = label(old_id, "old_id")
-        with self._core.truth.writing() as transaction:
-            record = write.replace_fact(transaction, old, draft, transaction.now)
+        draft, old = Draft.of_new(said), label(old_id, "old_id")
+
+        def replace(transaction: WriteTransaction, ready: list[Draft]) -> Memory:
+            record = write.replace_fact(transaction, old, ready[0], transaction.now)
             return transaction.memories.shown([record])[0]
+
+        return self._written([draft], replace)
 
     def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
         """Undo supersessions of a memory, by `new_id` or all, as if they had never been.
@@ -227,7 +241,8 @@ class Writes(Part):
     ) -> Forgotten:
         """Remove memories for good: when this returns, their bytes are in none of the files.
 
-        What a forgotten memory had superseded stays superseded.
+        What a forgotten memory had superseded stays superseded. A vector that was made with the
+        text of a forgotten turn is made anew without it, or dropped where that cannot be.
 
         Args:
             ids: Of the memories.
@@ -250,11 +265,12 @@ class Writes(Part):
         if dry_run:
             with self._core.truth.reading() as moment:
                 return write.doomed(moment, named, condition, is_dry_run=True)[1]
+        remade = vectors.without(self._core, named, condition)
         try:
             with self._core.truth.writing() as transaction:
                 records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
                 if records:
-                    write.forget(transaction, records)
+                    write.forget(transaction, records, remade)
         except UnknownMemoryError:
             self._core.truth.erase()  # whoever names what is gone, but owed, waits for it
             raise
@@ -312,14 +328,38 @@ class Writes(Part):
         with self._core.truth.writing() as transaction:
             return write.unlink(transaction, ends[0], ends[1], named)
 
-    def _embedded(self, drafts: list[Draft], *, progress: Progress = False) -> list[Draft]:
+    def _written(
+        self,
+        drafts: list[Draft],
+        verb: Callable[[WriteTransaction, list[Draft]], Written],
+        *,
+        progress: Progress = False,
+    ) -> Written:
+        """What a verb writes of the drafts in one transaction; their vectors are made before it.
+
+        Where anything has gone meanwhile that they were made by, they are made once more, and
+        turns without what was said before.
+        """
+        ready = self._embedded(drafts, progress=progress)
+        with self._core.truth.writing() as transaction:
+            is_free = not any(draft.follows for draft in ready)
+            if is_free or turns.are_there(transaction, ready):
+                return verb(transaction, ready)
+        ready = self._embedded(drafts, is_alone=True)
+        with self._core.truth.writing() as transaction:
+            return verb(transaction, ready)
+
+    def _embedded(
+        self, drafts: list[Draft], *, progress: Progress = False, is_alone: bool = False
+    ) -> list[Draft]:
         """The drafts with vectors; what is stored already under an id is not embedded again."""
-        embedding = self._core.embedding
-        if embedding.documents is None:
-            return embedding.complete(drafts, {}, progress)
-        known: dict[tuple[str | None, str], bytes] = {}
-        if named := [draft.id for draft in drafts if draft.id is not None]:
-            with self._core.truth.reading() as moment:
-                found = moment.memories.by_ids(named).values()
-            known = {(r.id, r.text): r.vector for r in found if r.vector is not None}
-        return embedding.complete(drafts, known, progress)
+        core, held = self._core, dict[str, Record]()
+        named = [draft.id for draft in drafts if draft.id is not None]
+        is_turn = any("session" in each.fields and "vector" not in each.fields for each in drafts)
+        if core.embedding.documents is not None:
+            if named:
+                with core.truth.reading() as moment:
+                    held = moment.memories.by_ids(named)
+            if held or is_turn:
+                return vectors.prepared(core, drafts, held, progress=progress, is_alone=is_alone)
+        return core.embedding.complete(drafts, progress)

@@ -32,10 +32,11 @@ from feather_memory.testing.replay import (
     told,
     vector,
 )
+from feather_memory.testing.truth_turns import TurnsContract
 from feather_memory.truth.contract import Truth, WriteTransaction
 
 
-class TruthContract(CopyContract):
+class TruthContract(CopyContract, TurnsContract):
     """Tests of a Truth. Each has one of its own, at a place that is empty."""
 
     def open_truth(self, place: Path, clock: FrozenClock, tenant: str | None = None) -> Truth:

@@ -20,6 +20,7 @@ from feather_memory.model.records import (
     TurnNameRecord,
     TurnRecord,
 )
+from feather_memory.model.spoken import Anew
 from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow
 from feather_memory.types import Seconds
 
@@ -69,6 +70,22 @@ class Memories(Protocol):
     def holders(self, record: Record) -> list[tuple[str, Seconds]]:
         """(id, valid_from) of the others that hold the record's key while it is valid."""
 
+    def last_turns(
+        self, session: str, *, since: Seconds, until: Seconds, without: Collection[int] = ()
+    ) -> list[Record]:
+        """A session's last turn that is valid from `since` or before, and those until `until`.
+
+        In order of time, then of writing, without those in some rows.
+        """
+
+    def turns_before(
+        self, rows: Collection[int], *, without: Collection[int] = ()
+    ) -> dict[int, Record]:
+        """The turn before each of those in these rows that is a turn and has one, by row."""
+
+    def made_with(self, digests: Collection[int]) -> list[Record]:
+        """Those whose vectors were made with the text of a turn with one of these digests, too."""
+
     def shown(self, records: Collection[Record]) -> list[Memory]:
         """The records as callers see them, with what they replaced and what replaced them."""
 
@@ -102,14 +119,14 @@ class WritableMemories(Memories, Protocol):
             WrongEmbedderError: They are by another.
         """
 
-    def without_successor(self, model: str, count: int) -> list[tuple[int, str]]:
-        """(row, text) of some that have no vector by the model yet that is to make all anew.
+    def without_successor(self, model: str, count: int) -> list[int]:
+        """Rows of some that have no vector by the model yet that is to make all anew.
 
         What another model had begun to make is dropped.
         """
 
-    def keep_successors(self, model: str, vectors: Mapping[int, bytes]) -> bool:
-        """Keep vectors by the model that is to make all anew, by row; rows that are gone, none.
+    def keep_successors(self, model: str, made: Iterable[Anew]) -> bool:
+        """Keep vectors by the model that is to make all anew; of what is gone since, none.
 
         False, and nothing, where another run of the same model has made them all by now.
 
@@ -117,6 +134,9 @@ class WritableMemories(Memories, Protocol):
             ParameterError: Another model has begun since.
             DimensionError: They are not all of one length.
         """
+
+    def drop_successors(self, digests: Collection[int]) -> None:
+        """Drop those that were made with the text of a turn with one of these digests, too."""
 
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""

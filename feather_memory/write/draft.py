@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from feather_memory.checks import label, when
@@ -14,6 +14,7 @@ from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
 from feather_memory.model.manner import STATEMENT, patterns
 from feather_memory.model.origin import OF_ROLES, USER
+from feather_memory.model.spoken import Anew
 from feather_memory.types import Seconds
 
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -40,11 +41,24 @@ class Draft:
     """Its place among several, from 0."""
     model: str | None = None
     """The name of the model that made its vector, if anybody said."""
+    spoken: str | None = None
+    """What is embedded for it, if that is more than its text."""
+    is_held: bool = False
+    """Whether its text is stored already with a vector, which stays."""
+    follows: tuple[int, ...] = ()
+    """The rows by which what is embedded was decided: its own, and that of the turn before."""
+    remade: Mapping[int, Anew] = field(default_factory=dict)
+    """Vectors that hold what it replaces, made anew: by the row of their memory."""
 
     @property
     def name(self) -> str:
         """Which of several it is, for the message where it is refused; "" where it is alone."""
         return "" if self.number is None else _name(self.number, self.id)
+
+    @property
+    def is_to_be_embedded(self) -> bool:
+        """Whether a vector is to be made for it."""
+        return "vector" not in self.fields and "text" in self.fields and not self.is_held
 
     @classmethod
     def checked(cls, given: Mapping[str, Any], number: int | None = None) -> Draft:
@@ -140,6 +154,8 @@ class Draft:
             given["manner"] = _manner(given["text"], given.get("key", old.key))
         if "vector" not in given and given.get("text", old.text) != old.text:
             given["vector"] = None  # it was the old text's
+        if given.get("vector", old.vector) != old.vector:
+            given.setdefault("context", None)
         if given.get("prior", 0.0) is None:
             given["prior"] = BASELINE
         if given.get("valid_from", 0.0) is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from inspect import isawaitable
 from typing import Any, Self
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from feather_memory.checks import label, vector
 from feather_memory.config import EMBED_BATCH
 from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError
+from feather_memory.model.spoken import Anew
 from feather_memory.progress import Progress, steps
 from feather_memory.types import Embedder, Vector, VectorLike
 from feather_memory.write import models
@@ -45,17 +46,11 @@ class Embedding:
         called = models.name_of(embedder) if name is None else label(name, "embedder_name")
         return cls(models.of_documents(embedder), models.of_queries(asked), called)
 
-    def complete(
-        self,
-        drafts: Sequence[Draft],
-        known: Mapping[tuple[str | None, str], bytes],
-        progress: Progress,
-    ) -> list[Draft]:
+    def complete(self, drafts: Sequence[Draft], progress: Progress) -> list[Draft]:
         """The drafts, with vectors for texts that have none.
 
         Args:
             drafts: What is to be written.
-            known: Vectors by (id, text), of what is stored already: a retry embeds nothing.
             progress: Told after each batch.
         """
         if self.documents is None:
@@ -63,7 +58,7 @@ class Embedding:
         first: dict[str, Draft] = {}
         for draft in drafts:
             text = _unembedded(draft)
-            if text is not None and (draft.id, text) not in known:
+            if text is not None:
                 first.setdefault(text, draft)
         unique = list(first)
         fresh: dict[str, bytes] = {}
@@ -78,8 +73,16 @@ class Embedding:
         return [
             self._named(draft)
             if (text := _unembedded(draft)) is None
-            else self._named(draft.saying(vector=known.get((draft.id, text)) or fresh[text]))
+            else self._named(draft.saying(vector=fresh[text]))
             for draft in drafts
+        ]
+
+    def of_anew(self, waiting: Sequence[Anew]) -> list[Anew]:
+        """Those with their vectors; none without an embedder."""
+        made = self.of_documents([each.spoken for each in waiting]) or []
+        return [
+            replace(each, vector=vector.astype("<f4", copy=False).tobytes(), model=self.model)
+            for each, vector in zip(waiting, made, strict=bool(made))
         ]
 
     def _named(self, draft: Draft) -> Draft:
@@ -115,7 +118,9 @@ def _unit(asked: Vector) -> Vector:
 
 
 def _unembedded(draft: Draft) -> str | None:
-    text: str | None = None if "vector" in draft.fields else draft.fields.get("text")
+    if draft.is_held or "vector" in draft.fields:
+        return None
+    text: str | None = draft.spoken or draft.fields.get("text")
     return text
 
 

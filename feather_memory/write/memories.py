@@ -16,9 +16,11 @@ from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record, filtered_of
 from feather_memory.model.importance import fold
 from feather_memory.model.memory import Edge, EdgeType, Forgotten
+from feather_memory.model.spoken import Anew, Spoken
 from feather_memory.model.words import likeness
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
+from feather_memory.write import turns
 from feather_memory.write.draft import Draft
 
 
@@ -163,6 +165,8 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
         log = transaction.engagement.signals_of([old.id])
         record.importance = fold(record.prior, log[old.id])
     transaction.memories.replace(old, record)
+    if Spoken.by(record) != Spoken.by(old):
+        turns.let_go(transaction, [old], draft.remade)
     if record.valid_from != old.valid_from:
         transaction.edges.move_supersessions(record.id, record.valid_from)
     if record.stated_to != old.stated_to:
@@ -286,6 +290,15 @@ def doomed(
     )
 
 
-def forget(transaction: WriteTransaction, records: Sequence[Record]) -> None:
-    """Remove memories and everything that hangs on them."""
+def forget(
+    transaction: WriteTransaction, records: Sequence[Record], remade: Mapping[int, Anew]
+) -> None:
+    """Remove memories and everything that hangs on them, from the vectors of others, too.
+
+    Args:
+        transaction: To write in.
+        records: What is to be removed.
+        remade: Vectors made without it, by the row of their memory.
+    """
     transaction.memories.delete(records)
+    turns.let_go(transaction, records, remade)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from feather_memory.checks import when
 from feather_memory.config import DAY
 from feather_memory.model.importance import fold
@@ -30,6 +32,8 @@ def faults(moment: ReadTransaction, now: Seconds) -> list[str]:
             found.append(f"{name}: its text, metadata or vector is not what was written")
         if record.vector is not None and len(record.vector) != 4 * dimension:
             found.append(f"{name}: its vector has {len(record.vector) // 4} numbers")
+        if record.context is not None and record.vector is None:
+            found.append(f"{name}: it says what its vector was made with, and has none")
         if record.valid_to != moment.edges.end_of(record.id):
             found.append(f"{name}: valid_to is not what its supersessions say")
         folded = fold(record.prior, moment.engagement.signals_of([record.id])[record.id])
@@ -55,6 +59,8 @@ def mend(transaction: WriteTransaction, now: Seconds) -> None:
         transaction.audit.date_back(now)
         transaction.now = now
     for record, _ in list(transaction.audit.records()):
+        if record.context is not None and record.vector is None:
+            transaction.memories.replace(record, dataclasses.replace(record, context=None))
         if record.valid_to != transaction.edges.end_of(record.id):
             transaction.edges.refresh_end(record.id)
         folded = fold(record.prior, transaction.engagement.signals_of([record.id])[record.id])

@@ -13,7 +13,6 @@ from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.sql import to_sql
 from feather_memory.model.fields import (
-    COLUMNS,
     DECODERS,
     FIELDS,
     UNSAID,
@@ -21,8 +20,9 @@ from feather_memory.model.fields import (
     content_of,
 )
 from feather_memory.model.memory import Memory, shown
+from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.sqlite import successors, words
+from feather_memory.truth.sqlite import changes, contexts, successors, words
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
@@ -80,33 +80,6 @@ _HAS_VECTORS = "select 1 from memory where vector is not null limit 1"
 _SET_DIMENSION = "update state set dimension = ?, embedder = ?, remade = ?, snapshot = null"
 _BURY = "insert into tombstone (row, generation) values (?, ?)"
 
-# What the arrays of a View are made of; the rest only where it is new to the reader.
-_APPENDED = f"""
-    select memory.row, {", ".join(COLUMNS)}, session, actor, key is null,
-        coalesce(origin in ('assistant', 'tool'), 0), coalesce(manner = 'question', 0),
-        likeness, vector, compact
-    from memory left join words on memory.row = words.row
-    where changed > ? and memory.row >= ? order by memory.row
-"""
-_TOUCHED = f"""
-    select row, {", ".join(COLUMNS)}
-    from memory indexed by memory_changed     -- left to itself it reads the whole table
-    where changed > ? and row < ?
-"""
-_GONE = "select row from tombstone where generation > ?"
-_SUPERSEDED = """
-    select old.row, new.row, holds_from, recorded_at from supersession
-    join memory as old on old.id = old_id left join memory as new on new.id = new_id
-"""
-_SUPERSEDED_SINCE = f"""
-    with fresh (id) as materialized (
-        select id from memory indexed by memory_changed where changed > :since
-    )
-    {_SUPERSEDED} where supersession.rowid in (
-        select rowid from supersession where old_id in fresh
-        union
-        select rowid from supersession where new_id in fresh)
-"""
 _TOUCH_REPLACED = """
     update memory set changed = ?
     where id in (select old_id from supersession where new_id = ?)
@@ -228,6 +201,26 @@ class SqliteMemories:
         asked = {name: getattr(record, name) for name in ("key", "id", "valid_from", "valid_to")}
         return self.moment.connection.execute(_HOLDERS, asked).fetchall()
 
+    def last_turns(
+        self, session: str, *, since: Seconds, until: Seconds, without: Collection[int] = ()
+    ) -> list[Record]:
+        """A session's last turn that is valid from `since` or before, and those until `until`."""
+        at = self.moment.connection
+        rows = contexts.last(at, session, since=since, until=until, without=without)
+        return sorted(self.by_rows(rows), key=attrgetter("valid_from", "row"))
+
+    def turns_before(
+        self, rows: Collection[int], *, without: Collection[int] = ()
+    ) -> dict[int, Record]:
+        """The turn before each of those in these rows that is a turn and has one, by row."""
+        found = contexts.before(self.moment.connection, rows, without=without)
+        earlier = self.by_rows(list(found.values()))
+        return dict(zip(found, earlier, strict=True))
+
+    def made_with(self, digests: Collection[int]) -> list[Record]:
+        """Those whose vectors were made with the text of a turn with one of these digests, too."""
+        return self.by_rows(contexts.made_with(self.moment.connection, digests))
+
     def shown(self, records: Collection[Record]) -> list[Memory]:
         """The records as callers see them, with what they replaced and what replaced them."""
         if not records:
@@ -244,17 +237,18 @@ class SqliteMemories:
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
         asked = self.moment.connection.execute
-        superseded = asked(_SUPERSEDED_SINCE, {"since": since}) if since else asked(_SUPERSEDED)
+        known, fresh = (since, next_row), {"since": since}
+        superseded = asked(changes.SUPERSEDED_SINCE, fresh) if since else asked(changes.SUPERSEDED)
         return Changes(
-            appended=asked(_APPENDED, (since, next_row)).fetchall(),
-            touched=asked(_TOUCHED, (since, next_row)).fetchall() if since else [],
+            appended=asked(changes.APPENDED, known).fetchall(),
+            touched=asked(changes.TOUCHED, known).fetchall() if since else [],
             gone=self.buried(since=since) if since else [],
             superseded=superseded.fetchall(),
         )
 
     def buried(self, *, since: int) -> list[int]:
         """Rows that nothing has any more since a generation."""
-        return [row for (row,) in self.moment.connection.execute(_GONE, (since,))]
+        return [row for (row,) in self.moment.connection.execute(changes.GONE, (since,))]
 
     def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
         """(row, value of each field), `metadata` as JSON, of all from a row on."""
@@ -303,13 +297,17 @@ class SqliteMemories:
         if state.embedder != model:
             raise WrongEmbedderError(expected=state.embedder, got=model)
 
-    def without_successor(self, model: str, count: int) -> list[tuple[int, str]]:
-        """(row, text) of some that have no vector by the model yet that is to make all anew."""
+    def without_successor(self, model: str, count: int) -> list[int]:
+        """Rows of some that have no vector by the model yet that is to make all anew."""
         return successors.missing(self.moment.connection, model, count)
 
-    def keep_successors(self, model: str, vectors: Mapping[int, bytes]) -> bool:
-        """Keep vectors by the model that is to make all anew, by row; rows that are gone, none."""
-        return successors.keep(self.moment.connection, model, vectors)
+    def keep_successors(self, model: str, made: Iterable[Anew]) -> bool:
+        """Keep vectors by the model that is to make all anew; of what is gone since, none."""
+        return successors.keep(self.moment.connection, model, made)
+
+    def drop_successors(self, digests: Collection[int]) -> None:
+        """Drop those that were made with the text of a turn with one of these digests, too."""
+        successors.drop(self.moment.connection, digests)
 
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""

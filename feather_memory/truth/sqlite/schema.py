@@ -29,8 +29,9 @@ APPLICATION_ID = 0x46544852
 
 SUCCESSORS = """
 create table successor (                -- vectors of another model, until all are there
-    row    integer primary key,         -- the memory's
-    vector blob not null
+    row     integer primary key,        -- the memory's
+    vector  blob not null,
+    context integer                     -- as the memory's will be
 ) strict
 """
 
@@ -89,11 +90,13 @@ create table memory (
     manner     text,                    -- statement, question, acknowledgement, echo
     affirmed   integer not null default 0,  -- how often it was said again
     affirmed_at real,                   -- when last
-    affirmed_by text                    -- and by whom
+    affirmed_by text,                   -- and by whom
+    context    integer                  -- digest of the turn that its vector was made with, too
 ) strict;
 create index memory_changed on memory (changed);
 create index memory_key     on memory (key)     where key is not null;
-create index memory_session on memory (session) where session is not null;
+create index memory_session on memory (session, valid_from) where session is not null;
+create index memory_context on memory (context) where context is not null;
 
 create table edge (
     source     text not null references memory (id) on delete cascade,

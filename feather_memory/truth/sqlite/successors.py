@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable
 
 from feather_memory.errors import DimensionError, ParameterError
+from feather_memory.model.spoken import Anew
 
 _KEEP = """
-    insert or replace into successor (row, vector)
-    select ?, ? where exists (select 1 from memory where row = ?1)
+    insert or replace into successor (row, vector, context)
+    select ?1, ?2, ?3 where exists (select 1 from memory where row = ?1)
+        and (?4 is null or exists (select 1 from memory where row = ?4))
 """
+_DROP = "delete from successor where context in (select value from json_each(?))"
 REMOVE = "delete from successor where row = ?"
 _BEGIN = "update state set successor = ?"
 _MISSING = """
-    select row, text from memory where row not in (select row from successor) order by row limit ?
+    select row from memory where row not in (select row from successor) order by row limit ?
 """
 _PAGE = """
-    select memory.row, text, metadata, successor.vector
+    select memory.row, text, metadata, successor.vector, successor.context
     from memory join successor on memory.row = successor.row
     where memory.row > ? order by memory.row limit 500
 """
-_REPLACE = "update memory set vector = ?, checksum = ? where row = ?"
+_REPLACE = "update memory set vector = ?, context = ?, checksum = ? where row = ?"
 _DIMENSION = "select length(vector) / 4 from successor limit 1"
 _LENGTHS = "select distinct length(vector) / 4 from successor"
 _END = """
@@ -34,17 +38,19 @@ Checksum = Callable[[str, str, bytes | None], int]
 """Of a memory's text, metadata and vector."""
 
 
-def missing(connection: sqlite3.Connection, model: str, count: int) -> list[tuple[int, str]]:
-    """(row, text) of some that the model has made no vector of; another's are dropped."""
+def missing(connection: sqlite3.Connection, model: str, count: int) -> list[int]:
+    """Rows of some that the model has made no vector of; another's are dropped."""
     (begun,) = connection.execute("select successor from state").fetchone()
     if begun != model:
         connection.execute("delete from successor")
         connection.execute(_BEGIN, (model,))
-    return connection.execute(_MISSING, (count,)).fetchall()
+    return [row for (row,) in connection.execute(_MISSING, (count,))]
 
 
-def keep(connection: sqlite3.Connection, model: str, vectors: Mapping[int, bytes]) -> bool:
-    """Keep the model's vectors by row; of rows that are gone, none. False: another run is done.
+def keep(connection: sqlite3.Connection, model: str, made: Iterable[Anew]) -> bool:
+    """Keep the model's vectors; of what is gone since, none. False: another run is done.
+
+    What is gone is the memory, or the turn before it, whose text is in the vector.
 
     Raises:
         ParameterError: It is another model's turn by now.
@@ -57,11 +63,16 @@ def keep(connection: sqlite3.Connection, model: str, vectors: Mapping[int, bytes
         raise ParameterError(
             f"{model!r} makes no vectors of this store any more: {begun or now!r} has begun since"
         )
-    connection.executemany(_KEEP, vectors.items())
+    connection.executemany(_KEEP, [(a.row, a.vector, a.context, a.follows) for a in made])
     lengths = [length for (length,) in connection.execute(_LENGTHS)]
     if len(lengths) > 1:
         raise DimensionError(lengths[0], lengths[1])
     return True
+
+
+def drop(connection: sqlite3.Connection, digests: Collection[int]) -> None:
+    """Drop those that were made with the text of one of these turns; they are made once more."""
+    connection.execute(_DROP, (json.dumps(list(digests)),))
 
 
 def succeed(connection: sqlite3.Connection, model: str, checksum: Checksum) -> int | None:
@@ -71,8 +82,8 @@ def succeed(connection: sqlite3.Connection, model: str, checksum: Checksum) -> i
         connection.executemany(
             _REPLACE,
             [
-                (vector, checksum(text, metadata, vector), row)
-                for row, text, metadata, vector in page
+                (vector, context, checksum(text, metadata, vector), row)
+                for row, text, metadata, vector, context in page
             ],
         )
         row = page[-1][0]

@@ -48,6 +48,10 @@ _TO_3 = f"""
     alter table memory add column affirmed integer not null default 0;
     alter table memory add column affirmed_at real;
     alter table memory add column affirmed_by text;
+    alter table memory add column context integer;
+    drop index memory_session;
+    create index memory_session on memory (session, valid_from) where session is not null;
+    create index memory_context on memory (context) where context is not null;
     alter table turn add column vector blob;
     update state set latest = (
         select max(0, coalesce(max(moment), 0)) from (
