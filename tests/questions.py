@@ -20,6 +20,8 @@ COLUMNS = {
     "session": "text",
     "actor": "text",
     "role": "text",
+    "origin": "text",
+    "manner": "text",
     "importance": "real",
     "recalls": "integer",
     "created_at": "real",

@@ -30,6 +30,7 @@ from questions import (
 
 from feather_memory import F, Hit, Score, Store
 from feather_memory.config import DAY
+from feather_memory.model.origin import ORDER
 from feather_memory.testing import FrozenClock
 
 NOW = FrozenClock()()
@@ -103,6 +104,7 @@ drafts = st.fixed_dictionaries(
         "session": labels,
         "actor": labels,
         "role": labels,
+        "origin": st.none() | st.sampled_from(ORDER),
         "importance": st.sampled_from([0.0, 0.1, 0.3, 0.4, 0.5, 1.0]) | st.floats(0, 1),
         "valid_from": st.none() | st.builds(lambda before: NOW - before, around),
         "valid_to": ends,

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 import feather_memory
-from feather_memory import ParameterError, Store, TenantPool, WrongTenantError
+from feather_memory import F, ParameterError, Store, TenantPool, WrongTenantError
 from feather_memory.truth.sqlite.schema import FORMAT
 
 OLD = Path(__file__).parent / "data" / "format-2.feather.gz"
@@ -77,6 +77,29 @@ def test_an_old_file_is_brought_up_to_date_when_it_is_opened(old):
         store.plumbing.name_turn("t1", "another")
         store.plumbing.shelf("notes")["new"] = 1
     assert version(old) == FORMAT
+
+
+def test_memories_of_an_old_file_have_the_origin_and_manner_of_their_writing(old, tmp_path):
+    with Store.open(old) as store, Store.open(tmp_path / "new.feather") as new:
+        for memory in store.iterate():
+            written = new.add(memory.text, id=memory.id, key=memory.key, role=memory.role)
+            assert (memory.origin, memory.manner) == (written.origin, written.manner)
+        assert len([*store.iterate(F("origin") == "user")]) > 0
+
+
+def test_what_a_row_does_not_say_reads_as_a_users_statement(tmp_path):
+    file = tmp_path / "a.feather"
+    with Store.open(file) as store:
+        store.add("Home is Oslo?", id="a", origin="tool")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("update memory set origin = null, manner = null")
+    is_users = (F("origin") == "user") & (F("manner") == "statement")
+    with Store.open(file) as store:
+        assert (store.get("a").origin, store.get("a").manner) == ("user", "statement")
+        assert [hit.memory.id for hit in store.search("Oslo", where=is_users)] == ["a"]
+        assert [memory.id for memory in store.iterate(is_users)] == ["a"]
+        assert store.search("Oslo", where=F("manner") == "question") == []
+        assert store.check() == []
 
 
 def test_an_upgraded_file_has_the_tables_of_a_new_one(old, tmp_path):

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from feather_memory.filters.language import And, Filter, Leaf, Not, Or, Path
-from feather_memory.model.fields import FIELDS, FILTERED
+from feather_memory.model.fields import FIELDS, FILTERED, UNSAID
 
 _KINDS: Final = {
     name: "real" if FIELDS[name].kind == "time" else FIELDS[name].kind for name in FILTERED
@@ -132,7 +132,10 @@ def _leaf(leaf: Leaf) -> _Sql:
 
 
 def _built_in(leaf: Leaf) -> _Sql:
-    column, kind = f"memory.{leaf.path[0]}", _KINDS[leaf.path[0]]
+    name = leaf.path[0]
+    column, kind = f"memory.{name}", _KINDS[name]
+    if name in UNSAID:
+        column = f"coalesce({column}, '{UNSAID[name]}')"
     match leaf.operator:
         case "exists":
             return _Sql(f"{column} is not null")

@@ -25,6 +25,7 @@ from feather_memory.checks import (
     vector_bytes,
     when,
 )
+from feather_memory.model import manner, origin
 from feather_memory.types import Seconds
 
 Kind = Literal["text", "real", "time", "integer", "json", "vector"]
@@ -43,6 +44,8 @@ class Field:
     """Whether a search reads it: where it changes, the memory gets a new row."""
     is_filtered: bool = True
     """Whether a filter may name it as a field of the memory itself."""
+    unsaid: str | None = None
+    """What it is where a row holds nothing, for a release wrote it that did not keep the field."""
 
 
 def _kept(
@@ -53,9 +56,15 @@ def _kept(
     default: Any = dataclasses.MISSING,
     is_content: bool = False,
     is_filtered: bool = True,
+    unsaid: str | None = None,
 ) -> Any:
     declared = Field(
-        kind=kind, given=given, check=check, is_content=is_content, is_filtered=is_filtered
+        kind=kind,
+        given=given,
+        check=check,
+        is_content=is_content,
+        is_filtered=is_filtered,
+        unsaid=unsaid,
     )
     return dataclasses.field(default=default, metadata={"field": declared})
 
@@ -76,6 +85,12 @@ class Record:
     session: str | None = _label("session")
     actor: str | None = _label("actor")
     role: str | None = _label("role")
+    origin: str = _kept("text", given="origin", check=or_none(origin.checked),
+                        default=origin.USER, is_content=True, unsaid=origin.USER)  # fmt: skip
+    """Who it comes from: one of `origin.ORDER`."""
+    manner: str = _kept("text", default=manner.STATEMENT, is_content=True,
+                        unsaid=manner.STATEMENT)  # fmt: skip
+    """How it is said: one of `manner.MANNERS`."""
     prior: float = _kept("real", given="importance", check=or_none(unit_interval),
                          is_filtered=False)  # fmt: skip
     """Importance as the caller gave it."""
@@ -123,6 +138,11 @@ COLUMNS: Final = (
 )
 """The numbers that the arrays of a View hold of each memory: those that a filter may name, and the
 end as it was stated, without which nobody can tell what was known before it was superseded."""
+
+UNSAID: Final[Mapping[str, str]] = {
+    name: field.unsaid for name, field in FIELDS.items() if field.unsaid is not None
+}
+"""What fields are of which a row holds nothing, though every memory has them."""
 
 CONTENT: Final = tuple(name for name, field in FIELDS.items() if field.is_content)
 """What a search reads of a memory."""

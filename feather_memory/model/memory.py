@@ -67,6 +67,10 @@ class Memory(_Unread):
     session: str | None = None
     actor: str | None = None
     role: str | None = None
+    origin: str = "user"
+    """Who it comes from: user, document, import, tool or assistant."""
+    manner: str = "statement"
+    """How it is said: as a statement, question, acknowledgement or echo."""
     importance: float = 0.4
     """In [0, 1]: the prior folded with every Signal."""
     recalls: int = 0

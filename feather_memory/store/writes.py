@@ -44,6 +44,7 @@ class Writes(Part):
         session: str | None = None,
         actor: str | None = None,
         role: str | None = None,
+        origin: str | None = None,
         valid_from: When | None = None,
         valid_to: When | None = None,
         expires_at: When | None = None,
@@ -65,6 +66,8 @@ class Writes(Part):
             session: The conversation it is from.
             actor: Who said it.
             role: As what: "user", "assistant" …
+            origin: Who it comes from: "user", "document", "import", "tool" or "assistant"; else as
+                the role says, and without one "user": the application speaks for the user.
             valid_from: Since when it is true; now unless given.
             valid_to: Until when it was true.
             expires_at: From when it is no longer returned.
@@ -85,6 +88,7 @@ class Writes(Part):
             "session": session,
             "actor": actor,
             "role": role,
+            "origin": origin,
             "valid_from": valid_from,
             "valid_to": valid_to,
             "expires_at": expires_at,
@@ -137,7 +141,8 @@ class Writes(Part):
     ) -> Memory:
         """Correct a memory's record, leaving no past. For a fact that changed: `supersede`.
 
-        What is not given stays; None clears a field. The arguments are those of `add`.
+        What is not given stays; None clears a field. The arguments are those of `add`. Who it
+        comes from stays what it was when it was written.
 
         Raises:
             UnknownMemoryError: No memory has that id.
@@ -157,13 +162,13 @@ class Writes(Part):
             record = write.rewrite(transaction, draft, old, transaction.now)
             return transaction.memories.shown([record])[0]
 
-    def supersede(
+    def supersede(  # noqa: PLR0913  a memory's fields
         self, old_id: str, text: str, *,
         id: str | None = None, vector: VectorLike | None = None,  # noqa: A002  the field's name
         importance: float | None = None, metadata: Mapping[str, Any] | None = None,
         key: str | None = None, session: str | None = None, actor: str | None = None,
-        role: str | None = None, valid_from: When | None = None, valid_to: When | None = None,
-        expires_at: When | None = None,
+        role: str | None = None, origin: str | None = None, valid_from: When | None = None,
+        valid_to: When | None = None, expires_at: When | None = None,
     ) -> Memory:  # fmt: skip
         """Replace a fact by a newer one: the new memory, the edge and the end of the old, at once.
 
@@ -181,6 +186,7 @@ class Writes(Part):
             session: The conversation it is from.
             actor: Who said it.
             role: As what.
+            origin: Who it comes from; as in `add`.
             valid_from: Since when it is true.
             valid_to: Until when it was true.
             expires_at: From when it is no longer returned.
@@ -192,6 +198,7 @@ class Writes(Part):
         said = {
             "id": id, "text": text, "vector": vector, "importance": importance,
             "metadata": metadata, "key": key, "session": session, "actor": actor, "role": role,
+            "origin": origin,
             "valid_from": valid_from, "valid_to": valid_to, "expires_at": expires_at,
         }  # fmt: skip
         (draft,) = self._embedded([Draft.of_new(said)])

@@ -12,6 +12,8 @@ from feather_memory.checks import label, when
 from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
+from feather_memory.model.manner import STATEMENT, patterns
+from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.types import Seconds
 
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -83,7 +85,9 @@ class Draft:
             raise ParameterError("a memory needs a text")
         said = {name: value for name, value in given.items() if value is not None or name == "text"}
         draft = cls.checked(said, number)
-        return cls(draft.id, {"metadata": "{}", **draft.fields}, number)
+        role = draft.fields.get("role")
+        origin = USER if role is None else OF_ROLES.get(role.lower(), USER)
+        return cls(draft.id, {"metadata": "{}", "origin": origin, **draft.fields}, number)
 
     def saying(self, **fields: Any) -> Draft:
         """The same request with further fields, as kept."""
@@ -118,15 +122,22 @@ class Draft:
             updated_at=now,
             valid_from=valid_from,
             valid_to=given.get("stated_to"),
-            **given,
+            **{"manner": _manner(given["text"], given.get("key")), **given},
         )
         _check_interval(record.valid_from, record.stated_to)
         return record
 
     def rewritten(self, old: Record, now: Seconds) -> Record:
-        """The record that takes the place of `old`: what was not given stays."""
+        """The record that takes the place of `old`: what was not given stays.
+
+        The same text has the same origin and manner, whoever says it.
+        """
         given = dict(self.fields)
         given.pop("created_at", None)  # it was learned when it was
+        if given.get("text", old.text) == old.text:
+            given.pop("origin", None)
+        else:
+            given["manner"] = _manner(given["text"], given.get("key", old.key))
         if "vector" not in given and given.get("text", old.text) != old.text:
             given["vector"] = None  # it was the old text's
         if given.get("prior", 0.0) is None:
@@ -142,6 +153,12 @@ class Draft:
 
 def _name(number: int, id_: object) -> str:
     return f"record {number}" if id_ is None else f"record {number} (id {id_!r:.80})"
+
+
+def _manner(text: str, key: str | None) -> str:
+    """How it is said. What has a key is a statement: it is the value of something."""
+    said = patterns().fullmatch(text) if key is None else None
+    return STATEMENT if said is None else str(said.lastgroup)
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from feather_memory.model.fields import (
     COLUMNS,
     DECODERS,
     FIELDS,
+    UNSAID,
     Record,
     content_of,
 )
@@ -27,7 +28,9 @@ from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
 
 _NAMES = ("row", *FIELDS)
-_LISTED = ", ".join(_NAMES)
+_LISTED = ", ".join(_NAMES)  # as they are written
+_SAID = {name: f"coalesce({name}, '{unsaid}')" for name, unsaid in UNSAID.items()}
+_READ = ", ".join(_SAID.get(name, name) for name in _NAMES)
 _VALUES = attrgetter(*_NAMES)
 
 _INSERT = f"""
@@ -40,8 +43,8 @@ _REPLACE = f"""
 """
 # Memories that are shown are decoded only when somebody reads them, when it is too late to say
 # that the file is damaged: SQLite looks at their metadata, at a twentieth of what decoding takes.
-_SOUND = {"metadata": "case when json_valid(metadata) then metadata end"}
-_ALL = f"select {', '.join(_SOUND.get(name, name) for name in _NAMES)} from memory"
+_SOUND = "case when json_valid(metadata) then metadata end"
+_ALL = f"select {_READ.replace('metadata', _SOUND)} from memory"
 _BY_ID = f"{_ALL} where id = ?"
 _BY_ROWS = f"{_ALL} where row in (select value from json_each(?))"
 _BY_IDS = f"{_ALL} where id in (select value from json_each(?))"
@@ -130,7 +133,7 @@ def record_in(row: tuple[Any, ...]) -> Record:
 
 def listed() -> str:
     """The columns of `record_in`, in their order."""
-    return _LISTED
+    return _READ
 
 
 def _condition(where: Filter | None) -> tuple[str, Sequence[object]]:
@@ -251,8 +254,9 @@ class SqliteMemories:
         """(row, value of each field), `metadata` as JSON, of all from a row on."""
         if unknown := set(names) - FIELDS.keys():
             raise KeyError(min(unknown))
+        columns = ", ".join(_SAID.get(name, name) for name in names)
         return self.moment.connection.execute(
-            f"select row, {', '.join(names)} from memory where row >= ? order by row", (from_row,)
+            f"select row, {columns} from memory where row >= ? order by row", (from_row,)
         ).fetchall()
 
     # Writing

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 
+from feather_memory.model.manner import STATEMENT, patterns
+from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.model.words import VERSION
 from feather_memory.truth.sqlite import words
 from feather_memory.truth.sqlite.schema import FORMAT, SUCCESSORS, WORDS
@@ -92,6 +94,7 @@ def upgrade(connection: sqlite3.Connection, language: str | None) -> None:
             _run(connection, _TO_2)
         if version < 3:
             _run(connection, _TO_3)
+            _say_whose(connection)
         if not speaks(connection, language):
             _speak(connection, language)
         connection.execute(f"pragma user_version = {max(version, FORMAT)}")
@@ -105,6 +108,17 @@ def _speak(connection: sqlite3.Connection, language: str | None) -> None:
     """Derive every memory's words anew, and tell readers that all of them changed."""
     connection.execute(_SPEAK, (language, VERSION))
     words.rebuild(connection)
+
+
+def _say_whose(connection: sqlite3.Connection) -> None:
+    """Say of every memory who it comes from and how it is said, as its write would have."""
+    said = connection.execute("select row, text, key, role from memory")
+    told = []
+    for row, text, key, role in said:
+        match = patterns().fullmatch(text) if key is None else None
+        manner = STATEMENT if match is None else match.lastgroup
+        told.append((OF_ROLES.get((role or USER).lower(), USER), manner, row))
+    connection.executemany("update memory set origin = ?, manner = ? where row = ?", told)
 
 
 def _run(connection: sqlite3.Connection, statements: str) -> None:
