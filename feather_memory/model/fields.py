@@ -115,6 +115,10 @@ class Record:
     """Little-endian float32, as given."""
     row: int = dataclasses.field(default=0, compare=False)
     """Which row it has; given by the truth."""
+    words: tuple[int, bytes] | None = dataclasses.field(default=None, compare=False)
+    """Its likeness and its words as they are kept, where a truth has made them already."""
+    echo_of: str | None = dataclasses.field(default=None, compare=False)
+    """The id of what a write said again, where this is what stands in its place."""
 
 
 FIELDS: Final[Mapping[str, Field]] = {

@@ -17,7 +17,7 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Final, Self
 
@@ -201,6 +201,16 @@ class Tokenizer:
         wanted = [word for word in words if word not in self._stopped] or words
         digests = b"".join({known[word] for word in wanted})
         return np.sort(np.frombuffer(digests, "<u8")).astype(np.uint64)
+
+    def content(self, compact: bytes) -> set[int]:
+        """The digests of a text's words, from their compact form, but those that only make a
+        sentence of it; all of them where nothing else is left."""
+        said = set(entries(compact)["word"].tolist())
+        return said - self._stopped_digests or said
+
+    @cached_property
+    def _stopped_digests(self) -> set[int]:
+        return {int.from_bytes(self._digests[word], "little") for word in self._stopped}
 
 
 class _Digests(dict[str, bytes]):

@@ -16,6 +16,7 @@ from feather_memory.store.core import Part
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
 from feather_memory.write.draft import Draft
+from feather_memory.write.supersession import unsupersede
 
 
 class Keep:
@@ -118,10 +119,7 @@ class Writes(Part):
         drafts = self._embedded(drafts, progress=progress)
         with self._core.truth.writing() as transaction:
             written = write.put_many(transaction, drafts, transaction.now)
-            last = {record.id: record for record in written}
-            shown = transaction.memories.shown(list(last.values()))
-        by_id = {memory.id: memory for memory in shown}
-        return [by_id[record.id] for record in written]
+            return transaction.memories.shown(written)
 
     def update(
         self,
@@ -216,7 +214,7 @@ class Writes(Part):
         """
         old, new = label(old_id, "old_id"), None if new_id is None else label(new_id, "new_id")
         with self._core.truth.writing() as transaction:
-            write.unsupersede(transaction, old, new)
+            unsupersede(transaction, old, new)
 
     def forget(
         self,

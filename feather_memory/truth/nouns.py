@@ -20,7 +20,7 @@ from feather_memory.model.records import (
     TurnNameRecord,
     TurnRecord,
 )
-from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow
+from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
 
 
@@ -50,6 +50,13 @@ class Memories(Protocol):
 
     def rows_holding(self, text: str) -> list[int]:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+
+    def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
+        """What is held and says what one of these says, equal but for case, marks and punctuation.
+
+        By the likeness of the text, each in the order of rows; nothing for what nobody says. The
+        records have their `words` from then on.
+        """
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""
@@ -188,6 +195,9 @@ class Edges(Protocol):
         Of several that are alike, by what is forgotten, one.
         """
 
+    def fallen(self, now: Seconds) -> list[Fallen]:
+        """Every memory that has been replaced by a moment, and what replaced it, as recorded."""
+
 
 class WritableEdges(Edges, Protocol):
     """Edges, within a write transaction."""
@@ -203,6 +213,12 @@ class WritableEdges(Edges, Protocol):
 
     def unsupersede(self, old: str, new: str | None) -> bool:
         """Undo supersessions of `old`, by `new` or all, as if they had never been. False: none."""
+
+    def withhold(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
+        """Record that it does not hold from a moment on, though nothing has replaced it."""
+
+    def release(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> bool:
+        """Undo one such record, made at that moment, as if it had never been. False: none."""
 
     def move_supersessions(self, new: str, holds_from: Seconds) -> None:
         """What replaced others is true from another moment: so is their end."""

@@ -8,8 +8,9 @@ from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write import memories as write
 from feather_memory.write.draft import Draft
+from feather_memory.write.memories import replace_fact
+from feather_memory.write.supersession import supersede
 
 
 def standing(transaction: WriteTransaction, memory_id: str) -> list[Record]:
@@ -36,7 +37,7 @@ def replace(
     new = said[0] if said else _replaced(transaction, wrong, stands, correction)
     for old in stands:
         if old.id != new:
-            write.supersede(transaction, new, old.id, transaction.now)
+            supersede(transaction, new, old.id, transaction.now)
 
 
 def _replaced(
@@ -49,10 +50,10 @@ def _replaced(
     ids, now = [record.id for record in stands], transaction.now
     later = transaction.edges.successors(ids, now)
     about = _about_the_same(correction, [*stands, wrong], now)
-    new = write.replace_fact(transaction, ids[0], about, now, may_affirm=False).id
+    new = replace_fact(transaction, ids[0], about, now, may_affirm=False).id
     _carry_edges(transaction, {wrong.id, *ids}, new)
     for successor in later:
-        write.supersede(transaction, successor, new, now)
+        supersede(transaction, successor, new, now)
     return new
 
 

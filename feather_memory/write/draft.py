@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from feather_memory.checks import label, when
+from feather_memory.checks import flag, label, when
 from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
@@ -40,6 +40,10 @@ class Draft:
     """Its place among several, from 0."""
     model: str | None = None
     """The name of the model that made its vector, if anybody said."""
+    reaffirms: bool = False
+    """Whether somebody says that it holds again, though it was replaced."""
+    brings_vector: bool = False
+    """Whether the caller gave its vector."""
 
     @property
     def name(self) -> str:
@@ -84,10 +88,13 @@ class Draft:
             _refuse_unknown(given)
             raise ParameterError("a memory needs a text")
         said = {name: value for name, value in given.items() if value is not None or name == "text"}
+        reaffirms = flag(said.pop("reaffirm", False), "reaffirm")
         draft = cls.checked(said, number)
         role = draft.fields.get("role")
         origin = USER if role is None else OF_ROLES.get(role.lower(), USER)
-        return cls(draft.id, {"metadata": "{}", "origin": origin, **draft.fields}, number)
+        fields = {"metadata": "{}", "origin": origin, **draft.fields}
+        has_vector = "vector" in fields
+        return cls(draft.id, fields, number, reaffirms=reaffirms, brings_vector=has_vector)
 
     def saying(self, **fields: Any) -> Draft:
         """The same request with further fields, as kept."""
@@ -144,7 +151,7 @@ class Draft:
             given["prior"] = BASELINE
         if given.get("valid_from", 0.0) is None:
             del given["valid_from"]
-        record = replace(old, **given)
+        record = replace(old, words=None, **given)
         _check_interval(record.valid_from, record.stated_to)
         if record != old:
             record.updated_at = now

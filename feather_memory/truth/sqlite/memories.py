@@ -54,6 +54,9 @@ _ARE_REPLACED = """
     select id, exists (select 1 from edge where target = memory.id and type = 'supersedes')
     from memory where id in (select value from json_each(?))
 """
+_ALIKE = """
+    select likeness, row from words where likeness in (select value from json_each(?)) order by row
+"""
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
@@ -184,6 +187,17 @@ class SqliteMemories:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
         rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
         return [row for (row,) in rows]
+
+    def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
+        """What says what one of these says, by its likeness. They have their words then."""
+        kept = self._words_of(records)
+        likenesses = json.dumps([likeness for likeness, _ in kept])
+        if not (rows := self.moment.connection.execute(_ALIKE, (likenesses,)).fetchall()):
+            return {}
+        found: dict[int, list[Record]] = {}
+        for (likeness, _), record in zip(rows, self.by_rows([r for _, r in rows]), strict=True):
+            found.setdefault(likeness, []).append(record)
+        return found
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""
@@ -347,9 +361,17 @@ class SqliteMemories:
         self.moment.state.owed += 1
 
     def _keep_words(self, records: Sequence[Record]) -> None:
-        keep = tokenizer(self.moment.state.language).kept
-        kept = [(each.row, *keep(each.text, each.actor)) for each in records]
-        self.moment.connection.executemany(words.ADD, kept)
+        kept = zip(records, self._words_of(records), strict=True)
+        self.moment.connection.executemany(words.ADD, ((each.row, *told) for each, told in kept))
+
+    def _words_of(self, records: Sequence[Record]) -> list[tuple[int, bytes]]:
+        """The likeness and the words of each, made once."""
+        keep, kept = tokenizer(self.moment.state.language).kept, []
+        for each in records:
+            if (told := each.words) is None:
+                told = each.words = keep(each.text, each.actor)
+            kept.append(told)
+        return kept
 
     def _take_row(self) -> int:
         state = self.moment.state

@@ -1,0 +1,181 @@
+"""What is said again: of what stands it is an affirmation, of what was replaced an echo.
+
+Equal is what is equal but for case, marks, punctuation and space, and nothing else: similar texts
+are two. What was replaced comes back only if somebody says it anew: a user for its slot, anybody in
+the place of a memory that they name or from a later `valid_from` on than what stands, or with
+`reaffirm`. Whose words may replace whose is another question, which `supersession` answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from feather_memory.model.fields import Record
+from feather_memory.model.manner import ECHO
+from feather_memory.model.memory import EdgeType
+from feather_memory.model.origin import USER, outranks
+from feather_memory.truth.contract import WriteTransaction
+from feather_memory.types import Seconds
+from feather_memory.write.dependants import keep_back
+from feather_memory.write.draft import Draft
+from feather_memory.write.past import Past
+
+_OF_ITS_OWN: Final = ("valid_from", "stated_to", "expires_at", "prior", "session", "role")
+"""What is stated of a memory itself: a repetition that states it otherwise is a change."""
+
+_WHOSE: Final = ("session", "actor", "role")
+"""By what, besides its text, a memory without a slot is known: two people may both like tea."""
+
+_TOLD: Final = {EdgeType.CONTRADICTS, EdgeType.DERIVED_FROM}
+
+
+@dataclass(slots=True)
+class Again:
+    """What a new record comes to whose text is held already."""
+
+    answer: Record | None = None
+    """What stands, and is all there is to say: nothing is written."""
+    repeats: list[Record] = field(default_factory=list)
+    """What it says again, though it is written. It claims no slot then."""
+    replacing: str | None = None
+    """What it replaces, for it brings back what that had replaced."""
+
+
+def said_again(
+    transaction: WriteTransaction,
+    draft: Draft,
+    record: Record,
+    alike: Sequence[Record],
+    *,
+    named: Record | None,
+    holder: Record | None,
+) -> Again:
+    """What a record comes to that says what memories say which are held. Affirmations are counted.
+
+    Args:
+        transaction: Without the record.
+        draft: What was asked for.
+        record: What it would be.
+        alike: What is held of an equal text.
+        named: What it is said to replace.
+        holder: What holds its slot.
+    """
+    now = transaction.now
+    if draft.id is None:
+        stands = [named or holder] if named or holder else alike
+        for held in stands:
+            if held in alike and _is_said_by(transaction, draft, record, held):
+                return Again(answer=_affirmed(transaction, record, held))
+    ours = [each for each in alike if _may_be_one(each, record)]
+    stands = [each for each in ours if _stands(each, now)]
+    if not stands:
+        for old in reversed(ours):
+            if heads := _heads(transaction, old, now):
+                return _of_the_past(draft, record, old, heads, named)
+    above = [each for each in stands if outranks(each.origin, record.origin)]
+    if above:
+        record.manner = ECHO
+    return Again(repeats=[e for e in above if e.key is not None and e.key == record.key])
+
+
+def _of_the_past(
+    draft: Draft, record: Record, old: Record, heads: Sequence[Record], named: Record | None
+) -> Again:
+    """What it comes to that it says what was replaced, by what stands now."""
+    since = draft.fields.get("valid_from")
+    is_newer = since is not None and since > heads[-1].valid_from
+    is_outranked = any(outranks(head.origin, record.origin) for head in heads)
+    is_stated = record.origin == USER and record.key is not None
+    if draft.reaffirms or is_stated or ((named or is_newer) and not is_outranked):
+        takes_a_slot = named is not None or record.key is not None
+        return Again(replacing=None if takes_a_slot else heads[-1].id)
+    if draft.id is None:
+        return Again(answer=replace(heads[-1], echo_of=old.id))
+    record.manner = ECHO
+    return Again(repeats=[old])
+
+
+def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[Record]) -> None:
+    """Link what says again to what it repeats, and withhold it as long as that does not hold.
+
+    So it falls with it and comes back with it, as all does that is derived of a memory.
+    """
+    now = transaction.now
+    for old in repeats:
+        transaction.edges.put(record.id, old.id, EdgeType.DERIVED_FROM, 1.0, now)
+        for recorded_at, holds_from in transaction.edges.closings(old.id) or [(now, now)]:
+            keep_back(transaction, record, holds_from=holds_from, recorded_at=recorded_at)
+
+
+def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[Record]:
+    """What was replaced and a text that is not the user's says again, which is an echo then."""
+    found = transaction.memories.by_ids(ids) if (ids := past.repeated_in(record.text)) else {}
+    if found:
+        record.manner = ECHO
+    return list(found.values())
+
+
+def _affirmed(transaction: WriteTransaction, record: Record, held: Record) -> Record:
+    """What stands; it is counted that it was said again, if by its equals."""
+    if not outranks(held.origin, record.origin):
+        transaction.memories.affirm(held.id, record.actor, transaction.now)
+    return transaction.memories.by_ids([held.id])[held.id]
+
+
+def _is_said_by(transaction: WriteTransaction, draft: Draft, record: Record, held: Record) -> bool:
+    """Whether the draft says what still stands, and nothing besides.
+
+    Who states anything otherwise means a memory of its own, and so does whoever has more to say
+    than the one who said it.
+    """
+    said = draft.fields
+    stated = {name: said[name] for name in _OF_ITS_OWN if said.get(name) is not None}
+    is_anybodys = held.key is not None or all(
+        getattr(held, name) == getattr(record, name) for name in _WHOSE
+    )
+    has_its_vector = (
+        held.vector == record.vector
+        if held.key is None and draft.brings_vector
+        else len(held.vector or b"") == len(record.vector or b"")
+    )
+    return (
+        record.key == held.key
+        and held.stated_to is None
+        and held.expires_at is None
+        and is_anybodys
+        and has_its_vector
+        and all(getattr(held, name) == value for name, value in stated.items())
+        and json.loads(record.metadata) == json.loads(held.metadata)
+        and not outranks(record.origin, held.origin)
+        and not transaction.edges.is_superseded(held.id)
+    )
+
+
+def _stands(record: Record, now: Seconds) -> bool:
+    return record.valid_to is None or record.valid_to > now
+
+
+def _may_be_one(held: Record, record: Record) -> bool:
+    """Whether they are about the same: of one slot, or one of them of none."""
+    return held.key == record.key or held.key is None or record.key is None
+
+
+def _heads(transaction: WriteTransaction, old: Record, now: Seconds) -> list[Record]:
+    """What stands in the place of a memory that was replaced or withheld, the latest last."""
+    if not transaction.edges.is_superseded(old.id):
+        return []  # its time was up by itself
+    ids = set(transaction.edges.standing(old.id, now))
+    if ids == {old.id}:  # it is withheld, for what it contests or is derived of
+        ends = [
+            edge.source if edge.target == old.id else edge.target
+            for edge in transaction.edges.touching([old.id])
+            if edge.type in _TOLD
+        ]
+        ids = {head for end in ends for head in transaction.edges.standing(end, now)}
+    found = transaction.memories.by_ids(ids - {old.id}).values()
+    return sorted(
+        (each for each in found if _stands(each, now)), key=lambda e: (e.valid_from, e.row)
+    )
