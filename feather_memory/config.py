@@ -129,6 +129,12 @@ RECALL_TURNS = 1_000
 EMBED_BATCH = 256
 """Texts handed to an Embedder at once by `add_many`."""
 
+# Echoes
+
+ECHO_CORRECTIONS = 1_000
+"""The latest corrections, for which a text that is not the user's is looked through when it is
+written. Equal texts are found however long ago it was; this is for summaries and paraphrases."""
+
 # Tenants
 
 MAX_TENANT_LENGTH = 255

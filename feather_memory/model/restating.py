@@ -1,15 +1,20 @@
 """Whether a text says again what was corrected: by its words, never by likeness of meaning.
 
 Of a memory and what replaced it, the words that only the old one has are what was *taken* back, and
-those that only the new one has are what was *put* in its place. A text says the old value again if
-one of its sentences has all that was taken, and the text has not all that was put: "Alice moved
-from Oslo to Lisbon" tells both, and is no echo. Where nothing was taken, for the new one only adds
-to the old, the old one's words are what is looked for.
+those that only the new one has are what was *put* in its place. Where nothing was taken, for the
+new one only adds to the old, all words of the old one are. A text that has most of what was put
+tells the change ("Alice moved from Oslo to Lisbon"), and says nothing again. Any other does if one
+of its sentences has
+
+* all that was taken, and half of what both share, where nothing but words joins it to the memory;
+* what of the taken words the memory has from where it was derived, where an edge joins them; half
+  of the taken ones, where it was derived of nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -41,21 +46,39 @@ class Change:
         shared = old & new if taken else set()
         return cls(frozenset(taken or old), frozenset(new - old), frozenset(shared))
 
-    def is_undone_by(self, told: Told, *, by_topic: bool) -> bool:
-        """Whether a text says the old value again.
+    def is_undone_by(self, told: Told) -> bool:
+        """Whether a text that nothing joins to the memory says the old value again."""
+        return not self._is_told_by(told) and any(
+            self.taken <= sentence and 2 * len(self.shared & sentence) >= len(self.shared)
+            for sentence in told.sentences
+        )
+
+    def core_in(self, sources: Iterable[Told]) -> list[frozenset[int]]:
+        """What of the taken words came from each of the sentences that have half of them."""
+        return [
+            self.taken & sentence
+            for source in sources
+            for sentence in source.sentences
+            if self._is_half_in(sentence)
+        ]
+
+    def falls_with(self, told: Told, core: Collection[frozenset[int]]) -> bool:
+        """Whether a text that is derived of the same says the old value.
 
         Args:
             told: The text.
-            by_topic: Whether its sentence must have half of the shared words, too: where nothing
-                but its words tells what the text is about.
+            core: Of what the memory itself was derived of, as `core_in` has it.
         """
-        if self.put and self.put <= told.words:
-            return False
-        needed = (len(self.shared) + 1) // 2 if by_topic else 0
-        return any(
-            self.taken <= sentence and len(self.shared & sentence) >= needed
+        return not self._is_told_by(told) and any(
+            any(words <= sentence for words in core) if core else self._is_half_in(sentence)
             for sentence in told.sentences
         )
+
+    def _is_half_in(self, sentence: frozenset[int]) -> bool:
+        return 2 * len(self.taken & sentence) >= len(self.taken)
+
+    def _is_told_by(self, told: Told) -> bool:
+        return 2 * len(self.put & told.words) > len(self.put)
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,8 +203,10 @@ class Tokenizer:
         return np.sort(np.frombuffer(digests, "<u8")).astype(np.uint64)
 
     def content(self, compact: bytes) -> set[int]:
-        """The digests of a text's words, from their compact form, but those that only make a
-        sentence of it; all of them where nothing else is left."""
+        """The digests of the words in compact form that say something.
+
+        Without those that only make a sentence of it; all of them where nothing else is left.
+        """
         said = set(entries(compact)["word"].tolist())
         return said - self._stopped_digests or said
 

@@ -16,6 +16,7 @@ from feather_memory.store.core import Part
 from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
 from feather_memory.write.draft import Draft
+from feather_memory.write.rewriting import rewrite
 from feather_memory.write.supersession import unsupersede
 
 
@@ -33,7 +34,7 @@ KEEP: Final = Keep()
 class Writes(Part):
     """Memories and edges are written here, each verb in one transaction."""
 
-    def add(
+    def add(  # noqa: PLR0913  a memory's fields
         self,
         text: str,
         *,
@@ -50,12 +51,19 @@ class Writes(Part):
         valid_to: When | None = None,
         expires_at: When | None = None,
         recorded_at: When | None = None,
+        reaffirm: bool = False,
     ) -> Memory:
         """Remember a text. When this returns, it is on disk.
 
         An id that exists gets this text, vector and metadata; its history stays, and the same
         content again is no change. An occupied `key` is taken over: what held it is superseded,
-        and its importance inherited; the same said again of it is counted on the memory there is.
+        and its importance inherited.
+
+        Without an id, the same text again (but for case, marks and punctuation) with the same key
+        and metadata is counted on the memory there is, which is returned. What was superseded does
+        not come back by being said again: what stands is returned, and its `echo_of` says so.
+        What comes from a lower origin never supersedes what comes from a higher one: it is kept
+        as a suggestion, which `contradicts` it and is not current.
 
         Args:
             text: Not blank.
@@ -75,6 +83,8 @@ class Writes(Part):
             recorded_at: When it was learned, for what comes from elsewhere: `known_at` knows it
                 from then on. Never later than now, which it is unless given. An id that exists
                 was learned when it was.
+            reaffirm: Whether it holds again, though it was replaced: what stands in its place is
+                replaced by it. Without it the same text, said again, is an echo.
 
         Raises:
             ParameterError: Any of these outside its range. Nothing was written.
@@ -94,6 +104,7 @@ class Writes(Part):
             "valid_to": valid_to,
             "expires_at": expires_at,
             "recorded_at": recorded_at,
+            "reaffirm": reaffirm,
         }
         return self._remembered([Draft.of_new({"text": text, **given})])[0]
 
@@ -157,7 +168,7 @@ class Writes(Part):
             old = transaction.memories.find(id)
             if old is None:
                 raise UnknownMemoryError(id)
-            record = write.rewrite(transaction, draft, old, transaction.now)
+            record = rewrite(transaction, draft, old, transaction.now)
             return transaction.memories.shown([record])[0]
 
     def supersede(  # noqa: PLR0913  a memory's fields

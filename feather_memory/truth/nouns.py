@@ -195,8 +195,8 @@ class Edges(Protocol):
         Of several that are alike, by what is forgotten, one.
         """
 
-    def fallen(self, now: Seconds) -> list[Fallen]:
-        """Every memory that has been replaced by a moment, and what replaced it, as recorded."""
+    def fallen(self, now: Seconds, count: int) -> list[Fallen]:
+        """What was replaced last by a moment and what replaced it, in the order of that."""
 
 
 class WritableEdges(Edges, Protocol):
@@ -218,7 +218,7 @@ class WritableEdges(Edges, Protocol):
         """Record that it does not hold from a moment on, though nothing has replaced it."""
 
     def release(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> bool:
-        """Undo one such record, made at that moment, as if it had never been. False: none."""
+        """Undo one such record of an end from a moment on, made at another. False: none."""
 
     def move_supersessions(self, new: str, holds_from: Seconds) -> None:
         """What replaced others is true from another moment: so is their end."""

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType
+from feather_memory.model.origin import RANK
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.draft import Draft
@@ -31,9 +32,14 @@ def replace(
 ) -> None:
     """Put the corrected text in the place of all that stands, so that never two facts do.
 
-    Where one of them says the text already, that one stays and replaces the others.
+    Where one of them says the text already, and may replace the others, it stays and does.
     """
-    said = [record.id for record in stands if record.text == correction.fields["text"]]
+    highest = max(RANK[record.origin] for record in stands)
+    said = [
+        record.id
+        for record in stands
+        if record.text == correction.fields["text"] and RANK[record.origin] == highest
+    ]
     new = said[0] if said else _replaced(transaction, wrong, stands, correction)
     for old in stands:
         if old.id != new:

@@ -38,16 +38,18 @@ def withhold(
         holds_from: Since when.
         recorded_at: When that was recorded.
     """
-    related = [each for each in _related(transaction, fallen.id) if each.id != by.id]
+    related = {each.id: each for each in _related(transaction, fallen.id)}
     if not related:
         return
     speaks = tokenizer(transaction.state.language)
     change = Change.between(content(fallen.text, speaks), content(by.text, speaks))
-    versions = set(transaction.edges.chain(fallen.id))
-    for each in related:
-        if change is None or each.id in versions:
-            continue
-        if change.is_undone_by(Told.of(each.text, speaks), by_topic=False):
+    if change is None:
+        return
+    told = {id_: Told.of(each.text, speaks) for id_, each in related.items()}
+    core = change.core_in(told[id_] for id_ in _sources(transaction, fallen.id))
+    versions = {by.id, *transaction.edges.chain(fallen.id)}
+    for id_, each in related.items():
+        if id_ not in versions and change.falls_with(told[id_], core):
             keep_back(transaction, each, holds_from=holds_from, recorded_at=recorded_at)
 
 
@@ -89,8 +91,16 @@ def release(
     closings = list(undone)
     for each in _related(transaction, restored.id):
         for recorded_at, holds_from in closings:
-            start = max(holds_from, each.valid_from)
-            transaction.edges.release(each.id, holds_from=start, recorded_at=recorded_at)
+            transaction.edges.release(each.id, holds_from=holds_from, recorded_at=recorded_at)
+
+
+def _sources(transaction: WriteTransaction, memory_id: str) -> list[str]:
+    """Ids of what a memory was derived of."""
+    return [
+        edge.target
+        for edge in transaction.edges.touching([memory_id])
+        if edge.type == EdgeType.DERIVED_FROM and edge.source == memory_id
+    ]
 
 
 def _related(transaction: WriteTransaction, memory_id: str) -> Iterator[Record]:

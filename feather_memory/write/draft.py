@@ -88,13 +88,14 @@ class Draft:
             _refuse_unknown(given)
             raise ParameterError("a memory needs a text")
         said = {name: value for name, value in given.items() if value is not None or name == "text"}
-        reaffirms = flag(said.pop("reaffirm", False), "reaffirm")
+        if reaffirms := said.pop("reaffirm", False):
+            flag(reaffirms, "reaffirm")
         draft = cls.checked(said, number)
         role = draft.fields.get("role")
         origin = USER if role is None else OF_ROLES.get(role.lower(), USER)
         fields = {"metadata": "{}", "origin": origin, **draft.fields}
         has_vector = "vector" in fields
-        return cls(draft.id, fields, number, reaffirms=reaffirms, brings_vector=has_vector)
+        return cls(draft.id, fields, number, reaffirms=bool(reaffirms), brings_vector=has_vector)
 
     def saying(self, **fields: Any) -> Draft:
         """The same request with further fields, as kept."""

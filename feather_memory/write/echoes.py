@@ -1,9 +1,9 @@
 """What is said again: of what stands it is an affirmation, of what was replaced an echo.
 
 Equal is what is equal but for case, marks, punctuation and space, and nothing else: similar texts
-are two. What was replaced comes back only if somebody says it anew: a user for its slot, anybody in
-the place of a memory that they name or from a later `valid_from` on than what stands, or with
-`reaffirm`. Whose words may replace whose is another question, which `supersession` answers.
+are two. What was replaced comes back only if somebody says it anew: a user for its slot or under
+an id of its own, anybody in the place of a memory that they name, from a later `valid_from` on than
+what stands, or with `reaffirm`. Whose words may replace whose, `supersession` says.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def said_again(
     """
     now = transaction.now
     if draft.id is None:
-        stands = [named or holder] if named or holder else alike
-        for held in stands:
+        taken = named or holder
+        for held in alike if taken is None else [taken]:
             if held in alike and _is_said_by(transaction, draft, record, held):
                 return Again(answer=_affirmed(transaction, record, held))
     ours = [each for each in alike if _may_be_one(each, record)]
@@ -108,6 +108,35 @@ def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[R
         transaction.edges.put(record.id, old.id, EdgeType.DERIVED_FROM, 1.0, now)
         for recorded_at, holds_from in transaction.edges.closings(old.id) or [(now, now)]:
             keep_back(transaction, record, holds_from=holds_from, recorded_at=recorded_at)
+
+
+def repeats_of(transaction: WriteTransaction, record: Record) -> list[Record]:
+    """What was replaced and the new text of a memory says again, which is not the user's."""
+    alike = [
+        each
+        for same in transaction.memories.alike([record]).values()
+        for each in same
+        if each.id != record.id and _may_be_one(each, record)
+    ]
+    if any(_stands(each, transaction.now) for each in alike):
+        return []
+    if past := [each for each in alike if _heads(transaction, each, transaction.now)]:
+        record.manner = ECHO
+        return past[-1:]
+    if record.key is not None:
+        return []
+    return repeated(transaction, record, Past.near(transaction, [record.text]))
+
+
+def unlink_echo(transaction: WriteTransaction, record: Record) -> None:
+    """Have an echo that says something else now be derived of nothing that it said again."""
+    if record.manner != ECHO:
+        return
+    for edge in transaction.edges.touching([record.id]):
+        if edge.source == record.id and edge.type == EdgeType.DERIVED_FROM:
+            transaction.edges.remove(record.id, edge.target, edge.type)
+            for recorded_at, holds_from in transaction.edges.closings(edge.target):
+                transaction.edges.release(record.id, holds_from=holds_from, recorded_at=recorded_at)
 
 
 def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[Record]:
@@ -159,8 +188,16 @@ def _stands(record: Record, now: Seconds) -> bool:
 
 
 def _may_be_one(held: Record, record: Record) -> bool:
-    """Whether they are about the same: of one slot, or one of them of none."""
-    return held.key == record.key or held.key is None or record.key is None
+    """Whether they are about the same: of one slot, or one of them of none.
+
+    A user's is, besides, of one person, as far as that is known, and of the same metadata.
+    """
+    if None not in {held.key, record.key}:
+        return held.key == record.key
+    return record.origin != USER or (
+        (None in {held.actor, record.actor} or held.actor == record.actor)
+        and json.loads(held.metadata) == json.loads(record.metadata)
+    )
 
 
 def _heads(transaction: WriteTransaction, old: Record, now: Seconds) -> list[Record]:

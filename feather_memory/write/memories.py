@@ -8,7 +8,6 @@ from dataclasses import replace
 from feather_memory.errors import DimensionError, FeatherError, UnknownMemoryError
 from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record, filtered_of
-from feather_memory.model.importance import fold
 from feather_memory.model.memory import Edge, EdgeType, Forgotten
 from feather_memory.model.origin import USER, outranks
 from feather_memory.model.words import likeness
@@ -18,6 +17,7 @@ from feather_memory.write import dependants
 from feather_memory.write.draft import Draft
 from feather_memory.write.echoes import Again, link_echo, repeated, said_again
 from feather_memory.write.past import Past
+from feather_memory.write.rewriting import rewrite
 from feather_memory.write.supersession import claim_slot, derive, supersede, undo
 
 
@@ -27,27 +27,32 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     New memories without a slot that say what nobody has said go in together, which is what makes
     a batch fast.
     """
-    _see_that_they_fit(transaction, drafts)
+    for model in {draft.model for draft in drafts if draft.model is not None}:
+        transaction.memories.made_by(model)
     made = _made(transaction, drafts, now)
-    said = set(transaction.memories.alike([record for record in made if record is not None]))
-    past = Past.of(transaction) if any(_is_anothers(draft) for draft in drafts) else None
+    may_echo = any(map(_may_echo, drafts))
+    said = _said_already(transaction, drafts, made) if may_echo else set()
+    told = [draft.fields["text"] for draft in drafts if _may_retell(draft)]
+    past = Past.near(transaction, told) if told else None
     written: list[Record] = []
     fresh: list[Record] = []
     asked: dict[str, Draft] = {}
-    for draft, record in zip(drafts, made, strict=True):
-        if record is None or not _is_plain(draft, record, said, past):
+    for draft, new in zip(drafts, made, strict=True):
+        if new is not None and _is_plain(draft, new, said, past):
+            fresh.append(new)
+            asked[new.id] = draft
+            written.append(new)
+        else:
             _insert(transaction, fresh, asked)
             fresh = []
             try:
-                record = put(transaction, draft, now, made=record, past=past)
+                written.append(put(transaction, draft, now, made=new, past=past))
             except FeatherError as error:
                 error.about(draft.name)
                 raise
-        else:
-            fresh.append(record)
-            asked[record.id] = draft
-        written.append(record)
-        said.add(likeness(draft.fields["text"]) if record.words is None else record.words[0])
+        if may_echo:
+            words = None if new is None else new.words
+            said.add(likeness(draft.fields["text"]) if words is None else words[0])
     _insert(transaction, fresh, asked)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
         found = transaction.memories.by_ids([record.id for record in written])
@@ -73,21 +78,34 @@ def _made(
     return made
 
 
+def _said_already(
+    transaction: WriteTransaction, drafts: Sequence[Draft], made: Sequence[Record | None]
+) -> set[int]:
+    """The likenesses of what some of the records say and is held already."""
+    asked = zip(drafts, made, strict=True)
+    new = [record for draft, record in asked if record is not None and _may_echo(draft)]
+    return set(transaction.memories.alike(new)) if new else set()
+
+
 def _is_plain(draft: Draft, record: Record, said: Collection[int], past: Past | None) -> bool:
     """Whether nothing has to be looked at but the record itself."""
-    is_news = record.key is None and record.words is not None and record.words[0] not in said
-    return is_news and (past is None or not _is_anothers(draft) or not past.changes)
+    if record.key is not None or (record.words is not None and record.words[0] in said):
+        return False
+    return past is None or not _may_retell(draft) or not past.repeated_in(record.text)
+
+
+def _may_echo(draft: Draft) -> bool:
+    """Whether it matters what is held of an equal text: a user's own id is a memory of its own."""
+    return draft.id is None or _is_anothers(draft)
+
+
+def _may_retell(draft: Draft) -> bool:
+    """Whether it is to be seen if its text retells what was corrected: it is not the user's."""
+    return _is_anothers(draft) and draft.fields.get("key") is None
 
 
 def _is_anothers(draft: Draft) -> bool:
-    """Whether it is not the user's."""
-    return draft.fields.get("origin", USER) != USER
-
-
-def _see_that_they_fit(transaction: WriteTransaction, drafts: Sequence[Draft]) -> None:
-    """See that vectors are by the model that made the store's, or by the first that is named."""
-    for model in {draft.model for draft in drafts if draft.model is not None}:
-        transaction.memories.made_by(model)
+    return bool(draft.fields["origin"] != USER)
 
 
 def _insert(
@@ -131,12 +149,13 @@ def put(
         if replacing is not None:
             supersede(transaction, old.id, replacing, now)
         return rewrite(transaction, draft, old, now)
-    _see_that_they_fit(transaction, [draft])
+    if draft.model is not None:
+        transaction.memories.made_by(draft.model)
     record = draft.record(now) if made is None else made
     named = None if replacing is None else transaction.memories.find(replacing)
     replaced = named or _holder(transaction, record)
     again = Again()
-    if may_affirm and (alike := transaction.memories.alike([record])):
+    if may_affirm and _may_echo(draft) and (alike := transaction.memories.alike([record])):
         (equal,) = alike.values()
         again = said_again(transaction, draft, record, equal, named=named, holder=replaced)
     if again.answer is not None:
@@ -158,8 +177,8 @@ def _written(
 ) -> Record:
     """The new record, once it is written and has replaced what it replaces."""
     now, is_known = transaction.now, bool(repeats)
-    if not is_known and record.origin != USER:
-        repeats = repeated(transaction, record, Past.of(transaction) if past is None else past)
+    if not is_known and record.origin != USER and record.key is None:
+        repeats = repeated(transaction, record, past or Past.near(transaction, [record.text]))
     transaction.memories.insert([record])
     link_echo(transaction, record, repeats)
     if not is_known:
@@ -178,28 +197,6 @@ def _holder(transaction: WriteTransaction, record: Record) -> Record | None:
         id_ for id_, start in transaction.memories.holders(record) if start <= record.valid_from
     ]
     return transaction.memories.find(held[-1]) if held else None
-
-
-def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Seconds) -> Record:
-    """Give the record new content. Edges, signals and past stay; the same content is no change."""
-    record = draft.rewritten(old, now)
-    if record == old:
-        return old
-    _see_that_they_fit(transaction, [draft])
-    if record.prior != old.prior:
-        log = transaction.engagement.signals_of([old.id])
-        record.importance = fold(record.prior, log[old.id])
-    transaction.memories.replace(old, record)
-    if record.valid_from != old.valid_from:
-        transaction.edges.move_supersessions(record.id, record.valid_from)
-    if record.stated_to != old.stated_to:
-        transaction.edges.refresh_end(record.id)
-        record.valid_to = transaction.edges.end_of(record.id)
-    slot = (record.key, record.valid_from, record.stated_to)
-    if slot != (old.key, old.valid_from, old.stated_to):
-        claim_slot(transaction, record, now)
-        record.valid_to = transaction.edges.end_of(record.id)
-    return record
 
 
 def replace_fact(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
+import numpy as np
+
+from feather_memory.config import ECHO_CORRECTIONS
 from feather_memory.model.restating import Change, Told
-from feather_memory.model.words import Tokenizer, tokenizer
+from feather_memory.model.words import Tokenizer, entries, tokenizer
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.state import Fallen
 
@@ -16,21 +20,22 @@ MOST: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """Every change that holds by now, by one of the words that it took back."""
+    """The changes that some texts may undo, by one of the words that each took back."""
 
     speaks: Tokenizer
-    changes: dict[int, list[tuple[str, Change]]]
+    changes: Mapping[int, Sequence[tuple[str, Change]]]
 
     @classmethod
-    def of(cls, transaction: WriteTransaction) -> Self:
-        """That of a store: from each memory that was replaced to what stands in its place."""
+    def near(cls, transaction: WriteTransaction, texts: Iterable[str]) -> Self:
+        """Those that any of the texts may undo: from what was replaced to what stands instead."""
         speaks = tokenizer(transaction.state.language)
-        after = {each.old: each for each in transaction.edges.fallen(transaction.now)}
+        after = {e.old: e for e in transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)}
         changes: dict[int, list[tuple[str, Change]]] = {}
-        for each in after.values():
-            change = _between(speaks, each, _last(each, after))
-            if change is not None:
-                changes.setdefault(min(change.taken), []).append((each.old, change))
+        if after:
+            for each in _sharing(list(after.values()), [speaks.compact(text) for text in texts]):
+                change = _between(speaks, each, _last(each, after))
+                if change is not None:
+                    changes.setdefault(min(change.taken), []).append((each.old, change))
         return cls(speaks, changes)
 
     def repeated_in(self, text: str) -> list[str]:
@@ -42,12 +47,22 @@ class Past:
             id_
             for word in told.words & self.changes.keys()
             for id_, change in self.changes[word]
-            if change.is_undone_by(told, by_topic=True)
+            if change.is_undone_by(told)
         ]
         return sorted(found)[:MOST]
 
 
-def _last(each: Fallen, after: dict[str, Fallen]) -> Fallen:
+def _sharing(fallen: Sequence[Fallen], texts: Iterable[bytes]) -> list[Fallen]:
+    """Those that have a word in common with any of some texts in compact form."""
+    words = entries(b"".join(each.old_words for each in fallen))["word"]
+    whose = np.repeat(
+        np.arange(len(fallen)), [len(entries(each.old_words)) for each in fallen]
+    )  # (w,)  by word
+    is_said = np.isin(words, entries(b"".join(texts))["word"])
+    return [fallen[at] for at in np.unique(whose[is_said]).tolist()]
+
+
+def _last(each: Fallen, after: Mapping[str, Fallen]) -> Fallen:
     """The last of the changes that follow one another."""
     while each.new in after:
         each = after[each.new]

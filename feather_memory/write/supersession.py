@@ -108,6 +108,19 @@ def undo(transaction: WriteTransaction, old_id: str, new_id: str | None) -> bool
     return True
 
 
+def move(transaction: WriteTransaction, record: Record, was_from: Seconds) -> None:
+    """Have what a memory replaced end when it now begins to hold, with all that fell with it."""
+    touching = transaction.edges.touching([record.id])
+    ids = [e.target for e in touching if e.source == record.id and e.type == EdgeType.SUPERSEDES]
+    olds = list(transaction.memories.by_ids(ids).values())
+    for old in olds:
+        closings = transaction.edges.closings(old.id)
+        dependants.release(transaction, old, [each for each in closings if each[1] == was_from])
+    transaction.edges.move_supersessions(record.id, record.valid_from)
+    for old in olds:
+        dependants.catch_up(transaction, old)
+
+
 def derive(transaction: WriteTransaction, derived: Record, source: Record, now: Seconds) -> None:
     """Have what is derived of a memory come from no higher origin than that, and all it did.
 

@@ -87,13 +87,13 @@ _FALLEN = """
     select old.id, new.id, old.actor, new.actor, before.compact, after.compact from supersession
     join memory as old on old.id = old_id join words as before on before.row = old.row
     join memory as new on new.id = new_id join words as after on after.row = new.row
-    where holds_from <= ? order by supersession.rowid
+    where holds_from <= ? order by supersession.rowid desc limit ?
 """
 _RELEASE = """
     delete from supersession where rowid = (
         select rowid from supersession
-        where old_id = ? and new_id is null and holds_from = ? and recorded_at = ?
-        limit 1)
+        where old_id = ? and new_id is null and holds_from >= ? and recorded_at = ?
+        order by holds_from limit 1)
 """
 _END = """
     select min(moment) from (
@@ -220,9 +220,10 @@ class SqliteEdges:
                 created_at=at,
             )  # fmt: skip
 
-    def fallen(self, now: Seconds) -> list[Fallen]:
-        """Every memory that has been replaced by a moment, and what replaced it."""
-        return [Fallen(*row) for row in self.moment.connection.execute(_FALLEN, (now,))]
+    def fallen(self, now: Seconds, count: int) -> list[Fallen]:
+        """What was replaced last by a moment and what replaced it, in the order of that."""
+        rows = self.moment.connection.execute(_FALLEN, (now, count)).fetchall()
+        return [Fallen(*row) for row in reversed(rows)]
 
     # Writing
 
@@ -277,7 +278,7 @@ class SqliteEdges:
         self.refresh_end(memory_id)
 
     def release(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> bool:
-        """Undo one such record, made at that moment, as if it had never been. False: none."""
+        """Undo one such record of an end from a moment on, made at another. False: none."""
         asked = (memory_id, holds_from, recorded_at)
         if not self.moment.connection.execute(_RELEASE, asked).rowcount:
             return False

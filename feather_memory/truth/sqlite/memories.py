@@ -191,12 +191,12 @@ class SqliteMemories:
     def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
         """What says what one of these says, by its likeness. They have their words then."""
         kept = self._words_of(records)
-        likenesses = json.dumps([likeness for likeness, _ in kept])
-        if not (rows := self.moment.connection.execute(_ALIKE, (likenesses,)).fetchall()):
+        asked = json.dumps([same for same, _ in kept])
+        if not (rows := self.moment.connection.execute(_ALIKE, (asked,)).fetchall()):
             return {}
         found: dict[int, list[Record]] = {}
-        for (likeness, _), record in zip(rows, self.by_rows([r for _, r in rows]), strict=True):
-            found.setdefault(likeness, []).append(record)
+        for (same, _), record in zip(rows, self.by_rows([row for _, row in rows]), strict=True):
+            found.setdefault(same, []).append(record)
         return found
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
