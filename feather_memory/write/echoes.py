@@ -29,6 +29,9 @@ _OF_ITS_OWN: Final = ("valid_from", "stated_to", "expires_at", "prior", "session
 _WHOSE: Final = ("session", "actor", "role")
 """By what, besides its text, a memory without a slot is known: two people may both like tea."""
 
+_BARE: Final = {"text", "metadata", "origin", "role", "key", "vector"}
+"""What a text may come with whose repetition by a lower origin says nothing else, either."""
+
 _TOLD: Final = {EdgeType.CONTRADICTS, EdgeType.DERIVED_FROM}
 
 
@@ -76,9 +79,11 @@ def said_again(
             if heads := _heads(transaction, old, now):
                 return _of_the_past(draft, record, old, heads, named)
     above = [each for each in stands if outranks(each.origin, record.origin)]
+    if above and draft.id is None and record.metadata == "{}" and draft.fields.keys() <= _BARE:
+        return Again(answer=above[-1])
     if above:
         record.manner = ECHO
-    return Again(repeats=[e for e in above if e.key is not None and e.key == record.key])
+    return Again(repeats=above[-1:])
 
 
 def _of_the_past(
@@ -106,8 +111,10 @@ def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[R
     now = transaction.now
     for old in repeats:
         transaction.edges.put(record.id, old.id, EdgeType.DERIVED_FROM, 1.0, now)
-        for recorded_at, holds_from in transaction.edges.closings(old.id) or [(now, now)]:
+        for recorded_at, holds_from in transaction.edges.closings(old.id):
             keep_back(transaction, record, holds_from=holds_from, recorded_at=recorded_at)
+        if record.key is not None and record.key == old.key:  # the slot is the other's
+            keep_back(transaction, record, holds_from=record.valid_from, recorded_at=now)
 
 
 def repeats_of(transaction: WriteTransaction, record: Record) -> list[Record]:
@@ -128,15 +135,16 @@ def repeats_of(transaction: WriteTransaction, record: Record) -> list[Record]:
     return repeated(transaction, record, Past.near(transaction, [record.text]))
 
 
-def unlink_echo(transaction: WriteTransaction, record: Record) -> None:
-    """Have an echo that says something else now be derived of nothing that it said again."""
+def unlink_echo(transaction: WriteTransaction, record: Record) -> bool:
+    """Have an echo that says something else now be derived of nothing. False if it is none."""
     if record.manner != ECHO:
-        return
+        return False
     for edge in transaction.edges.touching([record.id]):
         if edge.source == record.id and edge.type == EdgeType.DERIVED_FROM:
             transaction.edges.remove(record.id, edge.target, edge.type)
-            for recorded_at, holds_from in transaction.edges.closings(edge.target):
-                transaction.edges.release(record.id, holds_from=holds_from, recorded_at=recorded_at)
+            for recorded_at, since in transaction.edges.closings(edge.target):
+                transaction.edges.release(record.id, holds_from=since, recorded_at=recorded_at)
+    return True
 
 
 def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[Record]:

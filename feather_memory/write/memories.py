@@ -181,10 +181,9 @@ def _written(
         repeats = repeated(transaction, record, past or Past.near(transaction, [record.text]))
     transaction.memories.insert([record])
     link_echo(transaction, record, repeats)
-    if not is_known:
-        if replacing is not None:
-            supersede(transaction, record.id, replacing, now)
-        claim_slot(transaction, record, now)
+    if replacing is not None and not is_known:
+        supersede(transaction, record.id, replacing, now)
+    claim_slot(transaction, record, now)
     record.valid_to = transaction.edges.end_of(record.id)
     return record
 

@@ -34,7 +34,8 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
     repeats: list[Record] = []
     if is_anew:
         record.origin = _lowered(transaction, record)
-        unlink_echo(transaction, old)
+        if unlink_echo(transaction, old):
+            record.valid_to = transaction.edges.end_of(old.id)
         repeats = repeats_of(transaction, record) if by != USER else []
     if record.prior != old.prior:
         log = transaction.engagement.signals_of([old.id])
