@@ -247,6 +247,17 @@ class TruthContract(CopyContract):
             assert not moment.edges.is_superseded("a")
             assert moment.edges.find("b", "a", EdgeType.SUPERSEDES) is None
 
+    def test_what_is_withheld_holds_no_more_until_it_is_released(self, truth: Truth) -> None:
+        """Nothing has replaced it; and what says the same is found by its likeness."""
+        with truth.writing() as write:
+            write.memories.insert([a := record("a", "Tea!"), record("b", "coffee")])
+            write.edges.withhold("a", holds_from=NOW + 5, recorded_at=NOW)
+            assert (write.edges.end_of("a"), write.edges.fallen(NOW + 9, 9)) == (NOW + 5, [])
+            assert not write.edges.release("a", holds_from=NOW, recorded_at=NOW + 1)
+            assert write.edges.release("a", holds_from=NOW, recorded_at=NOW)
+            assert write.edges.end_of("a") is None
+            assert write.memories.alike([b := record("c", "tea")]) == {(b.words or (0,))[0]: [a]}
+
     def test_linking_again_changes_the_weight(self, truth: Truth) -> None:
         """There is one edge a type between two memories."""
         with truth.writing() as transaction:
