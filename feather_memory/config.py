@@ -131,9 +131,10 @@ EMBED_BATCH = 256
 
 # Echoes
 
-ECHO_CORRECTIONS = 1_000
+ECHO_CORRECTIONS = 500
 """The latest corrections, for which a text that is not the user's is looked through when it is
-written. Equal texts are found however long ago it was; this is for summaries and paraphrases."""
+written: some 4 µs each. Equal texts are found however long ago they were corrected; this is for
+summaries and paraphrases."""
 
 # Tenants
 

@@ -72,6 +72,14 @@ def test_an_echo_with_an_id_keeps_its_row_and_is_withheld_until_the_old_value_ho
     }
 
 
+def test_an_echo_with_something_to_say_of_itself_keeps_its_row_and_is_withheld(store, corrected):
+    """Such as the answer of a conversation, whose place in it is in its metadata."""
+    said = store.add("Alice lives in Oslo", origin="assistant", metadata={"turn": 3})
+
+    assert (said.manner, said.echo_of, said.metadata) == ("echo", None, {"turn": 3})
+    assert current(store) == {"Alice lives in Lisbon"}
+
+
 @pytest.mark.parametrize(
     "anew",
     [

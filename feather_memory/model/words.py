@@ -202,6 +202,14 @@ class Tokenizer:
         digests = b"".join({known[word] for word in wanted})
         return np.sort(np.frombuffer(digests, "<u8")).astype(np.uint64)
 
+    def stem(self, word: str) -> str:
+        """The stem of a folded word."""
+        return self._digests.stem(word)
+
+    def is_stopped(self, word: str) -> bool:
+        """Whether a folded word only makes a sentence of others."""
+        return word in self._stopped
+
     def content(self, compact: bytes) -> set[int]:
         """The digests of the words in compact form that say something.
 
@@ -209,6 +217,10 @@ class Tokenizer:
         """
         said = set(entries(compact)["word"].tolist())
         return said - self._stopped_digests or said
+
+    def is_mere(self, digest: int) -> bool:
+        """Whether a word, by its digest, only makes a sentence of others."""
+        return digest in self._stopped_digests
 
     @cached_property
     def _stopped_digests(self) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import string
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from feather_memory.checks import flag, label, when
 from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
-from feather_memory.model.manner import STATEMENT, patterns
+from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, patterns
 from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.types import Seconds
 
@@ -20,6 +21,9 @@ _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32, which leaves out i, l, o and u. They sort as their values do."""
 
 _PAIRS: Final = tuple(a + b for a in _DIGITS for b in _DIGITS)
+
+_ENDS: Final = frozenset(string.ascii_letters + string.digits)
+"""With what no question ends, but for one in Armenian, whose letters are others."""
 
 _KNOWN: Final = frozenset({*GIVEN, "id"})
 _CHECKED: Final = tuple(
@@ -165,7 +169,9 @@ def _name(number: int, id_: object) -> str:
 
 def _manner(text: str, key: str | None) -> str:
     """How it is said. What has a key is a statement: it is the value of something."""
-    said = patterns().fullmatch(text) if key is None else None
+    if key is not None or (len(text) > LONGEST_ACKNOWLEDGEMENT and text[-1] in _ENDS):
+        return STATEMENT  # a quarter of the time, where nothing has to be looked for
+    said = patterns().fullmatch(text)
     return STATEMENT if said is None else str(said.lastgroup)
 
 

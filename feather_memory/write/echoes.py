@@ -97,7 +97,10 @@ def _of_the_past(
     if draft.reaffirms or is_stated or ((named or is_newer) and not is_outranked):
         takes_a_slot = named is not None or record.key is not None
         return Again(replacing=None if takes_a_slot else heads[-1].id)
-    if draft.id is None:
+    says_no_more = record.metadata == "{}" or json.loads(record.metadata) == json.loads(
+        old.metadata
+    )
+    if draft.id is None and says_no_more:
         return Again(answer=replace(heads[-1], echo_of=old.id))
     record.manner = ECHO
     return Again(repeats=[old])

@@ -28,14 +28,15 @@ class Past:
     @classmethod
     def near(cls, transaction: WriteTransaction, texts: Iterable[str]) -> Self:
         """Those that any of the texts may undo: from what was replaced to what stands instead."""
+        fallen = transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)
         speaks = tokenizer(transaction.state.language)
-        after = {e.old: e for e in transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)}
         changes: dict[int, list[tuple[str, Change]]] = {}
-        if after:
-            for each in _sharing(list(after.values()), [speaks.compact(text) for text in texts]):
-                change = _between(speaks, each, _last(each, after))
+        if fallen:
+            pairs = _with_last(fallen)
+            for first, last in _within(pairs, b"".join(map(speaks.compact, texts)), speaks):
+                change = _between(speaks, first, last)
                 if change is not None:
-                    changes.setdefault(min(change.taken), []).append((each.old, change))
+                    changes.setdefault(min(change.taken), []).append((first.old, change))
         return cls(speaks, changes)
 
     def repeated_in(self, text: str) -> list[str]:
@@ -52,21 +53,40 @@ class Past:
         return sorted(found)[:MOST]
 
 
-def _sharing(fallen: Sequence[Fallen], texts: Iterable[bytes]) -> list[Fallen]:
-    """Those that have a word in common with any of some texts in compact form."""
-    words = entries(b"".join(each.old_words for each in fallen))["word"]
-    whose = np.repeat(
-        np.arange(len(fallen)), [len(entries(each.old_words)) for each in fallen]
-    )  # (w,)  by word
-    is_said = np.isin(words, entries(b"".join(texts))["word"])
-    return [fallen[at] for at in np.unique(whose[is_said]).tolist()]
+def _with_last(fallen: Sequence[Fallen]) -> list[tuple[Fallen, Fallen]]:
+    """Each memory's change, and the last of the changes that followed it."""
+    last: dict[str, Fallen] = {}
+    for each in reversed(fallen):  # what replaced something falls after it did, if at all
+        last.setdefault(each.old, last.get(each.new, each))
+    return [(each, last[each.old]) for each in fallen if last[each.old].old != each.new]
 
 
-def _last(each: Fallen, after: Mapping[str, Fallen]) -> Fallen:
-    """The last of the changes that follow one another."""
-    while each.new in after:
-        each = after[each.new]
-    return each
+def _within(
+    pairs: Sequence[tuple[Fallen, Fallen]], told: bytes, speaks: Tokenizer
+) -> list[tuple[Fallen, Fallen]]:
+    """Those of which texts may have all words that were taken: a first sieve, over all at once.
+
+    Args:
+        pairs: The change of each memory, and the last that followed it.
+        told: The words of the texts in compact form.
+        speaks: Of the store's language.
+    """
+    held = [entries(first.old_words)["word"] for first, _ in pairs]
+    whose = np.repeat(np.arange(len(held)), [len(words) for words in held])  # (w,)
+    words = np.concatenate(held)  # (w,)
+    is_told = np.isin(words, entries(told)["word"])
+    shares = set(whose[is_told].tolist())
+    stands: dict[str, set[int]] = {}
+    for at, word in zip(whose[~is_told].tolist(), words[~is_told].tolist(), strict=True):
+        if at in shares:
+            first, last = pairs[at]
+            if (kept := stands.get(last.new)) is None:
+                kept = set(entries(last.new_words)["word"].tolist())
+                stands[last.new] = kept
+            is_anybodys = word in kept or first.old_actor != last.new_actor
+            if not is_anybodys and not speaks.is_mere(word):
+                shares.discard(at)
+    return [pairs[at] for at in sorted(shares)]
 
 
 def _between(speaks: Tokenizer, first: Fallen, last: Fallen) -> Change | None:

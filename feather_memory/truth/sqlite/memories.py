@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from feather_memory.errors import DimensionError, WrongEmbedderError
@@ -54,9 +54,7 @@ _ARE_REPLACED = """
     select id, exists (select 1 from edge where target = memory.id and type = 'supersedes')
     from memory where id in (select value from json_each(?))
 """
-_ALIKE = """
-    select likeness, row from words where likeness in (select value from json_each(?)) order by row
-"""
+_ALIKE = "select likeness, row from words where likeness in (select value from json_each(?))"
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
@@ -186,13 +184,13 @@ class SqliteMemories:
     def rows_holding(self, text: str) -> list[int]:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
         rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
-        return [row for (row,) in rows]
+        return [row for _, row in rows]
 
     def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
         """What says what one of these says, by its likeness. They have their words then."""
-        kept = self._words_of(records)
-        asked = json.dumps([same for same, _ in kept])
-        if not (rows := self.moment.connection.execute(_ALIKE, (asked,)).fetchall()):
+        asked, one = [same for same, _ in self._words_of(records)], words.LIKE
+        told = (one, (asked[0],)) if len(asked) == 1 else (_ALIKE, (json.dumps(asked),))
+        if not (rows := sorted(self.moment.connection.execute(*told), key=itemgetter(1))):
             return {}
         found: dict[int, list[Record]] = {}
         for (same, _), record in zip(rows, self.by_rows([row for _, row in rows]), strict=True):
