@@ -121,9 +121,18 @@ def test_before_the_change_holds_saying_it_again_is_no_echo(store, clock):
     assert store.add("Alice lives in Oslo", origin="tool").echo_of == old.id
 
 
-@pytest.mark.parametrize(
-    "about", [{"id": "answer 3"}, {"metadata": {"model": "m"}}, {"session": "s"}]
-)
+def test_what_was_said_before_the_change_is_no_proof_that_it_holds_again(store, clock):
+    store.add("Alice lives in Oslo", id="turn 1", role="user")
+    old = store.add("Alice lives in Oslo", key="home")
+    clock.advance(days=1)
+    store.add("Alice lives in Lisbon", key="home")
+
+    assert store.add("Alice lives in Oslo").echo_of == old.id
+    store.add("Alice lives in Oslo", id="turn 2", role="user")
+    assert store.add("Alice lives in Oslo").echo_of is None, "the user has said so since"
+
+
+@pytest.mark.parametrize("about", [{"id": "answer 3"}, {"metadata": {"n": 1}}, {"session": "s"}])
 def test_who_repeats_what_holds_falls_with_it(store, clock, about):
     """The assistant said it after the user and before the correction."""
     old = store.add("Alice lives in Oslo", key="home")

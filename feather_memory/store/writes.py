@@ -182,7 +182,10 @@ class Writes(Part):
         """Replace a fact by a newer one: the new memory, the edge and the end of the old, at once.
 
         The new memory takes over the old one's slot. The old one is no longer returned as
-        current from the new one's `valid_from` on. The other arguments are those of `add`.
+        current from the new one's `valid_from` on, nor is what says the same and is linked to it
+        by `derived_from`. What comes from a lower origin than the old one replaces nothing: the
+        memory that is returned is a suggestion, which `contradicts` it and is not current. The
+        other arguments are those of `add`.
 
         Args:
             old_id: Of the memory that is no longer true.
@@ -218,6 +221,9 @@ class Writes(Part):
 
     def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
         """Undo supersessions of a memory, by `new_id` or all, as if they had never been.
+
+        What fell with it comes back with it. A suggestion, an echo or what fell with another, none
+        of which anything replaced, is current again.
 
         Raises:
             UnknownMemoryError: `old_id` does not exist.
@@ -297,6 +303,9 @@ class Writes(Part):
         weight: float = 1.0,
     ) -> Edge:
         """Link two memories: *source* type *target*. Linking again gives the edge a new weight.
+
+        What is `derived_from` a memory of a lower origin has that origin from then on. What may
+        not supersede the target, for its origin is lower, contradicts it instead.
 
         Args:
             source: Id of the memory it starts from.

@@ -42,7 +42,7 @@ class Again:
     answer: Record | None = None
     """What stands, and is all there is to say: nothing is written."""
     repeats: list[Record] = field(default_factory=list)
-    """What it says again, though it is written. It claims no slot then."""
+    """What it says again, though it is written. It replaces nothing then."""
     replacing: str | None = None
     """What it replaces, for it brings back what that had replaced."""
 
@@ -74,10 +74,11 @@ def said_again(
                 return Again(answer=_affirmed(transaction, record, held))
     ours = [each for each in alike if _may_be_one(each, record)]
     stands = [each for each in ours if _stands(each, now)]
-    if not stands:
-        for old in reversed(ours):
-            if heads := _heads(transaction, old, now):
-                return _of_the_past(draft, record, old, heads, named)
+    for old in reversed([each for each in ours if not _stands(each, now)]):
+        heads = _heads(transaction, old, now)
+        # What was said before the change, and stands by itself, does not say that it holds again.
+        if heads and all(each.valid_from < heads[-1].valid_from for each in stands):
+            return _of_the_past(draft, record, old, heads, named)
     above = [each for each in stands if outranks(each.origin, record.origin)]
     if above and draft.id is None and record.metadata == "{}" and draft.fields.keys() <= _BARE:
         return Again(answer=above[-1])
