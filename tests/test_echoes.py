@@ -251,3 +251,46 @@ def test_reaffirming_is_a_yes_or_a_no(store):
     with pytest.raises(ParameterError, match="reaffirm must be True or False"):
         store.add("tea", reaffirm="yes")
     assert len(store) == 0
+
+
+# What the turn itself was shown
+
+
+@pytest.fixture
+def asked(store):
+    """A turn that was shown where Alice lives and what she drinks."""
+    home = store.add("Alice lives in Oslo", key="home", actor="alice")
+    tea = store.add("Alice drinks green tea", key="drink", actor="alice")
+    store.recall("Alice Oslo tea", turn="t1")
+    return home, tea
+
+
+@pytest.mark.parametrize("text", ["You live in Oslo.", "You live in Oslo, and drink green tea!"])
+def test_an_answer_that_only_says_what_it_was_shown_is_an_echo_and_falls_with_it(
+    store, clock, asked, text
+):
+    home, _ = asked
+    said = store.add(text, id="answer", role="assistant", metadata={"turn": "t1"})
+    assert said.manner == "echo"
+    assert text in current(store), "it is not withheld as long as that holds"
+    clock.advance(days=1)
+
+    new = store.add("Alice lives in Lisbon", key="home")
+
+    assert text not in current(store)
+    store.unsupersede(home.id, new.id)
+    assert text in current(store)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("You live in Oslo, near the harbour.", {"role": "assistant"}),
+        ("You live in Oslo.", {"role": "user"}),
+        ("You live in Oslo.", {"role": "assistant", "metadata": {"turn": "t2"}}),
+        ("You live in Oslo.", {"role": "assistant", "metadata": {"turn": 1}}),
+        ("You live in Oslo.", {"role": "assistant", "metadata": {}}),
+    ],
+)
+def test_what_says_more_or_was_shown_nothing_is_no_echo(store, asked, text, said):
+    assert store.add(text, **{"metadata": {"turn": "t1"}, **said}).manner == "statement"

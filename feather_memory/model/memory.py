@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from feather_memory.types import Vector
 
+TURN: Final = "turn"
+"""Under which key of its metadata a remembered answer says which turn it was given in."""
+
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

@@ -15,8 +15,10 @@ from typing import Final
 
 from feather_memory.model.fields import Record
 from feather_memory.model.manner import ECHO
-from feather_memory.model.memory import EdgeType
+from feather_memory.model.memory import TURN, EdgeType
 from feather_memory.model.origin import USER, outranks
+from feather_memory.model.restating import LONGEST, content
+from feather_memory.model.words import tokenizer
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.dependants import keep_back
@@ -157,6 +159,25 @@ def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[
     if found:
         record.manner = ECHO
     return list(found.values())
+
+
+def retold(transaction: WriteTransaction, record: Record) -> list[Record]:
+    """What the turn was shown that a record says it was given in, if it says nothing besides.
+
+    An answer that has no word of its own is an echo of what the model was shown.
+    """
+    turn = json.loads(record.metadata).get(TURN) if f'"{TURN}"' in record.metadata else None
+    logged = transaction.engagement.recalled(turn) if isinstance(turn, str) else None
+    if logged is None or len(record.text) > LONGEST:
+        return []
+    speaks = tokenizer(transaction.state.language)
+    said = content(record.text, speaks)
+    shown = transaction.memories.by_ids(logged[1]).values()
+    told = [(each, content(each.text, speaks)) for each in shown if each.id != record.id]
+    if not said or not said <= set[int]().union(*(words for _, words in told)):
+        return []
+    record.manner = ECHO
+    return [each for each, words in told if words & said]
 
 
 def _affirmed(transaction: WriteTransaction, record: Record, held: Record) -> Record:

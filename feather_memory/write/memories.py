@@ -15,7 +15,7 @@ from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write import dependants
 from feather_memory.write.draft import Draft
-from feather_memory.write.echoes import Again, link_echo, repeated, said_again
+from feather_memory.write.echoes import Again, link_echo, repeated, retold, said_again
 from feather_memory.write.past import Past
 from feather_memory.write.rewriting import rewrite
 from feather_memory.write.supersession import claim_slot, derive, supersede, undo
@@ -91,7 +91,9 @@ def _is_plain(draft: Draft, record: Record, said: Collection[int], past: Past | 
     """Whether nothing has to be looked at but the record itself."""
     if record.key is not None or (record.words is not None and record.words[0] in said):
         return False
-    return past is None or not _may_retell(draft) or not past.repeated_in(record.text)
+    if past is None or not _may_retell(draft):
+        return True
+    return record.metadata == "{}" and not past.repeated_in(record.text)
 
 
 def _may_echo(draft: Draft) -> bool:
@@ -178,7 +180,8 @@ def _written(
     """The new record, once it is written and has replaced what it replaces."""
     now, is_known = transaction.now, bool(repeats)
     if not is_known and record.origin != USER and record.key is None:
-        repeats = repeated(transaction, record, past or Past.near(transaction, [record.text]))
+        past = past or Past.near(transaction, [record.text])
+        repeats = [*repeated(transaction, record, past), *retold(transaction, record)]
     transaction.memories.insert([record])
     link_echo(transaction, record, repeats)
     if replacing is not None and not is_known:
