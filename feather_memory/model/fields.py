@@ -88,7 +88,7 @@ class Record:
     origin: str = _kept("text", given="origin", check=or_none(origin.checked),
                         default=origin.USER, is_content=True, unsaid=origin.USER)  # fmt: skip
     """Who it comes from: one of `origin.ORDER`."""
-    manner: str = _kept("text", default=manner.STATEMENT, is_content=True,
+    manner: str = _kept("text", check=manner.checked, default=manner.STATEMENT, is_content=True,
                         unsaid=manner.STATEMENT)  # fmt: skip
     """How it is said: one of `manner.MANNERS`."""
     prior: float = _kept("real", given="importance", check=or_none(unit_interval),

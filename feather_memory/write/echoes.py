@@ -114,7 +114,7 @@ def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[R
 
     So it falls with it and comes back with it, as all does that is derived of a memory.
     """
-    now = transaction.now
+    now = record.created_at
     for old in repeats:
         transaction.edges.put(record.id, old.id, EdgeType.DERIVED_FROM, 1.0, now)
         for recorded_at, holds_from in transaction.edges.closings(old.id):
@@ -183,7 +183,8 @@ def retold(transaction: WriteTransaction, record: Record) -> list[Record]:
 def _affirmed(transaction: WriteTransaction, record: Record, held: Record) -> Record:
     """What stands; it is counted that it was said again, if by its equals."""
     if not outranks(held.origin, record.origin):
-        transaction.memories.affirm(held.id, record.actor, transaction.now)
+        at = max(record.created_at, held.created_at, held.affirmed_at or 0.0)
+        transaction.memories.affirm(held.id, record.actor, at)
     return transaction.memories.by_ids([held.id])[held.id]
 
 

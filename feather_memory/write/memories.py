@@ -18,7 +18,7 @@ from feather_memory.write.draft import Draft
 from feather_memory.write.echoes import Again, link_echo, repeated, retold, said_again
 from feather_memory.write.past import Past
 from feather_memory.write.rewriting import rewrite
-from feather_memory.write.supersession import claim_slot, derive, supersede, undo
+from feather_memory.write.supersession import derive, settle_slot, supersede, undo
 
 
 def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Seconds) -> list[Record]:
@@ -178,7 +178,7 @@ def _written(
     past: Past | None,
 ) -> Record:
     """The new record, once it is written and has replaced what it replaces."""
-    now, is_known = transaction.now, bool(repeats)
+    now, is_known = record.created_at, bool(repeats)
     if not is_known and record.origin != USER and record.key is None:
         past = past or Past.near(transaction, [record.text])
         repeats = [*repeated(transaction, record, past), *retold(transaction, record)]
@@ -186,7 +186,7 @@ def _written(
     link_echo(transaction, record, repeats)
     if replacing is not None and not is_known:
         supersede(transaction, record.id, replacing, now)
-    claim_slot(transaction, record, now)
+    settle_slot(transaction, record, now)
     record.valid_to = transaction.edges.end_of(record.id)
     return record
 

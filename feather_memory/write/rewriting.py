@@ -13,7 +13,7 @@ from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.draft import Draft
 from feather_memory.write.echoes import link_echo, repeats_of, unlink_echo
-from feather_memory.write.supersession import claim_slot, contest, move
+from feather_memory.write.supersession import contest, move, settle_slot
 
 
 def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Seconds) -> Record:
@@ -56,7 +56,7 @@ def _settle(transaction: WriteTransaction, old: Record, record: Record, now: Sec
         record.valid_to = transaction.edges.end_of(record.id)
     slot = (record.key, record.valid_from, record.stated_to)
     if slot != (old.key, old.valid_from, old.stated_to):
-        claim_slot(transaction, record, now)
+        settle_slot(transaction, record, now)
 
 
 def _lowered(transaction: WriteTransaction, record: Record) -> str:

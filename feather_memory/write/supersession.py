@@ -39,7 +39,8 @@ def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -
         contest(transaction, record, above, now)
         return [each.id for each in above]
     if transaction.edges.find(new, old, EdgeType.SUPERSEDES) is None:
-        told = {"holds_from": record.valid_from, "recorded_at": now}
+        known = max(now, record.created_at, found[old].created_at)  # not before both were known
+        told = {"holds_from": record.valid_from, "recorded_at": known}
         transaction.edges.supersede(new, old, **told)
         dependants.withhold(transaction, found[old], record, **told)
     return []
@@ -67,7 +68,7 @@ def contest(
         transaction.edges.withhold(suggestion.id, holds_from=start, recorded_at=now)
 
 
-def claim_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
+def settle_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
     """Leave one memory to hold the record's key at any moment.
 
     It supersedes what held the key when it becomes valid. What becomes valid only later
