@@ -114,6 +114,17 @@ def test_what_differs_in_anything_without_a_slot_is_a_memory_of_its_own(store, o
     assert len(store) == 2
 
 
+def test_a_question_is_no_statement_of_the_same_words(store):
+    said = store.add("Home is Oslo")
+    asked = store.add("Home is Oslo?")
+
+    assert (said.id != asked.id, asked.manner) == (True, "question")
+    assert store.add("home is oslo ?").id == asked.id
+    store.supersede(said.id, "Home is Rome")
+    assert store.add("Home is Oslo?").echo_of is None
+    assert store.add("Home is Oslo.").echo_of == said.id
+
+
 def test_in_another_slot_a_text_is_a_memory_of_its_own(store):
     ids = {store.add("tea").id, store.add("tea", key="a").id, store.add("tea", key="b").id}
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from feather_memory.model.fields import Record
-from feather_memory.model.manner import ECHO
+from feather_memory.model.manner import ECHO, QUESTION, STATEMENT
 from feather_memory.model.memory import TURN, EdgeType
 from feather_memory.model.origin import USER, outranks
 from feather_memory.model.restating import LONGEST, content
@@ -69,11 +69,14 @@ def said_again(
         holder: What holds its slot.
     """
     now = transaction.now
+    alike = [each for each in alike if (each.manner == QUESTION) == (record.manner == QUESTION)]
     if draft.id is None:
         taken = named or holder
         for held in alike if taken is None else [taken]:
             if held in alike and _is_said_by(transaction, draft, record, held):
                 return Again(answer=_affirmed(transaction, record, held))
+    if record.manner != STATEMENT:
+        return Again()
     ours = [each for each in alike if _may_be_one(each, record)]
     stands = [each for each in ours if _stands(each, now)]
     for old in reversed([each for each in ours if not _stands(each, now)]):
@@ -125,11 +128,13 @@ def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[R
 
 def repeats_of(transaction: WriteTransaction, record: Record) -> list[Record]:
     """What was replaced and the new text of a memory says again, which is not the user's."""
+    if record.manner != STATEMENT:
+        return []
     alike = [
         each
         for same in transaction.memories.alike([record]).values()
         for each in same
-        if each.id != record.id and _may_be_one(each, record)
+        if each.id != record.id and each.manner != QUESTION and _may_be_one(each, record)
     ]
     if any(_stands(each, transaction.now) for each in alike):
         return []
@@ -168,7 +173,7 @@ def retold(transaction: WriteTransaction, record: Record) -> list[Record]:
     """
     turn = json.loads(record.metadata).get(TURN) if f'"{TURN}"' in record.metadata else None
     logged = transaction.engagement.recalled(turn) if isinstance(turn, str) else None
-    if logged is None or len(record.text) > LONGEST:
+    if logged is None or record.manner == QUESTION or len(record.text) > LONGEST:
         return []
     speaks = tokenizer(transaction.state.language)
     said = content(record.text, speaks)
