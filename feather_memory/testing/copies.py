@@ -1,4 +1,4 @@
-"""What every truth promises of its copies, and of equals, as tests to subclass; `TruthContract` has them."""
+"""What every truth promises of its copies and of equal texts; `TruthContract` has these tests."""
 # ruff: noqa: S101, S311 -- these are tests, which run under pytest
 
 from __future__ import annotations
