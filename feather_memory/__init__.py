@@ -40,7 +40,7 @@ from feather_memory.errors import (
 )
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse as parse_filter
-from feather_memory.model.hits import ContextChain, Hit, Hits, Verdict
+from feather_memory.model.hits import ContextChain, Hit, Hits, Suggestion, Verdict
 from feather_memory.model.importance import EngagementSignals, compute_importance
 from feather_memory.model.memory import (
     Edge,
@@ -99,6 +99,7 @@ __all__ = [
     "StoreAccessError",
     "StoreFullError",
     "StoreStats",
+    "Suggestion",
     "SupersedeCycleError",
     "TenantNameError",
     "TenantPool",

@@ -184,6 +184,13 @@ def one_of(value: object, name: str, choices: Collection[str]) -> None:
         raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
 
 
+def flag(value: object, name: str) -> bool:
+    """True or False, and nothing that is merely taken for one."""
+    if not isinstance(value, bool):
+        raise ParameterError(f"{name} must be True or False, got {value!r:.80}")
+    return value
+
+
 def share(value: object, name: str) -> float:
     """A number in (0, 1], such as an edge's weight or a signal's strength."""
     if (checked := unit_interval(value, name)) == 0:

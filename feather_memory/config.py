@@ -137,6 +137,13 @@ RECALL_TURNS = 1_000
 EMBED_BATCH = 256
 """Texts handed to an Embedder at once by `add_many`."""
 
+# Echoes
+
+ECHO_CORRECTIONS = 500
+"""The latest corrections, for which a text that is not the user's is looked through when it is
+written: some 4 µs each. Equal texts are found however long ago they were corrected; this is for
+summaries and paraphrases."""
+
 # Tenants
 
 MAX_TENANT_LENGTH = 255

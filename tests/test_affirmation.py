@@ -70,11 +70,103 @@ def test_what_differs_in_anything_is_a_memory_of_its_own(store, other):
     assert len(store) == 2
 
 
-def test_without_a_slot_and_in_another_slot_texts_are_memories_of_their_own(store):
-    ids = {store.add("tea").id, store.add("tea").id, store.add("tea", key="a").id,
-           store.add("tea", key="b").id}  # fmt: skip
+@pytest.mark.parametrize("again", ["Home is Oslo", "home is oslo", " Home: is Oslo! "])
+def test_the_same_text_again_without_a_slot_affirms_the_memory_there_is(store, clock, again):
+    first = store.add("Home is Oslo", metadata={"a": 1}, session="s", actor="alice", role="user")
+    clock.advance(days=1)
 
-    assert len(ids) == 4
+    said = store.add(again, metadata={"a": 1}, session="s", actor="alice", role="user")
+
+    assert (said.id, said.text, said.affirmed) == (first.id, "Home is Oslo", 1)
+    assert (said.affirmed_at.timestamp(), said.affirmed_by) == (clock(), "alice")
+    assert said.created_at == first.created_at
+    assert len(store) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"text": "Home is Lisbon"},
+        {"text": "Home is not Oslo"},
+        {"id": "mine"},
+        {"key": "home"},
+        {"metadata": {"source": "mail"}},
+        {"session": "t"},
+        {"actor": "bob"},
+        {"role": "assistant"},
+        {"origin": "user"},
+        {"valid_from": "2025-06-01"},
+        {"valid_to": "2027-01-01"},
+        {"expires_at": "2027-01-01"},
+        {"importance": 0.9},
+        {"vector": [1.0, 2.0]},
+    ],
+)
+def test_what_differs_in_anything_without_a_slot_is_a_memory_of_its_own(store, other):
+    """Of a text without a slot nothing but what is said of it tells whose it is."""
+    about = {"session": "s", "actor": "alice", "origin": "tool"}
+    first = store.add("Home is Oslo", **about)
+
+    said = store.add(**{"text": "Home is Oslo", **about, **other})
+
+    assert said.id != first.id
+    assert (said.affirmed, store.get(first.id).affirmed) == (0, 0)
+    assert len(store) == 2
+
+
+def test_a_question_is_no_statement_of_the_same_words(store):
+    said = store.add("Home is Oslo")
+    asked = store.add("Home is Oslo?")
+
+    assert (said.id != asked.id, asked.manner) == (True, "question")
+    assert store.add("home is oslo ?").id == asked.id
+    store.supersede(said.id, "Home is Rome")
+    assert store.add("Home is Oslo?").echo_of is None
+    assert store.add("Home is Oslo.").echo_of == said.id
+
+
+def test_in_another_slot_a_text_is_a_memory_of_its_own(store):
+    ids = {store.add("tea").id, store.add("tea", key="a").id, store.add("tea", key="b").id}
+
+    assert len(ids) == 3
+
+
+def test_a_batch_affirms_what_is_held_and_what_it_said_itself(store):
+    first = store.add("tea")
+    texts = ["coffee", "Tea!", "water", "COFFEE", "tea", "coffee."]
+
+    said = store.add_many({"text": text} for text in texts)
+
+    assert [memory.text for memory in said] == ["coffee", "tea", "water", "coffee", "tea", "coffee"]
+    assert said[1].id == said[4].id == first.id
+    assert (store.get(first.id).affirmed, store.get(said[0].id).affirmed) == (2, 2)
+    assert len(store) == 3
+
+
+def test_who_has_less_to_say_affirms_nothing_and_writes_nothing(store):
+    first = store.add("Home is Oslo", key="home")
+    second = store.add("tea")
+
+    assert store.add("home is oslo", key="home", origin="assistant").id == first.id
+    assert store.add("Tea", origin="tool").id == second.id
+    assert {memory.affirmed for memory in store.iterate()} == {0}
+    assert len(store) == 2
+
+
+def test_what_a_user_says_after_an_assistant_is_the_users_own(store):
+    """An origin is never raised: the user's words are written, and take over the slot."""
+    said = store.add("Home is Oslo", key="home", origin="assistant")
+
+    own = store.add("Home is Oslo", key="home")
+
+    assert (own.origin, own.supersedes) == ("user", (said.id,))
+
+
+def test_a_text_that_is_given_its_vector_is_the_same_with_the_same_vector_only(store):
+    first = store.add("tea", vector=[1.0, 2.0])
+
+    assert store.add("tea", vector=[1.0, 2.0]).id == first.id
+    assert store.add("tea", vector=[2.0, 1.0]).id != first.id
 
 
 def test_a_batch_and_supersede_affirm_as_add_does(store):

@@ -209,6 +209,42 @@ def test_a_turn_that_is_forgotten_after_an_import_is_in_no_vector_that_was_expor
         assert again.check() == []
 
 
+def test_what_is_exported_keeps_its_origin_and_any_other_line_is_an_import(call, tmp_path):
+    with Store.open(tmp_path / "from.feather") as store:
+        for origin in ("user", "assistant", "document"):
+            store.add(f"by the {origin}", id=origin, origin=origin)
+    call("export", tmp_path / "from.feather", "--out", tmp_path / "all.jsonl")
+    chat = lines_of(tmp_path / "chat.jsonl", [{"text": "x", "id": "line", "role": "user",
+                                               "origin": "user"}])  # fmt: skip
+    for file in (tmp_path / "all.jsonl", chat):
+        call("import", file, "--store", tmp_path / "to.feather")
+
+    with Store.open(tmp_path / "to.feather") as store:
+        assert {memory.id: memory.origin for memory in store.iterate()} == {
+            "user": "user", "assistant": "assistant", "document": "document", "line": "import",
+        }  # fmt: skip
+        assert store.get("line").metadata == {"origin": "user"}
+        assert store.check() == []
+
+
+def test_an_import_neither_replaces_what_the_user_stated_nor_brings_back_what_was_replaced(
+    call, tmp_path
+):
+    to = tmp_path / "to.feather"
+    with Store.open(to) as store:
+        store.add("Home is Oslo", key="home")
+        new = store.add("Home is Lisbon", key="home")
+    rows = [{"text": "Home is Rome", "key": "home"}, {"text": "Home is Oslo", "key": "home"},
+            {"text": "home is oslo"}, {"text": "Notes: tea. Home is Oslo."}]  # fmt: skip
+    for _ in range(2):
+        call("import", lines_of(tmp_path / "old.jsonl", rows), "--store", to)
+
+    with Store.open(to) as store:
+        assert [hit.memory.id for hit in store.search("home", k=9)] == [new.id]
+        assert len(store) == 6
+        assert store.check() == []
+
+
 def test_export_writes_to_standard_output_with_vectors_or_without(call, path):
     for option, has_vectors in {"--vectors": True, "--no-vectors": False}.items():
         rows = [json.loads(line) for line in call("export", path, option).stdout.splitlines()]

@@ -61,7 +61,8 @@ def test_every_public_class_and_function_says_what_it_is(name):
 VERBS = """
     add add_many backup check close context_chain edges feedback forget get get_many history
     iterate latest link nearest open path plumbing recall reembed restore search signal signals
-    stats supersede tenant transaction unfeedback unlink unsignal unsupersede update why_not
+    stats suggest_supersedes supersede tenant transaction unfeedback unlink unsignal unsupersede
+    update why_not
 """.split()  # noqa: SIM905  a list of words reads as text
 
 

@@ -420,8 +420,8 @@ def test_one_id_twice_in_a_batch_is_the_last(store):
 
 def test_ids_that_are_not_given_sort_by_time(store, clock):
     ids = []
-    for _ in range(50):
-        ids.append(store.add("tea").id)
+    for at in range(50):
+        ids.append(store.add(f"cup {at}").id)
         clock.advance(seconds=0.5)
     ids += [memory.id for memory in store.add_many({"text": f"tea {at}"} for at in range(50))]
     assert ids == sorted(set(ids))

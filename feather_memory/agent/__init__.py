@@ -75,7 +75,6 @@ from feather_memory.agent.tenancy import (
 from feather_memory.agent.turns import (
     RECALLED,
     STAMP,
-    TURN,
     answer_of,
     known_turn,
     named_too,
@@ -85,6 +84,7 @@ from feather_memory.agent.turns import (
     stamp_in,
     turn_of,
 )
+from feather_memory.model.memory import TURN
 
 __all__ = [
     "EXCHANGE",

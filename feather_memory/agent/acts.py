@@ -9,11 +9,11 @@ from typing import Any
 
 from feather_memory.agent.conversation import same_id
 from feather_memory.agent.source import Opened
-from feather_memory.agent.turns import TURN, answer_of, named_too, shown_too
+from feather_memory.agent.turns import answer_of, named_too, shown_too
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.language import F, Filter
 from feather_memory.model.importance import OPPOSITE
-from feather_memory.model.memory import EdgeType, Memory, Signal, SignalKind
+from feather_memory.model.memory import TURN, EdgeType, Memory, Signal, SignalKind
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 

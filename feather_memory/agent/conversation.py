@@ -10,10 +10,9 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, Literal, cast, get_args
 
-from feather_memory.agent.turns import TURN
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.language import F, Filter
-from feather_memory.model.memory import EdgeType, Memory
+from feather_memory.model.memory import TURN, EdgeType, Memory
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 

@@ -20,9 +20,6 @@ RECALLED: Final = "feather_memory.recalled"
 STAMP: Final = "feather_memory"
 """Under which key a message says which turn it answers, beside its content."""
 
-TURN: Final = "turn"
-"""Under which key of its metadata a remembered answer says which turn it was given in."""
-
 
 def stamp(turn: str, tenant: str | None) -> dict[str, str]:
     """What a message says of the turn it answers."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from hashlib import blake2b
+from typing import Any
 
 from feather_memory.errors import (
     DimensionError,
@@ -14,6 +15,7 @@ from feather_memory.errors import (
 )
 from feather_memory.importers.chatlog import Entry, Refused
 from feather_memory.model.names import checked
+from feather_memory.model.origin import IMPORT
 from feather_memory.store.store import Store
 
 BATCH = 500
@@ -75,7 +77,7 @@ class Intake:
         entries = self._waiting.pop(group)
         store = self._store_of(group)
         try:
-            store.add_many([entry.record for entry in entries])
+            store.add_many([_whose(entry) for entry in entries])
             written: Sequence[Entry] = entries
         except DimensionError:
             raise
@@ -86,7 +88,7 @@ class Intake:
 
     def _is_written(self, store: Store, entry: Entry) -> bool:
         try:
-            store.add(**entry.record)
+            store.add(**_whose(entry))
         except ParameterError as error:
             self._refuse(entry, str(error))
             return False
@@ -110,3 +112,8 @@ class Intake:
         digest = blake2b(repr(sorted(entry.record.items())).encode(), digest_size=12).hexdigest()
         self._said[entry.group, digest] += 1
         return f"{digest}-{self._said[entry.group, digest]}"
+
+
+def _whose(entry: Entry) -> dict[str, Any]:
+    """What is to be added: an import, unless the line says who it came from at first."""
+    return {"origin": IMPORT, **entry.record}

@@ -88,7 +88,7 @@ class Record:
     origin: str = _kept("text", given="origin", check=or_none(origin.checked),
                         default=origin.USER, is_content=True, unsaid=origin.USER)  # fmt: skip
     """Who it comes from: one of `origin.ORDER`."""
-    manner: str = _kept("text", default=manner.STATEMENT, is_content=True,
+    manner: str = _kept("text", check=manner.checked, default=manner.STATEMENT, is_content=True,
                         unsaid=manner.STATEMENT)  # fmt: skip
     """How it is said: one of `manner.MANNERS`."""
     prior: float = _kept("real", given="importance", check=or_none(unit_interval),
@@ -117,6 +117,10 @@ class Record:
     """The digest of the turn whose text its vector was made with, too; see `spoken`."""
     row: int = dataclasses.field(default=0, compare=False)
     """Which row it has; given by the truth."""
+    words: tuple[int, bytes] | None = dataclasses.field(default=None, compare=False)
+    """Its likeness and its words as they are kept, where a truth has made them already."""
+    echo_of: str | None = dataclasses.field(default=None, compare=False)
+    """The id of what a write said again, where this is what stands in its place."""
 
 
 FIELDS: Final[Mapping[str, Field]] = {

@@ -126,3 +126,14 @@ class Verdict:
     """Its score less that of the k-th best: at most 0 for a memory that just missed."""
     is_returned: bool = False
     """Whether the search returns it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suggestion:
+    """A memory that another one may replace, and why it looks so. Nothing was replaced."""
+
+    memory: Memory
+    score: float
+    """How much both say of what either does, in [0, 1]; words count as they are rare."""
+    reasons: tuple[str, ...]
+    """Sentences for people, the weightiest first."""

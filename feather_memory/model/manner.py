@@ -12,6 +12,8 @@ import unicodedata
 from functools import cache
 from typing import Final
 
+from feather_memory import checks
+
 STATEMENT: Final = "statement"
 QUESTION: Final = "question"
 ACKNOWLEDGEMENT: Final = "acknowledgement"
@@ -105,6 +107,16 @@ _UNSPACED: Final = """
     ใช่|ไม่|ไม่ใช่|โอเค|ตกลง|ได้|เข้าใจแล้ว|ขอบคุณ|ขอบคุณครับ|ขอบคุณค่ะ|ไม่เป็นไร|สวัสดี|สวัสดีครับ
     สวัสดีค่ะ|ลาก่อน|ไม่รู้
 """
+
+
+def checked(value: object, name: str) -> str:
+    """The manner, if it is one.
+
+    Raises:
+        ParameterError: It is not; says which there are.
+    """
+    checks.one_of(value, name, MANNERS)
+    return str(value)
 
 
 def _bare(phrases: str) -> str:

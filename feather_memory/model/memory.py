@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from feather_memory.types import Vector
 
+TURN: Final = "turn"
+"""Under which key of its metadata a remembered answer says which turn it was given in."""
+
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -86,7 +89,7 @@ class Memory(_Unread):
     expires_at: datetime | None = None
     """From when it is no longer returned."""
     affirmed: int = 0
-    """How often the same was said again of its slot, since it was first said."""
+    """How often the same was said again since it was first said."""
     affirmed_at: datetime | None = None
     """When last."""
     affirmed_by: str | None = None
@@ -95,6 +98,9 @@ class Memory(_Unread):
     """Ids of the memories it replaced."""
     superseded_by: tuple[str, ...] = ()
     """Ids of the memories that replaced it."""
+    echo_of: str | None = field(default=None, compare=False)
+    """Of what a write returns: the id of the past memory that it said again, and wrote nothing,
+    for this is what stands."""
     vector: Vector | None = field(default=None, repr=False, compare=False)
     """As it was given, shape (dim,), read-only; None for a memory that is lexical only."""
 

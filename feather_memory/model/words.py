@@ -17,7 +17,7 @@ import threading
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Final, Self
 
@@ -44,8 +44,8 @@ _MOST = 255
 _LONGEST_STEMMED = 64  # characters; what is longer is no word of a language, but a token or a key
 _VOCABULARY = 1 << 17  # words whose digests are kept in memory: some 20 MB
 
-# Questions are made of these and answers are not. Without them a query matches, and so scores,
-# a tenth as many memories; where nothing else is left they are asked for after all.
+# Questions are made of these and answers are not. Without them a query matches a tenth as many
+# memories; where nothing else is left they are asked for after all.
 _STOP_WORDS = {
     ENGLISH: frozenset(
         """a about am an and any are as at be been but by can could d did do does for from had
@@ -99,16 +99,14 @@ def _kept(character: str) -> str:
     if kind == "Mn":
         # Vowel points of Hebrew and Arabic, and accents, fold; the vowels, viramas and tones of
         # Indic and South-East Asian scripts, and the voicing of kana, are letters of their words.
-        return "" if _is_folded(unicodedata.combining(character)) else character
+        combining = unicodedata.combining(character)
+        is_folded = combining in _FOLDED_MARKS or combining >= _ABOVE_OR_BELOW
+        return "" if is_folded else character
     if character == "\u200b" or "\U0001d100" <= character <= "\U0001d24f":
         return " "  # a space of no width; music's signs, of which some count as marks
     if kind in {"Cf", "Me"} or character == "\u0640":  # joiners, soft hyphens; keycaps; kashida
         return ""
     return character if kind[0] in "LNM" else " "
-
-
-def _is_folded(combining: int) -> bool:
-    return combining in _FOLDED_MARKS or combining >= _ABOVE_OR_BELOW
 
 
 class _Apart(dict[int, str]):
@@ -201,6 +199,30 @@ class Tokenizer:
         wanted = [word for word in words if word not in self._stopped] or words
         digests = b"".join({known[word] for word in wanted})
         return np.sort(np.frombuffer(digests, "<u8")).astype(np.uint64)
+
+    def stem(self, word: str) -> str:
+        """The stem of a folded word."""
+        return self._digests.stem(word)
+
+    def is_stopped(self, word: str) -> bool:
+        """Whether a folded word only makes a sentence of others."""
+        return word in self._stopped
+
+    def content(self, compact: bytes) -> set[int]:
+        """The digests of the words in compact form that say something.
+
+        Without those that only make a sentence of it; all of them where nothing else is left.
+        """
+        said = set(entries(compact)["word"].tolist())
+        return said - self._stopped_digests or said
+
+    def is_mere(self, digest: int) -> bool:
+        """Whether a word, by its digest, only makes a sentence of others."""
+        return digest in self._stopped_digests
+
+    @cached_property
+    def _stopped_digests(self) -> set[int]:
+        return {int.from_bytes(self._digests[word], "little") for word in self._stopped}
 
 
 class _Digests(dict[str, bytes]):

@@ -16,9 +16,8 @@ from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Core
 from feather_memory.store.feedback import Feedback
 from feather_memory.store.plumbing import Plumbing
-from feather_memory.store.reads import Reads
 from feather_memory.store.reembedding import Reembedding
-from feather_memory.store.searches import Searches
+from feather_memory.store.suggestions import Suggestions
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.sqlite.restoring import restore
@@ -28,7 +27,7 @@ from feather_memory.write import repair
 from feather_memory.write.embedding import Embedding
 
 
-class Store(Writes, Searches, Feedback, Reads, Reembedding):
+class Store(Writes, Suggestions, Feedback, Reembedding):
     """One tenant's open file. Safe to share between threads, and between processes.
 
     >>> import tempfile, pathlib

@@ -20,6 +20,8 @@ from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
 from feather_memory.write import turns
 from feather_memory.write.draft import Draft
+from feather_memory.write.rewriting import rewrite
+from feather_memory.write.supersession import unsupersede
 
 Written = TypeVar("Written")
 
@@ -55,12 +57,19 @@ class Writes(Part):
         valid_to: When | None = None,
         expires_at: When | None = None,
         recorded_at: When | None = None,
+        reaffirm: bool = False,
     ) -> Memory:
         """Remember a text. When this returns, it is on disk.
 
         An id that exists gets this text, vector and metadata; its history stays, and the same
         content again is no change. An occupied `key` is taken over: what held it is superseded,
-        and its importance inherited; the same said again of it is counted on the memory there is.
+        and its importance inherited.
+
+        Without an id, the same text again (but for case, marks and punctuation) with the same key
+        and metadata is counted on the memory there is, which is returned. What was superseded does
+        not come back by being said again: what stands is returned, and its `echo_of` says so.
+        What comes from a lower origin never supersedes what comes from a higher one: it is kept
+        as a suggestion, which `contradicts` it and is not current.
 
         Args:
             text: Not blank.
@@ -82,6 +91,8 @@ class Writes(Part):
             recorded_at: When it was learned, for what comes from elsewhere: `known_at` knows it
                 from then on. Never later than now, which it is unless given. An id that exists
                 was learned when it was.
+            reaffirm: Whether it holds again, though it was replaced: what stands in its place is
+                replaced by it. Without it the same text, said again, is an echo.
 
         Raises:
             ParameterError: Any of these outside its range. Nothing was written.
@@ -101,6 +112,7 @@ class Writes(Part):
             "valid_to": valid_to,
             "expires_at": expires_at,
             "recorded_at": recorded_at,
+            "reaffirm": reaffirm,
         }
         return self._remembered([Draft.of_new({"text": text, **given})])[0]
 
@@ -125,10 +137,7 @@ class Writes(Part):
     def _remembered(self, drafts: list[Draft], *, progress: Progress = False) -> list[Memory]:
         def put(transaction: WriteTransaction, ready: list[Draft]) -> list[Memory]:
             written = write.put_many(transaction, ready, transaction.now)
-            last = {record.id: record for record in written}
-            shown = transaction.memories.shown(list(last.values()))
-            by_id = {memory.id: memory for memory in shown}
-            return [by_id[record.id] for record in written]
+            return transaction.memories.shown(written)
 
         return self._written(drafts, put, progress=progress)
 
@@ -165,14 +174,14 @@ class Writes(Part):
         said = {name: value for name, value in given.items() if value is not KEEP}
         draft = Draft.checked({"id": id, **said})
 
-        def rewrite(transaction: WriteTransaction, ready: list[Draft]) -> Memory:
+        def corrected(transaction: WriteTransaction, ready: list[Draft]) -> Memory:
             old = transaction.memories.find(id)
             if old is None:
                 raise UnknownMemoryError(id)
-            record = write.rewrite(transaction, ready[0], old, transaction.now)
+            record = rewrite(transaction, ready[0], old, transaction.now)
             return transaction.memories.shown([record])[0]
 
-        return self._written([draft], rewrite)
+        return self._written([draft], corrected)
 
     def supersede(  # noqa: PLR0913  a memory's fields
         self, old_id: str, text: str, *,
@@ -185,7 +194,10 @@ class Writes(Part):
         """Replace a fact by a newer one: the new memory, the edge and the end of the old, at once.
 
         The new memory takes over the old one's slot. The old one is no longer returned as
-        current from the new one's `valid_from` on. The other arguments are those of `add`.
+        current from the new one's `valid_from` on, nor is what says the same and is linked to it
+        by `derived_from`. What comes from a lower origin than the old one replaces nothing: the
+        memory that is returned is a suggestion, which `contradicts` it and is not current. The
+        other arguments are those of `add`.
 
         Args:
             old_id: Of the memory that is no longer true.
@@ -224,13 +236,16 @@ class Writes(Part):
     def unsupersede(self, old_id: str, new_id: str | None = None) -> None:
         """Undo supersessions of a memory, by `new_id` or all, as if they had never been.
 
+        What fell with it comes back with it. A suggestion, an echo or what fell with another, none
+        of which anything replaced, is current again.
+
         Raises:
             UnknownMemoryError: `old_id` does not exist.
             ParameterError: It is not superseded, or not by `new_id`.
         """
         old, new = label(old_id, "old_id"), None if new_id is None else label(new_id, "new_id")
         with self._core.truth.writing() as transaction:
-            write.unsupersede(transaction, old, new)
+            unsupersede(transaction, old, new)
 
     def forget(
         self,
@@ -304,6 +319,9 @@ class Writes(Part):
         weight: float = 1.0,
     ) -> Edge:
         """Link two memories: *source* type *target*. Linking again gives the edge a new weight.
+
+        What is `derived_from` a memory of a lower origin has that origin from then on. What may
+        not supersede the target, for its origin is lower, contradicts it instead.
 
         Args:
             source: Id of the memory it starts from.

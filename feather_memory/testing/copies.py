@@ -1,4 +1,4 @@
-"""What every truth promises of its copies, as tests to subclass; `TruthContract` has them."""
+"""What every truth promises of its copies and of equal texts; `TruthContract` has these tests."""
 # ruff: noqa: S101, S311 -- these are tests, which run under pytest
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from feather_memory.model.fields import Record
 from feather_memory.testing.clock import FrozenClock
-from feather_memory.testing.replay import NOW, do_something, told
+from feather_memory.testing.replay import NOW, do_something, record, told
 from feather_memory.truth.contract import Truth
 from feather_memory.write.copying import everything, restore
 
@@ -57,3 +57,12 @@ class CopyContract:
         with copy.reading() as moment:
             assert [turn.name for turn in moment.engagement.turns()] == ["t1", "t0", "t2"]
         copy.close()
+
+    def test_what_is_held_is_found_by_what_its_text_is_like(self, tmp_path: Path) -> None:
+        """Equal but for case, marks and punctuation."""
+        truth = self.open_truth(tmp_path, FrozenClock(NOW))
+        with truth.writing() as write:
+            write.memories.insert([tea := record("a", "Tea!"), record("b", "green tea")])
+            assert list(write.memories.alike([record("c", "tea")]).values()) == [[tea]]
+            assert write.memories.alike([record("c", "coffee")]) == {}
+        truth.close()

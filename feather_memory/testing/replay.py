@@ -123,8 +123,9 @@ def do_something(
             memories.replace(old, held[some])
         case 3:
             memories.set_importance({some: draw.random()})
-        case 4:
             memories.count_recall([some])
+        case 4:
+            transaction.edges.withhold(some, holds_from=NOW + step + 9, recorded_at=NOW + step)
         case 5 | 6:
             other = draw.choice(sorted(held))
             is_known = transaction.edges.find(some, other, EdgeType.SUPERSEDES) is not None

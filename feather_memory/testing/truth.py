@@ -248,6 +248,14 @@ class TruthContract(CopyContract, TurnsContract):
             assert not moment.edges.is_superseded("a")
             assert moment.edges.find("b", "a", EdgeType.SUPERSEDES) is None
 
+    def test_what_is_withheld_holds_no_more_until_it_is_released(self, truth: Truth) -> None:
+        """Nothing has replaced it; and it is found by what its text is like."""
+        with truth.writing() as write:
+            write.memories.insert([record("a", "Tea!")])
+            write.edges.withhold("a", holds_from=NOW + 5, recorded_at=NOW)
+            ended = write.edges.end_of("a"), write.edges.release("a", holds_from=0, recorded_at=NOW)
+            assert (*ended, write.edges.end_of("a")) == (NOW + 5, True, None)
+
     def test_linking_again_changes_the_weight(self, truth: Truth) -> None:
         """There is one edge a type between two memories."""
         with truth.writing() as transaction:
@@ -388,6 +396,5 @@ class TruthContract(CopyContract, TurnsContract):
 
 
 def _liked(event_id: str, memory_id: str, turn: str | None = None) -> Signal:
-    return Signal(
-        event_id=event_id, memory_id=memory_id, kind=SignalKind.LIKED, at=when(NOW), turn=turn
-    )
+    kind, at = SignalKind.LIKED, when(NOW)
+    return Signal(event_id=event_id, memory_id=memory_id, kind=kind, at=at, turn=turn)

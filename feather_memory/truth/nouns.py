@@ -21,7 +21,7 @@ from feather_memory.model.records import (
     TurnRecord,
 )
 from feather_memory.model.spoken import Anew
-from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow
+from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
 
 
@@ -51,6 +51,13 @@ class Memories(Protocol):
 
     def rows_holding(self, text: str) -> list[int]:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+
+    def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
+        """What is held and says what one of these says, equal but for case, marks and punctuation.
+
+        By the likeness of the text, each in the order of rows; nothing for what nobody says. The
+        records have their `words` from then on.
+        """
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""
@@ -208,6 +215,9 @@ class Edges(Protocol):
         Of several that are alike, by what is forgotten, one.
         """
 
+    def fallen(self, now: Seconds, count: int) -> list[Fallen]:
+        """What was replaced last by a moment and what replaced it, in the order of that."""
+
 
 class WritableEdges(Edges, Protocol):
     """Edges, within a write transaction."""
@@ -223,6 +233,12 @@ class WritableEdges(Edges, Protocol):
 
     def unsupersede(self, old: str, new: str | None) -> bool:
         """Undo supersessions of `old`, by `new` or all, as if they had never been. False: none."""
+
+    def withhold(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
+        """Record that it does not hold from a moment on, though nothing has replaced it."""
+
+    def release(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> bool:
+        """Undo one such record of an end from a moment on, made at another. False: none."""
 
     def move_supersessions(self, new: str, holds_from: Seconds) -> None:
         """What replaced others is true from another moment: so is their end."""

@@ -57,6 +57,17 @@ class EdgeChanges(NamedTuple):
     """All that start or end at one of them. There are no others that are new."""
 
 
+class Fallen(NamedTuple):
+    """A memory and what replaced it: their ids, who said them, their words in compact form."""
+
+    old: str
+    new: str
+    old_actor: str | None
+    new_actor: str | None
+    old_words: bytes
+    new_words: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What happened to the memories since a generation."""

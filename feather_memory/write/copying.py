@@ -32,7 +32,7 @@ from feather_memory.model.records import (
 )
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write.memories import settle_slot
+from feather_memory.write.supersession import settle_slot
 
 Numbered: TypeAlias = tuple[int, Any]
 """Which line, from 1, and the record that it holds."""

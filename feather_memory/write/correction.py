@@ -6,10 +6,12 @@ from collections.abc import Collection, Sequence
 
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import EdgeType
+from feather_memory.model.origin import RANK
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write import memories as write
 from feather_memory.write.draft import Draft
+from feather_memory.write.memories import replace_fact
+from feather_memory.write.supersession import supersede
 
 
 def standing(transaction: WriteTransaction, memory_id: str) -> list[Record]:
@@ -30,13 +32,18 @@ def replace(
 ) -> None:
     """Put the corrected text in the place of all that stands, so that never two facts do.
 
-    Where one of them says the text already, that one stays and replaces the others.
+    Where one of them says the text already, and may replace the others, it stays and does.
     """
-    said = [record.id for record in stands if record.text == correction.fields["text"]]
+    highest = max(RANK[record.origin] for record in stands)
+    said = [
+        record.id
+        for record in stands
+        if record.text == correction.fields["text"] and RANK[record.origin] == highest
+    ]
     new = said[0] if said else _replaced(transaction, wrong, stands, correction)
     for old in stands:
         if old.id != new:
-            write.supersede(transaction, new, old.id, transaction.now)
+            supersede(transaction, new, old.id, transaction.now)
 
 
 def _replaced(
@@ -49,10 +56,10 @@ def _replaced(
     ids, now = [record.id for record in stands], transaction.now
     later = transaction.edges.successors(ids, now)
     about = _about_the_same(correction, [*stands, wrong], now)
-    new = write.replace_fact(transaction, ids[0], about, now, may_affirm=False).id
+    new = replace_fact(transaction, ids[0], about, now, may_affirm=False).id
     _carry_edges(transaction, {wrong.id, *ids}, new)
     for successor in later:
-        write.supersede(transaction, successor, new, now)
+        supersede(transaction, successor, new, now)
     return new
 
 

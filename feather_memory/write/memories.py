@@ -2,66 +2,113 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
-from feather_memory.errors import (
-    DimensionError,
-    FeatherError,
-    ParameterError,
-    SupersedeCycleError,
-    UnknownMemoryError,
-)
+from feather_memory.errors import DimensionError, FeatherError, UnknownMemoryError
 from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record, filtered_of
-from feather_memory.model.importance import fold
 from feather_memory.model.memory import Edge, EdgeType, Forgotten
-from feather_memory.model.spoken import Anew, Spoken
+from feather_memory.model.origin import USER, outranks
+from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write import turns
+from feather_memory.write import dependants, turns
 from feather_memory.write.draft import Draft
+from feather_memory.write.echoes import Again, link_echo, repeated, retold, said_again
+from feather_memory.write.past import Past
+from feather_memory.write.rewriting import rewrite
+from feather_memory.write.supersession import derive, settle_slot, supersede, undo
 
 
 def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Seconds) -> list[Record]:
     """Write every draft, in order; records as they stand afterwards.
 
-    New memories without a slot go in together, which is what makes a batch fast.
+    New memories without a slot that say what nobody has said go in together, which is what makes
+    a batch fast.
     """
-    _see_that_they_fit(transaction, drafts)
-    ids = [draft.id for draft in drafts if draft.id is not None]
-    known = set(transaction.memories.rows_of(ids)) if ids else set()
+    for model in {draft.model for draft in drafts if draft.model is not None}:
+        transaction.memories.made_by(model)
+    made = _made(transaction, drafts, now)
+    may_echo = any(map(_may_echo, drafts))
+    said = _said_already(transaction, drafts, made) if may_echo else set()
+    told = [draft.fields["text"] for draft in drafts if _may_retell(draft)]
+    past = Past.near(transaction, told) if told else None
     written: list[Record] = []
     fresh: list[Record] = []
     asked: dict[str, Draft] = {}
-    for draft in drafts:
-        is_alone = draft.id in known or draft.fields.get("key") is not None
-        if is_alone:
+    for draft, new in zip(drafts, made, strict=True):
+        if new is not None and _is_plain(draft, new, said, past):
+            fresh.append(new)
+            asked[new.id] = draft
+            written.append(new)
+        else:
             _insert(transaction, fresh, asked)
             fresh = []
-        try:
-            record = put(transaction, draft, now) if is_alone else draft.record(now)
-        except FeatherError as error:
-            error.about(draft.name)
-            raise
-        written.append(record)
-        if not is_alone:
-            fresh.append(record)
-            asked[record.id] = draft
-        if draft.id is not None:
-            known.add(draft.id)
+            try:
+                written.append(put(transaction, draft, now, made=new, past=past))
+            except FeatherError as error:
+                error.about(draft.name)
+                raise
+        if may_echo:
+            words = None if new is None else new.words
+            said.add(likeness(draft.fields["text"]) if words is None else words[0])
     _insert(transaction, fresh, asked)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
         found = transaction.memories.by_ids([record.id for record in written])
-        return [found[record.id] for record in written]
+        return [replace(found[record.id], echo_of=record.echo_of) for record in written]
     return written
 
 
-def _see_that_they_fit(transaction: WriteTransaction, drafts: Sequence[Draft]) -> None:
-    """See that vectors are by the model that made the store's, or by the first that is named."""
-    for model in {draft.model for draft in drafts if draft.model is not None}:
-        transaction.memories.made_by(model)
+def _made(
+    transaction: WriteTransaction, drafts: Sequence[Draft], now: Seconds
+) -> list[Record | None]:
+    """The record of each draft that is a new memory; None for the new content of one there is."""
+    ids = [draft.id for draft in drafts if draft.id is not None]
+    known = set(transaction.memories.rows_of(ids)) if ids else set()
+    made: list[Record | None] = []
+    for draft in drafts:
+        try:
+            made.append(None if draft.id in known else draft.record(now))
+        except FeatherError as error:
+            error.about(draft.name)
+            raise
+        if draft.id is not None:
+            known.add(draft.id)
+    return made
+
+
+def _said_already(
+    transaction: WriteTransaction, drafts: Sequence[Draft], made: Sequence[Record | None]
+) -> set[int]:
+    """The likenesses of what some of the records say and is held already."""
+    asked = zip(drafts, made, strict=True)
+    new = [record for draft, record in asked if record is not None and _may_echo(draft)]
+    return set(transaction.memories.alike(new)) if new else set()
+
+
+def _is_plain(draft: Draft, record: Record, said: Collection[int], past: Past | None) -> bool:
+    """Whether nothing has to be looked at but the record itself."""
+    if record.key is not None or (record.words is not None and record.words[0] in said):
+        return False
+    if past is None or not _may_retell(draft):
+        return True
+    return record.metadata == "{}" and not past.repeated_in(record.text)
+
+
+def _may_echo(draft: Draft) -> bool:
+    """Whether it matters what is held of an equal text: a user's own id is a memory of its own."""
+    return draft.id is None or _is_anothers(draft)
+
+
+def _may_retell(draft: Draft) -> bool:
+    """Whether it is to be seen if its text retells what was corrected: it is not the user's."""
+    return _is_anothers(draft) and draft.fields.get("key") is None
+
+
+def _is_anothers(draft: Draft) -> bool:
+    return bool(draft.fields["origin"] != USER)
 
 
 def _insert(
@@ -83,136 +130,76 @@ def put(
     *,
     replacing: str | None = None,
     may_affirm: bool = True,
+    made: Record | None = None,
+    past: Past | None = None,
 ) -> Record:
     """Write one draft: a new memory, or the new content of the one with its id.
 
     What it is said to replace it replaces first, whenever that became true; then its slot
-    is settled. What says again what the slot holds is no new memory: it affirms that one.
+    is settled. What says again what stands is no new memory: it affirms that one.
+
+    Args:
+        transaction: To write in.
+        draft: What was asked for.
+        now: When it is recorded.
+        replacing: Id of what it is said to replace.
+        may_affirm: Whether it is no new memory where it says again what is held.
+        made: Its record, where its id is known to be new.
+        past: What was corrected, where that is known.
     """
-    old = None if draft.id is None else transaction.memories.find(draft.id)
-    if old is None:
-        _see_that_they_fit(transaction, [draft])
-        now = draft.recorded(now)
-        record = draft.record(now)
-        replaced = _replaced(transaction, record, replacing)
-        if replaced is not None and may_affirm and _is_held(transaction, replaced, draft):
-            at = max(now, replaced.created_at, replaced.affirmed_at or now)
-            transaction.memories.affirm(replaced.id, draft.fields.get("actor"), at)
-            return transaction.memories.by_ids([replaced.id])[replaced.id]
-        if replaced is not None and draft.fields.get("prior") is None:
-            record.prior = record.importance = replaced.importance  # what was earned is inherited
-        transaction.memories.insert([record])
+    old = None if draft.id is None or made is not None else transaction.memories.find(draft.id)
+    if old is not None:
         if replacing is not None:
-            supersede(transaction, record.id, replacing, now)
-        settle_slot(transaction, record, now)
-        record.valid_to = transaction.edges.end_of(record.id)
-        return record
-    if replacing is not None:
-        supersede(transaction, old.id, replacing, now)
-    return rewrite(transaction, draft, old, now)
+            supersede(transaction, old.id, replacing, now)
+        return rewrite(transaction, draft, old, now)
+    if draft.model is not None:
+        transaction.memories.made_by(draft.model)
+    record = draft.record(now) if made is None else made
+    named = None if replacing is None else transaction.memories.find(replacing)
+    replaced = named or _holder(transaction, record)
+    again = Again()
+    if may_affirm and _may_echo(draft) and (alike := transaction.memories.alike([record])):
+        (equal,) = alike.values()
+        again = said_again(transaction, draft, record, equal, named=named, holder=replaced)
+    if again.answer is not None:
+        return again.answer
+    if again.replacing is not None:
+        return replace_fact(transaction, again.replacing, draft, now, may_affirm=False)
+    is_heir = replaced is not None and not outranks(replaced.origin, record.origin)
+    if replaced is not None and is_heir and draft.fields.get("prior") is None:
+        record.prior = record.importance = replaced.importance  # what was earned is inherited
+    return _written(transaction, record, again.repeats, replacing, past)
 
 
-def _replaced(
-    transaction: WriteTransaction, record: Record, replacing: str | None
-) -> Record | None:
-    """What a new memory takes the place of: what it is said to replace, or its slot's holder."""
-    if replacing is not None:
-        return transaction.memories.find(replacing)
+def _written(
+    transaction: WriteTransaction,
+    record: Record,
+    repeats: Sequence[Record],
+    replacing: str | None,
+    past: Past | None,
+) -> Record:
+    """The new record, once it is written and has replaced what it replaces."""
+    now, is_known = record.created_at, bool(repeats)
+    if not is_known and record.origin != USER and record.key is None:
+        past = past or Past.near(transaction, [record.text])
+        repeats = [*repeated(transaction, record, past), *retold(transaction, record)]
+    transaction.memories.insert([record])
+    link_echo(transaction, record, repeats)
+    if replacing is not None and not is_known:
+        supersede(transaction, record.id, replacing, now)
+    settle_slot(transaction, record, now)
+    record.valid_to = transaction.edges.end_of(record.id)
+    return record
+
+
+def _holder(transaction: WriteTransaction, record: Record) -> Record | None:
+    """What holds the slot of a new memory when that becomes valid."""
     if record.key is None:
         return None
     held = [
         id_ for id_, start in transaction.memories.holders(record) if start <= record.valid_from
     ]
     return transaction.memories.find(held[-1]) if held else None
-
-
-_OF_ITS_OWN = ("valid_from", "stated_to", "expires_at", "prior", "session", "role")
-"""What is stated of a memory itself: a repetition that states it otherwise is a change."""
-
-
-def _is_held(transaction: WriteTransaction, replaced: Record, draft: Draft) -> bool:
-    """Whether the draft says what still stands."""
-    return _says_the_same(draft, replaced) and not transaction.edges.is_superseded(replaced.id)
-
-
-def _says_the_same(draft: Draft, held: Record) -> bool:
-    """Whether it says of a slot what the holder says, equal but for case, marks and punctuation.
-
-    Who gives an id, or states anything else otherwise, means a memory of its own.
-    """
-    said = draft.fields
-    stated = {name: said[name] for name in _OF_ITS_OWN if said.get(name) is not None}
-    return (
-        draft.id is None
-        and held.key is not None
-        and said.get("key") in {None, held.key}
-        and held.stated_to is None
-        and held.expires_at is None
-        and all(getattr(held, name) == value for name, value in stated.items())
-        and len(said.get("vector") or b"") == len(held.vector or b"")
-        and json.loads(said.get("metadata", "{}")) == json.loads(held.metadata)
-        and likeness(said["text"]) == likeness(held.text)
-    )
-
-
-def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Seconds) -> Record:
-    """Give the record new content. Edges, signals and past stay; the same content is no change."""
-    record = draft.rewritten(old, now)
-    if record == old:
-        return old
-    _see_that_they_fit(transaction, [draft])
-    if record.prior != old.prior:
-        log = transaction.engagement.signals_of([old.id])
-        record.importance = fold(record.prior, log[old.id])
-    transaction.memories.replace(old, record)
-    if Spoken.by(record) != Spoken.by(old):
-        turns.let_go(transaction, [old], draft.remade)
-    if record.valid_from != old.valid_from:
-        transaction.edges.move_supersessions(record.id, record.valid_from)
-    if record.stated_to != old.stated_to:
-        transaction.edges.refresh_end(record.id)
-        record.valid_to = transaction.edges.end_of(record.id)
-    slot = (record.key, record.valid_from, record.stated_to)
-    if slot != (old.key, old.valid_from, old.stated_to):
-        settle_slot(transaction, record, now)
-        record.valid_to = transaction.edges.end_of(record.id)
-    return record
-
-
-def settle_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
-    """Leave one memory to hold the record's key at any moment.
-
-    It supersedes what held the key when it becomes valid. What becomes valid only later
-    supersedes it in turn: a fact from the past, imported late, does not retire a newer one.
-    """
-    if record.key is None or transaction.edges.is_superseded(record.id):
-        return
-    for holder, valid_from in transaction.memories.holders(record):
-        is_later = valid_from > record.valid_from
-        new, old = (holder, record.id) if is_later else (record.id, holder)
-        if not transaction.edges.replaces(old, new):
-            supersede(transaction, new, old, now)
-        if is_later:
-            return  # from then on the record is over
-
-
-def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -> None:
-    """Record that one existing memory replaces another.
-
-    Raises:
-        UnknownMemoryError: Either does not exist.
-        SupersedeCycleError: The old one replaced the new one, directly or through others.
-    """
-    record, replaced = transaction.memories.find(new), transaction.memories.find(old)
-    if record is None:
-        raise UnknownMemoryError(new)
-    if replaced is None:
-        raise UnknownMemoryError(old)
-    if transaction.edges.replaces(old, new):
-        raise SupersedeCycleError(new, old)
-    if transaction.edges.find(new, old, EdgeType.SUPERSEDES) is None:
-        known = max(now, record.created_at, replaced.created_at)  # not before both were known
-        transaction.edges.supersede(new, old, holds_from=record.valid_from, recorded_at=known)
 
 
 def replace_fact(
@@ -235,31 +222,31 @@ def replace_fact(
     return put(transaction, draft, now, replacing=old_id, may_affirm=may_affirm)
 
 
-def unsupersede(transaction: WriteTransaction, old_id: str, new_id: str | None) -> None:
-    """Undo supersessions of a memory, as if they had never been."""
-    if transaction.memories.find(old_id) is None:
-        raise UnknownMemoryError(old_id)
-    if not transaction.edges.unsupersede(old_id, new_id):
-        by = "" if new_id is None else f" by {new_id!r}"
-        raise ParameterError(f"{old_id!r} is not superseded{by}")
-
-
 def link(
     transaction: WriteTransaction, source: str, target: str, type_: str, weight: float, now: Seconds
 ) -> Edge:
-    """Link two memories; linking again gives the edge a new weight."""
-    if type_ == EdgeType.SUPERSEDES:
-        supersede(transaction, source, target, now)
+    """Link two memories; linking again gives the edge a new weight.
+
+    Where the source may not replace the target, the edge says that it contradicts what stands.
+    """
+    found = transaction.memories.by_ids([source, target])
     for id_ in (source, target):
-        if transaction.memories.find(id_) is None:
+        if id_ not in found:
             raise UnknownMemoryError(id_)
-    return transaction.edges.put(source, target, type_, weight, now)
+    if type_ == EdgeType.SUPERSEDES and (above := supersede(transaction, source, target, now)):
+        return transaction.edges.put(source, above[0], EdgeType.CONTRADICTS, weight, now)
+    edge = transaction.edges.put(source, target, type_, weight, now)
+    if type_ == EdgeType.DERIVED_FROM:
+        derive(transaction, found[source], found[target], now)
+        for end in found.values():
+            dependants.catch_up(transaction, end)
+    return edge
 
 
 def unlink(transaction: WriteTransaction, source: str, target: str, type_: str) -> bool:
     """Remove an edge, and with a `supersedes` edge what it did. False if there was none."""
     if type_ == EdgeType.SUPERSEDES:
-        return transaction.edges.unsupersede(target, source)
+        return transaction.memories.find(target) is not None and undo(transaction, target, source)
     return transaction.edges.remove(source, target, type_)
 
 

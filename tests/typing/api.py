@@ -31,6 +31,7 @@ from feather_memory import (
     SignalKind,
     Store,
     StoreStats,
+    Suggestion,
     TenantPool,
     Verdict,
     compute_importance,
@@ -61,6 +62,9 @@ def writing(store: Store) -> None:
     assert_type(store.link("a", "b", EdgeType.NEXT, 0.5), Edge)
     assert_type(store.unlink("a", "b"), bool)
     assert_type(store.forget("a", dry_run=True), Forgotten)
+    assert_type(store.suggest_supersedes("a", judge=lambda new, old: True), list[Suggestion])
+    assert_type(memory.origin, str)
+    assert_type(memory.echo_of, str | None)
     store.forget(where=F("session") == "s1")
     with store.transaction():
         store.unsupersede("a")

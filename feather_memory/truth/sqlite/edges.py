@@ -10,7 +10,7 @@ from feather_memory.checks import when
 from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.records import EdgeRecord, SupersessionRecord
 from feather_memory.truth.sqlite.moment import Moment
-from feather_memory.truth.state import EdgeChanges, EdgeRow
+from feather_memory.truth.state import EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
 
 _PUT = """
@@ -82,6 +82,18 @@ _SUCCESSORS = """
     where old_id in (select value from json_each(:ids)) and holds_from > :now
         and new_id is not null
     order by new_id
+"""
+_FALLEN = """
+    select old.id, new.id, old.actor, new.actor, before.compact, after.compact from supersession
+    join memory as old on old.id = old_id join words as before on before.row = old.row
+    join memory as new on new.id = new_id join words as after on after.row = new.row
+    where holds_from <= ? order by supersession.rowid desc limit ?
+"""
+_RELEASE = """
+    delete from supersession where rowid = (
+        select rowid from supersession
+        where old_id = ? and new_id is null and holds_from >= ? and recorded_at = ?
+        order by holds_from limit 1)
 """
 _END = """
     select min(moment) from (
@@ -208,6 +220,11 @@ class SqliteEdges:
                 created_at=at,
             )  # fmt: skip
 
+    def fallen(self, now: Seconds, count: int) -> list[Fallen]:
+        """What was replaced last by a moment and what replaced it, in the order of that."""
+        rows = self.moment.connection.execute(_FALLEN, (now, count)).fetchall()
+        return [Fallen(*row) for row in reversed(rows)]
+
     # Writing
 
     def put(self, source: str, target: str, type_: str, weight: float, now: Seconds) -> Edge:
@@ -250,6 +267,22 @@ class SqliteEdges:
             asked,
         )
         self.refresh_end(old)
+        return True
+
+    def withhold(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
+        """Record that it does not hold from a moment on, though nothing has replaced it."""
+        self.moment.connection.execute(
+            "insert into supersession (old_id, holds_from, recorded_at) values (?, ?, ?)",
+            (memory_id, holds_from, recorded_at),
+        )
+        self.refresh_end(memory_id)
+
+    def release(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> bool:
+        """Undo one such record of an end from a moment on, made at another. False: none."""
+        asked = (memory_id, holds_from, recorded_at)
+        if not self.moment.connection.execute(_RELEASE, asked).rowcount:
+            return False
+        self.refresh_end(memory_id)
         return True
 
     def move_supersessions(self, new: str, holds_from: Seconds) -> None:

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from feather_memory.errors import DimensionError, WrongEmbedderError
@@ -54,6 +54,7 @@ _ARE_REPLACED = """
     select id, exists (select 1 from edge where target = memory.id and type = 'supersedes')
     from memory where id in (select value from json_each(?))
 """
+_ALIKE = "select likeness, row from words where likeness in (select value from json_each(?))"
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
@@ -70,11 +71,9 @@ _HOLDERS = """
     order by valid_from, row
 """
 _SUPERSEDES = """
-    select source, target from edge
-    where type = 'supersedes' and source in (select value from json_each(:ids))
-    union
-    select source, target from edge
-    where type = 'supersedes' and target in (select value from json_each(:ids))
+    with asked (id) as (select value from json_each(:ids))
+    select source, target from edge where type = 'supersedes' and source in asked
+    union select source, target from edge where type = 'supersedes' and target in asked
 """
 _HAS_VECTORS = "select 1 from memory where vector is not null limit 1"
 _SET_DIMENSION = "update state set dimension = ?, embedder = ?, remade = ?, snapshot = null"
@@ -162,7 +161,18 @@ class SqliteMemories:
     def rows_holding(self, text: str) -> list[int]:
         """Rows of all with this text, and of others that differ in case, marks or punctuation."""
         rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
-        return [row for (row,) in rows]
+        return [row for _, row in rows]
+
+    def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
+        """What says what one of these says, by its likeness. They have their words then."""
+        asked, one = [same for same, _ in self._words_of(records)], words.LIKE
+        told = (one, (asked[0],)) if len(asked) == 1 else (_ALIKE, (json.dumps(asked),))
+        if not (rows := sorted(self.moment.connection.execute(*told), key=itemgetter(1))):
+            return {}
+        found: dict[int, list[Record]] = {}
+        for (same, _), record in zip(rows, self.by_rows([row for _, row in rows]), strict=True):
+            found.setdefault(same, []).append(record)
+        return found
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""
@@ -352,9 +362,17 @@ class SqliteMemories:
         self.moment.state.owed += 1
 
     def _keep_words(self, records: Sequence[Record]) -> None:
-        keep = tokenizer(self.moment.state.language).kept
-        kept = [(each.row, *keep(each.text, each.actor)) for each in records]
-        self.moment.connection.executemany(words.ADD, kept)
+        kept = zip(records, self._words_of(records), strict=True)
+        self.moment.connection.executemany(words.ADD, ((each.row, *told) for each, told in kept))
+
+    def _words_of(self, records: Sequence[Record]) -> list[tuple[int, bytes]]:
+        """The likeness and the words of each, made once."""
+        keep, kept = tokenizer(self.moment.state.language).kept, []
+        for each in records:
+            if (told := each.words) is None:
+                told = each.words = keep(each.text, each.actor)
+            kept.append(told)
+        return kept
 
     def _take_row(self) -> int:
         state = self.moment.state

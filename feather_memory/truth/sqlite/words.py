@@ -12,7 +12,7 @@ from feather_memory.model.words import Tokenizer, tokenizer
 
 ADD = "insert into words (row, likeness, compact) values (?, ?, ?)"
 REMOVE = "delete from words where row = ?"
-LIKE = "select row from words where likeness = ? order by row"
+LIKE = "select likeness, row from words where likeness = ? order by row"
 _SAID = "select row, text, actor from memory order by row"
 _BESIDE = """
     select memory.row, text, actor, likeness, compact

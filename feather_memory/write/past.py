@@ -1,0 +1,98 @@
+"""What was corrected, to be found in longer texts that are not the user's: a summary, a refresh."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from feather_memory.config import ECHO_CORRECTIONS
+from feather_memory.model.restating import Change, Told
+from feather_memory.model.words import Tokenizer, entries, tokenizer
+from feather_memory.truth.contract import WriteTransaction
+from feather_memory.truth.state import Fallen
+
+MOST: Final = 8
+"""Memories that one text is linked to as their echo."""
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The changes that some texts may undo, by one of the words that each took back."""
+
+    speaks: Tokenizer
+    changes: Mapping[int, Sequence[tuple[str, Change]]]
+
+    @classmethod
+    def near(cls, transaction: WriteTransaction, texts: Iterable[str]) -> Self:
+        """Those that any of the texts may undo: from what was replaced to what stands instead."""
+        fallen = transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)
+        speaks = tokenizer(transaction.state.language)
+        changes: dict[int, list[tuple[str, Change]]] = {}
+        if fallen:
+            pairs = _with_last(fallen)
+            for first, last in _within(pairs, b"".join(map(speaks.compact, texts)), speaks):
+                change = _between(speaks, first, last)
+                if change is not None:
+                    changes.setdefault(min(change.taken), []).append((first.old, change))
+        return cls(speaks, changes)
+
+    def repeated_in(self, text: str) -> list[str]:
+        """Ids of what a text says again, though it was replaced; some, where there are many."""
+        if not self.changes:
+            return []
+        told = Told.of(text, self.speaks)
+        found = [
+            id_
+            for word in told.words & self.changes.keys()
+            for id_, change in self.changes[word]
+            if change.is_undone_by(told)
+        ]
+        return sorted(found)[:MOST]
+
+
+def _with_last(fallen: Sequence[Fallen]) -> list[tuple[Fallen, Fallen]]:
+    """Each memory's change, and the last of the changes that followed it."""
+    last: dict[str, Fallen] = {}
+    for each in reversed(fallen):  # what replaced something falls after it did, if at all
+        last.setdefault(each.old, last.get(each.new, each))
+    return [(each, last[each.old]) for each in fallen if last[each.old].old != each.new]
+
+
+def _within(
+    pairs: Sequence[tuple[Fallen, Fallen]], told: bytes, speaks: Tokenizer
+) -> list[tuple[Fallen, Fallen]]:
+    """Those of which texts may have all words that were taken: a first sieve, over all at once.
+
+    Args:
+        pairs: The change of each memory, and the last that followed it.
+        told: The words of the texts in compact form.
+        speaks: Of the store's language.
+    """
+    held = [entries(first.old_words)["word"] for first, _ in pairs]
+    whose = np.repeat(np.arange(len(held)), [len(words) for words in held])  # (w,)
+    words = np.concatenate(held)  # (w,)
+    is_told = np.isin(words, entries(told)["word"])
+    shares = set(whose[is_told].tolist())
+    stands: dict[str, set[int]] = {}
+    for at, word in zip(whose[~is_told].tolist(), words[~is_told].tolist(), strict=True):
+        if at in shares:
+            first, last = pairs[at]
+            if (kept := stands.get(last.new)) is None:
+                kept = set(entries(last.new_words)["word"].tolist())
+                stands[last.new] = kept
+            is_anybodys = word in kept or first.old_actor != last.new_actor
+            if not is_anybodys and not speaks.is_mere(word):
+                shares.discard(at)
+    return [pairs[at] for at in sorted(shares)]
+
+
+def _between(speaks: Tokenizer, first: Fallen, last: Fallen) -> Change | None:
+    old, new = speaks.content(first.old_words), speaks.content(last.new_words)
+    if first.old_actor != last.new_actor:  # by whose names they are found, too
+        names = f"{first.old_actor or ''} {last.new_actor or ''}"
+        said = speaks.content(speaks.compact(names))
+        old, new = old - said or old, new - said or new
+    return Change.between(old, new)

@@ -1,0 +1,147 @@
+"""What replaces what, and what may not: whose words stand over whose.
+
+What comes from a lower origin never replaces what comes from a higher one, however it is said: it
+is kept beside it as a contested suggestion, which `contradicts` what stands and is withheld.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from feather_memory.errors import ParameterError, SupersedeCycleError, UnknownMemoryError
+from feather_memory.model.fields import Record
+from feather_memory.model.memory import EdgeType
+from feather_memory.model.origin import USER, outranks
+from feather_memory.truth.contract import WriteTransaction
+from feather_memory.types import Seconds
+from feather_memory.write import dependants
+
+
+def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -> list[str]:
+    """Record that one existing memory replaces another, and withhold what falls with that.
+
+    Returns:
+        Ids of what stands over the new one instead, which it contests; empty where it replaced.
+
+    Raises:
+        UnknownMemoryError: Either does not exist.
+        SupersedeCycleError: The old one replaced the new one, directly or through others.
+    """
+    found = transaction.memories.by_ids([new, old])
+    for id_ in (new, old):
+        if id_ not in found:
+            raise UnknownMemoryError(id_)
+    if transaction.edges.replaces(old, new):
+        raise SupersedeCycleError(new, old)
+    record = found[new]
+    if above := _above(transaction, record, found[old], now):
+        contest(transaction, record, above, now)
+        return [each.id for each in above]
+    if transaction.edges.find(new, old, EdgeType.SUPERSEDES) is None:
+        known = max(now, record.created_at, found[old].created_at)  # not before both were known
+        told = {"holds_from": record.valid_from, "recorded_at": known}
+        transaction.edges.supersede(new, old, **told)
+        dependants.withhold(transaction, found[old], record, **told)
+    return []
+
+
+def _above(
+    transaction: WriteTransaction, record: Record, old: Record, now: Seconds
+) -> list[Record]:
+    """What stands in the place of the old one by now, or itself, that may not be replaced by it."""
+    if record.origin == USER:
+        return []
+    stands = transaction.memories.by_ids(transaction.edges.standing(old.id, now)).values()
+    above = [s for s in stands if s.id != record.id and outranks(s.origin, record.origin)]
+    return above or [each for each in [old] if outranks(each.origin, record.origin)]
+
+
+def contest(
+    transaction: WriteTransaction, suggestion: Record, stands: Sequence[Record], now: Seconds
+) -> None:
+    """Keep what may not replace what stands as a suggestion against it, withheld."""
+    for each in stands:
+        transaction.edges.put(suggestion.id, each.id, EdgeType.CONTRADICTS, 1.0, now)
+    start = suggestion.valid_from
+    if all(held > start for _, held in transaction.edges.closings(suggestion.id)):
+        transaction.edges.withhold(suggestion.id, holds_from=start, recorded_at=now)
+
+
+def settle_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
+    """Leave one memory to hold the record's key at any moment.
+
+    It supersedes what held the key when it becomes valid. What becomes valid only later
+    supersedes it in turn: a fact from the past, imported late, does not retire a newer one.
+    """
+    if record.key is None or transaction.edges.is_superseded(record.id):
+        return
+    for holder, valid_from in transaction.memories.holders(record):
+        is_later = valid_from > record.valid_from
+        new, old = (holder, record.id) if is_later else (record.id, holder)
+        if transaction.edges.replaces(old, new):
+            is_over = is_later
+        else:
+            is_contested = bool(supersede(transaction, new, old, now))
+            is_over = is_later != is_contested
+        if is_over:
+            return  # from then on the record is over, or it never was
+
+
+def unsupersede(transaction: WriteTransaction, old_id: str, new_id: str | None) -> None:
+    """Undo supersessions of a memory, as if they had never been, and what fell with it."""
+    if not undo(transaction, old_id, new_id):
+        by = "" if new_id is None else f" by {new_id!r}"
+        raise ParameterError(f"{old_id!r} is not superseded{by}")
+
+
+def undo(transaction: WriteTransaction, old_id: str, new_id: str | None) -> bool:
+    """The same; False where there is none."""
+    old = transaction.memories.find(old_id)
+    if old is None:
+        raise UnknownMemoryError(old_id)
+    before = transaction.edges.closings(old_id)
+    if not transaction.edges.unsupersede(old_id, new_id):
+        return False
+    for closing in transaction.edges.closings(old_id):
+        before.remove(closing)
+    dependants.release(transaction, old, before)
+    return True
+
+
+def move(transaction: WriteTransaction, record: Record, was_from: Seconds) -> None:
+    """Have what a memory replaced end when it now begins to hold, with all that fell with it."""
+    touching = transaction.edges.touching([record.id])
+    ids = [e.target for e in touching if e.source == record.id and e.type == EdgeType.SUPERSEDES]
+    olds = list(transaction.memories.by_ids(ids).values())
+    for old in olds:
+        closings = transaction.edges.closings(old.id)
+        dependants.release(transaction, old, [each for each in closings if each[1] == was_from])
+    transaction.edges.move_supersessions(record.id, record.valid_from)
+    for old in olds:
+        dependants.catch_up(transaction, old)
+
+
+def derive(transaction: WriteTransaction, derived: Record, source: Record, now: Seconds) -> None:
+    """Have what is derived of a memory come from no higher origin than that, and all it did.
+
+    What it replaced, and now may not, holds again, unless something else has replaced it since.
+    """
+    if not outranks(derived.origin, source.origin):
+        return
+    lowered = replace(derived, origin=source.origin)
+    transaction.memories.replace(derived, lowered)
+    touching = transaction.edges.touching([derived.id])
+    replaced = [edge for edge in touching if edge.type == EdgeType.SUPERSEDES]
+    later = [edge.source for edge in replaced if edge.target == derived.id]
+    olds = transaction.memories.by_ids([e.target for e in replaced if e.source == derived.id])
+    for old in olds.values():
+        if outranks(old.origin, lowered.origin):
+            undo(transaction, old.id, derived.id)
+            contest(transaction, lowered, [old], now)
+            for successor in later:
+                supersede(transaction, successor, old.id, now)
+    further = [edge.source for edge in touching
+               if edge.type == EdgeType.DERIVED_FROM and edge.target == derived.id]  # fmt: skip
+    for each in transaction.memories.by_ids(further).values():
+        derive(transaction, each, lowered, now)
