@@ -29,10 +29,8 @@ from feather_memory.types import Mask, Numbers, Words
 
 VERSION: Final = 1
 """Moves up when the same text would get other words. Kept in the file with the language."""
-
 ENGLISH: Final = "english"
 """The language of a store unless another is stated."""
-
 UNSTEMMED: Final = "simple"
 """The language of a store whose words are kept as they are."""
 
