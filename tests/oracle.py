@@ -126,6 +126,37 @@ def scores(facts, eligible, scoring, now, *, vector=None, words=None, speaker=No
     return np.where(eligible, value, -np.inf)
 
 
+def settled(values, facts, scoring, k, words=None, **_):
+    """The values of the best max(k, 10), where what says it anew has that of what it says anew.
+
+    Only for texts without numbers.
+    """
+    if words is None or not scoring.structure:
+        return values
+    turns = facts.get("turns", [{}] * len(values))
+    order = sorted(range(len(values)), key=lambda at: (-values[at], -at))[: max(k, 10)]
+    order = [at for at in order if values[at] > -math.inf]
+    held = {at: set(words) & set(facts["texts"][at].split()) for at in order}
+    tells = {at: not (turns[at].get("is_question") or turns[at].get("origin")) for at in order}
+    after = values.copy()
+    for place, newer in enumerate(order):
+        for older in order[:place]:
+            shared = held[newer] & held[older]
+            is_of_slot = not turns[older].get("is_turn", True) and turns[newer].get("is_turn", True)
+            if (
+                tells[newer]
+                and tells[older]
+                and not is_of_slot
+                and facts["valid_from"][newer] > facts["valid_from"][older]
+                and shared == held[older]
+                and shared
+                and 2 * len(shared) >= len(words)
+                and values[newer] >= 0.8 * values[older]
+            ):
+                after[newer] = max(after[newer], after[older])
+    return after
+
+
 def assert_best(hits, ids, values, k, within=2e-6):
     """The hits are the k best by these values; memories within rounding may change places."""
     values = dict(zip(ids, values.tolist(), strict=True))

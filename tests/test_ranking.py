@@ -5,7 +5,7 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from oracle import assert_best, scores
+from oracle import assert_best, scores, settled
 
 from feather_memory import DimensionError, F, Scoring, Store, config
 from feather_memory.config import DAY
@@ -151,7 +151,7 @@ def test_a_search_is_the_formula_over_all_that_may_be_returned(world, kind, wher
         values = scores(world.facts, eligible, scoring, world.now, **told)
         for k in (10, 1, 300):
             hits = world.store.search(k=k, where=condition, scoring=scoring, **asked)
-            assert_best(hits, world.ids, values, k)
+            assert_best(hits, world.ids, settled(values, world.facts, scoring, k, **told), k)
 
 
 @pytest.mark.parametrize("kind", ["dense", "text", "hybrid"])
@@ -165,7 +165,7 @@ def test_a_search_of_another_time_is_ranked_among_what_is_true_then(world, kind)
             asked |= {"as_of": then, "scoring": scoring}
             for known_at in (None, world.now + 1):  # all was recorded within a second
                 hits = world.store.search(k=10, known_at=known_at, **asked)
-                assert_best(hits, world.ids, values, 10)
+                assert_best(hits, world.ids, settled(values, world.facts, scoring, 10, **told), 10)
 
 
 def test_a_fact_of_the_future_is_as_fresh_as_one_of_now(store, clock):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import assert_best, scores
+from oracle import assert_best, scores, settled
 
 from feather_memory import F, Scoring, Store, config
 from feather_memory.config import DAY
@@ -251,7 +251,8 @@ class World:
                     for k in ks:
                         text = words and " ".join(words)
                         hits = store.search(text, k, vector=vector, where=where, scoring=scoring)
-                        assert_best(hits, self.ids[:n], values, k)
+                        expected = settled(values, facts, scoring, k, **asked)
+                        assert_best(hits, self.ids[:n], expected, k)
 
 
 def sketch_of(store):

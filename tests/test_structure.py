@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import assert_best, said, scores
+from oracle import assert_best, said, scores, settled
 
 from feather_memory import F, Scoring, Store
 from feather_memory.model.dates import dates_in, units_of
@@ -93,7 +93,8 @@ def test_what_a_conversation_adds_is_the_formula_one_turn_at_a_time(
             text = " ".join([*named, *asked])
             for k in (3, 60):
                 hits = store.search(text, k, vector=vector, where=where)
-                assert_best(hits, [r["id"] for r in records], values, k)
+                expected = settled(values, facts, Scoring(), k, words=[*named, *asked])
+                assert_best(hits, [r["id"] for r in records], expected, k)
                 for hit in hits:
                     assert sum(hit.score.parts.values()) == pytest.approx(hit.score, abs=1e-9)
                     verdict = store.why_not(text, hit.memory.id, k, vector=vector, where=where)
@@ -318,3 +319,78 @@ def test_what_is_not_relevant_enough_is_not_returned(bare):
     assert bare.search("a nuclear reactor", min_relevance=0.1) == []
     assert bare.why_not("green tea", "train", min_relevance=0.5).gate == "irrelevant"
     assert bare.search("green tea", min_relevance=0.5)[0].score.absolute >= 0.5
+
+
+def test_beside_what_is_relevant_half_as_much_is_enough(bare):
+    bare.add("green tea with lemon and honey", id="all")
+    bare.add("tea at five in the garden", id="half")
+    bare.add("the train leaves at noon", id="none")
+
+    found = bare.search("green tea lemon", min_relevance=0.6)
+
+    assert {hit.memory.id for hit in found} == {"all", "half"}
+    assert bare.search("green apples", where=F("id") == "none", min_relevance=0.1) == []
+
+
+# What says something anew
+
+
+def in_turn(store, *texts, **how):
+    for day, text in enumerate(texts):
+        store.add(text, id=f"m{day}", valid_from=86_400.0 * day, **how)
+
+
+def test_of_what_says_the_same_thing_with_another_value_the_newer_goes_first(bare):
+    in_turn(bare, "I live in Oslo", "I live in Lisbon now", "We live near a river in a small house")
+
+    for k in (1, 2, 3):
+        hits = bare.search("Where do I live?", k)
+        assert [hit.memory.id for hit in hits] == ["m2", "m1", "m0"][:k]
+    assert all(sum(h.score.parts.values()) == pytest.approx(h.score, abs=1e-9) for h in hits)
+    assert max(hit.score.newer for hit in hits) <= hits[0].score / 2
+    verdict = bare.why_not("Where do I live?", "m0", 1)
+    assert (verdict.is_returned, verdict.rank) == (False, 1)
+    assert "newer ones" in verdict.reason
+
+
+def test_another_number_is_another_value(bare):
+    in_turn(bare, "The budget for the garden is 400 dollars", "The budget is 650 dollars by now")
+
+    assert [h.memory.id for h in bare.search("What is the budget for the garden?", 2)] == [
+        "m1", "m0",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [
+        {"text": "Do I live in Lisbon?"},
+        {"text": "You live in Lisbon", "origin": "assistant"},
+        {"text": "Bananas are yellow and sweet"},
+    ],
+    ids=["a question", "a machine's", "something else"],
+)
+def test_what_is_no_statement_about_it_goes_before_nothing(bare, newer):
+    bare.add("I live in Oslo", id="old", valid_from=0)
+    bare.add(**newer, id="new", valid_from=86_400)
+
+    hits = bare.search("Where do I live?", 2, scoring=PLAIN)
+
+    assert [hit.score.newer for hit in hits] == [0] * len(hits)
+
+
+def test_the_value_of_a_slot_stands_before_later_chatter_about_it(bare):
+    bare.add("I live in Oslo", id="fact", key="home", valid_from=0)
+    bare.add("they live in Lisbon and they like to live there", id="chatter", valid_from=86_400)
+
+    hits = bare.search("live", 2, scoring=PLAIN)
+
+    assert {hit.memory.id: hit.score.newer for hit in hits}["chatter"] == 0
+
+
+def test_a_ranking_without_structure_lifts_nothing(bare):
+    in_turn(bare, "I live in Oslo", "I live in Lisbon now")
+
+    hits = bare.search("Where do I live?", scoring=Scoring(structure=False))
+
+    assert [hit.score.newer for hit in hits] == [0, 0]

@@ -118,7 +118,7 @@ class Postings:
 
     def bm25(
         self, asked: Words, eligible: Mask, further: Mapping[int, Positions] = _NOBODY
-    ) -> tuple[Numbers, float]:
+    ) -> tuple[Numbers, float, list[tuple[Places, Counts]]]:
         """BM25 of every memory that may be returned, as if there were no others, and of all words.
 
         Args:
@@ -128,13 +128,13 @@ class Postings:
                 their texts do.
 
         Returns:
-            As `model.words.bm25`.
+            As `model.words.bm25`; and who holds each of the words, and how often.
         """
         known = self.settled()
         held = known.holding(asked)
         for number, also in further.items():
             held[number] = _and_also(held[number], also)
-        return law.bm25(held, known.lengths, eligible)
+        return (*law.bm25(held, known.lengths, eligible), held)
 
     def holding(self, asked: Words) -> list[tuple[Places, Counts]]:
         """All entries of each of the words, but for the fresh memories'."""

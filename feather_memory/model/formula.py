@@ -351,5 +351,5 @@ class Parts:
 
 def scores(rows: Numbers, scoring: Scoring, dense_weight: float) -> list[Score]:
     """What a caller is shown of each of the `rows`, of the same scoring and d."""
-    same = (dense_weight, scoring.time_weight, scoring.importance_weight, 1.0, None)
+    same = (dense_weight, scoring.time_weight, scoring.importance_weight, 1.0, 0.0, None)
     return [score_of(row, same) for row in rows.tolist()]

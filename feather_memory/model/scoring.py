@@ -107,8 +107,8 @@ class Score(_Told):
     A schema (pydantic, FastAPI) has it as an object of all its fields.
 
     ``value = ((1 − w)·relevance + w·recency) · ((1 − γ) + γ·importance) · layer_weight``
-    for a memory found by its own merit; a memory reached over an edge has `inherited`,
-    its parent's score × edge weight × hop decay, instead.
+    plus `newer`, for a memory found by its own merit; one reached over an edge has `inherited`, its
+    parent's score × edge weight × hop decay, instead.
     """
 
     value: float = field(kw_only=False)
@@ -143,6 +143,8 @@ class Score(_Told):
     importance_weight: float = 0.0
     """γ, in [0, 1]."""
     layer_weight: float = 1.0
+    newer: float = 0.0
+    """What is added so that it stands before an older hit that it says anew."""
     inherited: float | None = None
 
     def __new__(cls, value: float = 0.0, **_parts: float | None) -> Self:
@@ -172,8 +174,11 @@ class Score(_Told):
 
     @property
     def absolute(self) -> float:
-        """The relevance that means the same for every question: the better of cosine and share."""
-        return max(self.cosine, self.share)
+        """The relevance that means the same for every question, in [0, 1].
+
+        dense_weight · cosine + (1 − dense_weight) · share
+        """
+        return self.dense_weight * self.cosine + (1 - self.dense_weight) * self.share
 
     @property
     def parts(self) -> dict[str, float]:
@@ -197,8 +202,13 @@ class Score(_Told):
             **structure,
             "recency": recency,
             "importance": weighed - mixed,
-            "layer": weighed * (self.layer_weight - 1),
+            "newer": self.newer,
+            "layer": (weighed + self.newer) * (self.layer_weight - 1),
         }
+
+    def lifted(self, newer: float) -> Score:
+        """The same score with so much added for what it says anew."""
+        return replaced(self, value=self.value + newer, newer=newer) if newer else self
 
     def weighed(self, layer_weight: float) -> Score:
         """The same score in a layer of that weight."""

@@ -34,6 +34,18 @@ class WordsAsked:
     """Shape (n,), 0 for what may not be returned."""
     whole: float
     """That of a text of mean length which holds every word once."""
+    held: Sequence[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]]
+    """Of each word, which memories hold it, and how often."""
+
+    def held_at(self, at: Positions) -> Mask:
+        """Which of the words each of some memories holds. Shape (m, words)."""
+        has = np.zeros(len(self.bm25), np.bool_)
+        held = np.empty((len(at), len(self.held)), np.bool_)
+        for number, (places, _) in enumerate(self.held):
+            has[places] = True
+            held[:, number] = has[at]
+            has[places] = False
+        return held
 
 
 @dataclass(slots=True)

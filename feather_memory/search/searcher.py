@@ -25,6 +25,7 @@ from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
 from feather_memory.search.certified import CertifiedRanking
+from feather_memory.search.chosen import AMONG, Found, distinct, newer_first
 from feather_memory.search.conversation import ConversationRanking
 from feather_memory.search.links import led_on
 from feather_memory.search.question import Question
@@ -159,7 +160,7 @@ class Searcher:
         view, eligible, text = self.view, self.eligible(question), question.text
         words = None if text is None else self._words(text, eligible)
         if question.min_relevance > 0:
-            eligible &= self._relevant(question, words)
+            eligible = self._relevant(question, words, eligible)
         if question.scoring.structure:
             turns, liked = self.turns, None
             if view.liked is not None and question.vector is not None:
@@ -175,15 +176,19 @@ class Searcher:
             return Ranking(view, question, eligible, words)
         return CertifiedRanking(view, question, eligible, words)
 
-    def _relevant(self, question: Question, words: WordsAsked | None) -> Mask:
-        """Which memories have as much of absolute relevance as the question wants."""
+    def _relevant(self, question: Question, words: WordsAsked | None, eligible: Mask) -> Mask:
+        """Which memories are relevant enough: none where none is as much as the question wants.
+
+        Beside one that is, half as much is enough: evidence often stands by its neighbours.
+        """
         least, n, matrix = question.min_relevance, len(self.view), self.view.matrix
-        relevant = np.zeros(n, np.bool_)
+        absolute, d = np.zeros(n), question.dense_weight
         if words is not None and words.whole > 0:
-            relevant |= words.bm25 >= least * words.whole
+            absolute += (1 - d) * np.minimum(words.bm25 / words.whole, 1.0)
         if question.vector is not None and matrix is not None:
-            relevant |= matrix.products(question.vector, n) >= least
-        return relevant
+            absolute += d * np.clip(matrix.products(question.vector, n), 0.0, 1.0)
+        is_answered = absolute.max(where=eligible, initial=0.0) >= least
+        return eligible & (absolute >= least / 2) if is_answered else np.zeros(n, np.bool_)
 
     def _words(self, text: str, eligible: Mask) -> WordsAsked:
         """What the words of the memories, and the dates from which they hold, say of a text."""
@@ -209,14 +214,18 @@ class Searcher:
     def search(self, question: Question, k: int) -> Hits:
         """The k best, best first; of several that say the same one."""
         ranking = self.rank(question)
-        best = ranking.best(k)
-        if not question.distinct:
-            found = self.memories_at([at for at, _ in best])
-            return Hits(Hit(memory=m, score=s) for m, (_, s) in zip(found, best, strict=True))
-        wanted = k
-        while len(kept := self._distinct(best, ranking.eligible)) < k and len(best) == wanted:
-            wanted *= _MORE
+        settles = ranking.words is not None and question.scoring.structure
+        wanted = many = max(k, AMONG) if settles else k
+        while True:
             best = ranking.best(wanted)
+            kept: list[Found] = [(*one, 1) for one in best]
+            if question.distinct:
+                kept = distinct(kept, self.view.words, ranking.eligible, self.records_at)
+            if len(kept) >= many or len(best) < wanted:
+                break
+            wanted *= _MORE
+        if settles and ranking.words is not None:
+            kept = newer_first(kept[:many], ranking.words.held_at, self.records_at)
         kept = kept[:k]
         found = self.memories_at([at for at, *_ in kept])
         return hits_of(
@@ -226,30 +235,6 @@ class Searcher:
     def scale(self, question: Question) -> Scale:
         """Between which cosines and words the question's own scale lies."""
         return self.rank(question).scale
-
-    def _distinct(
-        self, best: list[tuple[int, Score]], eligible: Mask
-    ) -> list[tuple[int, Score, int]]:
-        """Of those that say the same, one, and how many they are: the best, if none has a key."""
-        words = self.view.words
-        alike = words.alike(np.array([at for at, _ in best], np.intp))
-        copies = dict(zip(alike, words.copies(alike, eligible), strict=True))
-        told = [(*one, copies[like]) for one, like in zip(best, alike, strict=True)]
-        if not told or max(copies.values()) == 1:
-            return told
-        kept, shown = [], set()
-        keyed = {like: self._keyed(like, eligible) for like in copies if copies[like] > 1}
-        for one, like in zip(told, alike, strict=True):
-            if one[2] > 1 and (like in shown or (keyed[like] and one[0] not in keyed[like])):
-                continue
-            shown.add(like)
-            kept.append(one)
-        return kept
-
-    def _keyed(self, like: int, eligible: Mask) -> set[int]:
-        """Those of the memories that say the same which are the value of a slot."""
-        twins = self.view.words.twins(like, eligible).tolist()
-        return {at for at, record in self.records_at(twins).items() if record.key is not None}
 
     def nearest(self, question: Question, k: int) -> list[tuple[Memory, float]]:
         """The k nearest with their cosines, nearest first."""

@@ -58,14 +58,16 @@ def _placed(searcher: Searcher, question: Question, memory_id: str, at: int, k: 
     rank, rival = ranking.place(at, k)
     (score,) = ranking.scores_at([at])
     hits = searcher.search(question, k)
-    found = next((hit.memory for hit in hits if hit.memory.id == memory_id), None)
+    found = next((hit for hit in hits if hit.memory.id == memory_id), None)
     same = None if found else _instead(searcher, at, hits)
     if same is not None:
         reason = f"{same!r} is returned, which says the same"
+    elif found is None and rank <= k:
+        reason = f"it ranks {rank}, and newer ones that say it anew go before it"
     elif found is None:
         reason = f"it ranks {rank}, and {k} were asked for"
     else:
-        rank = next(at for at, hit in enumerate(hits, 1) if hit.memory.id == memory_id)
+        rank, score = hits.index(found) + 1, found.score
         reason = f"it is returned, at rank {rank}"
     return Verdict(
         memory_id=memory_id,

@@ -59,7 +59,8 @@ class Searches(Part):
             known_at: Only what was recorded by then.
             scoring: How relevance, age and importance weigh.
             now: From when ages count; the clock's time unless given.
-            min_relevance: Only memories of at least this `hit.score.absolute`, in [0, 1].
+            min_relevance: Return nothing where no memory has this `hit.score.absolute`, in [0, 1];
+                and else none that has less than half of it.
             distinct: Return one of several that say the same, equal but for case, marks and
                 punctuation: one with a key, or the best. `hit.copies` says how many there are.
             scale: Between which cosines similarities lie, where several stores are read together;

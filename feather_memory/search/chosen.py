@@ -1,0 +1,148 @@
+"""Which of the best are shown, and in which order: one of those that say the same, the newer first.
+
+Of two hits that say the same thing with another value, the newer goes first. None is hidden.
+
+Nothing says that one replaced the other, so neither is past; but whoever asks where somebody lives
+wants to know first what was said last. What says something anew is told by words alone, among the
+few best: the newer holds what the older holds of the question, or both hold numbers, and others.
+
+On BEAM's knowledge updates, none of which was told to the store, the stale one is first in 22 of
+100 instead of 61, and no new one is lost. In 90 days of raw turns the current value of a fact that
+changed is first for 16 of 20, instead of 9. On LoCoMo, where nothing changes, recall@1 falls by 1.6
+points and recall@10 not at all.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from feather_memory.index.postings import Postings
+from feather_memory.model.fields import Record
+from feather_memory.model.manner import STATEMENT
+from feather_memory.model.origin import ASSISTANT, TOOL
+from feather_memory.model.scoring import Score
+from feather_memory.types import Mask, Numbers, Positions
+
+Found: TypeAlias = tuple[int, Score, int]
+"""Where a memory stands, its score, and how many say the same."""
+
+Records: TypeAlias = Callable[[list[int]], dict[int, Record]]
+"""The records at some positions, by position."""
+
+AMONG: Final = 10
+"""Of how many of the best hits the newer go first, at least; so fewer asked for are the first."""
+
+_SHARED: Final = 0.5  # of the question's words, which both hold
+_CLOSE: Final = 0.8  # of the older one's score, where the newer holds all that the older does
+_NUMBERS_SHARED: Final = 0.7  # of the question's words that the older holds, where numbers differ
+_NUMBERS_CLOSE: Final = 0.5
+_NUMBER = re.compile(r"\d[\d.,:]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a hit says, as far as it may be said anew."""
+
+    since: float
+    held: Mask
+    """Which of the question's words it holds. Shape (words,)."""
+    numbers: frozenset[str]
+    has_key: bool
+    may_be: bool
+    """Whether it is a statement, and no machine's."""
+
+
+def distinct(best: list[Found], words: Postings, eligible: Mask, records: Records) -> list[Found]:
+    """Of those that say the same, one, and how many they are: the best, if none has a key."""
+    alike = words.alike(np.array([at for at, *_ in best], np.intp))
+    copies = dict(zip(alike, words.copies(alike, eligible), strict=True))
+    if not best or max(copies.values()) == 1:
+        return best
+    keyed = {like: _keyed(words.twins(like, eligible), records) for like in copies
+             if copies[like] > 1}  # fmt: skip
+    kept, shown = [], set()
+    for (at, score, _), like in zip(best, alike, strict=True):
+        is_of_several = copies[like] > 1
+        if is_of_several and (like in shown or (keyed[like] and at not in keyed[like])):
+            continue
+        shown.add(like)
+        kept.append((at, score, copies[like]))
+    return kept
+
+
+def _keyed(twins: Positions, records: Records) -> set[int]:
+    """Those of the memories that say the same which are the value of a slot."""
+    return {at for at, record in records(twins.tolist()).items() if record.key is not None}
+
+
+def newer_first(
+    hits: list[Found], held_at: Callable[[Positions], Mask], records: Records
+) -> list[Found]:
+    """The hits, each that says something anew before what says it with another value.
+
+    Args:
+        hits: Best first.
+        held_at: Which of the question's words the memories at some positions hold.
+        records: Of the hits.
+    """
+    if len(hits) < 2:
+        return hits
+    places = [at for at, *_ in hits]
+    told = records(places)
+    values = np.array([score.value for _, score, _ in hits])
+    lifted = lifts([told[at] for at in places], values, held_at(np.array(places, np.intp)))
+    if not lifted.any():
+        return hits
+    made = [
+        (at, score.lifted(more), copies)
+        for (at, score, copies), more in zip(hits, lifted.tolist(), strict=True)
+    ]
+    return sorted(made, key=lambda one: (-one[1].value, -told[one[0]].valid_from, -one[0]))
+
+
+def lifts(records: Sequence[Record], values: Numbers, held: Mask) -> Numbers:
+    """How much is added to each hit's score, so that it does not stand behind what it says anew.
+
+    Args:
+        records: Of the hits, best first.
+        values: Their scores. Shape (k,).
+        held: Which of the question's words each holds. Shape (k, words).
+
+    Returns:
+        At least 0, and at most half of the best score. Shape (k,).
+    """
+    said = [_said(record, words) for record, words in zip(records, held, strict=True)]
+    lifted = values.copy()
+    for later in range(1, len(said)):
+        for first in range(later):
+            close = values[later] / values[first] if values[first] > 0 else 0.0
+            if _says_anew(said[later], said[first], close):
+                lifted[later] = max(lifted[later], lifted[first])
+    return lifted - values
+
+
+def _said(record: Record, held: Mask) -> _Said:
+    numbers = frozenset(number.rstrip(".,:") for number in _NUMBER.findall(record.text))
+    may_be = record.manner == STATEMENT and record.origin not in {ASSISTANT, TOOL}
+    return _Said(record.valid_from, held, numbers, record.key is not None, may_be)
+
+
+def _says_anew(newer: _Said, older: _Said, close: float) -> bool:
+    """Whether one says with another value what the other says, and since later."""
+    if newer.since <= older.since or not (newer.may_be and older.may_be):
+        return False
+    if older.has_key and not newer.has_key:  # the value of a slot stands before chatter about it
+        return False
+    shared = int(np.count_nonzero(newer.held & older.held))
+    if not shared or shared < _SHARED * len(newer.held):
+        return False
+    of_older = int(np.count_nonzero(older.held))
+    if shared == of_older and close >= _CLOSE:
+        return True
+    differ = newer.numbers and older.numbers and newer.numbers != older.numbers
+    return bool(differ) and shared >= _NUMBERS_SHARED * of_older and close >= _NUMBERS_CLOSE
