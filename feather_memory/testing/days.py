@@ -44,6 +44,8 @@ class Exchange(NamedTuple):
     """The day, such as "day-7"."""
     user: str
     assistant: str
+    fact: int | None = None
+    """Which fact the user tells a value of, by its place in the script's; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +74,16 @@ def script(seed: int = 0) -> Script:
     known: dict[int, str] = {}
     exchanges: list[Exchange] = []
     for day in range(DAYS):
-        said = [*_by_the_way(random, known)]
+        said: list[tuple[str, str, int | None]]
+        said = [(user, assistant, None) for user, assistant in _by_the_way(random, known)]
         for fact, value in told.get(day, ()):
             known[fact] = FACTS[fact].values[value].word
             place = random.randrange(len(said) + 1)
-            said.insert(place, (FACTS[fact].values[value].told, random.choice(ACKNOWLEDGED)))
+            noted = random.choice(ACKNOWLEDGED)
+            said.insert(place, (FACTS[fact].values[value].told, noted, fact))
         at = BEGIN + timedelta(days=day)
-        for nth, (user, assistant) in enumerate(said):
-            exchanges.append(Exchange(at + nth * _PACE, f"day-{day}", user, assistant))
+        for nth, (user, assistant, told_fact) in enumerate(said):
+            exchanges.append(Exchange(at + nth * _PACE, f"day-{day}", user, assistant, told_fact))
     return Script(tuple(exchanges))
 
 
