@@ -76,11 +76,9 @@ def script(seed: int = 0) -> Script:
     for day in range(DAYS):
         said: list[tuple[str, str, int | None]]
         said = [(user, assistant, None) for user, assistant in _by_the_way(random, known)]
-        for fact, value in told.get(day, ()):
+        for fact, value in told.get(day, ()):  # after the day's questions, which ask for the old
             known[fact] = FACTS[fact].values[value].word
-            place = random.randrange(len(said) + 1)
-            noted = random.choice(ACKNOWLEDGED)
-            said.insert(place, (FACTS[fact].values[value].told, noted, fact))
+            said.append((FACTS[fact].values[value].told, random.choice(ACKNOWLEDGED), fact))
         at = BEGIN + timedelta(days=day)
         for nth, (user, assistant, told_fact) in enumerate(said):
             exchanges.append(Exchange(at + nth * _PACE, f"day-{day}", user, assistant, told_fact))
