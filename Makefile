@@ -37,10 +37,11 @@ check: $(STAMP)  ## lint, format and types
 	$(BIN)/basedpyright
 
 # ARGS="--quick" takes under three minutes instead of thirty, ARGS="--only dense" measures one row, and
-# DATA=FOLDER takes real sentences, too. A whole run writes docs/performance.md.
-bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and write docs/performance.md
+# DATA=FOLDER takes real sentences and evaluation data, too. A whole run writes docs/performance.md and
+# docs/recall.md; RECALL="--only days" is for the latter what ARGS is for the former.
+bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and write their pages
 	$(BENCH)/bin/python -m benchmarks.speed $(ARGS) $(if $(DATA),--data $(DATA))
-	$(BENCH)/bin/python benchmarks/recall.py $(DATA)
+	$(BENCH)/bin/python -m benchmarks.recall $(RECALL) $(if $(DATA),--data $(DATA))
 	$(BENCH)/bin/python benchmarks/walks.py
 
 # Downloads nothing: SDISTS is a folder of unpacked sdists, UPSTREAM a python with the group `upstream`.
