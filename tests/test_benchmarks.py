@@ -56,9 +56,24 @@ def evaluation_data(tmp_path):
     plain = [t["text"] + (f" [image: {t['caption']}]" if t["caption"] else "") for t in turns]
     named = [f"{t['speaker']}: {text}" for t, text in zip(turns, plain, strict=True)]
     put = ["What did I buy?"]  # as the one who is asked about would put it
+    # A store embeds a turn below the one before it.
+    put += [named[0], f"{named[0]}\n{named[1]}", f"{named[1]}\n{named[2]}"]
+    put += (q["question"] for q in asked)
+    said = [f"{m['role']}: {m['text']}" for m in messages]
+    said += [said[0], f"{said[0]}\n{said[1]}", f"{said[1]}\n{said[2]}", f"{said[0]}\n{said[2]}"]
     for folder, first, second, texts in (
-        ("locomo-dev", turns, asked, [*plain, *named, *put, *(q["question"] for q in asked)]),
-        ("beam-dev", messages, updates, [*(m["text"] for m in messages), "What is the limit?"]),
+        (
+            "locomo-dev",
+            turns,
+            asked,
+            [*plain, *named, *put],
+        ),
+        (
+            "beam-dev",
+            messages,
+            updates,
+            [*said, *(m["text"] for m in messages), "What is the limit?"],
+        ),
     ):
         (tmp_path / folder).mkdir()
         random = np.random.default_rng(3)

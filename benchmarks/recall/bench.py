@@ -31,11 +31,18 @@ class Bench:
 
     def locomo(self) -> list[Talk]:
         """Its conversations; none without their data."""
-        return self._talks(LOCOMO, lambda data: locomo(data, self.limit))
+        talks = self._talks(LOCOMO, lambda data: locomo(data, self.limit))
+        for turn in (turn for talk in talks for turn in talk.turns):
+            self.vectors.stand_in(turn.in_context, turn.in_file)
+        return talks
 
     def beam(self, roles: Sequence[str] = ("user",)) -> list[Talk]:
         """Its chats; none without their data."""
         return self._talks(BEAM, lambda data: beam(data, roles, self.limit))
+
+    def has_vectors(self, talks: Sequence[Talk]) -> bool:
+        """Whether there are any talks, and all that a store embeds of them can be embedded."""
+        return bool(talks) and self.vectors.has(each.in_context for t in talks for each in t.turns)
 
     def _talks(self, name: str, read: Callable[[Path], list[Talk]]) -> list[Talk]:
         if self.data is None or not (self.data / name).is_dir():
@@ -75,7 +82,7 @@ def searched(store: Store, asked: Asked, scoring: Scoring | None = None) -> list
 
 @contextmanager
 def filled(
-    talks: Sequence[Talk], folder: Path, vectors: Vectors | None, *, in_context: bool = False
+    talks: Sequence[Talk], folder: Path, vectors: Vectors | None, *, is_alone: bool = False
 ) -> Iterator[Filled]:
     """A store for each talk, with default settings, open until the block ends.
 
@@ -83,7 +90,7 @@ def filled(
         talks: What they are told.
         folder: Where they are.
         vectors: Their embedder; None for none.
-        in_context: Whether the caller gives each turn the vector of it and the one before.
+        is_alone: Whether the caller gives each turn the vector of its text and nothing else.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -94,8 +101,8 @@ def filled(
             clock = FrozenClock(talk.last)
             store = stack.enter_context(Store.open(path, embedder=vectors, clock=clock))
             records: list[dict[str, Any]] = [turn.record() for turn in talk.turns]
-            if in_context and vectors is not None:
-                made = vectors([turn.in_context for turn in talk.turns])
+            if is_alone and vectors is not None:
+                made = vectors([turn.text for turn in talk.turns])
                 for record, vector in zip(records, made, strict=True):
                     record["vector"] = vector
             store.add_many(records)

@@ -18,7 +18,7 @@ CATEGORIES: Final = {
     1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"
 }  # fmt: skip
 ADVERSARIAL: Final = CATEGORIES[5]
-CONTEXT: Final = 200  # characters of the turn before that are embedded with a turn
+CONTEXT: Final = 200  # characters of the turn before that a store embeds with a turn
 BEGIN: Final = datetime(2024, 1, 1, tzinfo=UTC)  # of BEAM's chats: most messages carry no date
 
 
@@ -33,7 +33,9 @@ class Turn:
     actor: str | None = None
     role: str | None = None
     in_context: str = ""
-    """As a caller who knows would embed it: below the turn before, after who says it."""
+    """What a store embeds for it: who says it, below the turn before."""
+    in_file: str = ""
+    """What the file of vectors has for that: the turn before without the caption of its image."""
 
     @property
     def named(self) -> str:
@@ -107,13 +109,13 @@ def beam(data: Path, roles: Sequence[str] = ("user",), limit: int | None = None)
     for name, own in groupby(rows, key=lambda row: row["chat"]):
         messages = list(own)
         theirs = {row["id"] for row in messages if row["role"] == "user"}
-        turns = [
-            Turn(
+        turns: list[Turn] = []
+        for at, row in enumerate(row for row in messages if row["role"] in roles):
+            turns.append(Turn(
                 id=str(row["id"]), text=row["text"], at=BEGIN + timedelta(hours=at),
                 session=str(name), role=row["role"],
-            )
-            for at, row in enumerate(row for row in messages if row["role"] in roles)
-        ]  # fmt: skip
+                in_context=_in_context(row["role"], row["text"], turns[-1] if turns else None),
+            ))  # fmt: skip
         questions = [
             _of_beam(row, theirs)
             for row in asked
@@ -141,16 +143,28 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _turns(rows: Sequence[Row]) -> Iterator[Turn]:
-    before: Row | None = None
+    before: Turn | None = None
+    plain = ""
     for place, row in enumerate(rows):
         text = row["text"] + (f" [image: {row['caption']}]" if row["caption"] else "")
-        context = f"{row['speaker']}: {text}"
-        if before is not None and before["session"] == row["session"]:
-            context = f"{before['speaker']}: {before['text'][:CONTEXT]}\n{context}"
         day = datetime.strptime(row["date"], "%I:%M %p on %d %B, %Y").replace(tzinfo=UTC)
-        yield Turn(
-            id=row["turn"], text=text, session=str(row["session"]), actor=row["speaker"],
+        session = str(row["session"])
+        is_next = before is not None and before.session == session
+        line = f"{row['speaker']}: {text}"
+        before = Turn(
+            id=row["turn"], text=text, session=session, actor=row["speaker"],
             at=day + timedelta(seconds=place),  # a session has one date: seconds keep the order
-            in_context=context,
+            in_context=_in_context(row["speaker"], text, before if is_next else None),
+            in_file=f"{plain}\n{line}" if is_next else line,
         )  # fmt: skip
-        before = row
+        plain = f"{row['speaker']}: {row['text'][:CONTEXT]}"
+        yield before
+
+
+def _in_context(speaker: str, text: str, before: Turn | None) -> str:
+    line = f"{speaker}: {text}"
+    return line if before is None else f"{before.named[: _start(before)]}\n{line}"
+
+
+def _start(turn: Turn) -> int:
+    return len(turn.named) - len(turn.text) + CONTEXT

@@ -65,6 +65,11 @@ class Vectors:
         self.is_lacking |= not has
         return has
 
+    def stand_in(self, text: str, known: str) -> None:
+        """Where nothing can embed the text, the vector of another stands in for its own."""
+        if self._model is None and not installed() and _key(known) in self._known:
+            self._known.setdefault(_key(text), self._known[_key(known)])
+
     def _make(self, missing: dict[str, str]) -> None:
         if self._model is None:
             if not installed():

@@ -48,7 +48,7 @@ FINDS: Final[dict[str, Find]] = {
 def measured(bench: Bench) -> Iterator[Table]:
     """R@10 so many days after the last turn."""
     talks = bench.locomo()
-    if not talks:
+    if not bench.has_vectors(talks):
         return
     table = Table(ROW, AGED_TITLE, (*(f"{days:,} days" for days in SHIFTS), LOST), says=(
         "R@10 so many days after a conversation's last turn. A retriever's recalls are logged and "

@@ -22,8 +22,10 @@ BEFORE: Final = "before: structure=False, scaled=False"
 
 def measured(bench: Bench) -> Iterator[Table]:
     """What is found with and without the assistant's messages; and what of updates."""
-    talks = bench.beam()
-    if not talks:
+    named, whole = bench.beam(), bench.beam(("user", "assistant"))
+    apart = [replace(talk, turns=tuple(map(_alone, talk.turns))) for talk in named]
+    talks = named if bench.has_vectors([*named, *whole]) else apart
+    if not bench.has_vectors(talks):
         return
     with filled(talks, bench.folder / "user", bench.vectors) as held:
         default = held.answers()
@@ -34,17 +36,22 @@ def measured(bench: Bench) -> Iterator[Table]:
         }
     with filled(talks, bench.folder / "words", None) as silent:
         others["without an embedder"] = silent.answers()
-    apart = [replace(talk, turns=tuple(map(_alone, talk.turns))) for talk in talks]
-    with filled(apart, bench.folder / "apart", bench.vectors) as held:
-        others = {"no session named": held.answers(), **others}
     table = Table(ROW, BEAM_TITLE, ("R@10", "95 in 100", "R@1", "R@5", "MRR"), says=(
         f"{len(default)} questions over {len(talks)} chats. Only messages of the user are evidence."
-        " A chat is one session."
     ))  # fmt: skip
     _line(table, "user's stored", default)
-    both = _with_assistant(bench, table)
-    if both is not None:
+    both: list[Answered] = []
+    if talks is named:
+        table.says += " A chat is one session."
+        both = _with_assistant(bench, whole, table)
         table.add("lost by that", mean(default, "R@10") - mean(both, "R@10"))
+        with filled(apart, bench.folder / "apart", bench.vectors) as held:
+            others["no session named"] = held.answers()
+    else:
+        table.says += (
+            " No session is named: the file has vectors of the user's messages alone, and no model"
+            " is installed for what follows what, or for the assistant's."
+        )
     for name, answers in others.items():
         _line(table, name, answers)
     yield table
@@ -53,18 +60,12 @@ def measured(bench: Bench) -> Iterator[Table]:
 
 
 def _alone(turn: Turn) -> Turn:
-    return replace(turn, session=None)
+    """Likewise in no session, where a store embeds its text alone."""
+    return replace(turn, session=None, in_context=turn.text)
 
 
-def _with_assistant(bench: Bench, table: Table) -> list[Answered] | None:
-    """What is found among the assistant's messages, too; None where they have no vectors."""
-    talks = bench.beam(("user", "assistant"))
-    if not bench.vectors.has(turn.text for talk in talks for turn in talk.turns):
-        table.says += (
-            " The assistant's messages are in no file of vectors and no model is installed: what"
-            " is found beside them was not measured."
-        )
-        return None
+def _with_assistant(bench: Bench, talks: Sequence[Talk], table: Table) -> list[Answered]:
+    """What is found among the assistant's messages, too."""
     with filled(talks, bench.folder / "both", bench.vectors) as held:
         answers = held.answers()
         _line(table, "the assistant's stored, too", answers)
@@ -79,14 +80,14 @@ def _line(table: Table, name: str, answers: Sequence[Answered]) -> None:
     table.add(name, float(found.mean()), within, *rest)
 
 
-def _by_category(default: Sequence[Answered], both: Sequence[Answered] | None) -> Table:
+def _by_category(default: Sequence[Answered], both: Sequence[Answered]) -> Table:
     heads = ("questions", "user's stored", "the assistant's, too")
     table = Table(ROW, "BEAM: R@10 by what is asked", heads)
     for category in sorted({one.asked.category for one in default}):
         cells = [
             mean([one for one in answers if one.asked.category == category], "R@10")
             for answers in (default, both)
-            if answers is not None
+            if answers
         ]
         count = sum(one.asked.category == category for one in default)
         table.add(category.replace("_", " "), count, *cells)

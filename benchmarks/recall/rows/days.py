@@ -28,8 +28,7 @@ HEADS: Final = (
 def measured(bench: Bench) -> Iterator[Table]:
     """Every door with every embedder there is."""
     embedders: dict[str, Any] = {"hashed words": HashEmbedder(), "no embedder": None}
-    some = script().exchanges
-    if bench.vectors.has(text for each in some for text in (each.user, each.assistant)):
+    if bench.vectors.has(each.user for each in script().exchanges):
         embedders = {"MiniLM": bench.vectors, **embedders}
     seeds = SEEDS if bench.limit is None else SEEDS[:1]
     facts = script().facts

@@ -39,7 +39,7 @@ HABITS: Final[dict[str, tuple[str, Choice]]] = {
 def measured(bench: Bench) -> Iterator[Table]:
     """How much nDCG@10 is gained, in points."""
     talks = bench.locomo()
-    if not talks:
+    if not bench.has_vectors(talks):
         return
     heads = ("repeats", "repeats, 95 in 100", "others", "others, 95 in 100")
     table = Table(ROW, LIKES_TITLE, heads, says=(

@@ -58,7 +58,7 @@ def without(term: str) -> AbstractContextManager[Any]:
 def measured(bench: Bench) -> Iterator[Table]:
     """What the default finds, beside whom; what each part is worth; and how long it takes."""
     talks = bench.locomo()
-    if not talks:
+    if not bench.has_vectors(talks):
         return
     with ExitStack() as stack:
         held = stack.enter_context(filled(talks, bench.folder, bench.vectors))
@@ -78,9 +78,8 @@ def _beside(bench: Bench, held: Filled, default: Sequence[Answered]) -> Table:
     ))  # fmt: skip
     _line(table, DEFAULT, default, default)
     talks = [talk for talk, *_ in held.held]
-    if bench.vectors.has(turn.in_context for talk in talks for turn in talk.turns):
-        with filled(talks, bench.folder / "context", bench.vectors, in_context=True) as more:
-            _line(table, "vectors of a turn and the one before, by hand", more.answers(), default)
+    with filled(talks, bench.folder / "alone", bench.vectors, is_alone=True) as less:
+        _line(table, "vectors of each turn alone", less.answers(), default)
     with filled(talks, bench.folder / "words", None) as silent:
         _line(table, BY_WORDS, silent.answers(), default)
     for name in ("before: structure=False, scaled=False", "Scoring.feather()"):
