@@ -12,12 +12,11 @@ from benchmarks.recall.bars import BEAM_TITLE, UPDATES_TITLE
 from benchmarks.recall.bench import Bench, filled
 from benchmarks.recall.corpora import Talk, Turn
 from benchmarks.recall.measures import Answered, interval, mean, values
-from benchmarks.recall.rows.locomo import COSINE, SCORINGS, WORDS
+from benchmarks.recall.rows.locomo import BEFORE, COSINE, SCORINGS, WORDS
 from benchmarks.recall.tables import Table, between
 from feather_memory import EdgeType
 
 ROW: Final = "beam"
-BEFORE: Final = "before: structure=False, scaled=False"
 
 
 def measured(bench: Bench) -> Iterator[Table]:
@@ -29,13 +28,15 @@ def measured(bench: Bench) -> Iterator[Table]:
         return
     with filled(talks, bench.folder / "user", bench.vectors) as held:
         default = held.answers()
-        others = {
-            BEFORE: held.answers(SCORINGS[BEFORE]),
-            "BM25 alone": held.answers(WORDS),
-            "cosine alone": held.answers(COSINE),
-        }
     with filled(talks, bench.folder / "words", None) as silent:
-        others["without an embedder"] = silent.answers()
+        others = {"without an embedder": silent.answers()}
+    with filled(apart, bench.folder / "apart", bench.vectors) as held:
+        others |= {
+            "no session named": held.answers(),
+            f"{BEFORE}, likewise": held.answers(SCORINGS[BEFORE]),
+            "BM25 alone, likewise": held.answers(WORDS),
+            "cosine alone, likewise": held.answers(COSINE),
+        }
     table = Table(ROW, BEAM_TITLE, ("R@10", "95 in 100", "R@1", "R@5", "MRR"), says=(
         f"{len(default)} questions over {len(talks)} chats. Only messages of the user are evidence."
     ))  # fmt: skip
@@ -45,8 +46,6 @@ def measured(bench: Bench) -> Iterator[Table]:
         table.says += " A chat is one session."
         both = _with_assistant(bench, whole, table)
         table.add("lost by that", mean(default, "R@10") - mean(both, "R@10"))
-        with filled(apart, bench.folder / "apart", bench.vectors) as held:
-            others["no session named"] = held.answers()
     else:
         table.says += (
             " No session is named: the file has vectors of the user's messages alone, and no model"

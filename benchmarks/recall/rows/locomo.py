@@ -27,8 +27,9 @@ PLAIN: Final = Scoring(time_weight=0, importance_weight=0, structure=False, scal
 WORDS: Final = PLAIN.replace(dense_weight=0)
 COSINE: Final = PLAIN.replace(dense_weight=1)
 
+BEFORE: Final = "before: structure=False, scaled=False"
 SCORINGS: Final = {
-    "before: structure=False, scaled=False": Scoring(structure=False, scaled=False),
+    BEFORE: Scoring(structure=False, scaled=False),
     "structure=False": Scoring(structure=False),
     "scaled=False": Scoring(scaled=False),
     **{f"dense_weight={d}": Scoring(dense_weight=d) for d in (0.3, 0.4, 0.6, 0.7)},
@@ -80,12 +81,11 @@ def _beside(bench: Bench, held: Filled, default: Sequence[Answered]) -> Table:
     talks = [talk for talk, *_ in held.held]
     with filled(talks, bench.folder / "alone", bench.vectors, is_alone=True) as less:
         _line(table, "vectors of each turn alone", less.answers(), default)
+        _line(table, f"{BEFORE}, likewise", less.answers(SCORINGS[BEFORE]), default)
+        _line(table, "cosine alone, likewise", less.answers(COSINE), default)
     with filled(talks, bench.folder / "words", None) as silent:
         _line(table, BY_WORDS, silent.answers(), default)
-    for name in ("before: structure=False, scaled=False", "Scoring.feather()"):
-        _line(table, name, held.answers(SCORINGS[name]), default)
     _line(table, "BM25 alone", held.answers(WORDS), default)
-    _line(table, "cosine alone", held.answers(COSINE), default)
     for name, answers in peers.answers(bench, talks):
         _line(table, name, answers, default)
     return table
