@@ -158,6 +158,16 @@ def test_the_recall_benchmark_finds_the_only_evidence_there_is(recall, evaluatio
     assert met["superseded: stale@5 = 0"] is None  # not asked for
 
 
+def test_the_committed_page_about_recall_is_made_of_the_committed_figures(monkeypatch):
+    """Nobody has written into it by hand, and it has no path of a machine."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    rendered = importlib.import_module("benchmarks.recall.page").rendered
+    figures, page = ROOT / "docs" / "recall.json", ROOT / "docs" / "recall.md"
+
+    assert page.read_text("utf-8") == rendered(json.loads(figures.read_text("utf-8")))
+    assert "--data FOLDER" in page.read_text("utf-8")
+
+
 def test_an_update_that_is_told_to_the_store_is_never_stale(recall, evaluation_data):
     figures, _, _ = recall("--data", str(evaluation_data), "--only", "beam")
 

@@ -2,6 +2,8 @@
 
 `TruthContract`, `IndexContract` and `AdapterContract` are looked up when they are asked for: they
 are tests, which need pytest, and an application that embeds without a model has none.
+`feather_memory.testing.days` has ninety days of turns with an assistant, and judges what a memory
+that was told them shows.
 """
 
 from __future__ import annotations
