@@ -66,6 +66,7 @@ BARS: Final = (
     Bar("liked evidence: others ≥ 0", LIKES_TITLE, "evidence liked", "others", least=0),
     Bar("all liked: others ≥ −.3", LIKES_TITLE, "all liked", "others", least=-0.3),
     Bar("all liked: repeats ≥ −.3", LIKES_TITLE, "all liked", "repeats", least=-0.3),
+    Bar("the first clicked: others ≥ −.3", LIKES_TITLE, "the first clicked", "others", least=-0.3),
     Bar("clicks at random: others ≥ −.3", LIKES_TITLE, "one of ten clicked", "others", least=-0.3),
     Bar(
         "keyed facts beside the turns: current first ≥ 19",
