@@ -134,6 +134,9 @@ RECALL_TURNS = 1_000
 
 # Embedding
 
+WHOLE_CHARACTERS = 400
+"""Beyond which a turn is embedded without the one before it: it says by itself what it is about."""
+
 EMBED_BATCH = 256
 """Texts handed to an Embedder at once by `add_many`."""
 

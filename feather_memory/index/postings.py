@@ -182,6 +182,10 @@ class Postings:
             self._settled.append(Postings(tuple(_joined(segments)), longer, likenesses))
         return self._settled[0]
 
+    def brevity(self) -> Numbers:
+        """How far each memory is short: 1 up to 75 words, 75 ÷ words beyond. Shape (n,)."""
+        return law.brevity(self.settled().lengths)
+
     def alike(self, at: Positions) -> list[int]:
         """The likenesses of the memories at some positions."""
         known, fresh = len(self.likenesses), self.fresh

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Self
 
-from feather_memory.config import CONTEXT_CHARACTERS
+from feather_memory.config import CONTEXT_CHARACTERS, WHOLE_CHARACTERS
 from feather_memory.model.fields import Record
 
 
@@ -65,7 +65,12 @@ def composed(said: Mapping[str, Any], before: Spoken | None) -> str:
     if turn is None:
         return text
     line = f"{turn.speaker}: {text}"
-    return line if before is None else before.followed_by(line)
+    return line if before is None or is_whole(text) else before.followed_by(line)
+
+
+def is_whole(text: str) -> bool:
+    """Whether a text is long enough to say by itself what it is about."""
+    return len(text) > WHOLE_CHARACTERS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +101,6 @@ class Anew:
         """
         own, said = {name: getattr(record, name) for name in _SAID}, said or Spoken.by(before)
         spoken = composed(own, said)
-        if before is None or said is None or Spoken.of(own) is None:
+        if before is None or said is None or Spoken.of(own) is None or is_whole(record.text):
             return cls(row=record.row, spoken=spoken)
         return cls(row=record.row, spoken=spoken, context=said.digest, follows=before.row)

@@ -2,7 +2,7 @@
 
 ::
 
-    near    = own + λ · max(0, the better of the turns before and after − own)
+    near    = own + λ · max(0, the better of the turns before and after − own) · brevity
     said    = near + speaker + manner
     lifted  = said + σ · (the best of its session − said)
     whole   = lifted + what it was liked for questions like this one
@@ -23,7 +23,9 @@ import numpy.typing as npt
 from feather_memory.types import Mask, Numbers, Positions
 
 NEIGHBOUR: Final = 0.4
-"""λ: a turn is lifted so far towards the better of its neighbours, if that is above it."""
+"""λ: a turn is lifted so far towards the better of its neighbours, if that is above it. What is
+long says itself what it is about, and is lifted less: `brevity` is 1 up to 75 words, and 75 ÷ words
+beyond."""
 
 SESSION: Final = 1 / 3
 """σ: what was said is lifted so far towards the best of its session."""
@@ -134,6 +136,7 @@ def terms(
     spoken: Mask | None,
     eligible: Mask,
     liked: Numbers | None = None,
+    brevity: Numbers | None = None,
 ) -> Terms:
     """What who said a memory, when and where adds to its relevance.
 
@@ -147,6 +150,7 @@ def terms(
         eligible: Which memories may be returned. Shape (n,).
         liked: How much each was liked for questions like this one, in [0, 1]; None for nothing.
             Shape (n,).
+        brevity: How far each is short, in [0, 1]; None where all are. Shape (n,).
 
     Returns:
         Terms that, added to `own`, are in [0, 1.35].
@@ -159,6 +163,8 @@ def terms(
     for near in (said.before, said.after):
         np.maximum(beside, np.where(near >= 0, alone[near], 0.0), out=beside)
     neighbours = NEIGHBOUR * np.maximum(beside - alone, 0.0)
+    if brevity is not None:
+        neighbours *= brevity
     speaker = np.zeros(len(own))
     if spoken is not None:
         speaker[spoken] = SPEAKER

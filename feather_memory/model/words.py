@@ -385,6 +385,11 @@ def bm25(
     return total, whole
 
 
+def brevity(lengths: npt.NDArray[np.int32]) -> Numbers:
+    """1 for what has at most 75 words, 75 ÷ words for what is longer. Shape (n,)."""
+    return np.minimum(1.0, _LONG / np.maximum(lengths, 1))
+
+
 def _fullness(
     counts: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32], mean: float
 ) -> Numbers:

@@ -77,7 +77,9 @@ class ConversationRanking(Ranking):
         parts = self._parts(at, cosines)
         spoken = None if self.spoken is None else self.spoken[at]
         liked = None if self.liked is None else self.liked[at]
-        added = terms(parts.own(self.question.dense_weight), said, spoken, eligible, liked)
+        brevity = self.view.words.brevity()[at]
+        own = parts.own(self.question.dense_weight)
+        added = terms(own, said, spoken, eligible, liked, brevity)
         parts = replace(parts, terms=added)
         values = np.where(eligible, parts.values(*self._weighed), -np.inf)
         self._scored = _Scored(at, parts, values)

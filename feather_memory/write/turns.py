@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from feather_memory.model.fields import Record
-from feather_memory.model.spoken import Anew, Spoken, composed
+from feather_memory.model.spoken import Anew, Spoken, composed, is_whole
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.draft import Draft
@@ -72,7 +72,8 @@ def prepared(
         before: _Line | None = None
         for line in sorted([*_stored(earlier), *own], key=lambda line: line.place):
             if line.number >= 0 and drafts[line.number].is_to_be_embedded:
-                after = None if is_alone else before
+                is_to_follow = not (is_alone or is_whole(said[line.number]["text"]))
+                after = before if is_to_follow else None
                 done[line.number] = _after(after, drafts[line.number], said[line.number])
             before = line
     return done, _besides(moment, drafts, said, held)
