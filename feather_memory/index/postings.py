@@ -184,7 +184,7 @@ class Postings:
 
     def brevity(self) -> Numbers:
         """How far each memory is short: 1 up to 75 words, 75 ÷ words beyond. Shape (n,)."""
-        return law.brevity(self.settled().lengths)
+        return np.minimum(1.0, law.LONG / np.maximum(self.settled().lengths, 1))
 
     def alike(self, at: Positions) -> list[int]:
         """The likenesses of the memories at some positions."""

@@ -94,7 +94,7 @@ def newer_first(
         return hits
     places = [at for at, *_ in hits]
     told = records(places)
-    values = np.array([score.value for _, score, _ in hits])
+    values = np.array([score for _, score, _ in hits], np.float64)
     lifted = lifts([told[at] for at in places], values, held_at(np.array(places, np.intp)))
     if not lifted.any():
         return hits
