@@ -10,6 +10,7 @@ from langchain_core.embeddings import Embeddings
 
 from feather_memory import ContextLayers, Filter, Scoring, Store, TenantPool
 from feather_memory.agent import (
+    FITTING,
     Bearing,
     Budget,
     OnError,
@@ -20,6 +21,7 @@ from feather_memory.agent import (
     TenantRule,
     approximate_tokens,
     checked_on_error,
+    checked_origin,
     reject,
     tenant_rule,
     told,
@@ -29,7 +31,7 @@ from langchain_feather_memory._convert import to_filter
 from langchain_feather_memory._source import check_key, named_by
 
 _PLACES = ("store", "pool", "layers")
-_ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce")
+_ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce", "min_relevance")
 
 
 class MemoryOptions(TypedDict, total=False):
@@ -48,6 +50,7 @@ class MemoryOptions(TypedDict, total=False):
     where: Filter | Mapping[str, Any] | None
     session: str | None
     reinforce: bool
+    min_relevance: float
     max_tokens: int
     count_tokens: Callable[[str], int]
     on_error: OnError
@@ -66,9 +69,13 @@ class MemoryAccess:
     on_error: OnError
     with_ids: bool
     """Whether a model is told the memories' ids, with which it can correct them."""
+    origin: str
+    """Who says what the model's tools write."""
 
     @classmethod
-    def of(cls, adapter: str, options: MemoryOptions, *, with_ids: bool) -> Self:
+    def of(
+        cls, adapter: str, options: MemoryOptions, *, with_ids: bool, origin: str = "assistant"
+    ) -> Self:
         """What the options say.
 
         Raises:
@@ -87,13 +94,16 @@ class MemoryAccess:
             rule=rule,
             tenant_key=given.get("tenant_key", "tenant"),
             embedding=given.get("embedding"),
-            asked=RecallOptions(**asked, where=to_filter(given.get("where"))),
+            asked=RecallOptions(
+                **{"min_relevance": FITTING, **asked}, where=to_filter(given.get("where"))
+            ),
             budget=Budget(
                 max_tokens=given.get("max_tokens", 1000),
                 count_tokens=given.get("count_tokens", approximate_tokens),
             ),
             on_error=checked_on_error(given.get("on_error", "warn")),
             with_ids=with_ids,
+            origin=checked_origin(origin, "origin"),
         )
 
     def tenant(self, config: Mapping[str, Any], context: object) -> str | None:

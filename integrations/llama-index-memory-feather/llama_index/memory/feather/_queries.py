@@ -77,7 +77,9 @@ def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
     while True:
         written = store.latest(count, where=where)
         named = F("id").is_in([memory.id for memory in written])
-        hits = store.search("", max(1, len(written)), where=named, scoring=WORDS_ALONE)
+        hits = store.search(
+            "", max(1, len(written)), where=named, scoring=WORDS_ALONE, distinct=False
+        )
         may_be_returned = {hit.memory.id for hit in hits}
         found = [memory for memory in written if memory.id in may_be_returned]
         if len(found) >= k or len(written) < count:
@@ -171,7 +173,7 @@ def _fused(
         worded = _worded(store, query, where, query.sparse_top_k)
         where = F("id").is_in([memory.id for memory, _ in (*near, *worded)])
     k = query.similarity_top_k if query.hybrid_top_k is None else query.hybrid_top_k
-    hits = store.search(text, k, vector=vector, where=where, scoring=scoring)
+    hits = store.search(text, k, vector=vector, where=where, scoring=scoring, distinct=False)
     return [(hit.memory, hit.score.value) for hit in hits]
 
 
@@ -190,7 +192,7 @@ _MODES: Final[
 
 
 def _worded(store: Store, query: VectorStoreQuery, where: Filter | None, k: int) -> Found:
-    hits = store.search(_text(query), k, where=where, scoring=WORDS_ALONE)
+    hits = store.search(_text(query), k, where=where, scoring=WORDS_ALONE, distinct=False)
     return [(hit.memory, hit.score.lexical) for hit in hits if hit.score.lexical > 0]
 
 
