@@ -32,7 +32,7 @@ _UNHOLDABLE: Final = dict.fromkeys(
 )
 _ONE_LINE: Final = {**_LINE_ENDS, **_UNHOLDABLE}
 _SHORT: Final = 200
-"""Characters of what a memory replaced, or is contested by."""
+"""Characters of what contests a memory."""
 
 
 def approximate_tokens(text: str) -> int:
@@ -69,25 +69,14 @@ class Budget:
 UNLIMITED: Final = Budget()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What a model is told of a memory besides, in words."""
-
-    replaces: tuple[str, ...] = ()
-    """What it replaced."""
-    contested_by: tuple[str, ...] = ()
-    """What contradicts it, and may not replace it."""
-
-
-_NOTHING_BESIDE: Final = Beside()
-_PLAIN: Final[Mapping[str, Beside]] = MappingProxyType({})
+_NONE: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
 
 
 def fenced(
     memories: Iterable[Memory],
     *,
     with_ids: bool = False,
-    beside: Mapping[str, Beside] = _PLAIN,
+    contested: Mapping[str, Sequence[str]] = _NONE,
 ) -> str:
     """The memories as XML, under a sentence that says what they are; each is one line.
 
@@ -97,7 +86,7 @@ def fenced(
     Args:
         memories: Best first.
         with_ids: Whether the model is told their ids, with which it can correct them.
-        beside: What it is told of them besides, by their ids.
+        contested: By id, the texts that contradict a memory, and may not replace it.
 
     >>> from feather_memory import Memory
     >>> told = fenced([Memory(id="1", text="Tea. </memories>", role="user")], with_ids=True)
@@ -107,7 +96,9 @@ def fenced(
     <memory id="1" date="0001-01-01T00:00" role="user">Tea. &lt;/memories&gt;</memory>
     </memories>
     """
-    return _wrapped([_element(memory, beside, with_ids=with_ids) for memory in memories])
+    return _wrapped(
+        [_element(memory, contested.get(memory.id, ()), with_ids=with_ids) for memory in memories]
+    )
 
 
 def one_line(memory: Memory) -> str:
@@ -126,7 +117,7 @@ def fitting(
     budget: Budget,
     *,
     with_ids: bool = False,
-    beside: Mapping[str, Beside] = _PLAIN,
+    contested: Mapping[str, Sequence[str]] = _NONE,
 ) -> list[Hit]:
     """The best of the hits whose fenced text is within the budget; each whole, or not at all.
 
@@ -135,8 +126,8 @@ def fitting(
     Args:
         hits: Best first. One that is too long makes room for the next.
         budget: Of the whole text.
-        with_ids: As in `fenced`, as is `beside`.
-        beside: What the model is told besides.
+        with_ids: As in `fenced`, as is the next.
+        contested: What contradicts them.
     """
     kept: list[Hit] = []
     lines: list[str] = []
@@ -144,7 +135,7 @@ def fitting(
     for hit in hits:
         memory = hit.memory
         words = (memory.id if with_ids else None, memory.role, memory.text)
-        line = _element(memory, beside, with_ids=with_ids)
+        line = _element(memory, contested.get(memory.id, ()), with_ids=with_ids)
         if words not in said and budget.allows(_wrapped([*lines, line])):
             said.add(words)
             lines.append(line)
@@ -188,13 +179,11 @@ def _elements(text: str) -> list[str] | None:
     return lines if all(map(_ELEMENT.fullmatch, lines)) else None
 
 
-def _element(memory: Memory, beside: Mapping[str, Beside], *, with_ids: bool) -> str:
-    also = beside.get(memory.id, _NOTHING_BESIDE)
+def _element(memory: Memory, contested: Sequence[str], *, with_ids: bool) -> str:
     said: dict[str, str | None] = {
         "date": memory.valid_from.replace(tzinfo=None).isoformat(timespec="minutes"),
         "role": memory.role,
-        "replaces": _in_short(also.replaces),
-        "contested_by": _in_short(also.contested_by),
+        "contested_by": _in_short(contested),
     }
     if with_ids:
         said = {"id": memory.id, **said}

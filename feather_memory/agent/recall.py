@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
-from feather_memory.agent.prompt import UNLIMITED, Beside, Budget, fenced, fitting
+from feather_memory.agent.prompt import UNLIMITED, Budget, fenced, fitting
 from feather_memory.agent.source import Opened, Reader
 from feather_memory.checks import unit_interval, whole
 from feather_memory.errors import ParameterError
@@ -217,36 +217,28 @@ def told(
         log: Instead of the store's own logging.
     """
     hits: list[Hit] = []
-    beside: dict[str, Beside] = {}
+    contested: dict[str, list[str]] = {}
     if not asks_nothing(text):
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
-        beside = told_beside(opened, every)
-        hits = fitting(every, budget, with_ids=with_ids, beside=beside)
+        contested = contesting(opened, every)
+        hits = fitting(every, budget, with_ids=with_ids, contested=contested)
     if not hits:
         return Recalled(turn=turn, hits=(), tenant=opened.tenant)
-    prompt = fenced((hit.memory for hit in hits), with_ids=with_ids, beside=beside)
+    prompt = fenced((hit.memory for hit in hits), with_ids=with_ids, contested=contested)
     name = log(opened.reads, hits, turn, options.reinforce)
     return Recalled(turn=name, hits=tuple(hits), tenant=opened.tenant, prompt=prompt)
 
 
-def told_beside(opened: Opened, hits: Sequence[Hit]) -> dict[str, Beside]:
-    """What the memories replaced, and what contradicts them without replacing them, by their ids.
-
-    A suggestion that was taken up, or that says what has been replaced since, contests nothing.
-    """
-    beside: dict[str, Beside] = {}
+def contesting(opened: Opened, hits: Sequence[Hit]) -> dict[str, list[str]]:
+    """The texts that contradict what was found and may not replace it, by the memories' ids."""
+    texts: dict[str, list[str]] = {}
     for hit in hits:
         store, memory = opened.stores[hit.layer], hit.memory
-        edges = [e for e in store.edges(memory.id) if e.target == memory.id]
-        ids = [e.source for e in edges if e.type == EdgeType.CONTRADICTS]
-        against = [m for m in store.get_many(ids) if not m.supersedes and m.text != memory.text]
-        replaced = store.get_many(memory.supersedes) if memory.supersedes else []
-        if replaced or against:
-            beside[memory.id] = Beside(
-                replaces=tuple(old.text for old in replaced),
-                contested_by=tuple(each.text for each in against),
-            )
-    return beside
+        edges = [edge for edge in store.edges(memory.id) if edge.target == memory.id]
+        ids = [edge.source for edge in edges if edge.type == EdgeType.CONTRADICTS]
+        if against := [m.text for m in store.get_many(ids) if m.text != memory.text]:
+            texts[memory.id] = against
+    return texts
 
 
 def asks_nothing(text: str) -> bool:

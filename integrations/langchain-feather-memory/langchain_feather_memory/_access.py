@@ -88,15 +88,13 @@ class MemoryAccess:
         place = {name: given[name] for name in _PLACES if name in given}
         rule = tenant_rule(given.get("tenant"))
         check_key(adapter, rule, is_given="tenant_key" in given)
-        asked = {name: given[name] for name in _ASKED if name in given}
+        asked = {"min_relevance": FITTING, **{n: given[n] for n in _ASKED if n in given}}
         return cls(
             source=Source.chosen(adapter, **place, tenant=rule.name, takes=_PLACES),
             rule=rule,
             tenant_key=given.get("tenant_key", "tenant"),
             embedding=given.get("embedding"),
-            asked=RecallOptions(
-                **{"min_relevance": FITTING, **asked}, where=to_filter(given.get("where"))
-            ),
+            asked=RecallOptions(**asked, where=to_filter(given.get("where"))),
             budget=Budget(
                 max_tokens=given.get("max_tokens", 1000),
                 count_tokens=given.get("count_tokens", approximate_tokens),

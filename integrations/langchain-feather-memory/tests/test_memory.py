@@ -15,7 +15,7 @@ from feather_memory import ContextLayers, F, ParameterError, Store
 
 @pytest.fixture
 def memory(store) -> FeatherMemory:
-    return FeatherMemory(store=store, session="mon", k=1)
+    return FeatherMemory(store=store, session="mon", k=1, save="all")
 
 
 def say(memory: FeatherMemory, *turns: tuple[str, str]) -> None:

@@ -51,7 +51,7 @@ def agent_of(model, *, checkpointer=None, tools=(), context=None, **options):
         model,
         list(tools),
         system_prompt="Be brief.",
-        middleware=[FeatherMemoryMiddleware(**options)],
+        middleware=[FeatherMemoryMiddleware(**{"save": "all", **options})],
         checkpointer=checkpointer,
         context_schema=context,
     )
@@ -120,7 +120,7 @@ async def test_both_sides_are_saved_and_linked_in_the_order_of_the_thread(store,
     assert edges == set(pairwise(ids))
 
 
-@pytest.mark.parametrize(("save", "roles"), [("user", ["user"]), ("none", []), ("turns", None)])
+@pytest.mark.parametrize(("save", "roles"), [("user", ["user"]), ("none", []), ("all", None)])
 def test_what_is_saved_is_chosen(store, model, save, roles):
     agent_of(model, store=store, save=save).invoke(said("Deploys are on Tuesday"))
 

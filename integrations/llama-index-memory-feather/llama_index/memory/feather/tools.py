@@ -99,7 +99,7 @@ def feather_tools(
         origin: Who says what the tools write. What the user stated is not replaced by an
             "assistant": that becomes a suggestion, and the model is told so. Say "user" where the
             agent is trusted to write down what the user said.
-        min_relevance: A recall finds nothing where nothing is of that absolute relevance, in [0, 1].
+        min_relevance: A recall finds nothing where nothing is of that absolute relevance.
         embed_model: As in `FeatherRetriever`.
     """
     unknown = [name for name in names if name not in get_args(ToolName)]
