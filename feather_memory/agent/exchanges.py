@@ -51,7 +51,7 @@ def exchanged(
     spoken = [each for each in said if not each.is_blank]
     if not spoken:
         return []
-    ids = [same_id(session, mark, str(place)) for place in range(len(spoken))]
+    ids = store.plumbing.new_ids(len(spoken))  # said again, it is said twice
     records = [
         {"id": id_, **record_of(each, session, None, {EXCHANGE: mark})}
         for id_, each in zip(ids, remembered_of(spoken, save), strict=True)

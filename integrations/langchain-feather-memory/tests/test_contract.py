@@ -211,7 +211,8 @@ class TestLayers:
     def test_an_agent_saves_to_the_nearest_and_feedback_reaches_all_that_was_shown(
         self, pool, layers
     ):
-        agent = create_agent(ScriptedModel(), middleware=[FeatherMemoryMiddleware(layers=layers)])
+        middleware = FeatherMemoryMiddleware(layers=layers, save="all")
+        agent = create_agent(ScriptedModel(), middleware=[middleware])
 
         result = agent.invoke({"messages": [HumanMessage("Who deploys when?")]})
         MemoryFeedback(layers=layers).like(result["messages"][-1])

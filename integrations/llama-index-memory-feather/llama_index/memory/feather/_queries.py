@@ -23,7 +23,9 @@ from feather_memory.agent import both, diverse_by_direction, reject, vectors_of
 Found = list[tuple[Memory, float]]
 """Memories with their similarities, best first."""
 
-WORDS_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=0)
+WORDS_ALONE: Final = Scoring(
+    time_weight=0, importance_weight=0, dense_weight=0, structure=False, scaled=False
+)
 _MMR_ARGUMENTS: Final = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
 _MMR_PREFETCH_FACTOR: Final = 4
 
