@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from feather_memory import ParameterError, Store
+from feather_memory import F, ParameterError, Store
 from feather_memory.agent import (
+    EXCHANGE,
     Said,
     checked_save,
     embedded,
     exchanged,
-    exchanges_of,
+    forget_exchanges,
     ids_of,
     last_exchanges,
     latest_known,
@@ -90,12 +91,12 @@ def test_what_is_blank_has_no_id():
 def test_what_is_saved_is_chosen():
     said = [user("one"), assistant("two"), user(" "), assistant("")]
 
-    assert [each.text for each in worth(said)] == ["one", "two"]
-    assert [each.text for each in worth(said, "user")] == ["one"]
+    assert [each.text for each in worth(said)] == ["one"]
+    assert [each.text for each in worth(said, "all")] == ["one", "two"]
     assert worth(said, "none") == []
     assert checked_save("user") == "user"
-    with pytest.raises(ParameterError, match="'all'"):
-        checked_save("all")
+    with pytest.raises(ParameterError, match="'turns'"):
+        checked_save("turns")
 
 
 # Once
@@ -260,7 +261,9 @@ def test_the_embedder_is_done_before_the_write_begins(tmp_path, way):
                 with store.transaction():
                     new.put(store, made)
             else:
-                exchanged(store, [user("one"), assistant("first")], session="s", mark="m")
+                exchanged(
+                    store, [user("one"), assistant("first")], session="s", mark="m", save="all"
+                )
 
             assert sorted(remembered(store)) == ["first", "meanwhile", "one"]
             assert store.check() == []
@@ -271,7 +274,7 @@ def test_the_embedder_is_done_before_the_write_begins(tmp_path, way):
 
 def test_each_exchange_is_new_and_follows_the_last_of_its_session(store):
     for mark, session in (("1", "mon"), ("2", "mon"), ("3", "tue")):
-        exchanged(store, [user("tea?"), assistant("tea")], session=session, mark=mark)
+        exchanged(store, [user("tea?"), assistant("tea")], session=session, mark=mark, save="all")
     store.add("not said", session="mon")
 
     said = [memory for memory in store.iterate() if memory.metadata]
@@ -280,16 +283,51 @@ def test_each_exchange_is_new_and_follows_the_last_of_its_session(store):
     assert [m.id for m in last_exchanges(store, "mon", 1)] == [m.id for m in said[2:4]]
     assert [m.id for m in last_exchanges(store, "mon", 9)] == [m.id for m in said[:4]]
     assert last_exchanges(store, "mon", 0) == []
-    store.forget(where=exchanges_of("mon"))
+    forget_exchanges(store, "mon")
+    assert last_exchanges(store, "mon", 9) == []
     assert len(store) == 3
 
 
+def test_a_transcript_keeps_every_message_and_only_the_users_are_memories(store):
+    """People say the same twice, and an assistant says it after them."""
+    for mark in ("1", "2", "3"):
+        exchanged(store, [user("Yes"), assistant("Yes")], session="mon", mark=mark)
+    exchanged(store, [user(" "), assistant("Are you there?")], session="mon", mark="4")
+
+    kept = last_exchanges(store, "mon", 9)
+    assert [(m.role, m.text) for m in kept] == [
+        *[("user", "Yes"), ("assistant", "Yes")] * 3,
+        ("assistant", "Are you there?"),
+    ]
+    assert [(m.role, m.text) for m in store.iterate()] == [("user", "Yes")] * 3
+    assert [m.text for m in last_exchanges(store, "mon", 1)] == ["Are you there?"]
+
+
+def test_an_exchange_is_gone_with_its_memory(store):
+    """The answer says what was asked: it is not kept where that was forgotten."""
+    for mark, text in (("1", "I am in Rome"), ("2", "I am in Oslo")):
+        exchanged(store, [user(text), assistant(f"So {text}")], session="s", mark=mark)
+
+    store.forget(where=F("text") == "I am in Oslo")
+
+    assert [m.text for m in last_exchanges(store, "s", 9)] == ["I am in Rome", "So I am in Rome"]
+
+
+def test_what_an_earlier_release_kept_as_memories_alone_comes_first(store):
+    for text in ("one", "first"):
+        store.add(text, session="s", metadata={EXCHANGE: "old"})
+    exchanged(store, [user("two"), assistant("second")], session="s", mark="new")
+
+    assert [m.text for m in last_exchanges(store, "s", 9)] == ["one", "first", "two", "second"]
+    assert [m.text for m in last_exchanges(store, "s", 1)] == ["two", "second"]
+
+
 def test_an_exchange_of_one_side_is_that_side_and_of_none_is_nothing(store):
-    exchanged(store, [user("one"), assistant("first")], session="s", mark="1")
-    exchanged(store, [user("two"), assistant(" ")], session="s", mark="2")
+    exchanged(store, [user("one"), assistant("first")], session="s", mark="1", save="all")
+    exchanged(store, [user("two"), assistant(" ")], session="s", mark="2", save="all")
     before = store.stats().generation
 
-    assert exchanged(store, [user("")], session="s", mark="3") == []
+    assert exchanged(store, [user("")], session="s", mark="3", save="all") == []
     assert store.stats().generation == before
     assert [m.text for m in last_exchanges(store, "s", 1)] == ["two"]
     assert order(store) == {("one", "first"), ("first", "two")}
@@ -298,7 +336,7 @@ def test_an_exchange_of_one_side_is_that_side_and_of_none_is_nothing(store):
 def test_exchanges_by_many_threads_are_one_chain(store):
     def say_one(number):
         said = [user(f"question {number}"), assistant(f"answer {number}")]
-        exchanged(store, said, session="s", mark=str(number))
+        exchanged(store, said, session="s", mark=str(number), save="all")
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(say_one, range(20)))

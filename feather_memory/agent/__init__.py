@@ -10,7 +10,6 @@ what a model is shown (`recalled`, and as a part of a prompt `told`), a conversa
 from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
 from feather_memory.agent.choice import diverse, diverse_by_direction, vectors_of
 from feather_memory.agent.conversation import (
-    EXCHANGE,
     MESSAGE,
     Remembering,
     Role,
@@ -18,16 +17,21 @@ from feather_memory.agent.conversation import (
     Save,
     checked_save,
     embedded,
-    exchanged,
-    exchanges_of,
     ids_of,
-    last_exchanges,
     latest_known,
+    remembered_of,
     remembering,
     same_id,
     unremembered,
     with_vectors,
     worth,
+)
+from feather_memory.agent.exchanges import (
+    EXCHANGE,
+    exchanged,
+    exchanges_of,
+    forget_exchanges,
+    last_exchanges,
 )
 from feather_memory.agent.outage import (
     UNAVAILABLE,
@@ -39,6 +43,7 @@ from feather_memory.agent.outage import (
     checked_on_error,
     is_outage,
 )
+from feather_memory.agent.outcome import what_became
 from feather_memory.agent.prompt import (
     NOTE,
     Budget,
@@ -48,9 +53,11 @@ from feather_memory.agent.prompt import (
     without_last,
 )
 from feather_memory.agent.recall import (
+    FITTING,
     Recalled,
     RecallEvent,
     RecallOptions,
+    asks_nothing,
     both,
     logged,
     recalled,
@@ -85,9 +92,11 @@ from feather_memory.agent.turns import (
     turn_of,
 )
 from feather_memory.model.memory import TURN
+from feather_memory.model.origin import checked as checked_origin
 
 __all__ = [
     "EXCHANGE",
+    "FITTING",
     "MESSAGE",
     "NOTE",
     "RECALLED",
@@ -117,8 +126,10 @@ __all__ = [
     "TenantTemplate",
     "answer_of",
     "approximate_tokens",
+    "asks_nothing",
     "both",
     "checked_on_error",
+    "checked_origin",
     "checked_save",
     "correct",
     "diverse",
@@ -127,6 +138,7 @@ __all__ = [
     "embedded",
     "exchanged",
     "exchanges_of",
+    "forget_exchanges",
     "ids_of",
     "is_fenced",
     "is_outage",
@@ -140,6 +152,7 @@ __all__ = [
     "one_tenant",
     "recalled",
     "reject",
+    "remembered_of",
     "remembering",
     "same_id",
     "save_fact",
@@ -154,6 +167,7 @@ __all__ = [
     "unremembered",
     "unseen",
     "vectors_of",
+    "what_became",
     "with_vectors",
     "without_last",
     "worth",

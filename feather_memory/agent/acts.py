@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from feather_memory.agent.conversation import same_id
+from feather_memory.agent.conversation import derived, embedded, same_id
 from feather_memory.agent.source import Opened
 from feather_memory.agent.turns import answer_of, named_too, shown_too
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.filters.language import F, Filter
 from feather_memory.model.importance import OPPOSITE
 from feather_memory.model.memory import TURN, EdgeType, Memory, Signal, SignalKind
+from feather_memory.model.origin import RANK, USER, outranks
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 
@@ -95,6 +96,7 @@ def correct(
     *,
     turn: str | None = None,
     vector: VectorLike | None = None,
+    origin: str = "user",
 ) -> Memory:
     """Correct one memory by its id; the memory that says what is true.
 
@@ -107,6 +109,8 @@ def correct(
         text: What is true instead.
         turn: Under which it is logged; under one of its own unless given.
         vector: Of the text; the store embeds it unless given.
+        origin: Who says so. Where what stands comes from a higher one, the text becomes a
+            suggestion, and nothing is lowered.
 
     Raises:
         UnknownMemoryError: No memory has that id.
@@ -118,10 +122,22 @@ def correct(
     if not text.strip():  # before the turn is logged: nothing is written of what is refused
         raise ParameterError(f"a correction's text must say something, got {text!r:.80}")
     store, name = holding[0], answer_of([memory_id]) if turn is None else turn
-    shown_too(Opened.of(store), [memory_id], name)
     kind = SignalKind.CORRECTED
-    store.feedback(name, kind, memory_ids=[memory_id], correction=text, vector=vector)
-    return _saying(store, memory_id, text)[0]
+    if origin == USER:
+        shown_too(Opened.of(store), [memory_id], name)
+        store.feedback(name, kind, memory_ids=[memory_id], correction=text, vector=vector)
+        return _saying(store, memory_id, text)[0]
+    stands = [m for m in store.history(memory_id) if not m.superseded_by] or [store.get(memory_id)]
+    wrong = max(stands, key=lambda memory: RANK[memory.origin])
+    if wrong.text == text:
+        return wrong
+    if not outranks(wrong.origin, origin):
+        shown_too(Opened.of(store), [memory_id], name)
+        store.feedback(name, kind, memory_ids=[memory_id])
+    return store.supersede(
+        wrong.id, text, id=same_id("correction", wrong.id, text), vector=vector, origin=origin,
+        metadata=wrong.metadata, session=wrong.session, actor=wrong.actor,
+    )  # fmt: skip
 
 
 def save_fact(
@@ -133,6 +149,8 @@ def save_fact(
     session: str | None = None,
     actor: str | None = None,
     vector: VectorLike | None = None,
+    origin: str = "assistant",
+    sources: Iterable[str] = (),
 ) -> Memory:
     """Remember one fact, as a model's tool does; a step that is run again remembers it once.
 
@@ -145,13 +163,25 @@ def save_fact(
         session: The conversation.
         actor: Who said it.
         vector: Of the text; the store embeds it unless given.
+        origin: Who says so: "assistant" where a model decides what to write down, "user" where the
+            application trusts it to write down what the user said.
+        sources: Ids of the memories it is taken from, such as the turn it was said in: it is linked
+            `derived_from` those there are.
     """
     store, nth = opened.writes, 0
     id_ = same_id(session, *step, key, text)
     while not any(step) and store.plumbing.known([id_]).get(id_):
         nth += 1
         id_ = same_id(session, str(nth), key, text)
-    return store.add(text, id=id_, key=key, session=session, actor=actor, vector=vector)
+    turns = list(sources)
+    if turns and vector is None:
+        vector = next(iter(embedded(store, [text]) or ()), None)  # before others have to wait
+    with store.transaction() if turns else nullcontext():
+        saved = store.add(
+            text, id=id_, key=key, session=session, actor=actor, vector=vector, origin=origin
+        )
+        derived(store, saved.id, turns)
+    return saved
 
 
 def _given(

@@ -5,27 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, Literal, cast, get_args
 
 from feather_memory.errors import ParameterError, UnknownMemoryError
-from feather_memory.filters.language import F, Filter
 from feather_memory.model.memory import TURN, EdgeType, Memory
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 
 Role = Literal["user", "assistant"]
 
-Save = Literal["turns", "user", "none"]
-"""What is remembered of a conversation: both sides, what the user said, or nothing."""
+Save = Literal["user", "all", "none"]
+"""What is remembered of a conversation: what the user said, both sides, or nothing.
+
+An assistant repeats the user and guesses: what it says is no evidence of what is true. It stays in
+the transcript.
+"""
 
 MESSAGE: Final = "message_id"
 """Under which key of its metadata a memory says which message it was."""
-
-EXCHANGE: Final = "conversation_turn"
-"""Under which key of their metadata both sides of an exchange have the same mark."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +57,15 @@ def checked_save(save: str) -> Save:
     return cast("Save", save)
 
 
-def worth(said: Iterable[Said], save: Save = "turns") -> list[Said]:
+def worth(said: Iterable[Said], save: Save = "user") -> list[Said]:
     """What of a conversation is to be remembered, in its order."""
-    roles = {"turns": get_args(Role), "user": ("user",), "none": ()}[save]
-    return [each for each in said if each.role in roles and not each.is_blank]
+    return [each for each in remembered_of(said, save) if not each.is_blank]
+
+
+def remembered_of(said: Iterable[Said], save: Save) -> list[Said]:
+    """The same messages, blank where they are not to be remembered."""
+    roles = {"all": get_args(Role), "user": ("user",), "none": ()}[save]
+    return [each if each.role in roles else replace(each, text="") for each in said]
 
 
 def same_id(*parts: str | None) -> str:
@@ -105,6 +110,9 @@ class Remembering:
     """Of the memories that the messages are, by message; None for a blank one."""
     records: tuple[dict[str, Any], ...]
     """Of the memories that are new, in order."""
+    facts: tuple[str, ...] = ()
+    """Ids of the memories that were made of the messages: each is `derived_from` what is new of the
+    user's."""
     texts: list[str] = field(init=False)
     """What is new, to be embedded."""
 
@@ -150,6 +158,10 @@ class Remembering:
             if earlier is not None and later is not None and later in new and earlier != later:
                 with suppress(UnknownMemoryError):  # forgotten since: it leads nowhere
                     store.link(earlier, later, EdgeType.NEXT)
+        turns = [memory.id for memory in written if memory.role == "user"]
+        for fact in self.facts:
+            with suppress(UnknownMemoryError):
+                derived(store, fact, turns)
         return written
 
 
@@ -184,52 +196,18 @@ def remembering(
             id_ = ids[place] = id_of(each, session, nth)
             known.update(store.plumbing.known([id_]))
         if id_ not in known:
-            records[id_] = {"id": id_, **_record(each, session, turn)}
+            records[id_] = {"id": id_, **record_of(each, session, turn)}
     return Remembering(tuple(ids), tuple(records.values()))
 
 
-def exchanged(
-    store: Store,
-    said: Sequence[Said],
-    *,
-    session: str,
-    mark: str,
-    vectors: Sequence[VectorLike] | None = None,
-) -> list[Memory]:
-    """Remember both sides of one exchange, each anew, after the last exchange of the session.
+def derived(store: Store, fact: str, turns: Iterable[str]) -> None:
+    """Link a fact to the turns it was taken from, those of them that are memories.
 
-    For interfaces that say what was exchanged and nothing by which a retry could be told.
-
-    Args:
-        store: Of the tenant. It embeds, before the write begins, unless vectors are given.
-        said: In order; what is blank is left out.
-        session: The conversation.
-        mark: What this exchange is known by, unlike any other.
-        vectors: One for each that is not blank.
+    Raises:
+        UnknownMemoryError: There is no such fact.
     """
-    records = [_record(each, session, None, {EXCHANGE: mark}) for each in worth(said)]
-    if not records:
-        return []
-    texts = [record["text"] for record in records]
-    ready = with_vectors(records, embedded(store, texts) if vectors is None else vectors)
-    with store.transaction():
-        before = last_exchanges(store, session, 1)[-1:]
-        written = store.add_many(ready)
-        for earlier, later in pairwise([*before, *written]):
-            store.link(earlier.id, later.id, EdgeType.NEXT)
-    return written
-
-
-def exchanges_of(session: str) -> Filter:
-    """What was remembered of the session by `exchanged`."""
-    return (F("session") == session) & F(EXCHANGE).exists()
-
-
-def last_exchanges(store: Store, session: str, count: int) -> list[Memory]:
-    """What was said in the session's last exchanges, oldest first, also what was superseded."""
-    said = store.latest(2 * count, where=exchanges_of(session)) if count else []
-    marks = list(dict.fromkeys(memory.metadata[EXCHANGE] for memory in said))[:count]
-    return [memory for memory in reversed(said) if memory.metadata[EXCHANGE] in marks]
+    for turn in store.plumbing.known([each for each in turns if each != fact]):
+        store.link(fact, turn, EdgeType.DERIVED_FROM)
 
 
 def latest_known(store: Store, ids: Iterable[str]) -> str | None:
@@ -260,9 +238,17 @@ def with_vectors(
     return [{**record, "vector": row} for record, row in zip(records, vectors, strict=True)]
 
 
-def _record(
+def record_of(
     said: Said, session: str | None, turn: str | None, marks: dict[str, str] | None = None
 ) -> dict[str, Any]:
+    """What `Store.add_many` takes of a message, but for its id.
+
+    Args:
+        said: The message.
+        session: The conversation.
+        turn: In which it is said, if that is known.
+        marks: Of its metadata, besides.
+    """
     return {
         "text": said.text,
         "role": said.role,

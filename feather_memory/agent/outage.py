@@ -6,7 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypedDict, cast, get_args
 
 from feather_memory.agent.conversation import Remembering, Said, latest_known, remembering
@@ -98,11 +98,13 @@ class Exchange:
     turn: str
     before: tuple[str, ...] = ()
     """Ids of what was said just before, the latest first."""
+    facts: tuple[str, ...] = ()
+    """Ids of the facts that a model saved in the turn, by its tools."""
 
     def prepared(self, store: Store) -> tuple[Remembering, str | None]:
         """What of it is new, and after which memory it comes."""
         new = remembering(store, self.said, session=self.session, turn=self.turn, are_said_now=True)
-        return new, latest_known(store, self.before)
+        return replace(new, facts=self.facts), latest_known(store, self.before)
 
 
 @dataclass(slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
+from types import MappingProxyType
 from typing import Final
 from xml.sax.saxutils import escape, quoteattr
 
@@ -20,7 +22,7 @@ NOTE: Final = (
 
 _OPEN: Final = "<memories>"
 _CLOSE: Final = "</memories>"
-_ELEMENT: Final = re.compile(r"<memory(?: [a-z]+=(?:\"[^<>\"]*\"|'[^<>']*'))*>[^<>]*</memory>")
+_ELEMENT: Final = re.compile(r"<memory(?: [a-z_]+=(?:\"[^<>\"]*\"|'[^<>']*'))*>[^<>]*</memory>")
 
 # A reader may take any of these for the end of a line.
 _LINE_ENDS: Final = {ord(end): f"&#{ord(end)};" for end in "\n\r\x85\u2028\u2029"}
@@ -29,6 +31,8 @@ _UNHOLDABLE: Final = dict.fromkeys(
     (*(n for n in range(32) if chr(n) not in "\t\n\r"), 0xFFFE, 0xFFFF), "\ufffd"
 )
 _ONE_LINE: Final = {**_LINE_ENDS, **_UNHOLDABLE}
+_SHORT: Final = 200
+"""Characters of what contests a memory."""
 
 
 def approximate_tokens(text: str) -> int:
@@ -65,7 +69,15 @@ class Budget:
 UNLIMITED: Final = Budget()
 
 
-def fenced(memories: Iterable[Memory], *, with_ids: bool = False) -> str:
+_NONE: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
+
+
+def fenced(
+    memories: Iterable[Memory],
+    *,
+    with_ids: bool = False,
+    contested: Mapping[str, Sequence[str]] = _NONE,
+) -> str:
     """The memories as XML, under a sentence that says what they are; each is one line.
 
     Whatever a memory says, it can neither close its fence nor begin a line. The same memories
@@ -74,16 +86,19 @@ def fenced(memories: Iterable[Memory], *, with_ids: bool = False) -> str:
     Args:
         memories: Best first.
         with_ids: Whether the model is told their ids, with which it can correct them.
+        contested: By id, the texts that contradict a memory, and may not replace it.
 
     >>> from feather_memory import Memory
     >>> told = fenced([Memory(id="1", text="Tea. </memories>", role="user")], with_ids=True)
     >>> print(told.removeprefix(NOTE))
     <BLANKLINE>
     <memories>
-    <memory id="1" date="0001-01-01" role="user">Tea. &lt;/memories&gt;</memory>
+    <memory id="1" date="0001-01-01T00:00" role="user">Tea. &lt;/memories&gt;</memory>
     </memories>
     """
-    return _wrapped([_element(memory, with_ids=with_ids) for memory in memories])
+    return _wrapped(
+        [_element(memory, contested.get(memory.id, ()), with_ids=with_ids) for memory in memories]
+    )
 
 
 def one_line(memory: Memory) -> str:
@@ -97,7 +112,13 @@ def one_line(memory: Memory) -> str:
     return said.translate(_ONE_LINE)
 
 
-def fitting(hits: Iterable[Hit], budget: Budget, *, with_ids: bool = False) -> list[Hit]:
+def fitting(
+    hits: Iterable[Hit],
+    budget: Budget,
+    *,
+    with_ids: bool = False,
+    contested: Mapping[str, Sequence[str]] = _NONE,
+) -> list[Hit]:
     """The best of the hits whose fenced text is within the budget; each whole, or not at all.
 
     What the same side said twice in the same words is told once, unless ids tell the two apart.
@@ -105,7 +126,8 @@ def fitting(hits: Iterable[Hit], budget: Budget, *, with_ids: bool = False) -> l
     Args:
         hits: Best first. One that is too long makes room for the next.
         budget: Of the whole text.
-        with_ids: As in `fenced`.
+        with_ids: As in `fenced`, as is the next.
+        contested: What contradicts them.
     """
     kept: list[Hit] = []
     lines: list[str] = []
@@ -113,7 +135,7 @@ def fitting(hits: Iterable[Hit], budget: Budget, *, with_ids: bool = False) -> l
     for hit in hits:
         memory = hit.memory
         words = (memory.id if with_ids else None, memory.role, memory.text)
-        line = _element(memory, with_ids=with_ids)
+        line = _element(memory, contested.get(memory.id, ()), with_ids=with_ids)
         if words not in said and budget.allows(_wrapped([*lines, line])):
             said.add(words)
             lines.append(line)
@@ -157,12 +179,18 @@ def _elements(text: str) -> list[str] | None:
     return lines if all(map(_ELEMENT.fullmatch, lines)) else None
 
 
-def _element(memory: Memory, *, with_ids: bool) -> str:
+def _element(memory: Memory, contested: Sequence[str], *, with_ids: bool) -> str:
     said: dict[str, str | None] = {
-        "date": memory.valid_from.date().isoformat(),
+        "date": memory.valid_from.replace(tzinfo=None).isoformat(timespec="minutes"),
         "role": memory.role,
+        "contested_by": _in_short(contested),
     }
     if with_ids:
         said = {"id": memory.id, **said}
     attributes = "".join(f" {name}={quoteattr(v)}" for name, v in said.items() if v is not None)
     return f"<memory{attributes}>{escape(memory.text)}</memory>".translate(_ONE_LINE)
+
+
+def _in_short(texts: Sequence[str]) -> str | None:
+    """The texts in one, each by its beginning; None for none."""
+    return " | ".join(shorten(text, _SHORT, placeholder=" …") for text in texts) or None

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from feather_memory.agent.prompt import UNLIMITED, Budget, fenced, fitting
 from feather_memory.agent.source import Opened, Reader
-from feather_memory.checks import whole
+from feather_memory.checks import unit_interval, whole
 from feather_memory.errors import ParameterError
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
 from feather_memory.model.hits import Hit
+from feather_memory.model.manner import patterns
+from feather_memory.model.memory import EdgeType
 from feather_memory.model.scoring import Scoring
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike, When
+
+FITTING: Final = 0.25
+"""From which absolute relevance on something fits a question, where an adapter says nothing else.
+
+On LoCoMo 99 % of the evidence stays, with an embedder or without, and of the questions that belong
+to another conversation 46 % (38 % by words alone) are told nothing; of ninety simulated days all
+that is asked is answered, and nine in ten of what nobody has said is told nothing.
+"""
+
+NO_FACTS: Final = F("manner").is_in(["question", "acknowledgement", "echo"]) & (
+    F("origin") != "document"
+)
+"""What says nothing that could be true, or only what is held. A document of questions is one."""
 
 Log = Callable[[Reader, Sequence[Hit], str | None, bool], str]
 """Logs what was shown under a turn, counted or not; the turn's name."""
@@ -52,8 +67,8 @@ class RecallOptions:
     """Only memories of this session."""
     as_of: When | None = None
     """What was true then? Now unless given."""
-    min_relevance: float | None = None
-    """In [0, 1): only what is more relevant than this, or linked to such. 0 is relevant at all."""
+    min_relevance: float = 0.0
+    """In [0, 1]: nothing is found where nothing is of that absolute relevance; see `FITTING`."""
     reinforce: bool = True
     """Whether being recalled slows a memory's decay, once a turn."""
 
@@ -62,8 +77,7 @@ class RecallOptions:
             whole(getattr(self, name), name, least)
         if self.types is not None and not self.hops:
             raise ParameterError("edge types say where to walk, and hops=0 walks nowhere")
-        if self.min_relevance is not None and not 0 <= self.min_relevance < 1:
-            raise ParameterError(f"min_relevance must be in [0, 1), got {self.min_relevance!r}")
+        unit_interval(self.min_relevance, "min_relevance")
         if self.where is not None:
             parse(self.where)
 
@@ -128,10 +142,15 @@ def found(
         options: How.
         vector: The question's; without one the store embeds, or goes by words.
         beyond: Only what this lets through, too; see `unseen`.
+
+    Questions, acknowledgements and echoes are found only by a filter that names the manner.
     """
+    where = both(options.where, beyond)
+    if where is None or ("manner",) not in where.fields():
+        where = both(where, ~NO_FACTS)
     asked: dict[str, Any] = {
         "vector": vector,
-        "where": both(options.where, beyond),
+        "where": where,
         "session": options.session,
         "as_of": options.as_of,
         "scoring": options.scoring,
@@ -139,10 +158,9 @@ def found(
     if options.hops:
         asked |= {"types": options.types, "limit": options.limit}
         hits = list(reader.context_chain(text, options.k, options.hops, **asked))
-    else:
-        hits = list(reader.search(text, options.k, **asked))
-    least = options.min_relevance
-    return hits if least is None else [h for h in hits if h.hop or h.score.relevance > least]
+        best = max((hit.score.absolute for hit in hits if not hit.hop), default=0.0)
+        return hits if best >= options.min_relevance else []
+    return list(reader.search(text, options.k, **asked, min_relevance=options.min_relevance))
 
 
 def recalled(
@@ -189,7 +207,7 @@ def told(
 
     Args:
         opened: What is read.
-        text: As in `found`. A blank one asks nothing.
+        text: As in `found`. One that `asks_nothing` is told nothing.
         options: How.
         budget: How long the text may be; memories are left out whole, the best are kept.
         with_ids: Whether the model is told ids, with which it can correct memories.
@@ -199,14 +217,38 @@ def told(
         log: Instead of the store's own logging.
     """
     hits: list[Hit] = []
-    if text.strip():
+    contested: dict[str, list[str]] = {}
+    if not asks_nothing(text):
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
-        hits = fitting(every, budget, with_ids=with_ids)
+        contested = contesting(opened, every)
+        hits = fitting(every, budget, with_ids=with_ids, contested=contested)
     if not hits:
         return Recalled(turn=turn, hits=(), tenant=opened.tenant)
-    prompt = fenced((hit.memory for hit in hits), with_ids=with_ids)
+    prompt = fenced((hit.memory for hit in hits), with_ids=with_ids, contested=contested)
     name = log(opened.reads, hits, turn, options.reinforce)
     return Recalled(turn=name, hits=tuple(hits), tenant=opened.tenant, prompt=prompt)
+
+
+def contesting(opened: Opened, hits: Sequence[Hit]) -> dict[str, list[str]]:
+    """The texts that contradict what was found and may not replace it, by the memories' ids."""
+    texts: dict[str, list[str]] = {}
+    for hit in hits:
+        store, memory = opened.stores[hit.layer], hit.memory
+        edges = [edge for edge in store.edges(memory.id) if edge.target == memory.id]
+        ids = [edge.source for edge in edges if edge.type == EdgeType.CONTRADICTS]
+        if against := [m.text for m in store.get_many(ids) if m.text != memory.text]:
+            texts[memory.id] = against
+    return texts
+
+
+def asks_nothing(text: str) -> bool:
+    """Whether there is nothing to look for: a blank text, "ok" or "bye", in any language.
+
+    >>> [asks_nothing(text) for text in (" ", "Thank you!", "Thanks, and my flight?")]
+    [True, True, False]
+    """
+    said = patterns().fullmatch(text)
+    return not text.strip() or (said is not None and said.lastgroup == "acknowledgement")
 
 
 def unseen(ids: Iterable[str] = (), texts: Iterable[str] = ()) -> Filter | None:

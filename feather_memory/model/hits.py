@@ -47,6 +47,8 @@ class Hits(list[Hit]):
 
     turn: str | None = None
     """Under which turn a recall was logged; None for a search."""
+    reason: str | None = None
+    """Why a recall found nothing, in words; None where it found something."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

@@ -34,6 +34,7 @@ from feather_memory.store.searches import Searches
 from feather_memory.truth.contract import Truth
 from feather_memory.types import Embedder, Vector, When
 from feather_memory.write import copying
+from feather_memory.write.draft import new_id
 from feather_memory.write.memories import forget
 
 
@@ -135,6 +136,14 @@ class Plumbing(Recalls, of="Store.plumbing"):
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             question = searcher.present(question)
             return held_keys(searcher, question, slots), held_texts(searcher, question, passages)
+
+    def new_ids(self, count: int) -> list[str]:
+        """Ids such as `add` makes, which sort by time, for what is each a memory of its own.
+
+        Without an id of its own, what says again what is held is no new memory.
+        """
+        now = self._core.truth.now()
+        return [new_id(now) for _ in range(whole(count, "count", 0))]
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
         """Which of these memories there are: by id, whether something has replaced it."""

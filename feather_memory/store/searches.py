@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import Final
 
 from feather_memory import checks
 from feather_memory.checks import label, labels, seconds, whole
@@ -16,10 +18,12 @@ from feather_memory.search.question import Question, SearchOptions, Where, condi
 from feather_memory.search.searcher import Searcher
 from feather_memory.search.verdicts import why_not
 from feather_memory.store.core import Part
+from feather_memory.store.packing import packed
 from feather_memory.store.recalls import Recalls
 from feather_memory.types import Vector, VectorLike, When
 
 _DEFAULT = Scoring()
+_MOST_PACKED: Final = 100
 _SIMILARITY = Scoring(
     time_weight=0, importance_weight=0, dense_weight=1, structure=False, scaled=False
 )
@@ -136,9 +140,9 @@ class Searches(Part):
             core.truth, core.columns, verb, question, count, hops=far, types=only, limit=most
         )
 
-    def recall(
-        self, text: str | None = None, k: int = 5, *,
-        turn: str | None = None, reinforce: bool = True,
+    def recall(  # noqa: PLR0913  a search's arguments
+        self, text: str | None = None, k: int | None = None, *,
+        turn: str | None = None, reinforce: bool = True, budget_tokens: int | None = None,
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
         scoring: Scoring | None = None, now: When | None = None, min_relevance: float = 0.0,
@@ -146,11 +150,16 @@ class Searches(Part):
     ) -> Hits:  # fmt: skip
         """A search whose answers are shown to a model: it is logged, so that feedback finds them.
 
+        Where it finds nothing, `Hits.reason` says why.
+
         Args:
-            text: As in `search`, as are `k` and the further arguments.
-            k: At least 1.
+            text: As in `search`, as are the further arguments.
+            k: How many, at least 1; 5 unless given, with a budget as many as fit, at most 100.
             turn: The run or message this belongs to; drawn if not given, see `Hits.turn`.
             reinforce: Count the recall, once a turn, so that decay is slower.
+            budget_tokens: How long all of it may be, at least 1: the best are taken that fit, each
+                whole, and come in the order of time. A memory counts as a token for every four
+                characters begun, and eight for what is told beside its text.
             vector: As in `search`, as are the rest.
             where: Only memories this filter lets through.
             session: Only memories of this session.
@@ -161,18 +170,31 @@ class Searches(Part):
             min_relevance: Only memories of at least this absolute relevance.
             distinct: Return one of several that say the same.
         """
-        count = whole(k, "k", 1)
+        usual = 5 if budget_tokens is None else _MOST_PACKED
+        count = usual if k is None else whole(k, "k", 1)
+        most = None if budget_tokens is None else whole(budget_tokens, "budget_tokens", 1)
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
             distinct=distinct,
         )  # fmt: skip
         core, verb = self._core, Searcher.search
-        hits = Searcher.ask(core.truth, core.columns, verb, question, count)
+        found = Searcher.ask(core.truth, core.columns, verb, question, count)
+        hits = found if most is None else packed(found, most)
+        if not hits:
+            hits.reason = self._why_nothing(question, bool(found), most)
         hits.turn = Recalls(core).log_recall(
             hits, turn=turn, reinforce=reinforce, question=question.vector
         )
         return hits
+
+    def _why_nothing(self, question: Question, has_found: bool, budget_tokens: int | None) -> str:  # noqa: FBT001
+        if has_found:
+            return f"nothing that was found fits {budget_tokens} tokens"
+        core, anything = self._core, replace(question, min_relevance=0.0)
+        if Searcher.ask(core.truth, core.columns, Searcher.search, anything, 1):
+            return f"nothing is as relevant as {question.min_relevance:g}"
+        return "there is nothing that may be returned"
 
     def why_not(
         self, text: str | None, id: str, k: int = 5, *,  # noqa: A002  the field's name

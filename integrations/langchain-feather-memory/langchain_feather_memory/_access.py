@@ -10,6 +10,7 @@ from langchain_core.embeddings import Embeddings
 
 from feather_memory import ContextLayers, Filter, Scoring, Store, TenantPool
 from feather_memory.agent import (
+    FITTING,
     Bearing,
     Budget,
     OnError,
@@ -20,6 +21,7 @@ from feather_memory.agent import (
     TenantRule,
     approximate_tokens,
     checked_on_error,
+    checked_origin,
     reject,
     tenant_rule,
     told,
@@ -29,7 +31,7 @@ from langchain_feather_memory._convert import to_filter
 from langchain_feather_memory._source import check_key, named_by
 
 _PLACES = ("store", "pool", "layers")
-_ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce")
+_ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce", "min_relevance")
 
 
 class MemoryOptions(TypedDict, total=False):
@@ -48,6 +50,7 @@ class MemoryOptions(TypedDict, total=False):
     where: Filter | Mapping[str, Any] | None
     session: str | None
     reinforce: bool
+    min_relevance: float
     max_tokens: int
     count_tokens: Callable[[str], int]
     on_error: OnError
@@ -66,9 +69,13 @@ class MemoryAccess:
     on_error: OnError
     with_ids: bool
     """Whether a model is told the memories' ids, with which it can correct them."""
+    origin: str
+    """Who says what the model's tools write."""
 
     @classmethod
-    def of(cls, adapter: str, options: MemoryOptions, *, with_ids: bool) -> Self:
+    def of(
+        cls, adapter: str, options: MemoryOptions, *, with_ids: bool, origin: str = "assistant"
+    ) -> Self:
         """What the options say.
 
         Raises:
@@ -81,7 +88,7 @@ class MemoryAccess:
         place = {name: given[name] for name in _PLACES if name in given}
         rule = tenant_rule(given.get("tenant"))
         check_key(adapter, rule, is_given="tenant_key" in given)
-        asked = {name: given[name] for name in _ASKED if name in given}
+        asked = {"min_relevance": FITTING, **{n: given[n] for n in _ASKED if n in given}}
         return cls(
             source=Source.chosen(adapter, **place, tenant=rule.name, takes=_PLACES),
             rule=rule,
@@ -94,6 +101,7 @@ class MemoryAccess:
             ),
             on_error=checked_on_error(given.get("on_error", "warn")),
             with_ids=with_ids,
+            origin=checked_origin(origin, "origin"),
         )
 
     def tenant(self, config: Mapping[str, Any], context: object) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from feather_memory.agent import Said, stamp_in, worth
 
@@ -84,6 +84,19 @@ def both_sides(
         for one in questions
     ]
     return said if answer is None else [*said, *said_in([answer])]
+
+
+def saved_in(messages: Sequence[BaseMessage], tools: Collection[str]) -> list[str]:
+    """Ids of the memories that these tools wrote since the user spoke last."""
+    late = takewhile(lambda message: not isinstance(message, HumanMessage), reversed(messages))
+    return [
+        message.artifact["id"]
+        for message in late
+        if isinstance(message, ToolMessage)
+        and message.name in tools
+        and isinstance(message.artifact, Mapping)
+        and isinstance(message.artifact.get("id"), str)
+    ]
 
 
 def thread_of(config: Mapping[str, Any]) -> str | None:

@@ -35,6 +35,7 @@ def to_records(
     texts: Sequence[str],
     metadatas: Sequence[Mapping[str, Any] | None] | None,
     ids: Sequence[str | None] | None,
+    origin: str,
 ) -> list[dict[str, Any]]:
     """What `Store.add_many` takes, without vectors. The caller's dicts are copied.
 
@@ -55,7 +56,8 @@ def to_records(
         id_ = (ids[at] if ids else None) or None  # LangChain counts "" as no id
         named = f"document {at}" if id_ is None else f"document {at}, with the id {id_!r:.80}"
         said = (metadatas[at] if metadatas else None) or {}
-        records.append({"text": text, "metadata": kept_metadata(said, named), "id": id_})
+        kept = kept_metadata(said, named)
+        records.append({"text": text, "metadata": kept, "id": id_, "origin": origin})
     return records
 
 

@@ -139,9 +139,10 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What `Store.add_many` takes of the messages, and the messages as JSON."""
         kept = [to_json(message) for message in messages]
+        ids = self._store.plumbing.new_ids(len(messages))  # what is said twice is two messages
         records = [
-            {"text": _said(message), "session": self.session_id, "role": message.type}
-            for message in messages
+            {"id": id_, "text": _said(message), "session": self.session_id, "role": message.type}
+            for id_, message in zip(ids, messages, strict=True)
         ]
         return records, kept
 
@@ -157,8 +158,8 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
         made = embedded(self._store, texts) if vectors is None else vectors
         ready = with_vectors(records, made)
         with self._store.transaction():
-            memories = self._store.add_many(ready)
-            ids = [memory.id for memory in memories]
+            self._store.add_many(ready)
+            ids = [record["id"] for record in records]
             self._shelf.update(dict(zip(ids, kept, strict=True)))
 
 

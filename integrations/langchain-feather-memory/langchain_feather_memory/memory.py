@@ -16,12 +16,15 @@ from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
 from feather_memory.agent import (
+    FITTING,
     Opened,
     RecallOptions,
     Said,
+    Save,
     Source,
+    asks_nothing,
     exchanged,
-    exchanges_of,
+    forget_exchanges,
     last_exchanges,
     one_line,
     one_tenant,
@@ -56,6 +59,10 @@ class FeatherMemory(Held, BaseMemory):
     """The conversation that is saved and cleared. What is recalled is of the whole tenant."""
     k: int = Field(default=5, ge=1)
     """How many memories an input recalls."""
+    save: Save = "user"
+    """What is remembered: what the user said, "all" for both sides, or "none"."""
+    min_relevance: float = Field(default=FITTING, ge=0, le=1)
+    """Nothing is recalled where nothing is of that absolute relevance."""
     last_turns: int = Field(default=0, ge=0)
     """How many of the session's last turns are given besides, oldest first."""
     memory_key: str = "history"
@@ -96,8 +103,9 @@ class FeatherMemory(Held, BaseMemory):
 
         What has been superseded is in neither. In a text, each memory is one line.
         """
-        said, asked = self._input(inputs), RecallOptions(k=self.k)
-        hits = recalled(self._opened, said, asked).hits if said.strip() else ()
+        said = self._input(inputs)
+        asked = RecallOptions(k=self.k, min_relevance=self.min_relevance)
+        hits = () if asks_nothing(said) else recalled(self._opened, said, asked).hits
         last = last_exchanges(self._opened.writes, self.session, self.last_turns)
         late = [memory for memory in last if not memory.superseded_by]
         known = {memory.id for memory in late}
@@ -115,12 +123,15 @@ class FeatherMemory(Held, BaseMemory):
 
     @override
     def save_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
-        """Remember both sides of a turn, linked in the order of the conversation, or nothing."""
+        """Keep both sides of a turn, and remember what `save` says, or nothing.
+
+        What is remembered is linked in the order of the conversation.
+        """
         said = [
             Said(role="user", text=self._input(inputs)),
             Said(role="assistant", text=self._output(outputs)),
         ]
-        exchanged(self._opened.writes, said, session=self.session, mark=uuid4().hex)
+        exchanged(self._opened.writes, said, session=self.session, mark=uuid4().hex, save=self.save)
 
     @override
     async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
@@ -130,7 +141,7 @@ class FeatherMemory(Held, BaseMemory):
     @override
     def clear(self) -> None:
         """Forget this session's turns for good, and nothing else."""
-        self._opened.writes.forget(where=exchanges_of(self.session))
+        forget_exchanges(self._opened.writes, self.session)
 
     @override
     async def aclear(self) -> None:

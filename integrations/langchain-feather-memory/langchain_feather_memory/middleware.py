@@ -47,6 +47,7 @@ from langchain_feather_memory._conversation import (
     before,
     both_sides,
     said_in,
+    saved_in,
     thread_of,
     turn_in,
 )
@@ -84,9 +85,9 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
     Before the agent it recalls what the user's message is about, once a turn: current facts only,
     and nothing that the model sees in the thread anyway. It appends them to the system message of
     every model call, fenced as data; they never enter the history. After the agent it remembers
-    what the user said and what the model answered in this run, linked in the order of the
-    conversation, under the thread's id as their session. What a guard blocked, and what it or a
-    limit said instead of the model, is not remembered.
+    what the user said in this run, linked in the order of the conversation, under the thread's id
+    as their session; with `save="all"` what the model answered, too. What a guard blocked, and what
+    it or a limit said instead of the model, is not remembered.
 
     A thread belongs to the tenant whose run was its first: others' runs in it are refused. A memory
     that fails ends no run, unless `on_error` says so: the agent answers without, callbacks are told
@@ -115,14 +116,19 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         where: Only memories this filter lets through. A dict is over metadata.
         session: Only memories of this session are recalled.
         reinforce: Whether being recalled slows a memory's decay.
+        min_relevance: Nothing is recalled where nothing is of that absolute relevance, in [0, 1];
+            0.25 unless given. Questions, acknowledgements and echoes are never recalled, unless
+            `where` names the manner.
         max_tokens: Of what is added to the system message. Memories are dropped whole, and the
             best are kept.
         count_tokens: Of a text; an estimate of four characters a token unless given.
-        save: "turns" for both sides, "user" for what the user said, or "none".
+        save: "user" for what the user said, "all" for both sides, or "none". The assistant's words
+            stay in the thread.
         on_error: "warn", or "raise". Wrong tenants and wrong arguments always raise.
         show_in: "system", or "question": after what the user asked, where the history before it
             stays what a model's cache has of it.
         tools: Whether the agent gets `search_memory`, `save_memory` and `correct_memory`.
+        origin: Of what these write; see `memory_tools`.
         name: Of this middleware; several in one agent need several names, with which their tools'
             names begin then: `team_save_memory`.
     """
@@ -132,14 +138,17 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
     def __init__(
         self,
         *,
-        save: Save = "turns",
+        save: Save = "user",
         tools: bool = False,
+        origin: str = "assistant",
         show_in: ShowIn = "system",
         name: str = NAME,
         **options: Unpack[MemoryOptions],
     ) -> None:
         super().__init__()
-        self._access = MemoryAccess.of("FeatherMemoryMiddleware", options, with_ids=tools)
+        self._access = MemoryAccess.of(
+            "FeatherMemoryMiddleware", options, with_ids=tools, origin=origin
+        )
         self._save = checked_save(save)
         self._show_in = checked_show_in(show_in)
         self._own_name = name
@@ -352,6 +361,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             session=thread,
             turn=turn["turn"],
             before=tuple(ids_of(earlier, thread)),
+            facts=tuple(saved_in(messages, [tool.name for tool in self.tools])),
         )
         return exchange, failed
 

@@ -24,6 +24,7 @@ from feather_memory.agent import (
     correct,
     ids_of,
     save_fact,
+    what_became,
 )
 from langchain_feather_memory._access import MemoryAccess, MemoryOptions
 from langchain_feather_memory._conversation import said_in, thread_of, turn_in
@@ -59,7 +60,9 @@ class CorrectMemory(BaseModel):
     text: str = Field(description="What is true instead, as a whole sentence.")
 
 
-def memory_tools(*, name: str | None = None, **options: Unpack[MemoryOptions]) -> list[BaseTool]:
+def memory_tools(
+    *, name: str | None = None, origin: str = "assistant", **options: Unpack[MemoryOptions]
+) -> list[BaseTool]:
     """`search_memory`, `save_memory` and `correct_memory`, for `create_agent(model, tools)`.
 
     The options are those of `FeatherMemoryMiddleware`. The model never sees nor says whose memory
@@ -72,13 +75,17 @@ def memory_tools(*, name: str | None = None, **options: Unpack[MemoryOptions]) -
         name: What the tools' names begin with, such as "team" in `team_save_memory`: an agent that
             has two memories needs one of them to have it, for LangChain binds but one tool to a
             name and drops the other without a word.
+        origin: Who says what the tools write. What the user stated is not replaced by an
+            "assistant": that becomes a suggestion, and the model is told so. Say "user" where the
+            agent is trusted to write down what the user said.
         options: As said.
 
     Raises:
         ParameterError: Not exactly one of `store`, `pool` and `layers`, a number below its
             least, or a name that no model's provider takes.
     """
-    return tools_over(MemoryAccess.of("memory_tools", options, with_ids=True), None, called=name)
+    access = MemoryAccess.of("memory_tools", options, with_ids=True, origin=origin)
+    return tools_over(access, None, called=name)
 
 
 def tools_over(
@@ -228,7 +235,9 @@ def _writing_tool(
         vectors: list[list[float]] | None,
     ) -> tuple[str, dict[str, Any]]:
         opened = access.opened(tenant)
-        content, artifact = write(opened, runtime, vectors and vectors[0], **said)
+        content, artifact = write(
+            opened, runtime, vectors and vectors[0], origin=access.origin, **said
+        )
         return content, {**artifact, "tenant": opened.tenant}
 
     def use(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
@@ -259,6 +268,7 @@ def _save(
     runtime: ToolRuntime[Any, Any],
     vector: list[float] | None,
     *,
+    origin: str,
     text: str,
     key: str | None = None,
 ) -> tuple[str, dict[str, Any]]:
@@ -266,9 +276,10 @@ def _save(
     thread, messages = thread_of(runtime.config), runtime.state.get("messages") or []
     calling = messages[-1].id if messages else None
     step = (calling, runtime.tool_call_id)
-    memory = save_fact(opened, text, step=step, key=key, session=thread, vector=vector)
-    replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
-    return f"Saved as {memory.id}{replaced}.", {"id": memory.id}
+    memory = save_fact(
+        opened, text, step=step, key=key, session=thread, vector=vector, origin=origin
+    )
+    return f"{what_became(opened, memory)}.", {"id": memory.id}
 
 
 def _correct(
@@ -276,10 +287,13 @@ def _correct(
     _: ToolRuntime[Any, Any],
     vector: list[float] | None,
     *,
+    origin: str,
     text: str,
     memory_id: str,
 ) -> tuple[str, dict[str, Any]]:
-    memory = correct(opened, memory_id, text, vector=vector)
+    memory = correct(opened, memory_id, text, vector=vector, origin=origin)
+    if not memory.supersedes:
+        return f"{what_became(opened, memory)}.", {"id": memory.id}
     content = f"Corrected: {memory.id} replaces {memory_id}."
     return content, {"id": memory.id, "supersedes": memory_id}
 

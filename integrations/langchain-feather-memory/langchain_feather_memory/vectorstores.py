@@ -16,6 +16,7 @@ from typing_extensions import override
 from feather_memory import F, Filter, Memory, ParameterError, Store, TenantPool
 from feather_memory.agent import (
     Source,
+    checked_origin,
     diverse,
     one_tenant,
     reject,
@@ -46,6 +47,9 @@ class FeatherVectorStore(Closing, VectorStore):
         pool: Instead, the open stores of many tenants; with `tenant`, the one this is bound to.
             The caller closes it.
         tenant: Whose memory it is; of a store or file, whose it must be.
+        origin: Who says what is added. A "document" never replaces what the user stated, also under
+            its id. Documents of release 0.1.0 count as the user's: to write them again under their
+            ids, say "user".
 
     Instantiate:
         >>> import pathlib, tempfile
@@ -90,8 +94,10 @@ class FeatherVectorStore(Closing, VectorStore):
         path: str | os.PathLike[str] | None = None,
         pool: TenantPool | None = None,
         tenant: str | None = None,
+        origin: str = "document",
     ) -> None:
         self._embedding = embedding
+        self._origin = checked_origin(origin, "origin")
         self._source = Source.chosen(
             "FeatherVectorStore", store=store, path=path, pool=pool,
             tenant=one_tenant("FeatherVectorStore", tenant), opener=opener(embedding),
@@ -185,7 +191,7 @@ class FeatherVectorStore(Closing, VectorStore):
         """
         reject(unknown, "add_texts")
         listed = several(texts, "texts")
-        records = to_records(listed, metadatas, ids)
+        records = to_records(listed, metadatas, ids, self._origin)
         batches = batches_of(listed, batch_size)
         made = [self._embedding.embed_documents(batch) for batch in batches]
         return self._write(records, made)
@@ -203,7 +209,8 @@ class FeatherVectorStore(Closing, VectorStore):
         """As `add_texts`; embeds with `aembed_documents` and writes in a thread."""
         reject(unknown, "aadd_texts")
         listed = several(texts, "texts")
-        records = await asyncio.to_thread(to_records, listed, metadatas, ids)  # copies thousands
+        given = (listed, metadatas, ids, self._origin)
+        records = await asyncio.to_thread(to_records, *given)  # copies thousands
         batches = batches_of(listed, batch_size)
         made = [await self._embedding.aembed_documents(batch) for batch in batches]
         return await asyncio.to_thread(self._write, records, made)
@@ -385,8 +392,12 @@ class FeatherVectorStore(Closing, VectorStore):
     # Inside
 
     def _write(self, records: list[dict[str, Any]], made: list[list[list[float]]]) -> list[str]:
-        ready = with_vectors(records, [vector for batch in made for vector in batch])
-        return [memory.id for memory in self._store.add_many(ready)] if ready else []
+        ids = iter(self._store.plumbing.new_ids(sum(r["id"] is None for r in records)))
+        own = [{**r, "id": r["id"] or next(ids)} for r in records]  # equal chunks are two documents
+        ready = with_vectors(own, [vector for batch in made for vector in batch])
+        if ready:
+            self._store.add_many(ready)
+        return [record["id"] for record in own]
 
     def _scored(
         self, vector: list[float], k: int, given: Where | None

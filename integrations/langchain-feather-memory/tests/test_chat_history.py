@@ -65,3 +65,29 @@ def test_what_was_said_is_found_by_a_retriever(store):
 def test_there_is_no_default_session(store, session):
     with pytest.raises(ParameterError, match="session_id"):
         FeatherChatMessageHistory(session, store=store)
+
+
+@pytest.mark.parametrize("text", ["yes", "Deploys are on Tuesday", "What is it?", "Thanks!"])
+def test_messages_of_the_same_words_are_each_kept(store, text):
+    """People say "yes" more than once, and a transcript has it as often."""
+    history = FeatherChatMessageHistory("monday", store=store)
+    said = [HumanMessage(text), AIMessage(text), HumanMessage(text), AIMessage(text)]
+
+    history.add_messages(said)
+    history.add_messages(said)
+
+    assert history.messages == said + said
+    assert len(store) == 8
+
+
+def test_a_message_that_says_again_what_was_corrected_is_kept(store):
+    """What was replaced is not current again by that, but it was said."""
+    history = FeatherChatMessageHistory("monday", store=store)
+    history.add_user_message("Deploys are on Monday")
+    (old,) = store.iterate({"text": "Deploys are on Monday"})
+    store.supersede(old.id, "Deploys are on Friday")
+
+    history.add_messages([AIMessage("Deploys are on Monday")])
+
+    assert [message.text for message in history.messages] == ["Deploys are on Monday"] * 2
+    assert store.get(old.id).superseded_by

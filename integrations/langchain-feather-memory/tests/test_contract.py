@@ -71,7 +71,7 @@ class ToolsDoor(Door):
     """An agent that uses its memory by itself."""
 
     def __init__(self, *, max_tokens: int = 1000, **place: Any):
-        self._tools = memory_tools(k=20, max_tokens=max_tokens, **place)
+        self._tools = memory_tools(k=20, max_tokens=max_tokens, origin="user", **place)
         super().__init__(**place)
 
     def _use(self, tool, **arguments):
@@ -96,9 +96,9 @@ class MiddlewareDoor(Door):
     """An agent whose threads are kept by its caller."""
 
     def __init__(self, *, max_tokens: int = 1000, **place: Any):
-        options = {"k": 20, "max_tokens": max_tokens, "tools": True, **place}
+        options = {"k": 20, "max_tokens": max_tokens, "tools": True, "origin": "user", **place}
         self._recalling = FeatherMemoryMiddleware(save="none", **options)
-        self._saving = FeatherMemoryMiddleware(**options)
+        self._saving = FeatherMemoryMiddleware(save="all", **options)
         self._threads: dict[str, list[BaseMessage]] = {}
         super().__init__(**place)
 
@@ -135,7 +135,9 @@ class PastDoor(AgentDoor):
     def __init__(self, *, max_tokens: int | None = None, **place: Any):
         classic = pytest.importorskip("langchain_feather_memory.memory")
         try:
-            self._memory = classic.FeatherMemory(session="s", k=20, return_docs=True, **place)
+            self._memory = classic.FeatherMemory(
+                session="s", k=20, return_docs=True, save="all", **place
+            )
         except ValidationError as error:  # pydantic wraps what a validator raises
             raise error.errors()[0].get("ctx", {}).get("error", error) from error
 
@@ -209,7 +211,8 @@ class TestLayers:
     def test_an_agent_saves_to_the_nearest_and_feedback_reaches_all_that_was_shown(
         self, pool, layers
     ):
-        agent = create_agent(ScriptedModel(), middleware=[FeatherMemoryMiddleware(layers=layers)])
+        middleware = FeatherMemoryMiddleware(layers=layers, save="all")
+        agent = create_agent(ScriptedModel(), middleware=[middleware])
 
         result = agent.invoke({"messages": [HumanMessage("Who deploys when?")]})
         MemoryFeedback(layers=layers).like(result["messages"][-1])

@@ -47,7 +47,7 @@ class Guard(AgentMiddleware):
 
 
 def agent_of(store, *others, order="first", model=None, tools=(), **options):
-    memory = FeatherMemoryMiddleware(store=store, **options)
+    memory = FeatherMemoryMiddleware(**{"store": store, "save": "all", **options})
     middleware = [memory, *others] if order == "first" else [*others, memory]
     return create_agent(
         model or ScriptedModel(), list(tools), middleware=middleware, checkpointer=InMemorySaver()

@@ -51,7 +51,7 @@ def agent_of(model, *, checkpointer=None, tools=(), context=None, **options):
         model,
         list(tools),
         system_prompt="Be brief.",
-        middleware=[FeatherMemoryMiddleware(**options)],
+        middleware=[FeatherMemoryMiddleware(**{"save": "all", **options})],
         checkpointer=checkpointer,
         context_schema=context,
     )
@@ -120,7 +120,7 @@ async def test_both_sides_are_saved_and_linked_in_the_order_of_the_thread(store,
     assert edges == set(pairwise(ids))
 
 
-@pytest.mark.parametrize(("save", "roles"), [("user", ["user"]), ("none", []), ("turns", None)])
+@pytest.mark.parametrize(("save", "roles"), [("user", ["user"]), ("none", []), ("all", None)])
 def test_what_is_saved_is_chosen(store, model, save, roles):
     agent_of(model, store=store, save=save).invoke(said("Deploys are on Tuesday"))
 
@@ -185,8 +185,8 @@ def test_a_superseded_fact_is_not_shown_and_neither_is_the_message_itself(store,
 
     assert texts_in(model.prompts[0]) == ["Deploys are on Tuesday"]
     assert "When are deploys?" not in texts_in(model.prompts[1])
-    # Of the second thread the model sees everything; of the first, the question is news.
-    assert texts_in(model.prompts[2]).count("When are deploys?") == 1
+    # What was asked in another thread answers nothing, nor does what the model said there.
+    assert texts_in(model.prompts[2]) == ["Deploys are on Tuesday"]
 
 
 def test_several_messages_at_once_are_one_turn(store, model):
@@ -267,7 +267,35 @@ def test_the_options_reach_the_search(store, model):
     assert recalled(k=1, where=F("id") == "a") == ["Deploys are on Tuesday"]
     assert recalled(k=1, session="s2") == ["Deploys are on Friday"]
     assert recalled(k=1, hops=1, session="s1") == ["Deploys are on Tuesday", "Two people approve"]
-    assert recalled(k=2, scoring=Scoring(time_weight=1.0))[0] == "Two people approve"
+    newest = {"k": 2, "scoring": Scoring(time_weight=1.0)}
+    assert recalled(min_relevance=0, **newest)[0] == "Two people approve"
+    assert "Two people approve" not in recalled(**newest)
+
+
+@pytest.mark.parametrize("save", ["user", "all"])
+def test_by_default_what_the_user_said_is_all_that_is_remembered(store, save):
+    """The assistant's words stay in the thread, and are no evidence of what is true."""
+    model = ScriptedModel(script=[AIMessage("You drink coffee, I think.")])
+    middleware = [
+        FeatherMemoryMiddleware(store=store, **({} if save == "user" else {"save": save}))
+    ]
+    agent = create_agent(model, middleware=middleware)
+
+    agent.invoke(said("I drink tea in the morning."))
+
+    spoken = {memory.origin: memory.text for memory in store.iterate()}
+    everything = {"user": "I drink tea in the morning.", "assistant": "You drink coffee, I think."}
+    assert spoken == (everything if save == "all" else {"user": everything["user"]})
+
+
+def test_questions_thanks_and_what_nobody_said_recall_nothing_of_each_other(store, model):
+    agent = agent_of(model, store=store, save="user")
+    talk = ["I drink green tea.", "What do I drink?", "Thanks!", "What do I drink?", "ok", "bye"]
+    for number, text in enumerate([*talk, "What is my blood type?"]):
+        agent.invoke(said(text), thread(str(number)))
+
+    shown = [texts_in(prompt) if "<memories>" in prompt else [] for prompt in model.prompts]
+    assert shown == [[], ["I drink green tea."], [], ["I drink green tea."], [], [], []]
 
 
 def test_what_another_middleware_has_masked_is_saved_masked(store, model):
@@ -529,7 +557,14 @@ async def test_the_loop_ticks_on_while_a_slow_embedder_works(tmp_path, model, ki
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"k": 0}, {"max_tokens": 0}, {"hops": -1}, {"save": "all"}, {"where": {"$x": 1}}, {"k": True}],
+    [
+        {"k": 0},
+        {"max_tokens": 0},
+        {"hops": -1},
+        {"save": "both"},
+        {"where": {"$x": 1}},
+        {"k": True},
+    ],
 )
 def test_what_means_nothing_is_refused_when_it_is_made(store, wrong):
     with pytest.raises(ParameterError):

@@ -120,7 +120,7 @@ async def test_an_embedder_that_fails_costs_the_memory_and_not_the_answer(
 ):
     embedding = FailingEmbeddings() if kind == "langchain" else None
     failing, told, model = embedding or embedder, Told(), ScriptedModel()
-    middleware = FeatherMemoryMiddleware(store=memories, embedding=embedding)
+    middleware = FeatherMemoryMiddleware(save="all", store=memories, embedding=embedding)
     agent = create_agent(model, middleware=[middleware])
     failing.error = error
 
@@ -142,7 +142,8 @@ async def test_an_embedder_that_fails_costs_the_memory_and_not_the_answer(
 @pytest.mark.parametrize("way", WAYS)
 async def test_with_raise_every_outage_ends_the_run(memories, embedder, way):
     agent = create_agent(
-        ScriptedModel(), middleware=[FeatherMemoryMiddleware(store=memories, on_error="raise")]
+        ScriptedModel(),
+        middleware=[FeatherMemoryMiddleware(save="all", store=memories, on_error="raise")],
     )
     embedder.error = ConnectionError("down")
 
@@ -162,7 +163,9 @@ async def test_a_file_that_another_process_holds_is_an_outage_and_what_is_owed_i
     monkeypatch.setattr("feather_memory.truth.sqlite.handles.BUSY_SECONDS", 0.05)
     with Store.open(tmp_path / "held.feather", embedder=HashEmbedder(128)) as store:
         store.add("Deploys are on Tuesday")
-        agent = create_agent(ScriptedModel(), middleware=[FeatherMemoryMiddleware(store=store)])
+        agent = create_agent(
+            ScriptedModel(), middleware=[FeatherMemoryMiddleware(save="all", store=store)]
+        )
         told = Told()
         with closing(sqlite3.connect(store.path, isolation_level=None)) as other:
             other.execute("begin immediate")
@@ -192,7 +195,9 @@ async def test_a_pool_that_cannot_open_the_file_is_an_outage(tmp_path, way, erro
     with Broken(tmp_path, embedder=HashEmbedder(128)) as pool:
         pool.get("alice").add("Deploys are on Tuesday")
         told = Told()
-        agent = create_agent(ScriptedModel(), middleware=[FeatherMemoryMiddleware(pool=pool)])
+        agent = create_agent(
+            ScriptedModel(), middleware=[FeatherMemoryMiddleware(save="all", pool=pool)]
+        )
         config = {"configurable": {"tenant": "alice"}, "callbacks": [told]}
         pool.error = error
 
@@ -233,7 +238,7 @@ async def test_wrong_tenants_and_wrong_arguments_always_raise(tmp_path, memories
             with pytest.raises(error):
                 await say(agent, "When are deploys?", way, **config)
     with pytest.raises(ParameterError, match="on_error"):
-        FeatherMemoryMiddleware(store=memories, on_error="ignore")
+        FeatherMemoryMiddleware(save="all", store=memories, on_error="ignore")
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -99,7 +99,9 @@ async def test_after_the_question_they_stand_at_every_call_of_a_turn_and_never_i
 
     model = ScriptedModel(script=[calling("weather"), AIMessage("Tuesday.")])
     agent = create_agent(
-        model, [weather], middleware=[FeatherMemoryMiddleware(store=store, show_in="question")]
+        model,
+        [weather],
+        middleware=[FeatherMemoryMiddleware(save="all", store=store, show_in="question")],
     )
     blocks = [{"type": "text", "text": "When are "}, {"type": "text", "text": "deploys?"}]
     messages = {"messages": [HumanMessage(blocks)]}
@@ -114,4 +116,4 @@ async def test_after_the_question_they_stand_at_every_call_of_a_turn_and_never_i
 
 def test_there_are_two_places(store):
     with pytest.raises(ParameterError, match="show_in"):
-        FeatherMemoryMiddleware(store=store, show_in="history")
+        FeatherMemoryMiddleware(save="all", store=store, show_in="history")

@@ -21,10 +21,10 @@ from .conftest import HashEmbeddings
 def use(request):
     """Run one call of a tool by an agent: the tool's message, and the whole result."""
 
-    async def used(tools, call, *, middleware=(), config=None):
+    async def used(tools, call, *, middleware=(), config=None, said="Please"):
         model = ScriptedModel(script=[call])
         agent = create_agent(model, tools, middleware=middleware)
-        message = {"messages": [HumanMessage("Please", id="m1")]}
+        message = {"messages": [HumanMessage(said, id="m1")]}
         if request.param == "invoke":
             result = agent.invoke(message, config)
         else:
@@ -74,9 +74,9 @@ async def test_a_search_under_the_middleware_is_of_its_turn(store, use):
     store.add("Deploys are on Tuesday", id="deploys")
     middleware = FeatherMemoryMiddleware(store=store, tools=True, save="none")
 
-    # "Please" recalls the one memory, too: it is shown twice, and counted once.
+    # The message recalls the one memory, too: it is shown twice, and counted once.
     _, result, model = await use(
-        [], calling("search_memory", query="deploys?"), middleware=[middleware]
+        [], calling("search_memory", query="deploys?"), middleware=[middleware], said="Deploys?"
     )
     MemoryFeedback(store).like(result["messages"][-1])
 
@@ -89,7 +89,7 @@ async def test_a_slot_is_taken_over_by_what_is_saved_under_it(store, use):
     store.add("Python 3.10 is used", id="old", key="python.version")
 
     told, _, _ = await use(
-        memory_tools(store=store),
+        memory_tools(store=store, origin="user"),
         calling("save_memory", text="Python 3.12 is used", key="python.version"),
         config={"configurable": {"thread_id": "monday"}},
     )
@@ -106,7 +106,7 @@ async def test_a_correction_supersedes_what_is_current_of_the_memory_it_names(st
     store.supersede("first", "Deploys are on Tuesday", id="second")
 
     done, _, _ = await use(
-        memory_tools(store=store),
+        memory_tools(store=store, origin="user"),
         calling("correct_memory", memory_id="first", text="Deploys are on Friday"),
         config={"configurable": {"thread_id": "another"}},
     )
@@ -116,6 +116,82 @@ async def test_a_correction_supersedes_what_is_current_of_the_memory_it_names(st
     assert (current.metadata, current.session) == ({"team": "web"}, "s1")
     assert (done.status, done.content) == ("success", f"Corrected: {current.id} replaces first.")
     assert done.artifact == {"id": current.id, "supersedes": "first", "tenant": None}
+
+
+async def test_what_the_user_stated_is_not_replaced_by_what_the_agent_writes(store, use):
+    """It becomes a suggestion, and the model is told so."""
+    store.add("Python 3.10 is used", id="old", key="python.version")
+    tools = memory_tools(store=store)
+
+    saved, _, _ = await use(
+        tools, calling("save_memory", text="Python 3.12 is used", key="python.version")
+    )
+    done, _, _ = await use(
+        tools, calling("correct_memory", memory_id="old", text="Python 3.13 is used")
+    )
+
+    assert [hit.memory.id for hit in store.search("Which Python is used?")] == ["old"]
+    assert store.get("old").importance == 0.4
+    for told in (saved, done):
+        suggestion = store.get(told.artifact["id"])
+        assert told.content.startswith(
+            f"Kept as the suggestion {suggestion.id}: it contradicts old"
+        )
+        assert suggestion.origin == "assistant"
+
+
+async def test_what_an_agent_wrote_it_may_correct_and_it_stays_the_agents(store, use):
+    store.add("Deploys are on Monday", id="old", origin="assistant", metadata={"team": "web"})
+
+    for _ in range(2):
+        done, _, _ = await use(
+            memory_tools(store=store),
+            calling("correct_memory", memory_id="old", text="Deploys are on Friday"),
+        )
+
+    (current,) = (hit.memory for hit in store.search("deploys"))
+    assert (current.text, current.origin) == ("Deploys are on Friday", "assistant")
+    assert (current.metadata, current.supersedes) == ({"team": "web"}, ("old",))
+    assert done.status == "success"
+    assert store.get("old").importance < 0.4
+
+
+async def test_a_tool_says_that_what_it_saves_was_replaced(store, use):
+    old = store.add("Deploys are on Monday", origin="assistant")
+    store.supersede(old.id, "Deploys are on Friday")
+
+    saved, _, _ = await use(
+        memory_tools(store=store), calling("save_memory", text="Deploys are on Monday")
+    )
+
+    assert saved.content.startswith(f"Nothing new: it only says again what memory {old.id}")
+    assert [hit.memory.text for hit in store.search("deploys")] == ["Deploys are on Friday"]
+
+
+async def test_what_is_saved_in_a_turn_is_derived_of_the_turn(store, use):
+    middleware = FeatherMemoryMiddleware(store=store, tools=True)
+
+    saved, _, _ = await use(
+        [],
+        calling("save_memory", text="Alice lives in Turin", key="home"),
+        middleware=[middleware],
+        said="I moved to Turin last May.",
+    )
+
+    fact = store.get(saved.artifact["id"])
+    (turn,) = store.iterate({"text": "I moved to Turin last May."})
+    assert [(e.source, e.target) for e in store.edges(fact.id) if e.type == "derived_from"] == [
+        (fact.id, turn.id)
+    ]
+    store.supersede(fact.id, "Alice lives in Porto")
+    found = {hit.memory.text for hit in store.search("Where is Turin? Alice lives", 9)}
+    assert found == {"Alice lives in Porto"}
+
+
+def test_an_origin_that_is_none_is_refused(store):
+    for make in (memory_tools, FeatherMemoryMiddleware):
+        with pytest.raises(ParameterError, match="origin"):
+            make(store=store, origin="root")
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,16 @@ def test_texts_may_be_a_generator_and_ids_hold_none(vectors):
     assert [d.page_content for d in vectors.get_by_ids(ids)] == ["one", "two", "three"]
 
 
+def test_equal_texts_without_ids_are_documents_of_their_own(vectors):
+    """One is deleted, and the other is still there."""
+    first, second = vectors.add_texts(["The same chunk", "The same chunk"])
+    (third,) = vectors.add_texts(["The same chunk"])
+
+    assert first < second < third
+    vectors.delete([first, third])
+    assert [found.id for found in vectors.similarity_search("chunk", 9)] == [second]
+
+
 def test_of_an_id_given_twice_the_last_text_stays(vectors):
     assert vectors.add_texts(["one", "two"], ids=["x", "x"]) == ["x", "x"]
     assert [d.page_content for d in vectors.similarity_search("one", k=5)] == ["two"]

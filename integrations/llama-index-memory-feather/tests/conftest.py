@@ -110,7 +110,7 @@ def session(alice: Store, embed_model: HashEmbedding) -> Callable[..., FeatherMe
 
     def make(session_id: str, **fields: Any) -> FeatherMemory:
         return FeatherMemory.from_defaults(
-            store=alice, session_id=session_id, embed_model=embed_model, **fields
+            store=alice, session_id=session_id, embed_model=embed_model, **{"save": "all", **fields}
         )
 
     return make

@@ -67,7 +67,9 @@ class Listening(MockFunctionCallingLLM):
 
 
 def handle(store: Store, session_id: str, **fields: Any) -> FeatherMemory:
-    return FeatherMemory.from_defaults(store=store, session_id=session_id, **fields)
+    return FeatherMemory.from_defaults(
+        store=store, session_id=session_id, **{"save": "all", **fields}
+    )
 
 
 def words(messages: list[ChatMessage]) -> str:
@@ -220,7 +222,7 @@ async def test_a_turn_of_ours_goes_through_an_agent_and_its_tools(alice):
 
 
 async def test_a_block_in_llama_index_s_memory_serves_an_agent(alice):
-    block = FeatherMemoryBlock(store=alice)
+    block = FeatherMemoryBlock(store=alice, save="all")
     alice.add("The user drinks green tea")
     llm = Listening()
     memory = Memory.from_defaults(session_id="s", memory_blocks=[block])

@@ -28,7 +28,7 @@ class Door(AgentDoor):
 
     def __init__(self, place: dict[str, Any]) -> None:
         self._feedback = MemoryFeedback(**place)
-        (self._correct,) = feather_tools(**place, names=["correct"])
+        (self._correct,) = feather_tools(**place, names=["correct"], origin="user")
         self._turns = count()
 
     def _turn(self) -> str:
@@ -54,7 +54,9 @@ class MemoryDoor(Door):
         super().__init__(place)
 
     def _of(self, session: str) -> FeatherMemory:
-        return FeatherMemory.from_defaults(**self._fields, session_id=session, similarity_top_k=20)
+        return FeatherMemory.from_defaults(
+            **self._fields, session_id=session, similarity_top_k=20, save="all"
+        )
 
     def recall(self, question):
         with feather_turn(self._turn()) as turn:
@@ -75,7 +77,7 @@ class BlockDoor(Door):
 
     def __init__(self, *, max_tokens: int | None = None, **place: Any) -> None:
         self._block = FeatherMemoryBlock(
-            **place, max_tokens=max_tokens, max_chars=99_999, similarity_top_k=20
+            save="all", **place, max_tokens=max_tokens, max_chars=99_999, similarity_top_k=20
         )
         self._said: dict[str, list[ChatMessage]] = {}
         super().__init__(place)

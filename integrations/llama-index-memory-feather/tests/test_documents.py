@@ -185,7 +185,7 @@ def test_a_cache_answers_as_long_as_no_document_store_has_seen_the_document(stor
 # Documents and conversations in one file
 
 
-SAID = "Where do the canaries sing?"
+SAID = "The canaries sing when I come home."
 
 
 @pytest.fixture

@@ -64,7 +64,9 @@ def test_what_fits_is_what_a_look_at_every_end_of_the_conversation_finds(saved, 
 @pytest.fixture
 def memory(tmp_path):
     with Store.open(tmp_path / "a.feather", tenant="alice") as store:
-        yield FeatherMemory.from_defaults(store=store, session_id="long", token_limit=40)
+        yield FeatherMemory.from_defaults(
+            store=store, session_id="long", token_limit=40, save="all"
+        )
         assert store.check() == []
 
 

@@ -346,3 +346,13 @@ async def test_a_heartbeat_goes_on_through_every_async_method(session):
         await slow.areset()
 
     assert await longest_gap(all_of_it) <= LONGEST_GAP
+
+
+def test_a_transcript_keeps_every_message_and_by_default_the_users_are_memories(alice, embed_model):
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=embed_model)
+    said = [user("Yes"), assistant("Yes"), user("Yes"), assistant("Are you sure?"), user("Yes")]
+    for message in said:
+        memory.put(message)
+
+    assert [(m.role, m.content) for m in memory.get_all()] == [(m.role, m.content) for m in said]
+    assert {(m.role, m.text) for m in alice.iterate()} == {("user", "Yes")}

@@ -13,7 +13,7 @@ from .heartbeat import LONGEST_GAP, longest_gap
 
 @pytest.fixture
 def tools(store, embed_model):
-    made = feather_tools(store, session="s", actor="alice", embed_model=embed_model)
+    made = feather_tools(store, session="s", actor="alice", origin="user", embed_model=embed_model)
     return {tool.metadata.name: tool for tool in made}
 
 
@@ -79,7 +79,7 @@ def test_a_correction_by_the_model_retires_nothing_that_it_says_meanwhile(alice,
     """The turn in which a mistake is corrected is not the one in which it was made."""
     alice.add("Deploys are on Monday", id="deploys")
     said = "Thanks! You also told me that lunch is at noon."
-    (correct,) = feather_tools(alice, names=["correct"], embed_model=HashEmbedding())
+    (correct,) = feather_tools(alice, names=["correct"], origin="user", embed_model=HashEmbedding())
 
     with feather_turn():
         session("monday").put_messages([user("They are on Friday"), assistant(said)])
@@ -189,3 +189,32 @@ async def test_a_heartbeat_goes_on_while_tools_work(store):
         await correct.acall(memory_id=found[0].node_id, text=f"No tea {next(numbers)}")
 
     assert await longest_gap(all_of_it) <= LONGEST_GAP
+
+
+def test_what_the_user_stated_is_not_replaced_by_what_the_agent_writes(alice):
+    """It becomes a suggestion, and the model is told so."""
+    alice.add("Alice eats fish", id="old", key="diet")
+    _, remember, correct = feather_tools(alice, embed_model=HashEmbedding())
+
+    for output in (
+        remember.call(text="Alice is a vegan", key="diet"),
+        correct.call(memory_id="old", text="Alice eats everything"),
+    ):
+        assert output.content.startswith("Kept as the suggestion ")
+        assert "contradicts old" in output.content
+    assert [hit.memory.id for hit in alice.search("What does Alice eat?")] == ["old"]
+    with pytest.raises(ParameterError, match="origin"):
+        feather_tools(alice, origin="root")
+
+
+def test_what_is_remembered_in_a_turn_is_derived_of_the_turn(alice, session):
+    (remember,) = feather_tools(alice, names=["remember"], embed_model=HashEmbedding())
+    with feather_turn():
+        session("monday", save="user").put(user("I moved to Turin last May."))
+        remember.call(text="Alice lives in Turin", key="home")
+
+    (turn,) = alice.iterate({"text": "I moved to Turin last May."})
+    (fact,) = alice.iterate({"text": "Alice lives in Turin"})
+    assert (fact.origin, turn.origin) == ("assistant", "user")
+    links = {(e.source, e.target, str(e.type)) for e in alice.edges(fact.id)}
+    assert links == {(fact.id, turn.id, "derived_from")}

@@ -21,7 +21,16 @@ from llama_index.memory.feather._source import Vectors
 from pydantic_core import to_jsonable_python
 
 from feather_memory import ParameterError, Shelf, Store
-from feather_memory.agent import NOTE, Remembering, Role, Said, is_fenced, remembering
+from feather_memory.agent import (
+    NOTE,
+    Remembering,
+    Role,
+    Said,
+    Save,
+    is_fenced,
+    remembered_of,
+    remembering,
+)
 
 CHATS: Final = "llama_index.chat:"
 """What the name of a conversation's shelf begins with."""
@@ -157,6 +166,10 @@ class Transcript:
     store: Store
     session: str
     """Its id, which must not be empty."""
+    actor: str | None = None
+    """Who the user is."""
+    save: Save = "none"
+    """What of the messages is remembered."""
 
     @cached_property
     def _shelf(self) -> Shelf:
@@ -310,23 +323,21 @@ class Change:
             self.transcript.owe({key: records[id_] for key, id_ in places if id_ in records})
 
 
-def addition(transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None) -> Change:
+def addition(transcript: Transcript, messages: Sequence[ChatMessage]) -> Change:
     """What changes when the messages are said now: copies of them, unfenced."""
     kept = [copied(unfenced(message)) for message in messages]
     turn = current_turn()
-    new = _new(transcript, kept, actor, turn)
+    new = _new(transcript, kept, turn)
     if turn is not None:
         note_said(turn, new.ids)
     return Change(transcript, kept, new, new.ids)
 
 
-def replacement(
-    transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None
-) -> Change:
+def replacement(transcript: Transcript, messages: Sequence[ChatMessage]) -> Change:
     """Likewise, when they are all there is. In which turns they were said is not known."""
     kept = [copied(unfenced(message)) for message in messages]
     known = {dumped(entry.message): entry.memory_id for entry in transcript.entries()}
-    new = _new(transcript, [m for m in kept if dumped(m) not in known], actor, None)
+    new = _new(transcript, [m for m in kept if dumped(m) not in known], None)
     fresh = iter(new.ids)
     ids = [known[text] if (text := dumped(m)) in known else next(fresh) for m in kept]
     return Change(transcript, kept, new, ids, is_all=True)
@@ -344,11 +355,10 @@ def arrears(transcript: Transcript) -> Change | None:
     return Change(transcript, [], remembered, ids, keys=list(records))
 
 
-def _new(
-    transcript: Transcript, messages: Sequence[ChatMessage], actor: str | None, turn: str | None
-) -> Remembering:
-    said, session = said_in(messages, actor), transcript.session
-    return remembering(transcript.store, said, session=session, turn=turn, are_said_now=True)
+def _new(transcript: Transcript, messages: Sequence[ChatMessage], turn: str | None) -> Remembering:
+    said = remembered_of(said_in(messages, transcript.actor), transcript.save)
+    store, session = transcript.store, transcript.session
+    return remembering(store, said, session=session, turn=turn, are_said_now=True)
 
 
 def owe_all(due: Sequence[Change], waiting: list[ChatMessage]) -> None:

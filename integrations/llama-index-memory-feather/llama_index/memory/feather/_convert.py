@@ -75,7 +75,10 @@ def to_record(node: BaseNode) -> dict[str, Any]:
     if not text.strip():
         kept["blank"] = getattr(getattr(node, "text_resource", node), "text", None)
         text = _BLANK
-    record = {"id": node.node_id, "text": text, "metadata": {**metadata, RESERVED: kept}}
+    record = {
+        "id": node.node_id, "text": text, "metadata": {**metadata, RESERVED: kept},
+        "origin": "document",
+    }  # fmt: skip
     return record if node.embedding is None else {**record, "vector": node.embedding}
 
 

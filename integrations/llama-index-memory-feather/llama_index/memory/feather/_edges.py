@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from llama_index.core.schema import BaseNode, NodeRelationship
+from llama_index.memory.feather._convert import RESERVED
 from llama_index.memory.feather._corrections import Corrections
 
 from feather_memory import EdgeType, Store, UnknownMemoryError
@@ -28,7 +29,7 @@ def write_linked(
     corrections = Corrections(store)
     with store.transaction():
         changed = corrections.rewritten(records)
-        store.add_many(records)
+        store.add_many(_of_documents(store, records))
         for memory in changed:  # what replaced it replaced other words
             store.unsupersede(memory.id)
         corrections.apply(nodes, records)
@@ -36,6 +37,13 @@ def write_linked(
             if link not in known:  # its weight may be another by now
                 with suppress(UnknownMemoryError):
                     store.link(*link)
+
+
+def _of_documents(store: Store, records: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    """The records; those of nodes that are the user's, as of an earlier release, stay that."""
+    held = store.get_many([str(record["id"]) for record in records])
+    theirs = {m.id for m in held if m.origin == "user" and RESERVED in m.metadata}
+    return [{**r, "origin": None} if r["id"] in theirs else r for r in records]
 
 
 def _linked_before(store: Store, nodes: Sequence[BaseNode]) -> set[Link]:

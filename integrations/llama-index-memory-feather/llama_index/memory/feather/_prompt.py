@@ -19,12 +19,14 @@ from pydantic import BaseModel, Field
 
 from feather_memory import Filter, ParameterError, Scoring
 from feather_memory.agent import (
+    FITTING,
     Bearing,
     Budget,
     OnError,
     Opened,
     RecallOptions,
     Said,
+    Save,
     told,
     turn_of,
     unseen,
@@ -80,8 +82,8 @@ class Telling(BaseModel):
     """How many memories a message recalls."""
     hops: int = Field(default=0, ge=0)
     """How far to walk from those along the edges; `next` leads through a conversation."""
-    min_relevance: float = Field(default=0.0, ge=0, lt=1)
-    """Memories are told that are more relevant than this; by default, relevant at all."""
+    min_relevance: float = Field(default=FITTING, ge=0, le=1)
+    """Nothing is told where nothing is of that absolute relevance."""
     max_chars: int = Field(default=2000, ge=1)
     """How long the memories' text may be. They are left out whole."""
     max_tokens: int | None = Field(default=None, ge=1)
@@ -92,6 +94,9 @@ class Telling(BaseModel):
     """How relevance, age and importance weigh; the store's default unless given."""
     reinforce: bool = True
     """Whether being recalled slows a memory's decay, once a turn."""
+    save: Save = "user"
+    """What is remembered of the messages: what the user says, "all" for the assistant's words, too,
+    or "none"."""
 
     on_error: OnError = "warn"
     """What is done while the file or the embedding fails: "warn" goes on without memory, logs it,

@@ -23,7 +23,9 @@ from feather_memory.agent import both, diverse_by_direction, reject, vectors_of
 Found = list[tuple[Memory, float]]
 """Memories with their similarities, best first."""
 
-WORDS_ALONE: Final = Scoring(time_weight=0, importance_weight=0, dense_weight=0)
+WORDS_ALONE: Final = Scoring(
+    time_weight=0, importance_weight=0, dense_weight=0, structure=False, scaled=False
+)
 _MMR_ARGUMENTS: Final = frozenset({"mmr_threshold", "mmr_prefetch_factor", "mmr_prefetch_k"})
 _MMR_PREFETCH_FACTOR: Final = 4
 
@@ -77,7 +79,9 @@ def current(store: Store, k: int, where: Filter | None) -> list[Memory]:
     while True:
         written = store.latest(count, where=where)
         named = F("id").is_in([memory.id for memory in written])
-        hits = store.search("", max(1, len(written)), where=named, scoring=WORDS_ALONE)
+        hits = store.search(
+            "", max(1, len(written)), where=named, scoring=WORDS_ALONE, distinct=False
+        )
         may_be_returned = {hit.memory.id for hit in hits}
         found = [memory for memory in written if memory.id in may_be_returned]
         if len(found) >= k or len(written) < count:
@@ -171,7 +175,7 @@ def _fused(
         worded = _worded(store, query, where, query.sparse_top_k)
         where = F("id").is_in([memory.id for memory, _ in (*near, *worded)])
     k = query.similarity_top_k if query.hybrid_top_k is None else query.hybrid_top_k
-    hits = store.search(text, k, vector=vector, where=where, scoring=scoring)
+    hits = store.search(text, k, vector=vector, where=where, scoring=scoring, distinct=False)
     return [(hit.memory, hit.score.value) for hit in hits]
 
 
@@ -190,7 +194,7 @@ _MODES: Final[
 
 
 def _worded(store: Store, query: VectorStoreQuery, where: Filter | None, k: int) -> Found:
-    hits = store.search(_text(query), k, where=where, scoring=WORDS_ALONE)
+    hits = store.search(_text(query), k, where=where, scoring=WORDS_ALONE, distinct=False)
     return [(hit.memory, hit.score.lexical) for hit in hits if hit.score.lexical > 0]
 
 

@@ -40,7 +40,7 @@ from feather_memory.agent import is_outage, reject
 class FeatherMemory(Telling, BaseMemory):
     """One conversation, and all that its tenant's memory knows that bears on it.
 
-    Every message is kept, and what user and assistant say is remembered, at once. What is
+    Every message is kept, and what the user says is remembered, at once. What is
     remembered of other conversations is put before the model with the messages: fenced as data,
     in one place, within its own limits, and without what the messages say themselves.
 
@@ -255,16 +255,14 @@ class FeatherMemory(Telling, BaseMemory):
         """
         given = list(messages)
         with self.bearing("save", self.tenant):
-            self._write([replacement(self._transcript(), given, self.actor)], [])
+            self._write([replacement(self._transcript(), given)], [])
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
         """As `set`, without holding up the loop."""
         given = list(messages)
         with self.bearing("save", self.tenant):
-            change = await asyncio.to_thread(
-                lambda: replacement(self._transcript(), given, self.actor)
-            )
+            change = await asyncio.to_thread(lambda: replacement(self._transcript(), given))
             await self._awrite([change], [])
 
     @override
@@ -334,7 +332,7 @@ class FeatherMemory(Telling, BaseMemory):
         if (self._is_owing or not waiting) and (owed := arrears(transcript)) is not None:
             due.append(owed)
         if waiting:
-            due.append(addition(transcript, waiting, self.actor))
+            due.append(addition(transcript, waiting))
         return due
 
     def _write(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
@@ -371,7 +369,8 @@ class FeatherMemory(Telling, BaseMemory):
         return self._bound
 
     def _transcript(self) -> Transcript:
-        return Transcript(self._bind().opened().writes, self.session_id)
+        store = self._bind().opened().writes
+        return Transcript(store, self.session_id, self.actor, self.save)
 
     def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
         kept = self._transcript().texts()

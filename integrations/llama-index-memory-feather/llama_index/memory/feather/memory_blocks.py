@@ -23,7 +23,13 @@ from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
-from feather_memory.agent import Remembering, Said, remembering, without_last
+from feather_memory.agent import (
+    Remembering,
+    Said,
+    remembered_of,
+    remembering,
+    without_last,
+)
 
 
 class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
@@ -31,8 +37,8 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
 
     For `Memory.from_defaults(memory_blocks=[FeatherMemoryBlock(…)])`. It does not wait for messages
     to fall out of the short-term memory: whatever it is shown when it is asked, it remembers at
-    once, each message once. The last answer of a conversation is remembered when the conversation
-    is next read; `FeatherMemory` does not wait for that either.
+    once, each message once: what the user says, and with `save="all"` what the assistant says, the
+    last answer of a conversation when that is next read; `FeatherMemory` does not wait for that.
 
     The session comes with each call and is kept nowhere, so one block serves any number of them.
     What is recalled is of the whole tenant unless `recall_from="session"`.
@@ -143,4 +149,6 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         # A history is shown again and again: what was superseded since is not said again by that,
         # and in which turn any of it was said is not known.
         store = self._bound.opened().writes
-        return remembering(store, said, session=session, are_said_now=False)
+        return remembering(
+            store, remembered_of(said, self.save), session=session, are_said_now=False
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -17,8 +17,18 @@ from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
-from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
-from feather_memory.agent import Budget, RecallOptions, correct, save_fact, told, unseen
+from feather_memory import ContextLayers, ParameterError, Store, TenantPool
+from feather_memory.agent import (
+    FITTING,
+    Budget,
+    RecallOptions,
+    checked_origin,
+    correct,
+    save_fact,
+    told,
+    unseen,
+    what_became,
+)
 
 ToolName = Literal["recall", "remember", "correct"]
 
@@ -64,6 +74,8 @@ def feather_tools(
     max_tokens: int | None = None,
     session: str | None = None,
     actor: str | None = None,
+    origin: str = "assistant",
+    min_relevance: float = FITTING,
     embed_model: BaseEmbedding | None = None,
 ) -> list[FunctionTool]:
     """Tools that work on one tenant's memory, and can reach no other.
@@ -84,6 +96,10 @@ def feather_tools(
         max_tokens: How long the text of a recall may be. Memories are left out whole.
         session: Which conversation is noted with what is remembered.
         actor: Who is noted with what is remembered.
+        origin: Who says what the tools write. What the user stated is not replaced by an
+            "assistant": that becomes a suggestion, and the model is told so. Say "user" where the
+            agent is trusted to write down what the user said.
+        min_relevance: A recall finds nothing where nothing is of that absolute relevance.
         embed_model: As in `FeatherRetriever`.
     """
     unknown = [name for name in names if name not in get_args(ToolName)]
@@ -93,16 +109,24 @@ def feather_tools(
         "feather_tools", store=store, path=path, pool=pool, layers=layers, tenant=tenant
     )
     bound = Bound(source, embed_model)
-    made = _Tools(bound, similarity_top_k, max_tokens, session=session, actor=actor)
+    options = RecallOptions(k=similarity_top_k, min_relevance=min_relevance)
+    said_by = {"session": session, "actor": actor, "origin": checked_origin(origin, "origin")}
+    made = _Tools(bound, options, max_tokens, said_by)
     return [getattr(made, name)() for name in names]
 
 
 class _Tools:
-    def __init__(self, bound: Bound, k: int, max_tokens: int | None, **context: str | None) -> None:
+    def __init__(
+        self,
+        bound: Bound,
+        options: RecallOptions,
+        max_tokens: int | None,
+        context: Mapping[str, str | None],
+    ) -> None:
         self._bound = bound
-        self._options = RecallOptions(k=k)
+        self._options = options
         self._budget = Budget(max_tokens=max_tokens, count_tokens=tokens_of)
-        self._context: dict[str, Any] = context
+        self._context: dict[str, Any] = dict(context)
 
     def recall(self) -> FunctionTool:
         def call(query: str) -> ToolOutput:
@@ -135,16 +159,20 @@ class _Tools:
     def remember(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, key: str | None = None) -> str:
             step, opened = [current_turn()], self._bound.opened()
-            return _noted(
-                save_fact(opened, text, step=step, key=key, vector=vector, **self._context)
-            )
+            memory = save_fact(
+                opened, text, step=step, key=key, vector=vector, sources=said_now(),
+                **self._context,
+            )  # fmt: skip
+            return what_became(opened, memory)
 
         return self._writing("remember", RememberInput, write)
 
     def correct(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, memory_id: str) -> str:
             # The turn in which a mistake is corrected is not the one in which it was made.
-            return _noted(correct(self._bound.opened(), memory_id, text, vector=vector))
+            opened, origin = self._bound.opened(), self._context["origin"]
+            memory = correct(opened, memory_id, text, vector=vector, origin=origin)
+            return what_became(opened, memory)
 
         return self._writing("correct", CorrectInput, write)
 
@@ -175,8 +203,3 @@ def _tool(
         fn_schema=schema,
         callback=lambda said: said if isinstance(said, ToolOutput) else None,
     )
-
-
-def _noted(memory: Memory) -> str:
-    replaced = f"; it replaces {', '.join(memory.supersedes)}" if memory.supersedes else ""
-    return f"Remembered as {memory.id}{replaced}"

@@ -1,0 +1,65 @@
+"""What of a recall fits a budget of tokens: distinct, the best, in the order of time."""
+
+from __future__ import annotations
+
+import pytest
+
+from feather_memory import ParameterError
+
+
+@pytest.fixture
+def deploys(store, clock):
+    """Three memories about deploys, the best of them in the middle, and one about lunch."""
+    for id_, text in (
+        ("first", "Deploys need two reviews " + "by somebody who knows the service " * 3),
+        ("second", "Deploys are on Tuesday"),
+        ("lunch", "Lunch is at noon"),
+        ("third", "Deploys of the web team are on Friday afternoon"),
+    ):
+        store.add(text, id=id_)
+        clock.advance(hours=1)
+    return store
+
+
+def ids(hits):
+    return [hit.memory.id for hit in hits]
+
+
+def test_the_best_that_fit_come_in_the_order_of_time(deploys):
+    asked = {"where": {"id": {"$ne": "lunch"}}}
+    best = ids(deploys.search("Deploys on Tuesday", 3, **asked))
+
+    both = deploys.recall("Deploys on Tuesday", budget_tokens=6 + 8 + 12 + 8, **asked)
+    one = deploys.recall("Deploys on Tuesday", budget_tokens=6 + 8 + 12 + 7, **asked)
+
+    assert best[0] == "second"
+    assert ids(both) == ["second", "third"]
+    assert ids(one) == ["second"]
+    every = deploys.recall("Deploys on Tuesday", budget_tokens=10_000, **asked)
+    assert ids(every) == ["first", "second", "third"]
+    assert ids(deploys.recall("Deploys on Tuesday", 1, budget_tokens=10_000)) == ["second"]
+
+
+def test_only_what_fits_is_logged(deploys):
+    hits = deploys.recall("Deploys on Tuesday", budget_tokens=14, turn="t")
+
+    assert ids(hits) == [memory.id for memory in deploys.plumbing.shown("t")] == ["second"]
+    assert deploys.get("third").recalls == 0
+
+
+def test_a_recall_of_nothing_says_why(deploys):
+    assert deploys.recall("deploys").reason is None
+    assert deploys.recall("deploys", budget_tokens=1).reason == (
+        "nothing that was found fits 1 tokens"
+    )
+    assert deploys.recall("a nuclear reactor", min_relevance=0.3).reason == (
+        "nothing is as relevant as 0.3"
+    )
+    nobodys = deploys.recall("deploys", session="nobody's", min_relevance=0.3)
+    assert nobodys.reason == "there is nothing that may be returned"
+
+
+@pytest.mark.parametrize("wrong", [0, -1, 1.5, True, "9"])
+def test_a_budget_that_means_nothing_is_refused(deploys, wrong):
+    with pytest.raises(ParameterError, match="budget_tokens"):
+        deploys.recall("deploys", budget_tokens=wrong)
