@@ -160,8 +160,7 @@ class Remembering:
                     store.link(earlier, later, EdgeType.NEXT)
         turns = [memory.id for memory in written if memory.role == "user"]
         for fact in self.facts:
-            with suppress(UnknownMemoryError):
-                derived(store, fact, turns)
+            derived(store, fact, turns)
         return written
 
 
@@ -201,13 +200,11 @@ def remembering(
 
 
 def derived(store: Store, fact: str, turns: Iterable[str]) -> None:
-    """Link a fact to the turns it was taken from, those of them that are memories.
-
-    Raises:
-        UnknownMemoryError: There is no such fact.
-    """
-    for turn in store.plumbing.known([each for each in turns if each != fact]):
-        store.link(fact, turn, EdgeType.DERIVED_FROM)
+    """Link a fact to the turns it was taken from, those of them that are memories."""
+    for turn in turns:
+        if turn != fact:
+            with suppress(UnknownMemoryError):
+                store.link(fact, turn, EdgeType.DERIVED_FROM)
 
 
 def latest_known(store: Store, ids: Iterable[str]) -> str | None:

@@ -224,6 +224,19 @@ def test_equal_texts_without_ids_are_documents_of_their_own(vectors):
     assert [found.id for found in vectors.similarity_search("chunk", 9)] == [second]
 
 
+def test_a_document_does_not_replace_what_the_user_stated(store, vectors):
+    """Also under its id, unless whoever adds it speaks for the user."""
+    store.add("Deploys are on Tuesday", id="mine", vector=HashEmbeddings().embed_query("x"))
+    trusted = FeatherVectorStore(HashEmbeddings(), store=store, origin="user")
+
+    vectors.add_texts(["Deploys are on Monday"], ids=["mine"])
+    assert store.get("mine").text == "Deploys are on Tuesday"
+    trusted.add_texts(["Deploys are on Friday"], ids=["mine"])
+    assert store.get("mine").text == "Deploys are on Friday"
+    (page,) = vectors.add_texts(["Lunch is at noon"])
+    assert store.get(page).origin == "document"
+
+
 def test_of_an_id_given_twice_the_last_text_stays(vectors):
     assert vectors.add_texts(["one", "two"], ids=["x", "x"]) == ["x", "x"]
     assert [d.page_content for d in vectors.similarity_search("one", k=5)] == ["two"]

@@ -229,7 +229,8 @@ def test_another_document_that_says_the_same_is_withheld_as_long_as_it_is_correc
 
     index.insert(Document(text=WRONG, id_="minutes"))
 
-    assert told(index) == [RIGHT]
+    assert RIGHT in told(index)
+    assert WRONG not in told(index)
 
 
 def test_a_deleted_document_leaves_its_corrections_unless_they_are_to_go(index, correct, store):

@@ -226,7 +226,7 @@ async def test_what_did_not_fit_is_not_logged_as_shown(store):
 
 async def test_the_edges_of_the_conversation_lead_to_what_was_said_next(store):
     block = FeatherMemoryBlock(store=store, similarity_top_k=1, hops=1, save="all")
-    await block.aput([user("Which tea is best?"), assistant("Sencha, I think")], session_id="a")
+    await block.aput([user("I want the best tea"), assistant("Sencha, I think")], session_id="a")
 
     told = await block.aget([user("best tea")], session_id="b")
 

@@ -609,3 +609,18 @@ def test_conditions_nest_in_a_query(vectors):
     )
 
     assert set(vectors.query(asked(1.0, 0.0, filters=filters)).ids) == {"a2", "b2"}
+
+
+def test_a_node_of_an_earlier_release_is_written_again(store):
+    """There, everything was the user's."""
+    vectors = FeatherVectorStore(store=store)
+    node = TextNode(text="Deploys are on Monday", id_="n", embedding=[1.0, 0.0])
+    vectors.add([node])
+    assert store.get("n").origin == "document"
+    metadata = dict(store.get("n").metadata)
+    store.forget(["n"])
+    store.add(node.text, id="n", vector=[1.0, 0.0], metadata=metadata)
+
+    vectors.add([TextNode(text="Deploys are on Friday", id_="n", embedding=[0.0, 1.0])])
+
+    assert [memory.text for memory in store.iterate()] == ["Deploys are on Friday"]
