@@ -27,10 +27,10 @@ to another conversation 46 % (38 % by words alone) are told nothing; of ninety s
 that is asked is answered, and nine in ten of what nobody has said is told nothing.
 """
 
-NO_FACTS: Final = F("manner").is_in(["question", "acknowledgement", "echo"]) & (
-    F("origin") != "document"
+FACTS: Final = ~F("manner").is_in(["question", "acknowledgement", "echo"]) | (
+    F("origin") == "document"
 )
-"""What says nothing that could be true, or only what is held. A document of questions is one."""
+"""What says something that could be true, and not only what is held; or any document."""
 
 Log = Callable[[Reader, Sequence[Hit], str | None, bool], str]
 """Logs what was shown under a turn, counted or not; the turn's name."""
@@ -146,8 +146,10 @@ def found(
     Questions, acknowledgements and echoes are found only by a filter that names the manner.
     """
     where = both(options.where, beyond)
-    if where is None or ("manner",) not in where.fields():
-        where = both(where, ~NO_FACTS)
+    if where is None:
+        where = FACTS
+    elif ("manner",) not in where.fields():
+        where &= FACTS
     asked: dict[str, Any] = {
         "vector": vector,
         "where": where,
