@@ -45,7 +45,7 @@ SPEED_TITLE: Final = "How long a search takes"
 SHIFTS: Final = (0, 30, 242, 1_000)
 """Days between a conversation's last turn and the question."""
 
-KEYED: Final = "Store, both sides and keyed facts, MiniLM"
+KEYED: Final = "Store, the user's statements and keyed facts, MiniLM"
 
 DOORS: Final = ("Store", "ContextLayers", "LangChain's retriever", "LlamaIndex's retriever")
 
