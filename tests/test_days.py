@@ -137,3 +137,25 @@ def test_what_was_superseded_as_it_changed_is_never_shown(tmp_path):
         assert found.stale_shown == 0, found
         assert found.current_first == found.current_shown, found
         assert store.check() == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_beside_keyed_facts_the_turns_that_told_their_old_values_are_not_shown(tmp_path, seed):
+    said, clock = script(seed), FrozenClock(BEGIN)
+    with Store.open(tmp_path / "a.feather", embedder=HashEmbedder(), clock=clock) as store:
+        for each in said.exchanges:
+            clock.set(each.at)
+            turn = store.add(each.user, role="user", session=each.session)
+            if each.fact is not None:
+                fact = store.add(each.user, key=f"fact-{each.fact}", origin="user")
+                store.link(fact.id, turn.id, EdgeType.DERIVED_FROM)
+        clock.set(END)
+        statement = F("manner") == "statement"
+
+        def shown(question):
+            return [hit.memory.text for hit in store.search(question, where=statement)]
+
+        found = judged(said, shown)
+        assert found.stale_shown == 0, found
+        assert found.current_first >= 17, found
+        assert store.check() == []

@@ -45,11 +45,12 @@ SPEED_TITLE: Final = "How long a search takes"
 SHIFTS: Final = (0, 30, 242, 1_000)
 """Days between a conversation's last turn and the question."""
 
-KEYED: Final = "Store, both sides and keyed facts, MiniLM"
+KEYED: Final = "Store, the user's statements and keyed facts, MiniLM"
 
 DOORS: Final = ("Store", "ContextLayers", "LangChain's retriever", "LlamaIndex's retriever")
 
 LOST: Final = "most lost"
+SUGGESTED: Final = "old suggested"
 
 BARS: Final = (
     Bar("LoCoMo R@10 ≥ 84", LOCOMO_TITLE, DEFAULT, "R@10", least=84),
@@ -61,6 +62,13 @@ BARS: Final = (
     Bar("the assistant's, too: loss ≤ 4", BEAM_TITLE, "lost by that", "R@10", most=4),
     Bar("superseded: stale@5 = 0", UPDATES_TITLE, "superseded", "stale@5", most=0),
     Bar("not superseded: stale@1 ≤ 25", UPDATES_TITLE, "not superseded", "stale@1", most=25),
+    Bar(
+        "the old one among three suggestions ≥ 80",
+        UPDATES_TITLE,
+        "not superseded",
+        SUGGESTED,
+        least=80,
+    ),
     *(Bar(f"{door}: lost by age ≤ .5", AGED_TITLE, door, LOST, most=0.5) for door in DOORS),
     Bar("liked evidence: repeats ≥ +8", LIKES_TITLE, "evidence liked", "repeats", least=8),
     Bar("liked evidence: others ≥ 0", LIKES_TITLE, "evidence liked", "others", least=0),

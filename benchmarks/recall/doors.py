@@ -48,22 +48,24 @@ def statements(opened: Store, clock: FrozenClock, script: Script) -> Show:
     for exchange in script.exchanges:
         clock.set(exchange.at)
         opened.add(exchange.user, role="user", session=exchange.session)
+    return _stated(opened, clock)
+
+
+def _stated(opened: Store, clock: FrozenClock) -> Show:
     clock.set(END)
     said = F("manner") == "statement"
     return lambda question: [hit.memory.text for hit in opened.search(question, SHOWN, where=said)]
 
 
 def keyed(opened: Store, clock: FrozenClock, script: Script) -> Show:
-    """Both sides, and beside them each fact under its key, derived from the turn that told it."""
+    """Likewise, and beside it each fact under its key, derived from the turn that told it."""
     for exchange in script.exchanges:
         clock.set(exchange.at)
         said = opened.add(exchange.user, role="user", session=exchange.session)
         if exchange.fact is not None:
             fact = opened.add(exchange.user, key=f"fact-{exchange.fact}", origin="user")
             opened.link(fact.id, said.id, EdgeType.DERIVED_FROM)
-        opened.add(exchange.assistant, role="assistant", session=exchange.session)
-    clock.set(END)
-    return lambda question: [hit.memory.text for hit in opened.search(question, SHOWN)]
+    return _stated(opened, clock)
 
 
 class _Scripted(BaseChatModel):
@@ -132,7 +134,7 @@ def _told(memory: FeatherMemory, question: str) -> Iterator[str]:
 DOORS: Final[dict[str, Door]] = {
     "Store, both sides": store,
     "Store, the user's statements": statements,
-    "Store, both sides and keyed facts": keyed,
+    "Store, the user's statements and keyed facts": keyed,
     "LangChain's middleware": langchain,
     "LlamaIndex's memory": llama_index,
 }

@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.recall.bars import BEAM_TITLE, UPDATES_TITLE
+from benchmarks.recall.bars import BEAM_TITLE, SUGGESTED, UPDATES_TITLE
 from benchmarks.recall.bench import Bench, filled
 from benchmarks.recall.corpora import Talk, Turn
 from benchmarks.recall.measures import Answered, interval, mean, values
 from benchmarks.recall.rows.locomo import BEFORE, COSINE, SCORINGS, WORDS
 from benchmarks.recall.tables import Table, between
-from feather_memory import EdgeType
+from feather_memory import EdgeType, Store
 
 ROW: Final = "beam"
 
@@ -93,17 +93,19 @@ def _by_category(default: Sequence[Answered], both: Sequence[Answered]) -> Table
     return table
 
 
-HEADS: Final = ("stale@1", "stale@5", "new@1", "new@5")
+HEADS: Final = ("stale@1", "stale@5", "new@1", "new@5", SUGGESTED)
 
 
 def _updates(bench: Bench, talks: Sequence[Talk]) -> Table:
     """Before and after each update is told to its store, taken back afterwards."""
     before: list[list[bool]] = []
     after: list[list[bool]] = []
+    suggested: list[bool] = []
     with filled(talks, bench.folder / "updates", bench.vectors) as held:
         for talk, store, _ in held.held:
             for asked in (each for each in talk.questions if each.old and each.new):
                 before.append(_standing(store.search(asked.text, 5), asked.old, asked.new))
+                suggested.append(any(_suggests(store, new, asked.old) for new in asked.new))
                 pairs = [(new, old) for new in asked.new for old in asked.old]
                 for new, old in pairs:
                     store.link(new, old, EdgeType.SUPERSEDES)
@@ -113,12 +115,18 @@ def _updates(bench: Bench, talks: Sequence[Talk]) -> Table:
     table = Table(ROW, UPDATES_TITLE, HEADS, says=(
         f"{len(before)} questions for something that changed, in per cent: whether a message with "
         "the old value, or one with the new, is the first, or among five. *Superseded* is what a "
-        "store knows once it was told which message replaced which."
+        "store knows once it was told which message replaced which. *Old suggested*: whether the "
+        "old message is among the three that the store suggests the new one may replace."
     ))  # fmt: skip
-    for name, found in (("not superseded", before), ("superseded", after)):
-        if found:
-            table.add(name, *map(float, 100 * np.mean(found, axis=0)))
+    if before:
+        told = 100 * float(np.mean(suggested))
+        table.add("not superseded", *map(float, 100 * np.mean(before, axis=0)), told)
+        table.add("superseded", *map(float, 100 * np.mean(after, axis=0)))
     return table
+
+
+def _suggests(store: Store, new: str, old: Sequence[str]) -> bool:
+    return any(each.memory.id in old for each in store.suggest_supersedes(new))
 
 
 def _standing(hits: Sequence[object], old: Sequence[str], new: Sequence[str]) -> list[bool]:

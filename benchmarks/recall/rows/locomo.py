@@ -45,6 +45,7 @@ TERMS: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
     "without the speaker's term": (structure, {"SPEAKER": 0.0}),
     "without questions' terms": (structure, {"QUESTION": 0.0, "ANSWER": 0.0}),
     "without words of dates": (searcher, {"dates_in": lambda *_: {}}),
+    "without the newer first": (searcher, {"newer_first": lambda hits, *_: hits}),
     "BM25's b = .75": (words, {"_LENGTH_SHARE": 0.75}),
 }
 """Constants of the formula that no caller sets, each switched off where it stands."""

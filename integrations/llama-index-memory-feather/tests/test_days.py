@@ -57,7 +57,6 @@ def test_no_text_is_shown_twice(found):
     assert found.duplicates == 0, found
 
 
-@pytest.mark.xfail(reason="the newer of two that conflict does not go first yet", strict=False)
 def test_what_holds_is_shown_before_what_no_longer_does(found):
     assert found.current_first >= 12, found
 
