@@ -49,6 +49,11 @@ class Again:
     """What it replaces, for it brings back what that had replaced."""
 
 
+_MOST_ALIKE = 64
+"""Of memories that say the same, so many of the last are looked at: where a thousand are kept, each
+with an id or a vector of its own, writing another takes no longer."""
+
+
 def said_again(
     transaction: WriteTransaction,
     draft: Draft,
@@ -69,11 +74,13 @@ def said_again(
         holder: What holds its slot.
     """
     now = transaction.now
-    alike = [each for each in alike if (each.manner == QUESTION) == (record.manner == QUESTION)]
+    asks = record.manner == QUESTION
+    alike = [each for each in alike[-_MOST_ALIKE:] if (each.manner == QUESTION) == asks]
     if draft.id is None:
         taken = named or holder
-        for held in alike if taken is None else [taken]:
-            if held in alike and _is_said_by(transaction, draft, record, held):
+        for held in alike:
+            is_meant = taken is None or taken.id == held.id
+            if is_meant and _is_said_by(transaction, draft, record, held):
                 return Again(answer=_affirmed(transaction, record, held))
     if record.manner != STATEMENT:
         return Again()
