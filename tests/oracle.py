@@ -87,7 +87,7 @@ def said(own, eligible, turns, speaker=None):
     level = []
     for at, turn in enumerate(turns):
         near = max((alone[b] for b in beside[at] if eligible[b]), default=0.0)
-        value = alone[at] + 0.4 * max(0.0, near - alone[at])
+        value = alone[at] + 0.4 * max(0.0, near - alone[at]) * turn.get("brevity", 1.0)
         value += 0.15 if speaker is not None and turn.get("actor") == speaker else 0.0
         if not is_answered:
             value += 0.1 if at in before and turns[before[at]].get("is_question") else 0.0

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from feather_memory.config import BRIEF_WORDS
 from feather_memory.model import words as law
 from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Mask, Numbers, Positions, Words
@@ -183,8 +184,8 @@ class Postings:
         return self._settled[0]
 
     def brevity(self) -> Numbers:
-        """How far each memory is short: 1 up to 75 words, 75 ÷ words beyond. Shape (n,)."""
-        return np.minimum(1.0, law.LONG / np.maximum(self.settled().lengths, 1))
+        """How far each memory is short: 1 up to 30 words, 30 ÷ words beyond. Shape (n,)."""
+        return np.minimum(1.0, BRIEF_WORDS / np.maximum(self.settled().lengths, 1))
 
     def alike(self, at: Positions) -> list[int]:
         """The likenesses of the memories at some positions."""

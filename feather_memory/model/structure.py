@@ -24,7 +24,7 @@ from feather_memory.types import Mask, Numbers, Positions
 
 NEIGHBOUR: Final = 0.4
 """λ: a turn is lifted so far towards the better of its neighbours, if that is above it. What is
-long says itself what it is about, and is lifted less: `brevity` is 1 up to 75 words, and 75 ÷ words
+long says itself what it is about, and is lifted less: `brevity` is 1 up to 30 words, and 30 ÷ words
 beyond."""
 
 SESSION: Final = 1 / 3

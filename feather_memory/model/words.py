@@ -333,7 +333,7 @@ _LENGTH_SHARE = 0.3
 """b: how far a word counts for less in a text that is longer than the mean. 0.75, which is usual
 for articles, costs 1.2 points of recall@10 on LoCoMo's turns."""
 
-LONG = 75
+_LONG = 75
 """Words, some 400 characters, beyond which a text's BM25 is divided by √(length ÷ 75): an answer
 of pages holds a few of any question's words. On BEAM, where such answers are stored beside what
 the user said, recall@10 of the latter rises by 4 points."""
@@ -394,7 +394,7 @@ def _fullness(
     damped += _SATURATION * (1 - _LENGTH_SHARE)
     damped += often
     often /= damped
-    is_long = lengths > LONG
+    is_long = lengths > _LONG
     if is_long.any():
-        often[is_long] /= np.sqrt(lengths[is_long] / LONG)
+        often[is_long] /= np.sqrt(lengths[is_long] / _LONG)
     return often

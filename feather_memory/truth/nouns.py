@@ -55,8 +55,8 @@ class Memories(Protocol):
     def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
         """What is held and says what one of these says, equal but for case, marks and punctuation.
 
-        By the likeness of the text, each in the order of rows; nothing for what nobody says. The
-        records have their `words` from then on.
+        By the likeness of the text, each in the order of rows, the last `config.ALIKE` of them;
+        nothing for what nobody says. The records have their `words` from then on.
         """
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:

@@ -49,11 +49,6 @@ class Again:
     """What it replaces, for it brings back what that had replaced."""
 
 
-_MOST_ALIKE = 64
-"""Of memories that say the same, so many of the last are looked at: where a thousand are kept, each
-with an id or a vector of its own, writing another takes no longer."""
-
-
 def said_again(
     transaction: WriteTransaction,
     draft: Draft,
@@ -75,7 +70,7 @@ def said_again(
     """
     now = transaction.now
     asks = record.manner == QUESTION
-    alike = [each for each in alike[-_MOST_ALIKE:] if (each.manner == QUESTION) == asks]
+    alike = [each for each in alike if (each.manner == QUESTION) == asks]
     if draft.id is None:
         taken = named or holder
         for held in alike:

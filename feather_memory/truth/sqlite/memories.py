@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from feather_memory.config import ALIKE
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.sql import to_sql
@@ -167,12 +168,10 @@ class SqliteMemories:
         """What says what one of these says, by its likeness. They have their words then."""
         asked, one = [same for same, _ in self._words_of(records)], words.LIKE
         told = (one, (asked[0],)) if len(asked) == 1 else (_ALIKE, (json.dumps(asked),))
-        if not (rows := sorted(self.moment.connection.execute(*told), key=itemgetter(1))):
-            return {}
-        found: dict[int, list[Record]] = {}
-        for (same, _), record in zip(rows, self.by_rows([row for _, row in rows]), strict=True):
-            found.setdefault(same, []).append(record)
-        return found
+        rows: dict[int, list[int]] = {}
+        for same, row in sorted(self.moment.connection.execute(*told), key=itemgetter(1)):
+            rows.setdefault(same, []).append(row)
+        return {same: self.by_rows(each[-ALIKE:]) for same, each in rows.items()}
 
     def page(self, *, after: int, where: Filter | None) -> list[Record]:
         """Some hundreds that a filter lets through, from the row after `after` on."""

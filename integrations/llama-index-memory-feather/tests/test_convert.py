@@ -140,6 +140,7 @@ def test_only_what_differs_from_the_default_is_kept_and_the_users_metadata_stays
         "id": "n",
         "text": "A plain node",
         "metadata": {"page": 3, RESERVED: {"kind": "TextNode"}},
+        "origin": "document",
     }
     assert json.dumps(chunk["metadata"]).count("f" * 500) == 1
 
