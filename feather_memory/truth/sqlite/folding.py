@@ -46,7 +46,9 @@ class Folder:
             os.register_at_fork(before=self._pause, after_in_child=self._begin_anew)
 
     def _begin_anew(self) -> None:
-        self._lock = threading.Lock()
+        # Taken by whoever starts the thread, and given back by nobody: a call that is cut short
+        # anywhere leaves nothing locked for the next.
+        self._is_to_start = threading.Lock()
         self._is_over = threading.Event()
         self._thread: threading.Thread | None = None
         self._open: WeakSet[Foldable] = WeakSet()
@@ -54,28 +56,31 @@ class Folder:
 
     def watch(self, opened: Foldable) -> Written:
         """Where it tells that it was written to. At the end of Python it lets go of its file."""
-        with self._lock:
-            self._open.add(opened)
-            if self._thread is None:
-                self._is_over.clear()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self.written,), name="feather-memory-fold", daemon=True
-                )
-                self._thread.start()
-            return self.written
+        self._open.add(opened)
+        if self._is_to_start.acquire(blocking=False):
+            self._is_over = threading.Event()
+            self._thread = threading.Thread(
+                target=self._run,
+                args=(self.written, self._is_over),
+                name="feather-memory-fold",
+                daemon=True,
+            )
+            self._thread.start()
+        return self.written
 
-    def _run(self, written: Written) -> None:
-        while not self._is_over.wait(fold_when_idle(written.get(), written)):
+    @staticmethod
+    def _run(written: Written, is_over: threading.Event) -> None:
+        while not is_over.wait(fold_when_idle(written.get(), written)):
             pass
 
     def _pause(self) -> None:
         """End the thread before a fork, for Python warns of one; who connects next starts it."""
-        with self._lock:
-            thread, self._thread = self._thread, None
-            self._is_over.set()
-            self.written.put(_nobody)
-        if thread is not None:
+        thread, self._thread = self._thread, None
+        self._is_over.set()
+        self.written.put(_nobody)
+        if thread is not None and thread.ident is not None:
             thread.join()
+        self._is_to_start = threading.Lock()
 
     def _end(self) -> None:
         for each in list(self._open):
