@@ -252,7 +252,7 @@ class ForeignLogError(CorruptStoreError):
         super().__init__(
             path,
             f"{log!r} beside it is the log of another file that was in its place. "
-            f"Store.restore({path!r}, {path!r}) keeps the file and removes the log; to keep what "
-            "the log holds, put the file back that it belongs to",
+            "Store.restore, or feather-memory restore, of the file to itself keeps it and removes "
+            "the log; to keep what the log holds, put the file back that it belongs to",
         )
         self.log = log

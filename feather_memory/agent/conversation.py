@@ -10,6 +10,7 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Final, Literal, cast, get_args
 
+from feather_memory.checks import one_of
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.model.memory import TURN, EdgeType, Memory
 from feather_memory.store.store import Store
@@ -52,8 +53,7 @@ def checked_save(save: str) -> Save:
     Raises:
         ParameterError: It is not.
     """
-    if save not in get_args(Save):
-        raise ParameterError(f"save must be one of {get_args(Save)}, got {save!r}")
+    one_of(save, "save", get_args(Save))
     return cast("Save", save)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypedDict, cast, get_args
 
 from feather_memory.agent.conversation import Remembering, Said, latest_known, remembering
+from feather_memory.checks import one_of
 from feather_memory.errors import (
     MissingEmbedderError,
     ParameterError,
@@ -48,8 +49,7 @@ def checked_on_error(on_error: str) -> OnError:
     Raises:
         ParameterError: It is not.
     """
-    if on_error not in get_args(OnError):
-        raise ParameterError(f"on_error must be one of {get_args(OnError)}, got {on_error!r}")
+    one_of(on_error, "on_error", get_args(OnError))
     return cast("OnError", on_error)
 
 

@@ -23,6 +23,9 @@ SPELLED: Final = {
     "TenantPool.claim, or feather-memory claim, makes it theirs": (
         "`feather-memory claim` makes it theirs"
     ),
+    "Store.restore, or feather-memory restore, of the file to itself": (
+        "`feather-memory restore` of the file to itself"
+    ),
     "is a non-empty mapping or made with F": "is a JSON object that says something",
 }
 """What the library says, and what the command line does."""
