@@ -126,15 +126,15 @@ def scores(facts, eligible, scoring, now, *, vector=None, words=None, speaker=No
     return np.where(eligible, value, -np.inf)
 
 
-def settled(values, facts, scoring, k, words=None, **_):
-    """The values of the best max(k, 10), where what says it anew has that of what it says anew.
+def settled(values, facts, scoring, words=None, **_):
+    """The values, where of the best ten what says it anew has that of what it says anew.
 
     Only for texts without numbers.
     """
     if words is None or not scoring.structure:
         return values
     turns = facts.get("turns", [{}] * len(values))
-    order = sorted(range(len(values)), key=lambda at: (-values[at], -at))[: max(k, 10)]
+    order = sorted(range(len(values)), key=lambda at: (-values[at], -at))[:10]
     order = [at for at in order if values[at] > -math.inf]
     held = {at: set(words) & set(facts["texts"][at].split()) for at in order}
     tells = {at: not (turns[at].get("is_question") or turns[at].get("origin")) for at in order}

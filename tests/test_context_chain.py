@@ -83,8 +83,9 @@ def test_a_chain_is_the_naive_walk(world, hops, limit):
     ]  # fmt: skip
     for asked in variants:
         searched = {key: value for key, value in asked.items() if key != "types"}
-        ranking = world.store.search("tea wine", k=COUNT, **searched)
-        own = {hit.memory.id: hit.score.value for hit in ranking}
+        ranking = world.store.search("tea wine", k=COUNT, distinct=False, **searched)
+        merits = {hit.memory.id: hit.score.value - hit.score.newer for hit in ranking}
+        own = dict(sorted(merits.items(), key=lambda merit: -merit[1]))
         moments = {name: asked[name] for name in ("as_of", "known_at") if name in asked}
         links = world.between(asked.get("types"), **moments)
         expected = chain(own, links, k=5, hops=hops, limit=limit)

@@ -12,7 +12,10 @@ CITIES = "Oslo Lisbon Quito Hanoi Accra Turin Porto Kyiv Riga Split".split()  # 
 
 
 def current(store, **asked):
-    return {hit.memory.id for hit in store.search("lives home summary tea", k=500, **asked)}
+    return {
+        hit.memory.id
+        for hit in store.search("lives home summary tea", k=500, distinct=False, **asked)
+    }
 
 
 def a_chain(store, draw, depth, old):

@@ -10,7 +10,7 @@ OTHERS = ["assistant", "tool", "document", "import"]
 
 
 def current(store, text="home is lives oslo lisbon tea"):
-    return {hit.memory.text for hit in store.search(text, k=99)}
+    return {hit.memory.text for hit in store.search(text, k=99, distinct=False)}
 
 
 @pytest.fixture

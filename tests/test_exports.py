@@ -229,10 +229,18 @@ def test_without_vectors_memories_are_found_by_their_words_until_they_are_made_a
         assert copy.get("tea").vector is None
         assert copy.search("tea")[0].memory.id == "tea"
         assert copy.reembed(embedder) == len(copy)
-        assert exported(copy) == exported(rich)
+        assert exported(copy) == without_questions(exported(rich))
         exports.restore(copy, io.StringIO(text))
-        assert exported(copy) == exported(rich)
+        assert exported(copy) == without_questions(exported(rich))
         assert copy.check() == []
+
+
+def without_questions(text):
+    """An export whose turns have lost the vectors of their questions, of which no text is kept."""
+    rows = [json.loads(line) for line in text.splitlines()]
+    for row in rows:
+        row.get("turn", {}).pop("vector", None)
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
 
 # Into a store that holds something

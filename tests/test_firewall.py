@@ -11,7 +11,7 @@ PAIRS = list(product(RANKS, RANKS))
 
 
 def current(store):
-    hits = store.search("home", k=99)
+    hits = store.search("home", k=99, distinct=False)
     return {hit.memory.id for hit in hits if "Home" in hit.memory.text}
 
 

@@ -151,7 +151,7 @@ def test_a_search_is_the_formula_over_all_that_may_be_returned(world, kind, wher
         values = scores(world.facts, eligible, scoring, world.now, **told)
         for k in (10, 1, 300):
             hits = world.store.search(k=k, where=condition, scoring=scoring, **asked)
-            assert_best(hits, world.ids, settled(values, world.facts, scoring, k, **told), k)
+            assert_best(hits, world.ids, settled(values, world.facts, scoring, **told), k)
 
 
 @pytest.mark.parametrize("kind", ["dense", "text", "hybrid"])
@@ -165,7 +165,7 @@ def test_a_search_of_another_time_is_ranked_among_what_is_true_then(world, kind)
             asked |= {"as_of": then, "scoring": scoring}
             for known_at in (None, world.now + 1):  # all was recorded within a second
                 hits = world.store.search(k=10, known_at=known_at, **asked)
-                assert_best(hits, world.ids, settled(values, world.facts, scoring, 10, **told), 10)
+                assert_best(hits, world.ids, settled(values, world.facts, scoring, **told), 10)
 
 
 def test_a_fact_of_the_future_is_as_fresh_as_one_of_now(store, clock):
@@ -337,7 +337,7 @@ def test_lifting_the_gate_that_why_not_names_lets_the_memory_in(world):
     chosen += [at for at, r in enumerate(world.records) if "expires_at" in r][:6]
     for turn, at in enumerate(chosen):
         id_ = f"m{at}"
-        asked = {**world.question("hybrid")[0], "k": 10}
+        asked = {**world.question("hybrid")[0], "k": 10, "distinct": False}
         if turn % 3 == 1:
             asked["where"] = F("bucket") == 7
         if turn % 17 == 2:
@@ -372,10 +372,10 @@ def starts_ended(world, id_, asked):
 
 def test_why_not_tells_the_rank_and_the_margin(world):
     asked, _ = world.question("hybrid")
-    ranking = world.store.search(k=COUNT, **asked)
+    ranking = world.store.search(k=COUNT, distinct=False, **asked)
     for place in (0, 4, 9, 10, 11, 500):
         verdict = world.store.why_not(
-            asked["text"], ranking[place].memory.id, k=10, vector=asked["vector"]
+            asked["text"], ranking[place].memory.id, k=10, vector=asked["vector"], distinct=False
         )
         assert verdict.rank == place + 1
         assert verdict.score == ranking[place].score
@@ -405,7 +405,7 @@ def test_why_not_counts_as_sorting_all_does_whatever_ties(path, clock, share):
             {"text": "tea", "id": f"m{n}", "vector": vectors[n % 7], "metadata": {"n": n % share}}
             for n in range(60)
         )
-        asked = {"vector": vectors[0], "where": F("n") == 0}
+        asked = {"vector": vectors[0], "where": F("n") == 0, "distinct": False}
         ranked = [hit.memory.id for hit in store.search(k=60, **asked)]
         scores = [hit.score for hit in store.search(k=60, **asked)]
 

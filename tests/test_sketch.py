@@ -250,8 +250,9 @@ class World:
                     values = scores(facts, eligible, scoring, self.clock(), **asked)
                     for k in ks:
                         text = words and " ".join(words)
-                        hits = store.search(text, k, vector=vector, where=where, scoring=scoring)
-                        expected = settled(values, facts, scoring, k, **asked)
+                        asked_for = {"where": where, "scoring": scoring, "distinct": False}
+                        hits = store.search(text, k, vector=vector, **asked_for)
+                        expected = settled(values, facts, scoring, **asked)
                         assert_best(hits, self.ids[:n], expected, k)
 
 
@@ -281,7 +282,9 @@ def test_a_search_by_sketches_is_the_formula_over_all(tmp_path, forced, monkeypa
         for part in (50, 2):
             world.assert_answers(store, part=part, scorings={"default": Scoring()})
         monkeypatch.setattr("feather_memory.search.certified.SKETCH_RIVALS", 1.0)
-        monkeypatch.setattr(Matrix, "products", lambda *_: pytest.fail("all were scanned"))
+        monkeypatch.setattr(
+            CertifiedRanking, "_scanned", lambda *_: pytest.fail("all were scanned")
+        )
         world.assert_answers(store, ks=(1, 10, 300))
 
         assert sketch_of(store).drawn.rows.dim == WIDTH

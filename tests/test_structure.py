@@ -93,7 +93,7 @@ def test_what_a_conversation_adds_is_the_formula_one_turn_at_a_time(
             text = " ".join([*named, *asked])
             for k in (3, 60):
                 hits = store.search(text, k, vector=vector, where=where)
-                expected = settled(values, facts, Scoring(), k, words=[*named, *asked])
+                expected = settled(values, facts, Scoring(), words=[*named, *asked])
                 assert_best(hits, [r["id"] for r in records], expected, k)
                 for hit in hits:
                     assert sum(hit.score.parts.values()) == pytest.approx(hit.score, abs=1e-9)
@@ -323,7 +323,7 @@ def test_what_is_not_relevant_enough_is_not_returned(bare):
 
 def test_beside_what_is_relevant_half_as_much_is_enough(bare):
     bare.add("green tea with lemon and honey", id="all")
-    bare.add("tea at five in the garden", id="half")
+    bare.add("green tea at five in the garden", id="half")
     bare.add("the train leaves at noon", id="none")
 
     found = bare.search("green tea lemon", min_relevance=0.6)
@@ -349,12 +349,14 @@ def test_of_what_says_the_same_thing_with_another_value_the_newer_goes_first(bar
     assert all(sum(h.score.parts.values()) == pytest.approx(h.score, abs=1e-9) for h in hits)
     assert max(hit.score.newer for hit in hits) <= hits[0].score / 2
     verdict = bare.why_not("Where do I live?", "m0", 1)
-    assert (verdict.is_returned, verdict.rank) == (False, 1)
+    assert (verdict.is_returned, verdict.rank) == (False, 3)
     assert "newer ones" in verdict.reason
 
 
 def test_another_number_is_another_value(bare):
-    in_turn(bare, "The budget for the garden is 400 dollars", "The budget is 650 dollars by now")
+    in_turn(
+        bare, "The budget for the garden is 400 dollars", "The garden budget is 650 dollars by now"
+    )
 
     assert [h.memory.id for h in bare.search("What is the budget for the garden?", 2)] == [
         "m1", "m0",

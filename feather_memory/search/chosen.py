@@ -35,7 +35,7 @@ Records: TypeAlias = Callable[[list[int]], dict[int, Record]]
 """The records at some positions, by position."""
 
 AMONG: Final = 10
-"""Of how many of the best hits the newer go first, at least; so fewer asked for are the first."""
+"""Of how many of the best hits the newer go first, whatever k is: few are the first of many."""
 
 _SHARED: Final = 0.5  # of the question's words, which both hold
 _CLOSE: Final = 0.8  # of the older one's score, where the newer holds all that the older does

@@ -48,14 +48,13 @@ class ConversationRanking(Ranking):
         kth_best = np.partition(scored.values, -k)[-k]
         return scored.at[np.flatnonzero(scored.values >= kth_best)]
 
-    def place(self, position: int, k: int) -> tuple[int, float]:
+    def place(self, position: int) -> int:
         """As `Ranking.place`."""
         scored = self._all_scored()
         mine = scored.values[np.searchsorted(scored.at, position)]
         ahead = np.count_nonzero(scored.values > mine)
         ahead += np.count_nonzero((scored.values == mine) & (scored.at > position))
-        allowed = np.sort(scored.values[scored.values > -np.inf])
-        return 1 + int(ahead), float(allowed[-min(k, len(allowed))])
+        return 1 + int(ahead)
 
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
         scored = self._all_scored()

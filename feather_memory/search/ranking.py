@@ -213,12 +213,11 @@ class Ranking:
             self._settle(cosine, pool)
         return cosine
 
-    def place(self, position: int, k: int) -> tuple[int, float]:
-        """Where one eligible memory stands in the order of `best`, from 1, and the k-th best score.
+    def place(self, position: int) -> int:
+        """Where one eligible memory stands in the order of `best`, from 1.
 
         All are counted and none is sorted: whose score in single precision is further from the
         memory's than rounding goes stands where it seems to; the few others are scored again.
-        If fewer than k are eligible, the score is that of the last.
         """
         allowed = np.flatnonzero(self.eligible)
         few = len(allowed) < GATHER_SHARE * len(self.view.rows)
@@ -232,9 +231,7 @@ class Ranking:
         exact = self._exact(near)[:, 0]
         mine = exact[np.searchsorted(near, position)]
         ahead = np.count_nonzero((exact > mine) | ((exact == mine) & (near > position)))
-        ahead += np.count_nonzero(above > slack)
-        best = self._exact(at[contenders(values, min(k, len(allowed)), slack)])[:, 0]
-        return int(1 + ahead), float(np.sort(best)[-min(k, len(allowed))])
+        return int(1 + ahead + np.count_nonzero(above > slack))
 
     def values_at(self, positions: Positions) -> Numbers:
         """The scores of these memories alone, as `scores_at` gives them. Shape (m,)."""

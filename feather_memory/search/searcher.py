@@ -225,7 +225,8 @@ class Searcher:
                 break
             wanted *= _MORE
         if settles and ranking.words is not None:
-            kept = newer_first(kept[:many], ranking.words.held_at, self.records_at)
+            first = newer_first(kept[:AMONG], ranking.words.held_at, self.records_at)
+            kept = [*first, *kept[AMONG:]]
         kept = kept[:k]
         found = self.memories_at([at for at, *_ in kept])
         return hits_of(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from feather_memory.checks import when
 from feather_memory.model.fields import filtered_of
-from feather_memory.model.hits import Hits, Verdict
+from feather_memory.model.hits import Hit, Verdict
 from feather_memory.model.validity import Lifetime, gate
+from feather_memory.search.chosen import AMONG
 from feather_memory.search.question import Question
 from feather_memory.search.searcher import Searcher
 
@@ -55,32 +58,33 @@ def _placed(searcher: Searcher, question: Question, memory_id: str, at: int, k: 
             gate="irrelevant",
             reason=f"less of it is relevant than {question.min_relevance:g}",
         )
-    rank, rival = ranking.place(at, k)
-    (score,) = ranking.scores_at([at])
-    hits = searcher.search(question, k)
-    found = next((hit for hit in hits if hit.memory.id == memory_id), None)
-    same = None if found else _instead(searcher, at, hits)
-    if same is not None:
-        reason = f"{same!r} is returned, which says the same"
-    elif found is None and rank <= k:
-        reason = f"it ranks {rank}, and newer ones that say it anew go before it"
-    elif found is None:
-        reason = f"it ranks {rank}, and {k} were asked for"
-    else:
-        rank, score = hits.index(found) + 1, found.score
+    before, (score,) = ranking.place(at), ranking.scores_at([at])
+    best = searcher.search(question, max(k, AMONG))
+    found = next((hit for hit in best if hit.memory.id == memory_id), None)
+    same = None if found else _instead(searcher, at, best[:k])
+    rank = best.index(found) + 1 if found else before
+    is_returned = found is not None and rank <= k
+    if is_returned:
         reason = f"it is returned, at rank {rank}"
+    elif same is not None:
+        reason = f"{same!r} is returned, which says the same"
+    elif before <= k:
+        reason = f"it ranks {before}, and newer ones that say it anew go before it"
+    else:
+        reason = f"it ranks {rank}, and {k} were asked for"
+    score = score if found is None else found.score
     return Verdict(
         memory_id=memory_id,
         gate=None if same is None else "repeated",
         reason=reason,
         rank=rank,
         score=score,
-        margin=score.value - rival,
-        is_returned=found is not None,
+        margin=score.value - best[min(k, len(best)) - 1].score.value,
+        is_returned=is_returned,
     )
 
 
-def _instead(searcher: Searcher, at: int, hits: Hits) -> str | None:
+def _instead(searcher: Searcher, at: int, hits: Sequence[Hit]) -> str | None:
     """The id of what an answer holds that says the same as the memory there."""
     words, view = searcher.view.words, searcher.view
     (like,) = words.alike(np.array([at]))
