@@ -274,12 +274,13 @@ def test_the_tenants_benchmark_tells_of_every_bar(capfd, monkeypatch):
 
 # Two thirds, at most, of what each walked before the core had rooms. A search did so until it
 # weighed conversations: it asks who is named before it embeds, measures by a scale, and chooses
-# among what says the same; that is two files and eighteen returns more.
+# among what says the same; that is two files and eighteen returns more. What an agent is given is
+# let through by who said it and how, which walks into the filters: five files and eleven returns.
 MOST = {
     "add": (10, 9),
     "search after a write": (15, 38),
     "feedback": (8, 12),
-    "LangChain's retriever": (21, 54),
+    "LangChain's retriever": (26, 65),
     "LlamaIndex's put": (16, 60),
 }
 

@@ -609,14 +609,22 @@ def test_whatever_happens_before_and_after_nothing_forgotten_is_left(tmp_path_fa
 
 
 def test_without_the_wiping_it_would_be_left(tmp_path_factory, monkeypatch):
-    """The negative control: the same, and the pages' gaps are not looked at."""
-    folder = tmp_path_factory.mktemp("lives")
+    """The negative control: the same, and the pages' gaps are not looked at.
+
+    Where SQLite leaves a copy behind as it shifts cells is for it to say, so several are tried.
+    """
     monkeypatch.setattr(erasure, "_is_wiped", lambda *_: True)
+    assert any(is_left_of_a_life(tmp_path_factory.mktemp("lives"), seed) for seed in range(20))
+
+
+def is_left_of_a_life(folder, seed):
     with Store.open(folder / "alice.feather") as one:
         lives = Lives([one, one])
-        lives.go_on([("add", size, 0, True) for size in (0, 40, 300) * 100])
+        lives.random = random.Random(seed)
         with one.transaction():
-            lives.go_on([("forget", 0, number * 7, True) for number in range(200)])
+            lives.go_on([("add", size, 0, True) for size in (0, 40, 300) * 300])
+        with one.transaction():
+            lives.go_on([("forget", 0, number * 7, True) for number in range(400)])
 
-        assert found(folder, lives.gone) != set()
         assert one.check() == []
+        return found(folder, lives.gone) != set()
