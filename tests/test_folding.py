@@ -104,10 +104,10 @@ def test_what_is_idle_is_folded_and_what_is_written_to_waits(path, told):
         assert told.qsize() == 1  # once, until it is folded
         truth = told.get()
 
-        truth().written_at = time.monotonic() + 1_000
+        truth().busy_at = time.monotonic() + 1_000
         assert 0 < folding.fold_when_idle(truth, told) <= config.FOLD_SECONDS
         assert log_size(path)
-        truth().written_at = time.monotonic() - config.FOLD_SECONDS
+        truth().busy_at = time.monotonic() - config.FOLD_SECONDS
         assert folding.fold_when_idle(told.get(), told) == 0
         assert not log_size(path)
         assert told.empty()

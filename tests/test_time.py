@@ -176,8 +176,8 @@ class Driver:
     def probe(self):
         as_of = self.random.choice([None, self.moment()])
         known_at = self.random.choice([None, self.moment(), self.moment()])
-        now = self.present()
-        hits = self.store.search("fact", k=10_000, as_of=as_of, known_at=known_at)
+        now, moments = self.present(), {"as_of": as_of, "known_at": known_at}
+        hits = self.store.search("fact", k=10_000, distinct=False, **moments)
         expected = self.replay.eligible(
             now if as_of is None else as_of, math.inf if known_at is None else known_at
         )
@@ -185,15 +185,15 @@ class Driver:
         assert len(found) == len(set(found))
         assert set(found) == expected
         id_ = self.any_id()
-        verdict = self.store.why_not("fact", id_, k=10_000, as_of=as_of, known_at=known_at)
+        verdict = self.store.why_not("fact", id_, k=10_000, distinct=False, **moments)
         assert verdict.is_returned == (verdict.gate is None) == (id_ in expected)
-        current = {hit.memory.id for hit in self.store.search("fact", k=10_000)}
-        assert current == self.replay.eligible(now)
+        hits = self.store.search("fact", k=10_000, distinct=False)
+        assert {hit.memory.id for hit in hits} == self.replay.eligible(now)
 
     def probe_chain(self):
         reached = {hit.memory.id for hit in self.store.context_chain("fact", k=3, hops=3)}
         assert reached <= self.replay.eligible(self.present())
-        for hit in self.store.search("fact", k=10_000):
+        for hit in self.store.search("fact", k=10_000, distinct=False):
             for ending in self.replay.endings:
                 assert ending.old != hit.memory.id or ending.holds_from > self.present()
 

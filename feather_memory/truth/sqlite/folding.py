@@ -21,9 +21,8 @@ from feather_memory.config import FOLD_SECONDS
 class Foldable(Protocol):
     """What has a log."""
 
-    @property
-    def written_at(self) -> float:
-        """When it was last written to, by `time.monotonic`."""
+    busy_at: float
+    """When it was last written to, or found in use, by `time.monotonic`."""
 
     def fold(self) -> bool:
         """Bring the log into the file, and cut it to nothing; False if that must wait."""
@@ -96,14 +95,17 @@ def fold_when_idle(told: Callable[[], Foldable | None], written: Written) -> flo
     each = told()
     if each is None:
         return 0.0
-    left = each.written_at + FOLD_SECONDS - time.monotonic()
-    if left <= 0 and each.fold():
-        return 0.0
+    left = each.busy_at + FOLD_SECONDS - time.monotonic()
+    if left <= 0:
+        if each.fold():
+            return 0.0
+        each.busy_at = time.monotonic() - FOLD_SECONDS / 2  # and is looked at after the others
     written.put(told)
-    return min(max(left, _PAUSE), FOLD_SECONDS)
+    return min(max(left, _PAUSE), _LONGEST)
 
 
-_PAUSE = 0.05  # seconds, where somebody reads or writes just now
+_PAUSE = 0.05  # seconds before the next is looked at
+_LONGEST = 1.0  # likewise, though nothing is idle for long
 _folders: list[Folder] = []
 
 

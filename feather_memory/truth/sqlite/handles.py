@@ -97,7 +97,7 @@ class Handles:
         self._pid = os.getpid()
         self._is_noted = False
         self._grown_to = 0
-        self.written_at = 0.0
+        self.busy_at = 0.0
         self.current: Any = None  # the write that is under way
         self.insists = False
         self.is_open = True

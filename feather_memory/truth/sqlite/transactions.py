@@ -378,7 +378,7 @@ class Connections(Handles):
 
     def wrote(self, state: State) -> None:
         """See to what a commit has left to do: to the log, and to what is owed."""
-        self.written_at = monotonic()
+        self.busy_at = monotonic()
         if not self._is_noted:
             self._is_noted = True
             self._idle.put(self.me)
