@@ -174,3 +174,18 @@ STORE_HANDLES = 5
 HANDLE_SHARE = 0.5
 """Share of the handles a process may have that a pool's stores may take. The rest is for sockets,
 and for stores in which several threads read at once. Of the usual 1,024 it leaves 102 stores."""
+
+# The doors
+
+DOOR_QUESTION_CHARACTERS = 8_000
+"""In a question that comes in by a door. A search looks at each word: 60,000 of them cost seconds,
+and who pays for them is the server."""
+
+DOOR_BODY_BYTES = 1024 * 1024
+"""Of a request that comes in by HTTP, read before anything is made of it."""
+
+DOOR_BODY_SECONDS = 30.0
+"""How long the body of a request may take to arrive."""
+
+DOOR_STOP_SECONDS = 10
+"""How long a door that is told to stop waits for calls under way."""
