@@ -147,6 +147,9 @@ def test_a_circle_would_be_found():
         ("mcp_types", "doors/mcp"),
         ("anyio", "doors"),
         ("uvicorn", "doors/listening.py"),
+        ("fastapi", "doors/service"),
+        ("starlette", "doors/service"),
+        ("httpx", "doors/client.py"),
         ("typer", "cli"),
         ("matplotlib", "display"),
         ("networkx", "display"),
@@ -166,6 +169,8 @@ def top_levels(names: set[str]) -> set[str]:
 def test_nothing_imports_a_network():
     network = {"socket", "ssl", "http", "urllib", "requests", "httpx", "ftplib", "smtplib"}
     for path in FILES:
+        if path in {ROOT / "doors" / "client.py", ROOT / "doors" / "listening.py"}:
+            continue  # what they are for
         assert not network & (top_levels(imported(path)) - {"urllib"} | network_urllib(path))
 
 

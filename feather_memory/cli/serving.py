@@ -1,11 +1,13 @@
-"""`feather-memory mcp` and `feather-memory keys`: the doors for agents, and who may use them."""
+"""`feather-memory mcp`, `serve` and `keys`: the doors, and who may use them."""
 
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +18,7 @@ from feather_memory.agent.source import Source
 from feather_memory.cli.asking import fitting
 from feather_memory.cli.options import EmbedderOption, embedder_named, table
 from feather_memory.cli.places import Place
+from feather_memory.config import SERVICE_OPEN, SERVICE_RATE, SERVICE_TENANTS
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.verbs import Terms
 from feather_memory.errors import MissingExtraError, ParameterError
@@ -92,7 +95,7 @@ def mcp(
         opened_by = _opened_by(directory, token)
         app = http_app(server, opened_by, hosts=allow_host or (), origins=allow_origin or ())
         typer.echo(f"Serving MCP at http://{host}:{port}/mcp", err=True)
-        listen(app, host, port)
+        listen(lambda: app, host, port)
 
 
 def _doors_of_mcp() -> tuple[Callable[..., Any], ...]:
@@ -130,6 +133,49 @@ def _source(
         yield Source.chosen("feather-memory mcp", pool=pool, tenant=tenant)
 
 
+def serve(
+    *,
+    directory: Annotated[
+        Path,
+        typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool; made if none."),
+    ],
+    host: _Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65_535)] = 8_000,
+    workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
+    embedder: EmbedderOption = None,
+    rate: Annotated[
+        float, typer.Option(help="Calls a second for each key and process; 0 for any.", min=0)
+    ] = SERVICE_RATE,
+    max_tenants: Annotated[
+        int, typer.Option(help="Tenants there may be; beyond it none is made.", min=1)
+    ] = SERVICE_TENANTS,
+    max_open: Annotated[
+        int, typer.Option(help="Stores that each process holds open.", min=1)
+    ] = SERVICE_OPEN,
+    allow_host: _Hosts = None,
+    allow_origin: _Origins = None,
+) -> None:
+    """Serve the memories of many tenants over HTTP, to who has a key."""
+    try:
+        from feather_memory.doors.listening import listen
+        from feather_memory.doors.service import ServiceSettings, service_app
+    except ModuleNotFoundError as error:
+        raise MissingExtraError((error.name or "").partition(".")[0], "service") from error
+    embedder_named(embedder)  # refused here, and not by each process
+    settings = ServiceSettings(
+        directory=directory.absolute(),
+        embedder=partial(embedder_named, embedder),
+        clock=time.time,
+        rate=rate,
+        max_tenants=max_tenants,
+        max_open=max_open,
+        hosts=tuple(allow_host or ()),
+        origins=tuple(allow_origin or ()),
+    )
+    typer.echo(f"Serving at http://{host}:{port}; who has no key reads /openapi.json", err=True)
+    listen(partial(service_app, settings), host, port, workers=workers)
+
+
 def _opened_by(directory: Path | None, token: str | None) -> Callable[[str], Grant | None]:
     from feather_memory.doors.guard import OneToken
 
@@ -160,13 +206,20 @@ def add_key(
         str | None,
         typer.Option(help="Instead: for every tenant whose name begins so; '' is everybody."),
     ] = None,
+    reads: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A further tenant that it may read, such as a team's."),
+    ] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="It may read, and write nothing.")
     ] = False,
 ) -> None:
     """Make a key. It is told once, and only its digest is kept."""
     made = f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"
-    grant = Grant(name=name, tenant=tenant, prefix=prefix, may_write=not read_only, made=made)
+    grant = Grant(
+        name=name, tenant=tenant, prefix=prefix, may_write=not read_only, made=made,
+        reads=tuple(reads or ()),
+    )  # fmt: skip
     typer.echo(KeyRing(directory).add(grant))
 
 
@@ -174,12 +227,13 @@ def add_key(
 def list_keys(*, directory: _Ring) -> None:
     """List the keys there are, and what each is for."""
     table(
-        ["key", "tenant", "may", "made"],
+        ["key", "tenant", "may", "reads, too", "made"],
         (
             (
                 grant.name,
                 grant.tenant if grant.tenant is not None else f"{grant.prefix}*",
                 "read and write" if grant.may_write else "read",
+                ", ".join(grant.reads),
                 grant.made,
             )
             for grant in KeyRing(directory).grants()

@@ -102,6 +102,12 @@ class RecallTold(Answer):
     memories: tuple[HitTold, ...]
 
 
+class Recalled(RecallTold):
+    """Likewise, and the same fenced, as a part of a prompt."""
+
+    prompt: str
+
+
 class Written(Answer):
     """What became of something that was to be remembered."""
 
@@ -185,3 +191,9 @@ class SignalTold(Answer):
     def of(cls, signal: Signal) -> Self:
         """What is told of a signal."""
         return cls(memory_id=signal.memory_id, kind=signal.kind, strength=signal.strength)
+
+
+class SignalsTold(Answer):
+    """The feedback that counts, one for each memory."""
+
+    signals: tuple[SignalTold, ...]

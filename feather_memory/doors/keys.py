@@ -26,7 +26,7 @@ FOLDER: Final = "keys"
 
 _KEY: Final = re.compile(r"fm_([a-z0-9-]{1,40})_([0-9a-f]{64})")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
-_FIELDS: Final = {"name", "digest", "tenant", "prefix", "may_write", "made"}
+_FIELDS: Final = {"name", "digest", "tenant", "prefix", "may_write", "reads", "made"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +45,8 @@ class Grant:
     prefix: str | None = None
     """Instead: every tenant whose name begins so; "" is everybody."""
     may_write: bool = True
+    reads: tuple[str, ...] = ()
+    """Further tenants that it may only read, such as a team's, beside whose own they are read."""
     made: str = ""
     """When, in ISO 8601."""
 
@@ -55,8 +57,12 @@ class Grant:
             )
         if (self.tenant is None) == (self.prefix is None):
             raise ParameterError("a key is for one tenant, or for a prefix of tenants' names")
-        if self.tenant is not None:
-            checked(self.tenant)
+        for tenant in (*self.reads, *(() if self.tenant is None else (self.tenant,))):
+            checked(tenant)
+
+    def may_read(self, tenant: str) -> bool:
+        """Whether it may read that tenant's memory, and log there that it did."""
+        return self.allows(tenant) or tenant in self.reads
 
     def allows(self, tenant: str) -> bool:
         """Whether it is for that tenant."""
@@ -86,6 +92,7 @@ class KeyRing:
             "tenant": grant.tenant,
             "prefix": grant.prefix,
             "may_write": grant.may_write,
+            "reads": grant.reads,
             "made": grant.made,
         }
         try:
@@ -137,7 +144,8 @@ def _digest(key: str) -> str:
 
 
 def _grant(kept: Mapping[str, Any]) -> Grant:
-    return Grant(**{name: kept[name] for name in _FIELDS - {"digest"}})
+    said = {name: kept[name] for name in _FIELDS - {"digest"}}
+    return Grant(**{**said, "reads": tuple(said["reads"])})
 
 
 def _read(path: Path) -> dict[str, Any] | None:

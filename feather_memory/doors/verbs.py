@@ -6,8 +6,9 @@ verb that only reads takes None for a tenant who has no memory yet, and makes no
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from feather_memory.agent.acts import Act, done, save_fact
 from feather_memory.agent.acts import correct as put_right
@@ -15,7 +16,7 @@ from feather_memory.agent.outcome import outcome_of
 from feather_memory.agent.prompt import Budget, fenced
 from feather_memory.agent.recall import FACTS, FITTING, Recalled, RecallOptions, told
 from feather_memory.agent.source import Opened
-from feather_memory.checks import stable_id
+from feather_memory.checks import stable_id, unicode_text
 from feather_memory.config import DOOR_QUESTION_CHARACTERS
 from feather_memory.doors.answers import (
     ForgetTold,
@@ -81,6 +82,32 @@ def remember(
     return _written(opened, memory)
 
 
+def add(
+    opened: Opened,
+    text: str,
+    *,
+    origin: str,
+    since: str | None = None,
+    importance: float | None = None,
+    metadata: Mapping[str, Any] | None = None,
+    **fields: str | None,
+) -> Written:
+    """Remember a record as the library's `add` does: the application's own, with all its fields.
+
+    Args:
+        opened: The nearest of its stores remembers.
+        text: As in `Store.add`, as are the others.
+        origin: Who it comes from.
+        since: From when it is true.
+        importance: In [0, 1].
+        metadata: What JSON can hold exactly.
+        fields: `id`, `key`, `session`, `actor` and `role`.
+    """
+    given: dict[str, Any] = {**fields, "importance": importance, "metadata": metadata}
+    at = moment(since, "since")
+    return _written(opened, opened.writes.add(text, origin=origin, valid_from=at, **given))
+
+
 def recall(
     opened: Opened | None,
     terms: Terms,
@@ -91,11 +118,12 @@ def recall(
     k: int | None = None,
     session: str | None = None,
     turn: str | None = None,
+    where: Mapping[str, Any] | None = None,
 ) -> tuple[RecallTold, str]:
     """What is remembered about something: as values, and fenced for a model; logged as shown."""
     asked, at = bounded(question), moment(as_of, "as_of")
     budget = Budget(max_tokens=terms.budget_tokens if budget_tokens is None else budget_tokens)
-    options = terms.options.for_call(as_of=at, k=k, session=session)
+    options = terms.options.for_call(as_of=at, k=k, session=session, where=where)
     found = Recalled(turn=None, hits=(), tenant=None)
     if opened is not None:
         found = told(opened, asked, options, budget, with_ids=True, turn=turn)
@@ -218,8 +246,10 @@ def bounded(question: str) -> str:
     """The question, if it is no longer than a question may be.
 
     Raises:
-        ParameterError: It is longer: what words cost is linear, and a caller should not choose it.
+        ParameterError: It is longer: what words cost is linear, and a caller should not choose it;
+            or it is no Unicode.
     """
+    unicode_text(question, "question")
     if len(question) > DOOR_QUESTION_CHARACTERS:
         raise ParameterError(
             f"a question may have {DOOR_QUESTION_CHARACTERS:,} characters, got {len(question):,}"
