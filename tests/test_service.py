@@ -7,6 +7,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -332,17 +333,39 @@ def test_metrics_are_the_operators_and_name_no_tenant(url, keys):
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.get(f"{url}/metrics", headers=headers, trust_env=False)
 
-    deadline, workers = time.monotonic() + SECONDS, set()
     posted(url, "made-up-path-of-mine", keys["all"])
-    while len(workers) < 2 and time.monotonic() < deadline:  # each tells its own
-        told = metrics(keys["all"]).text
-        workers |= set(re.findall(r'worker="(\d+)"', told))
-        assert "user:" not in told
-        assert "made-up" not in told
+    told = [metrics(keys["all"]).text for _ in range(8)]  # each worker tells its own
 
-    assert len(workers) == 2
-    assert re.search(r'requests_total\{path="/v1/recall",status="200",worker="\d+"\} \d+', told)
+    assert not any("user:" in each or "made-up" in each for each in told)
+    assert any(
+        re.search(r'_total\{path="/v1/recall",status="200",worker="\d+"\} \d', t) for t in told
+    )
     assert metrics(keys["users"]).status_code == 403
+
+
+def workers_of(url, keys, enough):
+    """Which processes answer, asked until `enough` says so."""
+    deadline, found = time.monotonic() + SECONDS, set()
+    headers = {"Authorization": f"Bearer {keys['all']}"}
+    while not enough(found):
+        assert time.monotonic() < deadline, found
+        try:
+            told = httpx.get(f"{url}/metrics", headers=headers, trust_env=False, timeout=SECONDS)
+        except httpx.TransportError:  # it was killed with the question in its hands
+            continue
+        found |= set(re.findall(r'worker="(\d+)"', told.text))
+    return found
+
+
+def test_a_worker_that_is_killed_is_replaced_and_what_it_acknowledged_is_there(url, keys):
+    before = workers_of(url, keys, lambda found: len(found) == 2)
+    done(url, "remember", keys["all"], tenant="user:kept", text="zebras like stripes")
+    os.kill(int(min(before)), signal.SIGKILL)
+
+    after = workers_of(url, keys, lambda found: found - before)
+    assert len(after - before) == 1
+    told = done(url, "recall", keys["all"], tenant="user:kept", question="stripes")
+    assert texts_of(told) == ["zebras like stripes"]
 
 
 def test_the_client_speaks_to_the_service(url, keys):

@@ -88,7 +88,12 @@ async def metrics(request: Request) -> Response:
 @asynccontextmanager
 async def _served(app: FastAPI, settings: ServiceSettings) -> AsyncIterator[None]:
     """Nothing is answered before the tenants are warm; at the end the calls under way are done."""
-    pool = TenantPool(settings.directory, embedder=settings.embedder(), max_open=settings.max_open)
+    pool = TenantPool(
+        settings.directory,
+        embedder=settings.embedder(),
+        max_open=settings.max_open,
+        clock=settings.clock,
+    )
     with pool:
         await anyio.to_thread.run_sync(_warm, pool, settings.warmed)
         lanes, rates = Lanes(settings.lanes, settings.waiting), Rates(settings.rate)

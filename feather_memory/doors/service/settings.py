@@ -31,7 +31,7 @@ class ServiceSettings:
     embedder: Callable[[], Embedder | Model | None]
     """Makes what makes vectors; called once in each process."""
     clock: Clock
-    """Tells the log Unix seconds."""
+    """Tells Unix seconds, to the stores and the log."""
     max_open: int = SERVICE_OPEN
     """Stores that are open at once."""
     warmed: int = SERVICE_WARMED
