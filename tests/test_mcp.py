@@ -22,7 +22,7 @@ pytest.importorskip("mcp")
 
 import httpx2
 from mcp import Client
-from mcp.client.stdio import StdioServerParameters
+from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.exceptions import MCPError
 from typer.testing import CliRunner
@@ -329,9 +329,9 @@ def of_a_child(*words):
 
 
 async def test_over_stdio_another_process_goes_on_where_one_ended(path):
-    async with Client(of_a_child("--store", path)) as client:
+    async with Client(stdio_client(of_a_child("--store", path))) as client:
         await called(client, "remember", text="Alice deploys on Fridays")
-    async with Client(of_a_child("--store", path)) as client:
+    async with Client(stdio_client(of_a_child("--store", path))) as client:
         found, _ = await called(client, "recall", question="when does Alice deploy?")
 
     assert texts_of(found) == ["Alice deploys on Fridays"]
@@ -340,7 +340,7 @@ async def test_over_stdio_another_process_goes_on_where_one_ended(path):
 
 
 async def test_over_stdio_a_directory_serves_the_tenant_that_is_named(tmp_path):
-    async with Client(of_a_child("--dir", tmp_path, "--tenant", "../../x")) as client:
+    async with Client(stdio_client(of_a_child("--dir", tmp_path, "--tenant", "../../x"))) as client:
         await called(client, "remember", text="Alice keeps bees")
 
     with TenantPool(tmp_path) as pool:
@@ -367,7 +367,7 @@ async def writes_while_killed(path, clients, writes):
             server.args = ["-c", STARTED, str(pid), *server.args[2:]]
             until = nth + lucky.randint(1, writes)
             try:
-                async with Client(server, read_timeout_seconds=SECONDS) as client:
+                async with Client(stdio_client(server), read_timeout_seconds=SECONDS) as client:
                     while nth < writes:
                         if nth == until:  # in the middle of a call, or before the next
                             victim = int(pid.read_text())
