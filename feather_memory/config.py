@@ -207,7 +207,7 @@ SERVICE_WAITING = 64
 """Calls for one tenant that wait for its lanes."""
 
 SERVICE_RATE = 100.0
-"""Calls a second that a process takes from one key; twice as many at once."""
+"""Calls a second that a process takes from one key for one tenant; twice as many at once."""
 
 SERVICE_TENANTS = 100_000
 """Tenants in a directory. Each costs 180 KB of disk, however little it holds."""

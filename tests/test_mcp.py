@@ -361,7 +361,8 @@ async def writes_while_killed(path, clients, writes):
     acknowledged, told = [], []
 
     async def one(number):
-        lucky, nth, pid = random.Random(number), 0, path.with_name(f"pid{number}")
+        lucky, nth, last = random.Random(number), 0, None
+        pid = path.with_name(f"pid{number}")
         while nth < writes:
             server = of_a_child("--store", path)
             server.args = ["-c", STARTED, str(pid), *server.args[2:]]
@@ -374,11 +375,15 @@ async def writes_while_killed(path, clients, writes):
                             later = asyncio.get_running_loop().call_later
                             later(lucky.random() / 200, os.kill, victim, signal.SIGKILL)
                         text, nth = f"fact {nth} of client {number}", nth + 1
-                        done = await client.call_tool("remember", {"text": text})
+                        tool, about = ("remember", {"text": text})
+                        if nth % 3 == 0 and last is not None:
+                            tool, about = ("correct", {"memory_id": last, "text": text})
+                        done = await client.call_tool(tool, about)
                         if done.is_error:
                             told.append(done.content[0].text)
                         else:
                             acknowledged.append(text)
+                            last = done.structured_content["id"]
             except* (MCPError, OSError):
                 pass  # its server was killed: what it had not acknowledged may be lost
 

@@ -488,13 +488,43 @@ async def test_more_calls_than_may_wait_for_a_tenant_are_turned_away(tmp_path):
         assert store.check() == []
 
 
-async def test_a_key_that_calls_too_often_is_turned_away(tmp_path):
-    async with serving(tmp_path / "m", rate=0.001) as client:
-        answers = [await client.post("/v1/latest", json={"tenant": "a"}) for _ in range(3)]
+async def test_a_key_that_calls_too_often_for_a_tenant_is_turned_away_and_only_for_that(tmp_path):
+    async with serving(tmp_path / "m", rate=0.5) as client:  # a bucket holds one call
+
+        async def codes(tenant):
+            told = [await client.post("/v1/latest", json={"tenant": tenant}) for _ in range(3)]
+            return [answer.status_code for answer in told]
+
+        assert [await codes("a"), await codes("b")] == [[200, 429, 429]] * 2
         health = [await client.get("/health") for _ in range(3)]
 
-    assert {answer.status_code for answer in answers} == {429}  # a bucket of 0.002 holds no call
     assert {answer.status_code for answer in health} == {200}
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr("feather_memory.doors.guard.DOOR_BODY_SECONDS", 0.01)
+
+    async def stalled():
+        yield b'{"tenant":'
+        await asyncio.Event().wait()
+
+    async with serving(tmp_path / "m") as client:
+        answer = await client.post("/v1/latest", content=stalled())
+
+    assert answer.status_code == 408
+
+
+async def test_nothing_but_http_is_spoken(tmp_path):
+    guarded = service_app(
+        ServiceSettings(directory=tmp_path, embedder=HashEmbedder, clock=lambda: 0.0)
+    )
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    await guarded({"type": "websocket", "path": "/v1/recall", "headers": []}, None, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 async def test_no_more_tenants_are_made_than_there_may_be(tmp_path):

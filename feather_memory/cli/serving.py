@@ -144,7 +144,10 @@ def serve(
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
     embedder: EmbedderOption = None,
     rate: Annotated[
-        float, typer.Option(help="Calls a second for each key and process; 0 for any.", min=0)
+        float,
+        typer.Option(
+            help="Calls a second of a key for a tenant, in each process; 0 for any.", min=0
+        ),
     ] = SERVICE_RATE,
     max_tenants: Annotated[
         int, typer.Option(help="Tenants there may be; beyond it none is made.", min=1)

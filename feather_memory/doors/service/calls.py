@@ -96,7 +96,6 @@ async def _allowed(request: Request, *, writes: bool) -> Call:
     """
     grant: Grant = request.scope[GRANT]
     serving: Serving = request.app.state.serving
-    serving.rates.take(grant.name)
     if writes and not grant.may_write:
         raise NotAllowedError("this key may only read")
     try:
@@ -111,6 +110,7 @@ async def _allowed(request: Request, *, writes: bool) -> Call:
     said = {layer: name for layer, name in names.items() if name is not None}
     if not all(map(may, said.values())):
         raise NotAllowedError("this key is not for that memory")
+    serving.rates.take(f"{grant.name} {said['user']}")  # no key's name holds a space
     return Call(serving, said)
 
 

@@ -1,4 +1,4 @@
-"""Who has to wait, and who is turned away: a tenant's lanes, and a key's rate."""
+"""Who has to wait, and who is turned away: a tenant's lanes, and how fast a key may call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from feather_memory.errors import BusyStoreError, FeatherError
 
 Made = TypeVar("Made")
 
-_KEYS = 10_000
+_CALLERS = 10_000
 
 
 class CrowdedError(FeatherError, RuntimeError):
@@ -82,13 +82,16 @@ class Lanes:
 
 @dataclass(slots=True)
 class Rates:
-    """How fast each key may call: a bucket that fills by the rate, and holds twice as much."""
+    """How fast each key may call for each tenant: a bucket fills by the rate, and holds twice it.
+
+    So a backend, whose one key is for many, is not held up by what one of them does.
+    """
 
     rate: float
     _left: dict[str, tuple[float, float]] = field(default_factory=dict)
 
-    def take(self, key: str) -> None:
-        """Count one call.
+    def take(self, caller: str) -> None:
+        """Count one call of a key for a tenant.
 
         Raises:
             CrowdedError: They are more than the rate.
@@ -96,10 +99,10 @@ class Rates:
         if not self.rate:
             return
         now, most = time.monotonic(), 2 * self.rate
-        left, at = self._left.get(key, (most, now))
+        left, at = self._left.get(caller, (most, now))
         left = min(most, left + (now - at) * self.rate)
         if left < 1:
-            raise CrowdedError(f"this key may call {self.rate:g} times a second")
-        if len(self._left) >= _KEYS:
-            self._left.clear()  # keys are the operator's: there are no more of them by honest means
-        self._left[key] = (left - 1, now)
+            raise CrowdedError(f"for this memory a key may call {self.rate:g} times a second")
+        if len(self._left) >= _CALLERS:
+            self._left.clear()  # the buckets of all are full again: that is a call or two too many
+        self._left[caller] = (left - 1, now)

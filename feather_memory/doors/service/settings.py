@@ -41,7 +41,7 @@ class ServiceSettings:
     waiting: int = SERVICE_WAITING
     """Further calls for one tenant that wait; more are refused."""
     rate: float = SERVICE_RATE
-    """Calls a second for one key, and twice as many at once; 0 is any number."""
+    """Calls a second of one key for one tenant, and twice as many at once; 0 is any number."""
     max_tenants: int = SERVICE_TENANTS
     """Tenants there may be; beyond it none is made."""
     hosts: tuple[str, ...] = ()
