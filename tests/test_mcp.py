@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ import remains
 pytest.importorskip("mcp")
 
 import httpx2
+from asgi import living
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -32,6 +33,7 @@ from feather_memory.agent import NOTE, Source
 from feather_memory.cli import app
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.mcp import memory_server
+from feather_memory.doors.mcp.http import http_app
 from feather_memory.doors.verbs import Terms
 
 PAGE = Path(__file__).parents[1] / "docs" / "mcp.md"
@@ -456,10 +458,10 @@ def served(*words, log, says=None):
 
 
 @asynccontextmanager
-async def asking(url, key):
+async def asking(url, key, **given):
     headers = {} if key is None else {"Authorization": f"Bearer {key}"}
     async with (
-        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=SECONDS) as http,
+        httpx2.AsyncClient(headers=headers, trust_env=False, timeout=SECONDS, **given) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
         yield client
@@ -541,6 +543,55 @@ async def test_over_http_a_key_says_whose_memory_and_nothing_else_does(url, keys
     assert "dog" not in recent + about
     assert secret["id"] in stolen
     assert "does not take" in named
+
+
+async def test_over_http_what_a_key_may_is_asked_at_every_message(tmp_path):
+    """In this process: a server of a pool, of one tenant in it, and of a store that is nobody's."""
+    ring = KeyRing(tmp_path / "memories")
+    alice, reader, every = (
+        ring.add(grant)
+        for grant in (
+            Grant(name="alice", tenant="alice"),
+            Grant(name="reader", tenant="alice", may_write=False),
+            Grant(name="every", prefix=""),
+        )
+    )
+
+    @asynccontextmanager
+    async def served_to(source):
+        async with AsyncExitStack() as stack:
+            app = http_app(memory_server(source), ring.opened_by)
+            await stack.enter_async_context(living(app))
+            yield [
+                await stack.enter_async_context(
+                    asking("http://localhost/mcp", key, transport=httpx2.ASGITransport(app))
+                )
+                for key in (alice, reader, every)
+            ]
+
+    with TenantPool(tmp_path / "memories") as pool:
+        async with served_to(Source.chosen("mcp", pool=pool)) as (mine, reading, many):
+            await called(mine, "remember", text="Alice keeps bees")
+            found, _ = await called(reading, "recall", question="who keeps bees?")
+            assert texts_of(found) == ["Alice keeps bees"]
+            assert "only read" in await refused(reading, "remember", text="x")
+            assert "many tenants" in await refused(many, "recall", question="x")
+        async with served_to(Source.chosen("mcp", pool=pool, tenant="bob")) as (mine, _, many):
+            assert "not for the memory" in await refused(mine, "recall", question="x")
+            await called(many, "remember", text="Bob keeps goats")
+        assert texts(pool.get("alice")) == ["Alice keeps bees"]
+        assert texts(pool.get("bob")) == ["Bob keeps goats"]
+        assert pool.get("alice").check() == pool.get("bob").check() == []
+    with Store.open(tmp_path / "own.feather") as store:
+        async with served_to(Source.chosen("mcp", store=store)) as (mine, _, many):
+            assert "not for the memory" in await refused(mine, "remember", text="x")
+            await called(many, "remember", text="Nobody keeps owls")
+        assert texts(store) == ["Nobody keeps owls"]
+        assert store.check() == []
+
+
+def texts(store):
+    return [memory.text for memory in store.iterate()]
 
 
 async def test_over_http_a_key_to_read_writes_nothing_and_one_for_many_is_for_none(url, keys):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from asgi import living
 from typer.testing import CliRunner
 
 from feather_memory import ParameterError, Store, TenantPool
@@ -413,34 +414,56 @@ async def serving(directory, **settings):
             directory=directory, embedder=HashEmbedder, clock=lambda: 0.0, **{"rate": 0, **settings}
         )
     )
-    started, stop = asyncio.Event(), asyncio.Event()
-
-    async def receive():
-        if not started.is_set():
-            started.set()
-            return {"type": "lifespan.startup"}
-        await stop.wait()
-        return {"type": "lifespan.shutdown"}
-
-    ready = asyncio.Event()
-
-    async def send(message):
-        assert "failed" not in message["type"], message
-        ready.set()
-
-    living = asyncio.create_task(made({"type": "lifespan", "asgi": {}, "state": {}}, receive, send))
-    await ready.wait()
-    try:
-        async with httpx.AsyncClient(
+    async with (
+        living(made),
+        httpx.AsyncClient(
             transport=httpx.ASGITransport(made),
             base_url="http://localhost",
             headers={"Authorization": f"Bearer {key}"},
             timeout=SECONDS,
-        ) as client:
-            yield client
-    finally:
-        stop.set()
-        await living
+        ) as client,
+    ):
+        yield client
+
+
+async def test_every_path_does_what_it_says(tmp_path):
+    async with serving(tmp_path / "m") as client:
+
+        async def told(path, **body):
+            answer = await client.post(f"/v1/{path}", json={"tenant": "a", **body})
+            assert answer.is_success, answer.text
+            return answer.json()
+
+        old = await told(
+            "remember", text="Alice's editor is Vim", key="editor", metadata={"by": "chat"}
+        )
+        new = await told("correct", memory_id=old["id"], text="Alice's editor is Helix")
+        found = await told("recall", question="which editor does Alice use?")
+        (signal,) = (await told("feedback", turn=found["turn"], kind="liked"))["signals"]
+        latest = await told("latest")
+        past = await told("history", memory_id=old["id"])
+        why = await told("why-not", question="which editor does Alice use?", memory_id=old["id"])
+        link = await told("link", source=new["id"], target=old["id"], type="refines", weight=0.5)
+        narrowed = await told("recall", question="Alice", where={"by": "mail"})
+        plan = await told("forget", about="Alice's editor")
+        ids = [memory["id"] for memory in plan["memories"]]
+        gone = await told("forget", ids=ids, confirm=plan["confirm"])
+        metrics = (await client.get("/metrics")).text
+        ready = await client.get("/ready")
+        lost = await client.get("/v1/recall")
+
+    assert (new["supersedes"], new["became"]) == ([old["id"]], "saved")
+    assert texts_of(found) == texts_of(latest) == ["Alice's editor is Helix"]
+    assert (signal["memory_id"], signal["kind"]) == (new["id"], "liked")
+    assert texts_of(past) == ["Alice's editor is Vim", "Alice's editor is Helix"]
+    assert (why["gate"], link["weight"], narrowed["memories"]) == ("superseded", 0.5, [])
+    assert (plan["is_done"], gone["is_done"], len(ids)) == (False, True, 2)
+    assert 'requests_total{path="/v1/recall",status="200"' in metrics
+    assert "feather_memory_stores_open" in metrics
+    assert (ready.status_code, lost.status_code) == (200, 405)
+    with TenantPool(tmp_path / "m") as pool:
+        assert len(pool.get("a")) == 0
+        assert pool.get("a").check() == []
 
 
 async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):

@@ -5,11 +5,11 @@ So another program is at work beside it, and what is asked through the way itsel
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import httpx
+from asgi import living
 from langchain.agents import create_agent
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, ToolCall
@@ -117,34 +117,16 @@ class Http(Library):
                 clock=self.clock, rate=0,
             )
         )  # fmt: skip
-        begin, end, is_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        begin.set()
-
-        async def receive():
-            if begin.is_set():
-                begin.clear()
-                return {"type": "lifespan.startup"}
-            await end.wait()
-            return {"type": "lifespan.shutdown"}
-
-        async def send(_):
-            is_up.set()
-
-        living = asyncio.create_task(app({"type": "lifespan", "asgi": {}}, receive, send))
-        await is_up.wait()
-        try:
-            async with (
-                super().opened(),
-                httpx.AsyncClient(
-                    transport=httpx.ASGITransport(app),
-                    base_url="http://localhost",
-                    headers={"Authorization": f"Bearer {key}"},
-                ) as self.client,
-            ):
-                yield self
-        finally:
-            end.set()
-            await living
+        async with (
+            living(app),
+            super().opened(),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(app),
+                base_url="http://localhost",
+                headers={"Authorization": f"Bearer {key}"},
+            ) as self.client,
+        ):
+            yield self
 
     async def _posted(self, path, **body):
         answer = await self.client.post(f"/v1/{path}", json={"tenant": "own", **body})
