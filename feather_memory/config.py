@@ -174,3 +174,46 @@ STORE_HANDLES = 5
 HANDLE_SHARE = 0.5
 """Share of the handles a process may have that a pool's stores may take. The rest is for sockets,
 and for stores in which several threads read at once. Of the usual 1,024 it leaves 102 stores."""
+
+# The doors
+
+DOOR_QUESTION_CHARACTERS = 8_000
+"""In a question that comes in by a door. A search looks at each word: 60,000 of them cost seconds,
+and who pays for them is the server."""
+
+DOOR_BODY_BYTES = 1024 * 1024
+"""Of a request that comes in by HTTP, read before anything is made of it."""
+
+DOOR_BODY_SECONDS = 30.0
+"""How long the body of a request may take to arrive."""
+
+DOOR_STOP_SECONDS = 10
+"""How long a door that is told to stop waits for calls under way."""
+
+SERVICE_OPEN = 256
+"""Stores that a process of the service holds open."""
+
+SERVICE_WARMED = 100
+"""Tenants that a process of the service opens before its first answer."""
+
+SERVICE_LANES = 4
+"""Calls for one tenant that a process runs at once: one whose file is locked for seconds takes four
+of its threads and no more, and nobody else waits for it."""
+
+SERVICE_THREADS = 64
+"""Of a process of the service: sixteen tenants' worth of lanes."""
+
+SERVICE_WAITING = 64
+"""Calls for one tenant that wait for its lanes."""
+
+SERVICE_RATE = 100.0
+"""Calls a second that a process takes from one key for one tenant; twice as many at once."""
+
+SERVICE_TENANTS = 100_000
+"""Tenants in a directory. Each costs 180 KB of disk, however little it holds."""
+
+SERVICE_HITS = 50
+"""Memories that a recall over HTTP may ask for."""
+
+SERVICE_BUDGET = 32_000
+"""Tokens of memories that it may ask for."""

@@ -20,6 +20,7 @@ Each has two parents: ours, and the builtin that a stranger would catch::
     │   ├── ReadOnlyStoreError                 it was opened to be read, or cannot be written
     │   └── GoneStoreError                     the file that was opened was removed or replaced
     ├── WrongTenantError       (PermissionError)  the file belongs to another tenant
+    ├── NotAllowedError        (PermissionError)  a key that came in by a door is not for that
     ├── MissingExtraError      (ImportError)   an optional dependency is not installed
     ├── NewerFormatError                       written by a later release; not opened
     ├── OlderFormatError                       by an earlier one, where it cannot be upgraded
@@ -45,6 +46,7 @@ __all__ = [
     "MissingEmbedderError",
     "MissingExtraError",
     "NewerFormatError",
+    "NotAllowedError",
     "OlderFormatError",
     "ParameterError",
     "ReadOnlyStoreError",
@@ -200,6 +202,10 @@ class WrongTenantError(FeatherError, PermissionError):
         self.path = path
         self.expected = expected
         self.found = found
+
+
+class NotAllowedError(FeatherError, PermissionError):
+    """What came in by a door has a key that is not for that tenant, or may not write."""
 
 
 class MissingExtraError(FeatherError, ImportError):

@@ -106,7 +106,22 @@ def test_importing_touches_no_network_no_file_and_no_process(tmp_path):
 
 @pytest.mark.parametrize(
     "module",
-    ["pydantic", "hnswlib", "typer", "rich", "networkx", "matplotlib", "pytest", "asyncio"],
+    [
+        "pydantic",
+        "hnswlib",
+        "typer",
+        "rich",
+        "networkx",
+        "matplotlib",
+        "pytest",
+        "asyncio",
+        "mcp",
+        "anyio",
+        "fastapi",
+        "starlette",
+        "uvicorn",
+        "feather_memory.doors",
+    ],
 )
 def test_importing_does_not_load(tmp_path, module):
     loaded = watched("import feather_memory", cwd=tmp_path)["modules"]

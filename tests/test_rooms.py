@@ -30,12 +30,13 @@ FLOORS = [
     "importers",
     "testing",
     "demo",
+    "doors",
     "cli",
     "__init__ __main__",
 ]
 FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names.split()}
 ROOMS = {"model", "filters", "truth", "index", "search", "write", "store", "tenants", "agent"}
-OTHERS = {"testing", "demo", "cli", "importers", "embedders", "mcp", "service", "window"}
+OTHERS = {"testing", "demo", "cli", "importers", "embedders", "doors"}
 
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 40  # without its docstring
@@ -141,7 +142,14 @@ def test_a_circle_would_be_found():
     [
         ("sqlite3", "truth/sqlite importers"),
         ("hnswlib", "index/hnsw.py"),
-        ("pydantic", "importers cli"),
+        ("pydantic", "importers cli doors"),
+        ("mcp", "doors/mcp"),
+        ("mcp_types", "doors/mcp"),
+        ("anyio", "doors"),
+        ("uvicorn", "doors/listening.py"),
+        ("fastapi", "doors/service"),
+        ("starlette", "doors/service"),
+        ("httpx", "doors/client.py"),
         ("typer", "cli"),
         ("matplotlib", "display"),
         ("networkx", "display"),
@@ -161,6 +169,8 @@ def top_levels(names: set[str]) -> set[str]:
 def test_nothing_imports_a_network():
     network = {"socket", "ssl", "http", "urllib", "requests", "httpx", "ftplib", "smtplib"}
     for path in FILES:
+        if path in {ROOT / "doors" / "client.py", ROOT / "doors" / "listening.py"}:
+            continue  # what they are for
         assert not network & (top_levels(imported(path)) - {"urllib"} | network_urllib(path))
 
 

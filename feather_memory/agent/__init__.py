@@ -43,7 +43,7 @@ from feather_memory.agent.outage import (
     checked_on_error,
     is_outage,
 )
-from feather_memory.agent.outcome import what_became
+from feather_memory.agent.outcome import Outcome, outcome_of, what_became
 from feather_memory.agent.prompt import (
     NOTE,
     Budget,
@@ -113,6 +113,7 @@ __all__ = [
     "Opener",
     "OutageEvent",
     "Outbox",
+    "Outcome",
     "Reader",
     "RecallEvent",
     "RecallOptions",
@@ -150,6 +151,7 @@ __all__ = [
     "named_too",
     "one_line",
     "one_tenant",
+    "outcome_of",
     "recalled",
     "reject",
     "remembered_of",

@@ -16,7 +16,7 @@ from feather_memory.model.importance import OPPOSITE
 from feather_memory.model.memory import TURN, EdgeType, Memory, Signal, SignalKind
 from feather_memory.model.origin import RANK, USER, outranks
 from feather_memory.store.store import Store
-from feather_memory.types import VectorLike
+from feather_memory.types import Seconds, VectorLike
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +151,7 @@ def save_fact(
     vector: VectorLike | None = None,
     origin: str = "assistant",
     sources: Iterable[str] = (),
+    since: Seconds | None = None,
 ) -> Memory:
     """Remember one fact, as a model's tool does; a step that is run again remembers it once.
 
@@ -167,19 +168,23 @@ def save_fact(
             application trusts it to write down what the user said.
         sources: Ids of the memories it is taken from, such as the turn it was said in: it is linked
             `derived_from` those there are.
+        since: From when it is true; from now on unless given. The same fact since another moment is
+            another memory.
     """
     store, nth = opened.writes, 0
-    id_ = same_id(session, *step, key, text)
+    said = (key, text) if since is None else (key, text, repr(since))
+    id_ = same_id(session, *step, *said)
     while not any(step) and store.plumbing.known([id_]).get(id_):
         nth += 1
-        id_ = same_id(session, str(nth), key, text)
+        id_ = same_id(session, str(nth), *said)
     turns = list(sources)
     if turns and vector is None:
         vector = next(iter(embedded(store, [text]) or ()), None)  # before others have to wait
     with store.transaction() if turns else nullcontext():
         saved = store.add(
-            text, id=id_, key=key, session=session, actor=actor, vector=vector, origin=origin
-        )
+            text, id=id_, key=key, session=session, actor=actor, vector=vector, origin=origin,
+            valid_from=since,
+        )  # fmt: skip
         derived(store, saved.id, turns)
     return saved
 

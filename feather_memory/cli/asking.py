@@ -42,7 +42,7 @@ def search(
         "as_of": moment(as_of, "--as-of"),
         "known_at": moment(known_at, "--known-at"),
     }
-    with existing(store, _fitting(store, embedder)) as opened:
+    with existing(store, fitting(store, embedder)) as opened:
         if hops:
             hits = list(opened.context_chain(query, k, hops, **asked))
         else:
@@ -66,7 +66,7 @@ def search(
         typer.echo("Nothing found.", err=True)
 
 
-def _fitting(store: Place, name: str | None) -> Embedder | Model | None:
+def fitting(store: Place, name: str | None) -> Embedder | Model | None:
     """The embedder asked for; if none was, the default where the store's vectors can be its own."""
     embed = embedder_named(name)
     if name is not None or embed is None:

@@ -1,0 +1,83 @@
+"""Listening on a port, by uvicorn: quiet, bounded, and stopped with what is under way done."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any, Final
+
+import uvicorn
+
+from feather_memory.config import DOOR_STOP_SECONDS
+
+_QUIET: Final[Mapping[str, Any]] = {
+    "factory": True,
+    "access_log": False,  # paths are the callers'; what may be said the application logs itself
+    "log_level": "warning",
+    "server_header": False,
+    "proxy_headers": False,
+    "timeout_graceful_shutdown": DOOR_STOP_SECONDS,
+    "ws": "none",
+}
+_FAILED_TO_START: Final = 3
+"""What uvicorn exits with then."""
+
+
+def listen(make: Callable[[], Any], host: str, port: int, *, workers: int = 1) -> None:
+    """Serve an ASGI application until the process is told to stop.
+
+    Args:
+        make: Makes the application, in each process; it can be pickled where there are several.
+        host: The address to listen on.
+        port: The port; 0 for one that is free.
+        workers: Processes. One that dies is replaced.
+    """
+    config = uvicorn.Config(make, host=host, port=port, **_QUIET)
+    if workers == 1:
+        uvicorn.Server(config).run()
+        return
+    multiprocessing.allow_connection_pickling()  # for the socket, which all of them listen on
+    bound = config.bind_socket()
+    # What is accepted inherits it. asyncio sets it by itself only on a socket that says that it is
+    # TCP's, and this one does not: answers in two parts would wait 40 ms for the first's receipt.
+    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    _supervise(make, bound, workers)
+
+
+def _supervise(make: Callable[[], Any], bound: socket.socket, workers: int) -> None:
+    spawn, stop = multiprocessing.get_context("spawn"), threading.Event()
+
+    def begun() -> SpawnProcess:
+        process = spawn.Process(target=_serve, args=(make, bound))
+        process.start()
+        return process
+
+    def told(_: int, __: FrameType | None) -> None:
+        stop.set()
+        for process in processes:
+            process.terminate()
+
+    processes = [begun() for _ in range(workers)]
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, told)
+    while not stop.is_set():
+        wait([process.sentinel for process in processes], timeout=1)
+        dead = [process for process in processes if not process.is_alive()]
+        if any(process.exitcode == _FAILED_TO_START for process in dead):
+            told(signal.SIGTERM, None)
+        elif not stop.is_set():
+            processes = [begun() if process in dead else process for process in processes]
+    for process in processes:
+        process.join()
+    sys.exit(max(process.exitcode == _FAILED_TO_START for process in processes))
+
+
+def _serve(make: Callable[[], Any], bound: socket.socket) -> None:
+    uvicorn.Server(uvicorn.Config(make, **_QUIET)).run(sockets=[bound])
