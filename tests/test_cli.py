@@ -574,8 +574,9 @@ def test_an_error_is_one_line_and_a_non_zero_exit(call, path, tmp_path, argument
 
 
 def test_the_demo_runs_and_can_be_kept(call, tmp_path):
-    assert "--keep" in call("demo").stdout
-    assert "Ask it yourself" in call("demo", "--keep", tmp_path / "d.feather").stdout
+    assert "feather-memory demo --keep demo.feather" in call("demo").stdout
+    said = call("demo", "--keep", tmp_path / "d.feather").stdout
+    assert f"feather-memory search {tmp_path / 'd.feather'} 'Who is our team lead?'" in said
 
     out = call("search", tmp_path / "d.feather", "Who is our team lead?", "-k", 1).stdout
 
