@@ -12,14 +12,13 @@ from feather_memory.cli.options import (
     WhereOption,
     condition,
     day,
-    embedder_named,
+    fitting,
     moment,
     table,
 )
 from feather_memory.cli.places import Place, existing
 from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
-from feather_memory.types import Embedder, Model
 
 _TIME = "ISO 8601, Unix seconds or milliseconds; read as UTC if it names no zone."
 
@@ -42,7 +41,7 @@ def search(
         "as_of": moment(as_of, "--as-of"),
         "known_at": moment(known_at, "--known-at"),
     }
-    with existing(store, _fitting(store, embedder)) as opened:
+    with existing(store, fitting(store, embedder, by_words=True)) as opened:
         if hops:
             hits = list(opened.context_chain(query, k, hops, **asked))
         else:
@@ -64,23 +63,6 @@ def search(
         )
     if not hits:
         typer.echo("Nothing found.", err=True)
-
-
-def _fitting(store: Place, name: str | None) -> Embedder | Model | None:
-    """The embedder asked for; if none was, the default where the store's vectors can be its own."""
-    embed = embedder_named(name)
-    if name is not None or embed is None:
-        return embed
-    with existing(store) as opened:
-        dimension = opened.stats().dimension
-    if dimension is None or dimension == getattr(embed, "dim", None):
-        return embed
-    typer.echo(
-        f"The vectors here have {dimension} numbers and come from another embedder: "
-        "searching by words only. Name it with --embedder.",
-        err=True,
-    )
-    return None
 
 
 def _replaced(store: Store, memory: Memory) -> str:

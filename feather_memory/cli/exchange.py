@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from feather_memory.cli.intake import Intake
-from feather_memory.cli.options import EmbedderOption, embedder_named, plain, table
+from feather_memory.cli.options import EmbedderOption, embedder_named, fitting, plain, table
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.importers import chatlog, exports
@@ -103,7 +103,7 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
             restored = exports.restore(store_of(None), stream)
         _report_restored(restored)
         return
-    embed = embedder_named(embedder)
+    embed = embedder_named(embedder) if store is None else fitting(Place(store), embedder)
     with _opened(file) as stream, _stores(store, folder, tenant, embed) as store_of:
         intake = Intake(store_of)
         for item in _noticed(chatlog.read(stream, fields, is_csv=is_csv), fields):

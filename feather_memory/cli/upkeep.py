@@ -61,7 +61,10 @@ def reembed(
     store: Place,
     *,
     embedder: Annotated[
-        str, typer.Option(metavar="MODULE:NAME", help="The model that is to make the vectors.")
+        str,
+        typer.Option(
+            metavar="NAME", help="The model that is to make the vectors; as in `search --help`."
+        ),
     ],
     name: Annotated[
         str | None,
