@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from feather_memory.cli import asking, demonstration, exchange, pooling, upkeep
+from feather_memory.cli import asking, demonstration, exchange, importing, pooling, upkeep
 from feather_memory.cli.options import plain
 from feather_memory.cli.places import StoreCommand, of_one_store
 from feather_memory.cli.wording import spelled, spoken
@@ -40,7 +40,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(demonstration.demo)
-app.command("import")(exchange.import_chat)
+app.command("import")(importing.import_chat)
 for command in (
     exchange.export,
     asking.search,

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import FeatherError, FilterError, MissingEmbedderError, ParameterError
-from feather_memory.importers.chatlog import parse_time
+from feather_memory.importers.times import parse_time
 from feather_memory.types import Embedder, Model, Seconds
 from feather_memory.write.hashing import HashEmbedder
 from feather_memory.write.models import name_of, of_documents, of_queries
