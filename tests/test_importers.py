@@ -2,13 +2,16 @@
 
 import contextlib
 import gzip
+import importlib.util
 import io
 import json
+import shlex
 import shutil
 import sys
 import tracemalloc
 import zipfile
 from datetime import UTC, datetime
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import exports
@@ -751,4 +754,38 @@ def test_a_format_that_is_named_is_not_looked_for(tmp_path, path):
     assert "no format is called 'cvs'; there are chatgpt" in said
     with Store.open(path) as store:
         assert [memory.text for memory in store.iterate()] == ["Ada rows"]
+        assert store.check() == []
+
+
+# The first hour, as the README has it
+
+
+def readme_commands():
+    """The lines of the README that lead from a ChatGPT export to a search, as one types them."""
+    text = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    block = text.split("## Your own chats")[1].split("```sh\n")[1].split("```")[0]
+    return block.strip().splitlines()
+
+
+@pytest.mark.parametrize("embedder", ["model2vec:package:static_model", "hash:"])
+def test_the_readme_leads_from_a_chat_export_to_a_search_with_a_real_model(
+    tmp_path, monkeypatch, embedder
+):
+    if embedder != "hash:" and not all(
+        map(importlib.util.find_spec, ["model2vec", "static_model"])
+    ):
+        pytest.skip("model2vec and tokenlearn-static-model are not installed")
+    exports.chatgpt(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    install, *commands = readme_commands()
+
+    assert install.startswith("pip install ")
+    assert len([install, *commands]) <= 6
+    assert commands[0].endswith("--embedder model2vec:package:static_model")
+    for command in commands[:2]:
+        words = shlex.split(command.replace("model2vec:package:static_model", embedder))
+        said = called(*words[1:]).stdout
+    assert "We deploy on Tuesdays" in said
+    with Store.open(tmp_path / "me.feather") as store:
+        assert store.stats().embedder in {embedder.removeprefix("model2vec:"), "hash:256"}
         assert store.check() == []
