@@ -1,10 +1,13 @@
 # Every target that needs Python makes .venv by itself, and bench the environment that its peers live
 # in. PYTHON chooses which one they are made from, WORKERS how many processes share the core's tests.
+# The demo's .venv holds what the demo needs, by uv where there is one; everything else completes it.
 
 PYTHON ?= python3
 WORKERS ?= 2
 BIN := .venv/bin
 STAMP := .venv/.installed
+DEMO_STAMP := .venv/.demo
+UV := $(shell command -v uv 2>/dev/null)
 BENCH := .bench/env
 BENCH_STAMP := .bench/.installed
 PROJECTS := pyproject.toml \
@@ -17,7 +20,7 @@ PROJECTS := pyproject.toml \
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP)  ## a short story: remember, ask, correct, travel back
+demo: $(DEMO_STAMP)  ## a short story: remember, ask, correct, travel back
 	$(BIN)/feather-memory demo
 
 test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
@@ -91,15 +94,27 @@ clean:  ## remove .venv, .bench and whatever the tools left behind
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# With pip in it, which a venv of uv's has only if it is asked for: the rest is installed by pip.
+define make_venv
+	test -x $(BIN)/python || $(if $(UV),$(UV) venv --quiet --seed --python $(PYTHON) .venv,$(PYTHON) -m venv .venv)
+endef
+
+# Nothing is compiled ahead: the story imports a tenth of it.
+$(DEMO_STAMP): pyproject.toml
+	$(make_venv)
+	$(if $(UV),$(UV) pip install --quiet --python $(BIN)/python,$(BIN)/python -m pip install --quiet --no-compile) \
+		-e '.[cli]'
+	touch $@
+
 # pip reads dependency groups (--group) from 25.1 on.
 $(STAMP): $(PROJECTS)
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(make_venv)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet -e '.[all]' \
 		-e 'integrations/langchain-feather-memory[all]' \
 		-e integrations/llama-index-memory-feather \
 		--group dev
-	touch $@
+	touch $(DEMO_STAMP) $@
 
 $(BENCH_STAMP): $(PROJECTS) benchmarks/speed/environment.py
 	$(PYTHON) benchmarks/speed/environment.py $(BENCH)

@@ -20,7 +20,7 @@ from feather_memory import Store
 from feather_memory.testing import HashEmbedder
 
 OURS = ("feather_memory", "langchain_feather_memory", "feather")
-NOT_OURS = ("site-packages", "testing")
+NOT_OURS = ("site-packages", "testing", "hashing.py")  # the last stands for the caller's own model
 
 
 def place_of(code: CodeType) -> str | None:

@@ -59,6 +59,7 @@ from feather_memory.tenants.layer import Layer
 from feather_memory.tenants.layers import ContextLayers
 from feather_memory.tenants.pool import TenantPool
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
+from feather_memory.write.hashing import HashEmbedder
 
 __all__ = [
     "BusyStoreError",
@@ -78,6 +79,7 @@ __all__ = [
     "Forgotten",
     "ForgottenTenant",
     "GoneStoreError",
+    "HashEmbedder",
     "Hit",
     "Hits",
     "InvalidMetadataError",

@@ -149,6 +149,9 @@ BRIEF_WORDS = 30
 EMBED_BATCH = 256
 """Texts handed to an Embedder at once by `add_many`."""
 
+EMBED_CHARACTERS = 200_000
+"""Characters sent to a service at once: OpenAI takes 300,000 tokens, of one character at least."""
+
 # Echoes
 
 ECHO_CORRECTIONS = 500

@@ -96,9 +96,10 @@ class _EmbedsPassages(Protocol):
 
 
 Model: TypeAlias = (
-    _EmbedsDocuments | _EmbedsBatches | _Encodes | _EncodesDocuments | _EmbedsPassages
+    _EmbedsDocuments | _EmbedsBatches | _Encodes | _EncodesDocuments | _EmbedsPassages | str
 )
-"""An embedding model as people have it, told by its methods."""
+"""An embedding model as people have it, told by its methods; or its name, such as
+`fastembed:BAAI/bge-small-en-v1.5`."""
 
 VectorLike: TypeAlias = Sequence[float] | Annotated[npt.NDArray[Any], AsNumbers()]
 """One vector as callers give it."""

@@ -9,16 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feather_memory.errors import ParameterError
-from feather_memory.importers.chatlog import Entry, Fields, Refused, parse_time, read
+from feather_memory.importers.chatlog import read, table
+from feather_memory.importers.entries import Entry, Refused
+from feather_memory.importers.fields import Fields
+from feather_memory.importers.lines import objects
+from feather_memory.importers.times import parse_time
 
 
 def json_lines(*rows, fields=None):
     text = "\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows)
-    return list(read(io.StringIO(text), fields or Fields(), is_csv=False))
+    return list(read(objects(io.StringIO(text)), fields or Fields()))
 
 
 def csv_lines(text, fields=None):
-    return list(read(io.StringIO(text, newline=""), fields or Fields(), is_csv=True))
+    fields = fields or Fields()
+    return list(read(table(io.StringIO(text, newline=""), fields), fields))
 
 
 @given(
@@ -138,7 +143,7 @@ def test_a_line_that_is_not_utf8_is_refused_by_itself():
     raw = b'{"text": "a"}\n{"text": "\xff"}\n{"text": "c"}\n'
     stream = io.TextIOWrapper(io.BytesIO(raw), encoding="utf-8-sig", errors="surrogateescape")
 
-    kinds = [type(item) for item in read(stream, Fields(), is_csv=False)]
+    kinds = [type(item) for item in read(objects(stream), Fields())]
 
     assert kinds == [Entry, Refused, Entry]
 

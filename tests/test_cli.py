@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from feather_memory import __main__
 from feather_memory.cli import app, pooling
-from feather_memory.cli.exchange import OPEN_STORES
-from feather_memory.cli.intake import BATCH
+from feather_memory.cli.importing import OPEN_STORES
+from feather_memory.importers.intake import BATCH
 from feather_memory.model.names import file_name
 from feather_memory.store.store import Store
 from feather_memory.tenants.pool import TenantPool
@@ -530,8 +530,8 @@ def assert_one_line(done, said):
         (["export", "{store}", "--out", "{junk}"], "exists"),
         (["export", "{store}", "--out", "{dir}"], "{dir}"),
         (["import", "{dir}/none.jsonl", "--store", "{dir}/s"], "none.jsonl"),
-        (["import", "{dir}", "--store", "{dir}/s"], "is a directory"),
-        (["import", "{junk}", "--store", "{dir}/s"], "neither .jsonl nor .csv"),
+        (["import", "{dir}", "--store", "{dir}/s"], "a folder of"),
+        (["import", "{junk}", "--store", "{dir}/s"], "text that begins with 'junk"),
         (["import", "{chat}"], "say where to"),
         (["import", "{chat}", "--store", "{dir}/s", "--per", "x"], "say where to"),
         (["import", "{chat}", "--dir", "{dir}/s"], "say where to"),
@@ -574,8 +574,9 @@ def test_an_error_is_one_line_and_a_non_zero_exit(call, path, tmp_path, argument
 
 
 def test_the_demo_runs_and_can_be_kept(call, tmp_path):
-    assert "--keep" in call("demo").stdout
-    assert "Ask it yourself" in call("demo", "--keep", tmp_path / "d.feather").stdout
+    assert "feather-memory demo --keep demo.feather" in call("demo").stdout
+    said = call("demo", "--keep", tmp_path / "d.feather").stdout
+    assert f"feather-memory search {tmp_path / 'd.feather'} 'Who is our team lead?'" in said
 
     out = call("search", tmp_path / "d.feather", "Who is our team lead?", "-k", 1).stdout
 
@@ -611,9 +612,9 @@ def test_an_import_error_of_another_kind_is_not_hidden(monkeypatch):
     for module in [name for name in sys.modules if name.startswith("feather_memory.cli")]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.delattr("feather_memory.cli", raising=False)
-    monkeypatch.setitem(sys.modules, "feather_memory.importers.chatlog", None)
+    monkeypatch.setitem(sys.modules, "feather_memory.importers.registry", None)
 
-    with pytest.raises(ModuleNotFoundError, match="chatlog"):
+    with pytest.raises(ModuleNotFoundError, match="registry"):
         __main__.main()
 
 

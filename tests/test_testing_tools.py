@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from feather_memory.config import DAY
 from feather_memory.errors import ParameterError
 from feather_memory.testing import FrozenClock, HashEmbedder
-from feather_memory.testing import embedder as embedder_module
+from feather_memory.write import hashing as embedder_module
 
 
 @given(texts=st.lists(st.text(), max_size=4), dim=st.sampled_from([1, 2, 16, 256]))

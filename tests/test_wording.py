@@ -27,7 +27,6 @@ UNREACHABLE = {
     "it again with Store.open()": "no command closes a store and goes on",
     "a store is opened, not made: Store.open(": "no command makes one otherwise",
     'a field is F("a.b") or F(path=("a", "b"))': "a filter comes as JSON, whose keys are strings",
-    "such as sentence_transformers.SentenceTransformer(": "--embedder says so of a class by itself",
     ".exists()": "translated by its pattern, see below",
     "Store.plumbing": "the name of a verb",
     "import sys; sys.path.append": "a program",
@@ -99,8 +98,8 @@ def test_another_model_is_to_be_named_by_an_option_or_remade_by_a_command(call, 
     (tmp_path / "chat.jsonl").write_text(json.dumps({"text": "a", "time": 1}))
 
     for said in (
-        call("search", path, "tea"),
-        call("import", tmp_path / "chat.jsonl", "--store", path),
+        call("search", path, "tea", "--embedder", "hash:"),
+        call("import", tmp_path / "chat.jsonl", "--store", path, "--embedder", "hash:"),
     ):
         assert "name that model with --embedder, or let `feather-memory reembed`" in said
         assert not IDIOM.search(said)

@@ -17,20 +17,26 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from feather_memory.cli.places import Place, existing
 from feather_memory.errors import FeatherError, FilterError, MissingEmbedderError, ParameterError
-from feather_memory.importers.chatlog import parse_time
-from feather_memory.testing import HashEmbedder
+from feather_memory.importers.times import parse_time
 from feather_memory.types import Embedder, Model, Seconds
+from feather_memory.write.hashing import HashEmbedder
 from feather_memory.write.models import name_of, of_documents, of_queries
+from feather_memory.write.named import here, is_name, load
+
+_PIPED = 1 << 20
+"""Columns of a table that is read by a program: it is neither folded nor cut."""
 
 EmbedderOption = Annotated[
     str | None,
     typer.Option(
         "--embedder",
-        metavar="MODULE:NAME",
-        help="Your function from a list of texts to their vectors, or your SentenceTransformer, "
-        "LangChain or LlamaIndex model; 'none' for words only. Without "
-        "it: feather_memory.testing.HashEmbedder, which is lexical, not semantic (it finds "
+        metavar="NAME",
+        help="The model that makes vectors: model2vec:…, fastembed:…, sentence-transformers:…, "
+        "openai:… or ollama:… and its name there; MODULE:NAME for a function or model in a "
+        "Python file of yours; 'none' for words only. Without it: the store's own, where it is "
+        "on this machine, or hash: for a new one, which is lexical, not semantic (it finds "
         "shared words and spellings, and knows no synonyms).",
     ),
 ]
@@ -47,20 +53,24 @@ WhereOption = Annotated[
 
 
 def embedder_named(name: str | None) -> Embedder | Model | None:
-    """What `--embedder` means. Its folder may be the one the command runs in.
+    """What `--embedder` means. A module's folder may be the one the command runs in.
 
     Raises:
-        ParameterError: There is no such function.
+        ParameterError: There is no such function or model.
+        MissingExtraError: The library of the model is not installed.
     """
     if name is None:
         return HashEmbedder()
     if name == "none":
         return None
     module, colon, attribute = name.partition(":")
-    if not (module and colon and attribute):
-        raise ParameterError(f"--embedder takes MODULE:NAME or 'none', got {name!r}")
-    found = _imported(module, attribute, name)
+    if not colon or not (module and (attribute or is_name(name))):
+        raise ParameterError(
+            f"--embedder takes the name of a model, such as 'hash:', MODULE:NAME or 'none', "
+            f"got {name!r}"
+        )
     try:
+        found = load(name) if is_name(name) else _imported(module, attribute, name)
         documents, queries = of_documents(found), of_queries(found)
     except MissingEmbedderError as error:
         raise ParameterError(f"--embedder {name}: {error}") from None
@@ -92,6 +102,35 @@ class _Named:
         except Exception as error:  # the caller's own function may raise anything
             said = f"--embedder {self.name}: {type(error).__name__}: {error}"
             raise FeatherError(said) from error
+
+
+def fitting(store: Place, name: str | None, *, by_words: bool = False) -> Embedder | Model | None:
+    """The embedder that was asked for; if none was, the one of the store's vectors.
+
+    Args:
+        store: Where the store is, or is to be.
+        name: What `--embedder` says.
+        by_words: Whether words will do where the store's model is not here.
+
+    Raises:
+        ParameterError: They will not.
+    """
+    if name is not None or not store.path.exists():
+        return embedder_named(name)
+    with existing(store) as opened:
+        stats = opened.stats()
+    if stats.dimension is None:
+        return HashEmbedder()
+    usual = HashEmbedder()
+    found = usual if stats.embedder is None else here(stats.embedder)
+    if found is not None and (stats.embedder is not None or stats.dimension == usual.dim):
+        return found
+    whose = "another embedder" if stats.embedder is None else repr(plain(stats.embedder))
+    said = f"The vectors here have {stats.dimension} numbers and come from {whose}"
+    if not by_words:
+        raise ParameterError(f"{said}, which is not here: name it with --embedder")
+    typer.echo(f"{said}: searching by words only. Name it with --embedder.", err=True)
+    return None
 
 
 def _imported(module: str, attribute: str, name: str) -> Any:
@@ -138,10 +177,13 @@ def day(time: datetime | None) -> str:
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print rows as a table. Nothing in them is read as markup."""
+    """Print rows as a table, as wide as it is where nobody looks. Nothing is read as markup."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         grid.add_column(title, overflow="fold", no_wrap=title in {"score", "since", "until"})
     for row in rows:
         grid.add_row(*(Text(plain(str(cell))) for cell in row))
-    Console().print(grid)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPED)
+    console.print(grid)

@@ -15,8 +15,7 @@ import typer
 
 from feather_memory.agent.recall import FITTING, RecallOptions
 from feather_memory.agent.source import Source
-from feather_memory.cli.asking import fitting
-from feather_memory.cli.options import EmbedderOption, embedder_named, table
+from feather_memory.cli.options import EmbedderOption, embedder_named, fitting, table
 from feather_memory.cli.places import Place
 from feather_memory.config import SERVICE_OPEN, SERVICE_RATE, SERVICE_TENANTS
 from feather_memory.doors.keys import Grant, KeyRing

@@ -218,6 +218,8 @@ class StoreStats:
     recalls: int
     sessions: int
     dimension: int | None
+    embedder: str | None
+    """The name of the model by which the vectors are, if anybody said."""
     generation: int
     file_bytes: int
     derived_bytes: int

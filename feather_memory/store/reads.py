@@ -142,6 +142,7 @@ class Reads(Part):
         return StoreStats(
             path=str(self.path),
             dimension=None if view.matrix is None else view.matrix.dim,
+            embedder=view.state.embedder,
             generation=view.generation,
             file_bytes=truth.size(),
             derived_bytes=beside.derived_bytes(self.path),

@@ -65,8 +65,9 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
             path: By custom it ends in `.feather`. Its folder must exist. There is no store
                 without a file: `":memory:"` and URIs are refused.
             embedder: Texts to vectors, (n) → (n, dim); or a SentenceTransformer, LangChain or
-                LlamaIndex model, whose own methods are called, for queries as well. Without
-                one, memories without a vector of their own are found by their words only.
+                LlamaIndex model, whose own methods are called, for queries as well; or the name
+                of a model, such as `fastembed:BAAI/bge-small-en-v1.5`. Without one, memories
+                without a vector of their own are found by their words only.
             query_embedder: For queries, where they are embedded differently.
             embedder_name: What the model is called, where the embedder does not say (`model_name`,
                 as its library keeps it). The store keeps the name, and takes vectors, or
@@ -87,7 +88,9 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
                 can be made.
             OlderFormatError: An earlier release wrote it, and it cannot be written.
             WrongEmbedderError: Its vectors are by a model of another name.
-            MissingEmbedderError: An embedder that is neither a function nor a model.
+            MissingEmbedderError: An embedder that is neither a function nor a model, nor the name
+                of one that its library has.
+            MissingExtraError: The library of a named model is not installed.
             CorruptStoreError: Not one of ours, truncated or damaged. It is left as it is.
             NewerFormatError: Written by a later release. It is left as it is.
             TenantNameError: No tenant can have this name.

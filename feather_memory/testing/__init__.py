@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from feather_memory.testing.clock import FrozenClock
-from feather_memory.testing.embedder import HashEmbedder
+from feather_memory.write.hashing import HashEmbedder
 
 if TYPE_CHECKING:
     from feather_memory.testing.adapters import AdapterContract

@@ -30,7 +30,7 @@ from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
 from feather_memory.tenants.pool import TenantPool
 from feather_memory.testing.doors import AgentDoor
-from feather_memory.testing.embedder import HashEmbedder
+from feather_memory.write.hashing import HashEmbedder
 
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday")
 _HOSTILE = (

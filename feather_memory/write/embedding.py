@@ -32,7 +32,7 @@ class Embedding:
 
     @classmethod
     def of(cls, embedder: Any, query_embedder: Any = None, name: str | None = None) -> Self:
-        """By functions of texts, or by models as people have them.
+        """By functions of texts, by models as people have them, or by their names.
 
         Args:
             embedder: Of documents, and of queries unless they have one of their own.
@@ -40,9 +40,11 @@ class Embedding:
             name: What the model is called; else as its library says.
 
         Raises:
-            MissingEmbedderError: Neither a function nor a model.
+            MissingEmbedderError: Neither a function nor a model, nor the name of one.
+            MissingExtraError: The library of a named model is not installed.
         """
-        asked = embedder if query_embedder is None else query_embedder
+        embedder = models.known(embedder)
+        asked = embedder if query_embedder is None else models.known(query_embedder)
         called = models.name_of(embedder) if name is None else label(name, "embedder_name")
         return cls(models.of_documents(embedder), models.of_queries(asked), called)
 

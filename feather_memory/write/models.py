@@ -1,6 +1,6 @@
 """Embedding models as people have them, told by their methods: what they are as functions of texts.
 
-None of their libraries is imported, nor needed.
+None of their libraries is imported, nor needed, but where a model is given by its name.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Final, cast
 
 from feather_memory.errors import MissingEmbedderError
 from feather_memory.types import Embedder
+from feather_memory.write import named
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ _NAMES: Final = (
     ("tokenizer", "name_or_path"),
 )
 _UNNAMED: Final = "unknown"  # what LlamaIndex says where nobody does
+
+
+def known(given: Any) -> Any:
+    """What was given, or the model whose name it is.
+
+    Raises:
+        MissingEmbedderError: There is no model of that name; MissingExtraError for its library.
+    """
+    return named.load(given) if isinstance(given, str) else given
 
 
 def of_documents(given: Any) -> Embedder | None:
@@ -121,13 +131,10 @@ def _function(given: object) -> Embedder | None:
         raise MissingEmbedderError(f"{given.__name__} is a class; give one of it: {made}")
     if callable(given):
         return cast("Embedder", given)  # whether it takes texts shows when it is called
-    for family in () if isinstance(given, str) else _FAMILIES:  # which has an `encode` of its own
+    for family in _FAMILIES:  # which has an `encode` of its own
         if callable(alone := getattr(given, family.documents, None)):
             return cast("Embedder", alone)
-    hint = ""
-    if isinstance(given, str):
-        hint = f", such as sentence_transformers.SentenceTransformer({given!r})"
     raise MissingEmbedderError(
         "an embedder is a function of texts, or a SentenceTransformer, LangChain or LlamaIndex "
-        f"model{hint}; got {given!r:.80}"
+        f"model, or the name of one; got {given!r:.80}"
     )

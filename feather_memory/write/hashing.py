@@ -1,4 +1,4 @@
-"""An embedder that needs no model: for tests, and for examples that must run anywhere."""
+"""An embedder that needs no model: lexical, for tests, and for examples that must run anywhere."""
 
 from __future__ import annotations
 
