@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from feather_memory.cli import asking, demonstration, exchange, importing, pooling, upkeep
+import feather_memory
+from feather_memory.cli import asking, demonstration, exchange, importing, pooling, upkeep, writing
 from feather_memory.cli.options import plain
 from feather_memory.cli.places import StoreCommand, of_one_store
 from feather_memory.cli.wording import spelled, spoken
@@ -35,17 +36,46 @@ app = typer.Typer(
     cls=OneLineErrors,
     help="Look into, fill and look after the memories in a .feather file.",
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+
+def _version(is_asked: bool) -> None:  # noqa: FBT001 - as typer calls it
+    if is_asked:
+        typer.echo(feather_memory.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def run(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which release this is."
+        ),
+    ] = False,
+) -> None:
+    """Look into, fill and look after the memories in a .feather file."""
+
+
 app.command()(demonstration.demo)
 app.command("import")(importing.import_chat)
 for command in (
-    exchange.export,
+    writing.add,
+    writing.supersede,
+    writing.link,
+    writing.like,
+    writing.dislike,
+    writing.correct,
     asking.search,
+    asking.recall,
+    asking.why_not,
     asking.show,
     asking.history,
+    exchange.export,
     upkeep.stats,
     upkeep.check,
     upkeep.backup,

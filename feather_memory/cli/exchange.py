@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import IO, Annotated
 
 import typer
 
 from feather_memory.cli.options import plain
+from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import Place, existing
 from feather_memory.errors import StoreAccessError
 from feather_memory.importers import exports
 from feather_memory.truth.atomic import newborn
 
 
+@answered
 def export(
     store: Place,
     *,
@@ -25,21 +28,38 @@ def export(
     vectors: Annotated[
         bool, typer.Option("--vectors/--no-vectors", help="With or without the vectors.")
     ] = True,
-) -> None:
-    """Write all that a store keeps as lines of JSON that `import` makes the same store of.
+) -> Answer:
+    """Write all that a store keeps, for `import`.
 
-    Memories with their past, edges, signals, the recall log and shelves, as of one moment.
+    As lines of JSON that `import` makes the same store of: memories with their past, edges,
+    signals, the recall log and shelves, as of one moment. With --json and no --out they are left
+    out: only counts are said.
     """
+    if out is None:
+        return _to_stdout(store, vectors=vectors)
     with existing(store) as opened:
-        if out is None:
-            exports.write(opened, sys.stdout, vectors=vectors)
-            return
         if out.exists():
             raise StoreAccessError(f"{str(out)!r} exists; an export never overwrites")
         with newborn(out) as beside, _private(beside) as stream:
             is_seen = sys.stderr.isatty()
             counts = exports.write(opened, stream, vectors=vectors, progress=is_seen)
-    typer.echo(f"{counts['memory']:,} memories written to {plain(str(out))}.")
+    said = f"{counts['memory']:,} memories written to {plain(str(out))}."
+    return Answer(said={"counts": counts, "path": out}, screen=lambda: typer.echo(said))
+
+
+def _to_stdout(store: Place, *, vectors: bool) -> Answer:
+    def written(stream: IO[str]) -> Counter[str]:
+        with existing(store) as opened:
+            return exports.write(opened, stream, vectors=vectors)
+
+    def said() -> dict[str, Counter[str] | None]:
+        with Path(os.devnull).open("w", encoding="utf-8") as nowhere:
+            return {"counts": written(nowhere), "path": None}
+
+    def screen() -> None:
+        written(sys.stdout)
+
+    return Answer(said=said, screen=screen)
 
 
 def _private(path: Path) -> IO[str]:

@@ -23,6 +23,7 @@ from feather_memory.cli.options import (
     plain,
     table,
 )
+from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import Place
 from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.importers import exports
@@ -105,6 +106,7 @@ def _field(what: str, default: str) -> Any:
     return typer.Option(metavar="NAME", help=f"Where {what} is kept; else {default!r}, if there.")
 
 
+@answered
 def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     file: Annotated[
         Path,
@@ -151,8 +153,8 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     all_refused: Annotated[
         bool, typer.Option("--all-refused", help="List every refused line, not the first ten.")
     ] = False,
-) -> None:
-    """Remember what you have: chats, notes, mail, other memories, tables, our own exports.
+) -> Answer:
+    """Remember chats, notes, mail, tables, exports.
 
     It is told by its content: exports of ChatGPT, Claude.ai, Claude Code, Slack, WhatsApp,
     Telegram, Discord, Messenger and Instagram; mailboxes (mbox); folders of Markdown; the stores of
@@ -187,13 +189,11 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
     with opened as source:
         source.fields = fields
         if format_ is None and is_ours(source):
-            _restore(source, target, embedder, is_dry=dry_run)
-            return
+            return _restore(source, target, embedder, is_dry=dry_run)
         found = _format(source, format_)
         if dry_run:
-            _show(found, source)
-        else:
-            _take(found, source, target, embedder, all_refused=all_refused)
+            return _shown(found, source)
+        return _take(found, source, target, embedder, all_refused=all_refused)
 
 
 @contextmanager
@@ -209,7 +209,7 @@ def _format(source: Source, name: str | None) -> Format:
     return found
 
 
-def _restore(source: Source, target: Target, embedder: str | None, *, is_dry: bool) -> None:
+def _restore(source: Source, target: Target, embedder: str | None, *, is_dry: bool) -> Answer:
     if source.fields != Fields():
         raise ParameterError("an export of ours names its fields itself: no --…-field, no --per")
     if embedder not in {None, "none"}:
@@ -217,16 +217,17 @@ def _restore(source: Source, target: Target, embedder: str | None, *, is_dry: bo
             "an export of ours has its vectors: no --embedder; `feather-memory reembed` makes anew"
         )
     if is_dry:
-        typer.echo("An export of a store, which comes back as it was.")
-        return
+        told = "An export of a store, which comes back as it was."
+        return Answer(said={"format": "export"}, screen=lambda: typer.echo(told))
     with _bar(source), source.text_of() as stream, target.stores(None) as store_of:
         restored = exports.restore(store_of(None), stream)
-    _report_restored(restored)
+    said = {"format": "export", "restored": restored.added, "known": restored.known}
+    return Answer(said=said, screen=lambda: _report_restored(restored))
 
 
 def _take(
     found: Format, source: Source, target: Target, embedder: str | None, *, all_refused: bool
-) -> None:
+) -> Answer:
     embed = target.embedder(embedder)
     kept = None if all_refused else REFUSALS
     per = None if found in FLAT else target.per
@@ -243,24 +244,36 @@ def _take(
                 typer.echo(f"Until it broke off, {intake.taken:,} were remembered.", err=True)
             raise
         intake.finish()
-    _report(found, intake)
+    said = {
+        "format": found.name,
+        "remembered": intake.counts,
+        "refused": intake.refusals,
+        "refusals": intake.refused,
+        "edges": intake.linked,
+    }
+    is_all_refused = bool(intake.refusals) and not intake.taken
+    return Answer(said=said, screen=lambda: _report(found, intake), code=is_all_refused)
 
 
-def _show(found: Format, source: Source) -> None:
-    typer.echo(f"{found.title[0].upper()}{found.title[1:]}. The first of it would be:")
+def _shown(found: Format, source: Source) -> Answer:
+    """The first memories, as they would be; they are read before the source is closed."""
     entries = (item for item in _noticed(found, source) if isinstance(item, Entry))
-    table(
-        ["since", "session", "actor", "memory", "and"],
-        (
-            (
-                day(when(record["valid_from"])) if "valid_from" in record else "now",
-                record.get("session", ""),
-                record.get("actor", record.get("role", "")),
-                record["text"],
-                ", ".join(f"{name}={value}" for name, value in record.get("metadata", {}).items()),
-            )
-            for record in (entry.record for entry in islice(entries, SHOWN))
-        ),
+    records = [entry.record for entry in islice(entries, SHOWN)]
+
+    def screen() -> None:
+        typer.echo(f"{found.title[0].upper()}{found.title[1:]}. The first of it would be:")
+        table(["since", "session", "actor", "memory", "and"], map(_row, records))
+
+    return Answer(said={"format": found.name, "memories": records}, screen=screen)
+
+
+def _row(record: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        day(when(record["valid_from"])) if "valid_from" in record else "now",
+        record.get("session", ""),
+        record.get("actor", record.get("role", "")),
+        record["text"],
+        ", ".join(f"{name}={value}" for name, value in record.get("metadata", {}).items()),
     )
 
 
@@ -329,5 +342,3 @@ def _report(found: Format, intake: Intake) -> None:
         table(["line", "refused because"], ((one.line, one.reason) for one in intake.refused))
         if rest := intake.refusals - len(intake.refused):
             typer.echo(f"… and {rest:,} more: --all-refused lists them.")
-    if intake.refusals and not intake.taken:
-        raise typer.Exit(1)

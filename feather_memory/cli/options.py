@@ -25,6 +25,9 @@ from feather_memory.write.hashing import HashEmbedder
 from feather_memory.write.models import name_of, of_documents, of_queries
 from feather_memory.write.named import here, is_name, load
 
+_PIPED = 1 << 20
+"""Columns of a table that is read by a program: it is neither folded nor cut."""
+
 EmbedderOption = Annotated[
     str | None,
     typer.Option(
@@ -174,10 +177,13 @@ def day(time: datetime | None) -> str:
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
-    """Print rows as a table. Nothing in them is read as markup."""
+    """Print rows as a table, as wide as it is where nobody looks. Nothing is read as markup."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
         grid.add_column(title, overflow="fold", no_wrap=title in {"score", "since", "until"})
     for row in rows:
         grid.add_row(*(Text(plain(str(cell))) for cell in row))
-    Console().print(grid)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPED)
+    console.print(grid)

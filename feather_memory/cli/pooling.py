@@ -7,11 +7,12 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from feather_memory.cli.options import day, table
+from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
 from feather_memory.progress import teller
@@ -22,33 +23,46 @@ from feather_memory.truth.sqlite.file import size_of, written_at
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
 
 
+@answered
 def tenants(
     directory: Directory,
     *,
     only_names: Annotated[
         bool, typer.Option("--names", help="Only their names, one a line, as `warm` takes them.")
     ] = False,
-) -> None:
-    """List who has a store in a directory, the last written first. Opens none of them."""
+) -> Answer:
+    """List who has a store in a directory.
+
+    The last written comes first. None of them is opened.
+    """
     with TenantPool(existing_directory(directory)) as pool:
         names = pool.recent()
         rows = [(name, pool.path_of(name)) for name in names]
-    if only_names:
-        for name in names:
-            typer.echo(name)
-        return
-    table(
-        ["tenant", "bytes", "last written"],
-        ((name, f"{size_of(path):,}", _written(path)) for name, path in rows),
-    )
-    if not names:
-        typer.echo("Nobody has a store here.", err=True)
+    found: list[dict[str, Any]] = [
+        {"tenant": name, "path": path, "bytes": size_of(path), "last_written": _written(path)}
+        for name, path in rows
+    ]
+
+    def screen() -> None:
+        if only_names:
+            for name in names:
+                typer.echo(name)
+            return
+        table(
+            ["tenant", "bytes", "last written"],
+            ((one["tenant"], f"{one['bytes']:,}", day(one["last_written"])) for one in found),
+        )
+        if not names:
+            typer.echo("Nobody has a store here.", err=True)
+
+    return Answer(said={"tenants": found}, screen=screen)
 
 
-def _written(path: Path) -> str:
-    return day(datetime.fromtimestamp(written_at(path), UTC))
+def _written(path: Path) -> datetime:
+    return datetime.fromtimestamp(written_at(path), UTC)
 
 
+@answered
 def claim(
     store: Annotated[Path, typer.Argument(metavar="STORE", help="The .feather file.")],
     *,
@@ -56,13 +70,21 @@ def claim(
         Path, typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool.")
     ],
     tenant: Annotated[str, typer.Option("--tenant", metavar="NAME", help="Whose it is to be.")],
-) -> None:
-    """Move a store without a tenant into a directory, as a tenant's. Nobody may have it open."""
+) -> Answer:
+    """Move a store into a directory, as a tenant's.
+
+    It has no tenant yet, and nobody may have it open.
+    """
     with TenantPool(directory) as pool:
         placed = pool.claim(store, tenant).path
-    typer.echo(f"{store} is {tenant}'s now, at {placed}.")
+
+    def screen() -> None:
+        typer.echo(f"{store} is {tenant}'s now, at {placed}.")
+
+    return Answer(said={"path": placed, "tenant": tenant}, screen=screen)
 
 
+@answered
 def warm(
     directory: Directory,
     names: Annotated[
@@ -70,24 +92,28 @@ def warm(
     ] = None,
     *,
     workers: Annotated[int, typer.Option(help="Threads.", min=1)] = WARM_WORKERS,
-) -> None:
-    """Open stores as a service would at its start: what of them is slow, what is damaged?
+) -> Answer:
+    """Open stores as a service would at its start.
 
-    Their pages are in the system's file cache afterwards. Exits with 1 if some could not be opened.
+    What of them is slow, what is damaged? Their pages are in the system's file cache afterwards.
+    Exits with 1 if some could not be opened.
     """
     begun = time.perf_counter()
     with TenantPool(existing_directory(directory)) as pool:
         wanted = list(dict.fromkeys(names or pool.recent()))
         done = list(_warmed(pool, wanted, workers))
     milliseconds = (time.perf_counter() - begun) * 1_000
-    table(
-        ["tenant", "ms", "failure"],
-        ((one.tenant, f"{one.milliseconds:.1f}", one.failure or "") for one in done),
-    )
     failed = sum(one.failure is not None for one in done)
-    typer.echo(f"{len(done) - failed:,} opened, {failed:,} failed, in {milliseconds:,.0f} ms.")
-    if failed:
-        raise typer.Exit(1)
+
+    def screen() -> None:
+        table(
+            ["tenant", "ms", "failure"],
+            ((one.tenant, f"{one.milliseconds:.1f}", one.failure or "") for one in done),
+        )
+        typer.echo(f"{len(done) - failed:,} opened, {failed:,} failed, in {milliseconds:,.0f} ms.")
+
+    said = {"tenants": done, "milliseconds": milliseconds}
+    return Answer(said=said, screen=screen, code=bool(failed))
 
 
 def _warmed(pool: TenantPool, wanted: list[str], workers: int) -> Iterator[Warmed]:

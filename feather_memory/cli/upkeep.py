@@ -10,53 +10,69 @@ from typing import Annotated
 import typer
 
 from feather_memory.cli.options import WhereOption, condition, embedder_named, plain, table
+from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import Place, existing
 from feather_memory.cli.wording import spelled
 from feather_memory.errors import ParameterError
+from feather_memory.model.memory import Forgotten
 from feather_memory.store.store import Store
 
 
-def stats(store: Place) -> None:
+@answered
+def stats(store: Place) -> Answer:
     """Count what is in a store, and how large it is."""
     with existing(store) as opened:
         counted = dataclasses.asdict(opened.stats())
-    table(["", ""], ((name.replace("_", " "), value) for name, value in counted.items()))
+
+    def screen() -> None:
+        rows = ((name.replace("_", " "), value) for name, value in counted.items())
+        table(["", ""], ((name, "" if value is None else value) for name, value in rows))
+
+    return Answer(said={"stats": counted}, screen=screen)
 
 
+@answered
 def check(
     store: Place,
     *,
     fix: Annotated[bool, typer.Option("--fix", help="Rebuild what is derived.")] = False,
-) -> None:
-    """Audit a store. Exits with 1 if anything is wrong with it."""
+) -> Answer:
+    """Audit a store. Exits with 1 if anything is wrong."""
     with existing(store) as opened:
-        faults = opened.check(fix=fix)
-    for fault in faults:
-        typer.echo(plain(spelled(fault)))
-    if faults:
-        raise typer.Exit(1)
-    typer.echo("Nothing is wrong.")
+        faults = [plain(spelled(fault)) for fault in opened.check(fix=fix)]
+
+    def screen() -> None:
+        for fault in faults or ["Nothing is wrong."]:
+            typer.echo(fault)
+
+    return Answer(said={"faults": faults}, screen=screen, code=bool(faults))
 
 
+@answered
 def backup(
     store: Place,
     dest: Annotated[Path, typer.Argument(help="A file that does not exist yet.")],
-) -> None:
+) -> Answer:
     """Copy a store while others go on using it."""
     with existing(store) as opened:
         opened.backup(dest)
-    typer.echo(f"Copied to {dest}.")
+    return Answer(said={"path": dest}, screen=lambda: typer.echo(f"Copied to {dest}."))
 
 
+@answered
 def restore(
     backup: Annotated[Path, typer.Argument(help="The file to restore from. It stays as it is.")],
     path: Annotated[Path, typer.Argument(help="The store to replace; closed by everybody.")],
-) -> None:
-    """Put a copy of a backup in the place of a store, whatever is there."""
+) -> Answer:
+    """Put a copy of a backup in the place of a store.
+
+    Whatever is there is replaced in one step.
+    """
     Store.restore(backup, path)
-    typer.echo(f"Restored {path}.")
+    return Answer(said={"path": path}, screen=lambda: typer.echo(f"Restored {path}."))
 
 
+@answered
 def reembed(
     store: Place,
     *,
@@ -70,16 +86,20 @@ def reembed(
         str | None,
         typer.Option("--name", metavar="NAME", help="What it is called, where it does not say."),
     ] = None,
-) -> None:
-    """Make all vectors of a store anew with another model. Run again, it goes on where it was."""
+) -> Answer:
+    """Make all vectors of a store anew with a model.
+
+    Run again, it goes on where it was.
+    """
     model = embedder_named(embedder)
     if model is None:
         raise ParameterError("--embedder none makes no vectors")
     with existing(store) as opened:
         made = opened.reembed(model, embedder_name=name, progress=sys.stderr.isatty())
-    typer.echo(f"{made:,} vectors made.")
+    return Answer(said={"vectors": made}, screen=lambda: typer.echo(f"{made:,} vectors made."))
 
 
+@answered
 def forget(
     store: Place,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
@@ -89,24 +109,33 @@ def forget(
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-) -> None:
-    """Remove memories for good: their bytes are in no file of the store afterwards."""
+) -> Answer:
+    """Remove memories for good.
+
+    Their bytes are in no file of the store afterwards.
+    """
     chosen = condition(where)
     if not ids and chosen is None:
         raise ParameterError("name the memories to forget, by id or with --where")
     with existing(store) as opened:
         planned = opened.forget(ids or None, where=chosen, dry_run=True)
-        said = (
-            f"{len(planned.ids)} memories, {planned.edges} edges, {planned.signals} signals "
-            f"and {planned.recalls} recall log entries"
-        )
-        if dry_run or not planned.ids:
-            typer.echo(f"Would forget {said}.")
-            for id_ in planned.ids:
-                typer.echo(plain(id_))
-            return
-        if not yes:
-            typer.confirm(f"Forget {said}, for good?", abort=True)
-        # By id: a memory that came since the question was not agreed to.
-        opened.forget(planned.ids)
-    typer.echo(f"Forgot {said}.")
+        is_only_said = dry_run or not planned.ids
+        if not is_only_said:
+            if not yes:
+                typer.confirm(f"Forget {_counted(planned)}, for good?", abort=True, err=True)
+            # By id: a memory that came since the question was not agreed to.
+            opened.forget(planned.ids)
+
+    def screen() -> None:
+        typer.echo(f"{'Would forget' if is_only_said else 'Forgot'} {_counted(planned)}.")
+        for id_ in planned.ids if is_only_said else ():
+            typer.echo(plain(id_))
+
+    return Answer(said={"forgotten": planned, "is_done": not is_only_said}, screen=screen)
+
+
+def _counted(planned: Forgotten) -> str:
+    return (
+        f"{len(planned.ids)} memories, {planned.edges} edges, {planned.signals} signals "
+        f"and {planned.recalls} recall log entries"
+    )

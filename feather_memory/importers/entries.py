@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from feather_memory.errors import FeatherError
+from feather_memory.errors import FeatherError, ParameterError
 from feather_memory.model.origin import OF_ROLES
 
 
@@ -75,15 +75,21 @@ def entry(
         time: Since when it holds, Unix seconds.
         links: The edges that start at it.
         metadata: Values that JSON can hold.
-        said: Other arguments of `Store.add`.
+        said: Other arguments of `Store.add`. Names that are numbers are read as text.
+
+    Raises:
+        ParameterError: The text is none.
     """
-    record = {"text": text.strip()}
-    record |= {name: value for name, value in said.items() if value not in (None, "")}
+    if not isinstance(text, str):
+        raise ParameterError(f"not a text: {text!r:.80}")
+    record: dict[str, Any] = {"text": text.strip()}
+    for name, value in said.items():
+        if value not in (None, ""):
+            record[name] = str(value) if name in _NAMES and isinstance(value, int) else value
     if time is not None:
-        record["valid_from"] = time  # type: ignore[assignment]
-    kept = {k: v for k, v in (metadata or {}).items() if v not in (None, "", [], {})}
-    if kept:
-        record["metadata"] = kept  # type: ignore[assignment]
+        record["valid_from"] = time
+    if kept := {k: v for k, v in (metadata or {}).items() if v not in (None, "", [], {})}:
+        record["metadata"] = kept
     return Entry(line=line, record=record, links=links)
 
 
@@ -106,13 +112,14 @@ def taken(
         make: From what is given to the arguments of `entry`; None to pass it over.
         given: Of the file, and so of any shape.
     """
+    made: Entry | Refused | None = None
     try:
-        found = make(*given)
+        if (found := make(*given)) is not None:
+            made = entry(line, **found)
     except _MISSHAPEN as error:
-        yield Refused(line=line, reason=_misshapen(error))
-    else:
-        if found is not None:
-            yield entry(line, **found)
+        made = Refused(line=line, reason=_misshapen(error))
+    if made is not None:
+        yield made
 
 
 def each_taken(
@@ -129,7 +136,8 @@ def each_taken(
     try:
         for found in make(*given):
             line = next(lines)
-            yield entry(line, **found)
+            made = entry(line, **found)
+            yield made
     except _MISSHAPEN as error:
         yield Refused(line=line or next(lines), reason=_misshapen(error))
 
@@ -140,6 +148,8 @@ def _misshapen(error: Exception) -> str:
     what = f"no {error}" if isinstance(error, KeyError) else str(error)
     return f"not as this format has it: {what}"
 
+
+_NAMES = {"id", "session", "actor", "role", "key"}
 
 _MISSHAPEN = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 """What it raises to look into a value that has another shape than it should."""
