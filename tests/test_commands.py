@@ -191,8 +191,7 @@ def test_why_not_says_the_gate(path):
         "superseded"
     )
     said = called("why-not", path, "deploys?", "old").stdout
-    assert said == "Another memory replaced it from 2026-01-01 00:00 UTC on.
-"
+    assert said == "Another memory replaced it from 2026-01-01 00:00 UTC on.\n"
 
 
 def test_a_question_of_forget_is_no_part_of_the_json(path):
