@@ -11,7 +11,7 @@ from functools import reduce
 from inspect import ismethod
 from typing import Any, Final, cast
 
-from feather_memory.errors import MissingEmbedderError
+from feather_memory.errors import MissingEmbedderError, quoted
 from feather_memory.types import Embedder
 
 
@@ -129,5 +129,5 @@ def _function(given: object) -> Embedder | None:
         hint = f", such as sentence_transformers.SentenceTransformer({given!r})"
     raise MissingEmbedderError(
         "an embedder is a function of texts, or a SentenceTransformer, LangChain or LlamaIndex "
-        f"model{hint}; got {given!r:.80}"
+        f"model{hint}; got {quoted(given)}"
     )
