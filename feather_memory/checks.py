@@ -12,7 +12,7 @@ from hashlib import blake2b
 from numbers import Real
 from os import PathLike, fsencode, fspath
 from pathlib import Path, PurePath
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -20,11 +20,15 @@ import numpy as np
 from feather_memory.config import (
     MAX_DIMENSION,
     MAX_ID_LENGTH,
+    MAX_JSON_DEPTH,
     MAX_METADATA_BYTES,
+    MAX_QUERY_LENGTH,
     MAX_TEXT_BYTES,
 )
-from feather_memory.errors import InvalidMetadataError, InvalidVectorError, ParameterError
+from feather_memory.errors import InvalidMetadataError, InvalidVectorError, ParameterError, quoted
 from feather_memory.types import Seconds, Vector, When
+
+Kind = TypeVar("Kind")
 
 DECIMALS: Final = 6
 """Times are kept to the microsecond, as datetimes are."""
@@ -43,15 +47,15 @@ def label(value: object, name: str) -> str:
     if not value or len(value) > MAX_ID_LENGTH:
         raise ParameterError(f"{name} must have 1 to {MAX_ID_LENGTH} characters, got {len(value)}")
     if "\0" in value:
-        raise ParameterError(f"{name} must not hold a NUL character, got {value!r:.80}")
+        raise ParameterError(f"{name} must not hold a NUL character, got {quoted(value)}")
     return unicode_text(value, name)
 
 
 def _no_string(value: object) -> str:
     """What it is instead; of what names things elsewhere, such as 7 or a UUID, also its string."""
     if isinstance(value, int | np.integer | UUID | PurePath) and not isinstance(value, bool):
-        return f"the {type(value).__name__} {value!r:.80}: write {str(value)!r:.80}"
-    return f"{value!r:.80}"
+        return f"the {type(value).__name__} {quoted(value)}: write {quoted(str(value))}"
+    return f"{quoted(value)}"
 
 
 def labels(values: object, name: str) -> list[str]:
@@ -64,17 +68,17 @@ def labels(values: object, name: str) -> list[str]:
 def file_path(value: object, name: str = "path") -> Path:
     """Where a file is, or is to be. What SQLite would take for no file at all is refused."""
     if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):
-        raise ParameterError(f"{name} must be a string or a path, got {value!r:.80}")
+        raise ParameterError(f"{name} must be a string or a path, got {quoted(value)}")
     written = str(fspath(value))
     try:
         fsencode(written)  # a file's name need not be Unicode
     except UnicodeEncodeError:
-        raise ParameterError(f"{name} is no name a file can have, got {written!r:.80}") from None
+        raise ParameterError(f"{name} is no name a file can have, got {quoted(written)}") from None
     if "\0" in written:
-        raise ParameterError(f"{name} must not hold a NUL character, got {written!r:.80}")
+        raise ParameterError(f"{name} must not hold a NUL character, got {quoted(written)}")
     if not written or written == ":memory:" or written.lower().startswith("file:"):
         raise ParameterError(
-            f"{name} must be that of a file, got {written!r:.80}; for a store that is gone "
+            f"{name} must be that of a file, got {quoted(written)}; for a store that is gone "
             "afterwards, put one into a tempfile.TemporaryDirectory()"
         )
     return Path(written)
@@ -89,7 +93,11 @@ def query(value: object, name: str = "text") -> str | None:
             isinstance(value, list | tuple) and all(isinstance(each, Real) for each in value)
         )
         hint = ": a vector is given as vector=…" if is_vector else ""
-        raise ParameterError(f"{name} must be a string, got {value!r:.80}{hint}")
+        raise ParameterError(f"{name} must be a string, got {quoted(value)}{hint}")
+    if len(value) > MAX_QUERY_LENGTH:
+        raise ParameterError(
+            f"{name} may have {MAX_QUERY_LENGTH:,} characters in a search, got {len(value):,}"
+        )
     return unicode_text(value, name)
 
 
@@ -101,14 +109,14 @@ def unicode_text(value: str, name: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ParameterError(f"{name} is not valid Unicode: {value!r:.80}") from error
+        raise ParameterError(f"{name} is not valid Unicode: {quoted(value)}") from error
     return value
 
 
 def passage(value: object, name: str) -> str:
     """Any text, also one that says nothing."""
     if not isinstance(value, str):
-        raise ParameterError(f"{name} must be a string, got {value!r:.80}")
+        raise ParameterError(f"{name} must be a string, got {quoted(value)}")
     return unicode_text(value, name)
 
 
@@ -116,7 +124,7 @@ def text(value: object, name: str) -> str:
     """A text that says something, of at most 16 MiB."""
     said = passage(value, name)
     if not said.strip():
-        raise ParameterError(f"{name} must say something, got {value!r:.80}")
+        raise ParameterError(f"{name} must say something, got {quoted(value)}")
     if len(said) > MAX_TEXT_BYTES // 4 and (size := len(said.encode())) > MAX_TEXT_BYTES:
         raise ParameterError(f"{name} may have {MAX_TEXT_BYTES:,} bytes, got {size:,}")
     return said
@@ -127,7 +135,7 @@ def metadata(value: object, name: str) -> str:
     if value is None:
         return "{}"
     if not isinstance(value, dict):
-        raise InvalidMetadataError(f"{name} must be a dict, got {value!r:.80}")
+        raise InvalidMetadataError(f"{name} must be a dict, got {quoted(value)}")
     kept = exact_json(value, name)
     if len(kept) > MAX_METADATA_BYTES:
         raise InvalidMetadataError(
@@ -140,20 +148,38 @@ def exact_json(value: object, name: str) -> str:
     """The value as JSON that reads back as the very same.
 
     Raises:
-        InvalidMetadataError: There is none.
+        InvalidMetadataError: There is none, or dicts and lists are nested more than 64 deep.
     """
     try:
         kept = _JSON.encode(value)
         kept.encode()
-        same = json.loads(kept) == value
-    except (TypeError, ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise InvalidMetadataError(f"{name} {_TOO_DEEP}") from error
+    except (TypeError, ValueError) as error:
         raise InvalidMetadataError(f"{name} cannot be kept as JSON: {error}") from error
-    if not same:
+    if kept.count("{") + kept.count("[") > MAX_JSON_DEPTH and _is_too_deep(value):
+        raise InvalidMetadataError(f"{name} {_TOO_DEEP}")
+    if json.loads(kept) != value:
         raise InvalidMetadataError(
             f"{name} would come back changed from JSON (keys must be strings, no tuples): "
-            f"{value!r:.80}"
+            f"{quoted(value)}"
         )
     return kept
+
+
+_TOO_DEEP: Final = f"may have dicts and lists inside each other {MAX_JSON_DEPTH} deep"
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_JSON_DEPTH):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each)  # type: ignore[attr-defined]  # of JSON
+            if isinstance(inner, dict | list | tuple)
+        ]
+    return bool(level)
 
 
 Check = Callable[[Any, str], Any]
@@ -169,8 +195,13 @@ def number(value: object, name: str, least: float, most: float = math.inf) -> fl
     """A number in [least, most]; a bool is none."""
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number or not least <= value <= most:  # type: ignore[operator]  # NaN fails, too
-        raise ParameterError(f"{name} must be a number in [{least:g}, {most:g}], got {value!r}")
-    return float(value)  # type: ignore[arg-type]  # it is Real
+        raise ParameterError(
+            f"{name} must be a number in [{least:g}, {most:g}], got {quoted(value)}"
+        )
+    try:
+        return float(value)  # type: ignore[arg-type]  # it is Real
+    except OverflowError:
+        raise ParameterError(f"{name} is no number a float can be, got {quoted(value)}") from None
 
 
 def unit_interval(value: object, name: str) -> float:
@@ -180,28 +211,47 @@ def unit_interval(value: object, name: str) -> float:
 
 def one_of(value: object, name: str, choices: Collection[str]) -> None:
     """Nothing, if it is one of these words."""
-    if value not in choices:
-        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
+    if not isinstance(value, str) or value not in choices:
+        raise ParameterError(f"{name} must be one of {', '.join(choices)}, got {quoted(value)}")
 
 
 def flag(value: object, name: str) -> bool:
     """True or False, and nothing that is merely taken for one."""
     if not isinstance(value, bool):
-        raise ParameterError(f"{name} must be True or False, got {value!r:.80}")
+        raise ParameterError(f"{name} must be True or False, got {quoted(value)}")
     return value
+
+
+def instance(value: object, name: str, kind: type[Kind]) -> Kind:
+    """One of our own nouns."""
+    if not isinstance(value, kind):
+        raise ParameterError(f"{name} must be a {kind.__name__}, got {quoted(value)}")
+    return value
+
+
+def instances(values: object, name: str, kind: type[Kind]) -> list[Kind]:
+    """Several of them."""
+    if not isinstance(values, Iterable):
+        raise ParameterError(f"{name} must be several of {kind.__name__}, got {quoted(values)}")
+    return [instance(value, f"each of {name}", kind) for value in values]
 
 
 def share(value: object, name: str) -> float:
     """A number in (0, 1], such as an edge's weight or a signal's strength."""
     if (checked := unit_interval(value, name)) == 0:
-        raise ParameterError(f"{name} must be above 0, got {value!r}")
+        raise ParameterError(f"{name} must be above 0, got {quoted(value)}")
     return checked
 
 
-def whole(value: object, name: str, least: int) -> int:
-    """A whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ParameterError(f"{name} must be a whole number ≥ {least}, got {value!r}")
+def whole(value: object, name: str, least: int, most: float = math.inf) -> int:
+    """A whole number of at least `least`, and at most `most`."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | np.integer)
+        or not least <= value <= most
+    ):
+        upto = "" if most == math.inf else f" and ≤ {most:,}"
+        raise ParameterError(f"{name} must be a whole number ≥ {least}{upto}, got {quoted(value)}")
     return int(value)
 
 
@@ -227,16 +277,17 @@ def seconds(moment: When, name: str) -> Seconds:
         value = datetime.combine(value, time(), UTC)
     if isinstance(value, datetime):
         if value.utcoffset() is None:
-            raise ParameterError(f"{name} must say its timezone, got the naive {moment!r}")
+            raise ParameterError(f"{name} must say its timezone, got the naive {quoted(moment)}")
         value = min(value.timestamp(), LAST)  # datetime.max has no float of its own
     is_number = isinstance(value, Real) and not isinstance(value, bool)
     if not is_number:
         raise ParameterError(
-            f"{name} must be an aware datetime, a date, ISO text or Unix seconds, got {value!r:.80}"
+            f"{name} must be an aware datetime, a date, ISO text or Unix seconds, "
+            f"got {quoted(value)}"
         )
     # NaN fails every comparison. Compared before float(), which whole numbers may overflow.
     if not FIRST <= value <= LAST:
-        raise ParameterError(f"{name} must lie in the years 1 to 9999, got {moment!r}")
+        raise ParameterError(f"{name} must lie in the years 1 to 9999, got {quoted(moment)}")
     return min(round(float(value), DECIMALS), LAST)
 
 
@@ -245,7 +296,7 @@ def _from_iso(written: str, name: str) -> date:
         with suppress(ValueError):
             return read(written)
     raise ParameterError(
-        f"{name} must be ISO 8601 text such as '2026-01-31T12:00:00Z', got {written!r:.80}"
+        f"{name} must be ISO 8601 text such as '2026-01-31T12:00:00Z', got {quoted(written)}"
     )
 
 
@@ -271,7 +322,7 @@ def vector(value: object, name: str = "vector") -> Vector:
     except (TypeError, ValueError) as error:
         if isinstance(error, InvalidVectorError):
             raise
-        raise InvalidVectorError(f"{name} must be numbers, got {value!r:.80}") from error
+        raise InvalidVectorError(f"{name} must be numbers, got {quoted(value)}") from error
     if copied.ndim != 1 or not 1 <= copied.size <= MAX_DIMENSION:
         raise InvalidVectorError(
             f"{name} must have shape (dim,) with dim from 1 to {MAX_DIMENSION}, got {copied.shape}"

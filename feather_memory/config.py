@@ -16,6 +16,10 @@ MAX_ID_LENGTH = 512
 MAX_METADATA_BYTES = 1024 * 1024
 """Bytes of one memory's metadata as JSON."""
 
+MAX_JSON_DEPTH = 64
+"""Dicts and lists inside each other, in metadata and on a shelf. Python's and SQLite's readers of
+JSON each give up at a depth of their own, which changes from release to release."""
+
 MAX_DIMENSION = 65_536
 """Numbers in one vector. No published embedding comes near; a larger one is a mistake."""
 
@@ -23,6 +27,11 @@ CONTEXT_CHARACTERS = 200
 """Of the turn before that are embedded with a turn of a conversation: a sentence or two, by which
 an answer is found. LoCoMo's dev conversations, MiniLM: R@10 84.3 instead of 83.4, R@1 46.8 instead
 of 44.9."""
+
+# What may be asked
+
+MAX_QUERY_LENGTH = 1024 * 1024
+"""Characters of what is searched for: a few seconds. A longer one is a file by mistake."""
 
 # How files behave
 

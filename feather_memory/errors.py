@@ -30,7 +30,8 @@ Each has two parents: ours, and the builtin that a stranger would catch::
 
 from __future__ import annotations
 
-from typing import Any
+import reprlib
+from typing import Any, Final
 
 __all__ = [
     "BusyStoreError",
@@ -59,6 +60,21 @@ __all__ = [
     "WrongEmbedderError",
     "WrongTenantError",
 ]
+
+
+_SHOWN: Final = reprlib.Repr()
+"""Neither as deep as what is given, nor at the mercy of what is in it: any `__repr__` may fail."""
+_SHOWN.maxlevel = 5
+_SHOWN.maxstring = _SHOWN.maxother = _SHOWN.maxlong = 80
+_SHOWN.maxlist = _SHOWN.maxtuple = _SHOWN.maxset = _SHOWN.maxfrozenset = _SHOWN.maxdict = 20
+
+
+def quoted(value: object) -> str:
+    """The value as a message shows it: 80 characters of its repr, or its type if it has none."""
+    try:
+        return f"{_SHOWN.repr(value):.80}"
+    except ValueError:  # a number of more digits than Python writes
+        return f"<{type(value).__name__}>"
 
 
 class FeatherError(Exception):

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+from feather_memory.errors import ParameterError, quoted
+
 Progress: TypeAlias = bool | Callable[[int, int], None]
 """True for a bar, in the notebook or else on stderr, or a function that is told (done, total)."""
 
@@ -26,7 +28,13 @@ def steps(total: int, step: int, progress: Progress, *, label: str = "") -> Iter
 
 
 def teller(progress: Progress, *, label: str = "") -> Callable[[int, int], None] | None:
-    """What to tell (done, total); None if nobody listens."""
+    """What to tell (done, total); None if nobody listens.
+
+    Raises:
+        ParameterError: It is neither True, False nor a function.
+    """
+    if not isinstance(progress, bool) and not callable(progress):
+        raise ParameterError(f"progress must be True, False or a function, got {quoted(progress)}")
     if progress is True:
         return _sparingly(_in_notebook(label) if _is_notebook() else _on_terminal(label))
     return progress or None

@@ -10,7 +10,7 @@ from typing import Any
 from feather_memory.agent.conversation import derived, embedded, same_id
 from feather_memory.agent.source import Opened
 from feather_memory.agent.turns import answer_of, named_too, shown_too
-from feather_memory.errors import ParameterError, UnknownMemoryError
+from feather_memory.errors import ParameterError, UnknownMemoryError, quoted
 from feather_memory.filters.language import F, Filter
 from feather_memory.model.importance import OPPOSITE
 from feather_memory.model.memory import TURN, EdgeType, Memory, Signal, SignalKind
@@ -120,7 +120,7 @@ def correct(
     if not holding:
         raise UnknownMemoryError(memory_id)
     if not text.strip():  # before the turn is logged: nothing is written of what is refused
-        raise ParameterError(f"a correction's text must say something, got {text!r:.80}")
+        raise ParameterError(f"a correction's text must say something, got {quoted(text)}")
     store, name = holding[0], answer_of([memory_id]) if turn is None else turn
     kind = SignalKind.CORRECTED
     if origin == USER:

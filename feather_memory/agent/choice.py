@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.memory import Memory
 
 Rows = npt.NDArray[np.float64]
@@ -42,7 +42,7 @@ def diverse(query: Rows, candidates: Rows, k: int, *, relevance_share: float) ->
         Carbonell & Goldstein 1998. Of equals the first wins.
     """
     if not 0 <= relevance_share <= 1:
-        raise ParameterError(f"relevance_share must be in [0, 1], got {relevance_share!r}")
+        raise ParameterError(f"relevance_share must be in [0, 1], got {quoted(relevance_share)}")
     rows = _unit(candidates)  # (n, dim)
     nearness = rows @ _unit(query[None, :])[0]  # (n,)
     alike = np.full(len(rows), -np.inf)  # (n,)  cosine to the most similar one taken

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from feather_memory.errors import ParameterError, WrongTenantError
+from feather_memory.errors import ParameterError, WrongTenantError, quoted
 from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
 from feather_memory.tenants.pool import TenantPool
@@ -276,7 +276,7 @@ def named_in(context: object, key: str) -> str | None:
     if found is None or isinstance(found, str):
         return found
     if isinstance(found, bool) or not isinstance(found, int | UUID):
-        raise ParameterError(f"{key!r} must name a tenant, got {found!r:.80}")
+        raise ParameterError(f"{key!r} must name a tenant, got {quoted(found)}")
     return str(found)
 
 
@@ -289,7 +289,7 @@ def _check_kind(
     kinds = (kind for kind in takes if kind != "path" and isinstance(given, KINDS[kind]))
     hint = next((f"; that is given by {called.get(kind, kind)}=" for kind in kinds), "")
     raise ParameterError(
-        f"the {called.get(name, name)}= of a {adapter} is a {wanted}, got {given!r:.80}{hint}"
+        f"the {called.get(name, name)}= of a {adapter} is a {wanted}, got {quoted(given)}{hint}"
     )
 
 

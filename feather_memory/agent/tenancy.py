@@ -12,7 +12,7 @@ from string import Formatter
 from typing import Any, Final
 
 from feather_memory.agent.source import named_in
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 
 _KEPT: Final = frozenset("-._~@")
 
@@ -137,7 +137,9 @@ class TenantRule:
             return None
         found = self.rule(said)
         if not isinstance(found, str) or not found:
-            raise ParameterError(f"the rule for tenants made no name of a call, but {found!r:.80}")
+            raise ParameterError(
+                f"the rule for tenants made no name of a call, but {quoted(found)}"
+            )
         return found
 
 
@@ -155,7 +157,9 @@ def tenant_rule(given: str | Callable[[Any], str] | None) -> TenantRule:
         return TenantRule()
     if not isinstance(given, str):
         if not callable(given):
-            raise ParameterError(f"tenant= is a name, a template or a function, got {given!r:.80}")
+            raise ParameterError(
+                f"tenant= is a name, a template or a function, got {quoted(given)}"
+            )
         return TenantRule(rule=given)
     if "{" not in given and "}" not in given:
         return TenantRule(name=given)
@@ -174,7 +178,7 @@ def one_tenant(adapter: str, given: str | None) -> str | None:
     said = tenant_rule(given)
     if said.rule is not None:
         raise ParameterError(
-            f"a {adapter} is of one tenant: tenant= is their name, got the rule {given!r:.80}"
+            f"a {adapter} is of one tenant: tenant= is their name, got the rule {quoted(given)}"
         )
     return said.name
 
@@ -195,5 +199,5 @@ def _escaped(value: str, name: str) -> str:
         )
     except UnicodeEncodeError as error:
         raise ParameterError(
-            f"{name!r} holds half of a pair of surrogates: {value!r:.80}"
+            f"{name!r} holds half of a pair of surrogates: {quoted(value)}"
         ) from error

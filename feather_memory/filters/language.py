@@ -39,7 +39,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
-from feather_memory.errors import FilterError
+from feather_memory.errors import FilterError, quoted
 from feather_memory.filters.possible import possible
 from feather_memory.filters.values import (
     HOLDS,
@@ -358,7 +358,7 @@ def _path(dotted: str | None, path: Path | None) -> Path:
         raise FilterError(f"a path is a string, got {named(dotted)}")
     keys = tuple(dotted.split(".")) if dotted is not None else path
     if not isinstance(keys, tuple) or not keys or not all(isinstance(key, str) for key in keys):
-        raise FilterError(f"path takes a tuple of strings that is not empty, got {path!r}")
+        raise FilterError(f"path takes a tuple of strings that is not empty, got {quoted(path)}")
     if dotted is not None and not all(keys):
         raise FilterError(f"the path {dotted!r} has an empty segment")
     keys = tuple(unicode_text(key) for key in keys)

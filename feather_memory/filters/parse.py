@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any, Final
 
-from feather_memory.errors import FilterError
+from feather_memory.errors import FilterError, quoted
 from feather_memory.filters.language import Field, Filter
 from feather_memory.filters.values import MAX_DEPTH, named
 
@@ -53,12 +53,12 @@ def _entry(key: object, value: object, depth: int) -> list[Filter]:
     if key == "$not":
         return [~_parsed(value, depth)]
     if key.startswith("$"):
-        raise FilterError(f"unknown operator {key!r}; there are $and, $or and $not")
+        raise FilterError(f"unknown operator {quoted(key)}; there are $and, $or and $not")
     subject = Field(key)
     if not isinstance(value, Mapping):
         return [subject == value]
     if not value:
-        raise FilterError(f"{key!r} is compared with an empty mapping")
+        raise FilterError(f"{quoted(key)} is compared with an empty mapping")
     return [_compared(subject, name, operand) for name, operand in value.items()]
 
 
@@ -69,7 +69,7 @@ def _compared(subject: Field, name: object, operand: Any) -> Filter:
         return subject.exists() if operand else ~subject.exists()
     if not isinstance(name, str) or name not in _COMPARISONS:
         known = " ".join((*_COMPARISONS, "$exists"))
-        raise FilterError(f"unknown operator {name!r} on {subject!r}; there are {known}")
+        raise FilterError(f"unknown operator {quoted(name)} on {subject!r}; there are {known}")
     return _COMPARISONS[name](subject, operand)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
-from feather_memory.errors import FilterError
+from feather_memory.errors import FilterError, quoted
 
 MAX_DEPTH: Final = 12
 """Levels of `&`, `|`, `~` inside each other, and of lists inside lists. Chains of one operator are
@@ -36,7 +36,7 @@ def literal(value: object, subject: object, depth: int = 0) -> Any:
         return _integer(int.__int__(value))
     if isinstance(value, float):
         if not math.isfinite(value):
-            raise FilterError(f"{subject!r} cannot be compared with {value!r}")
+            raise FilterError(f"{subject!r} cannot be compared with {quoted(value)}")
         return float.__float__(value)
     if isinstance(value, list | tuple):
         if depth == MAX_DEPTH:
@@ -54,7 +54,7 @@ def unicode_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise FilterError(f"{text!r} is not valid Unicode") from error
+        raise FilterError(f"{quoted(text)} is not valid Unicode") from error
     return str.__str__(text)
 
 
@@ -68,7 +68,7 @@ def _integer(value: int) -> int:
 
 def named(value: object) -> str:
     """The value and its type, for an error message."""
-    return f"{value!r:.100} ({type(value).__name__})"
+    return f"{quoted(value)} ({type(value).__name__})"
 
 
 def identity(operand: Any) -> Any:

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 import numpy as np
 
 from feather_memory.checks import Check, label, number, or_none, seconds, when, whole
-from feather_memory.errors import FeatherError, ParameterError
+from feather_memory.errors import FeatherError, ParameterError, quoted
 from feather_memory.model.fields import Field, Kind
 from feather_memory.model.records import NAMES, RECORDS, Kept
 from feather_memory.progress import Progress, teller
@@ -179,7 +179,7 @@ def _named(text: str, *, is_first: bool) -> tuple[str, Any]:
     if is_first:
         if (version := said.pop(MARK, None)) != VERSION:
             raise ParameterError(
-                f"{MARK!r}: an export of version {version!r:.80}; this release reads {VERSION}"
+                f"{MARK!r}: an export of version {quoted(version)}; this release reads {VERSION}"
             )
         if list(said) != ["store"]:
             raise ParameterError("the first line of an export says of which 'store' it is")
@@ -199,15 +199,17 @@ def _in_order(name: str, place: int) -> int:
 def _is_end(said: object, count: int) -> bool:
     lines = said.get("lines") if isinstance(said, dict) else None
     if lines != count:
-        raise ParameterError(f"{_END!r} says that {lines!r:.80} lines come before it, not {count}")
+        raise ParameterError(
+            f"{_END!r} says that {quoted(lines)} lines come before it, not {count}"
+        )
     return True
 
 
 def _record(name: str, said: object) -> Kept:
     if name not in RECORDS:
-        raise ParameterError(f"an export has no {name!r:.80}")
+        raise ParameterError(f"an export has no {quoted(name)}")
     if not isinstance(said, dict):
-        raise ParameterError(f"{name!r} must be an object, got {said!r:.80}")
+        raise ParameterError(f"{name!r} must be an object, got {quoted(said)}")
     fields = _fields(RECORDS[name])
     if unknown := said.keys() - fields.keys():
         raise ParameterError(f"{min(unknown)!r}: a {name} has no such field")

@@ -14,7 +14,8 @@ from math import fsum
 from numbers import Integral, Real
 from typing import Final, TypeVar
 
-from feather_memory.errors import ParameterError
+from feather_memory.checks import instance
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.memory import Signal, SignalKind
 
 Name = TypeVar("Name")
@@ -85,10 +86,12 @@ class EngagementSignals:
         for name in ("explicit_save", "was_liked", "was_copied", "was_corrected"):
             flag: object = getattr(self, name)
             if not isinstance(flag, bool):
-                raise ParameterError(f"{name} must be True or False, got {flag!r}")
+                raise ParameterError(f"{name} must be True or False, got {quoted(flag)}")
         count: object = self.repetition_count
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 0:
-            raise ParameterError(f"repetition_count must be a whole number ≥ 0, got {count!r}")
+            raise ParameterError(
+                f"repetition_count must be a whole number ≥ 0, got {quoted(count)}"
+            )
 
 
 def compute_importance(signals: EngagementSignals, *, prior: float = BASELINE) -> float:
@@ -99,6 +102,7 @@ def compute_importance(signals: EngagementSignals, *, prior: float = BASELINE) -
     >>> compute_importance(EngagementSignals(was_corrected=True))
     0.2
     """
+    instance(signals, "signals", EngagementSignals)
     effects = (
         SAVED * signals.explicit_save,
         LIKED * signals.was_liked,
@@ -160,7 +164,7 @@ def _repetition(count: int) -> float:
 def _importance(prior: float, effects: Iterable[float]) -> float:
     number: object = prior
     if isinstance(number, bool) or not isinstance(number, Real) or not 0 <= prior <= 1:
-        raise ParameterError(f"prior must be a number in [0, 1], got {prior!r}")
+        raise ParameterError(f"prior must be a number in [0, 1], got {quoted(prior)}")
     # Clamped once, at the end: clamping in between would make the order matter.
     return round(min(1.0, max(0.0, fsum([prior, *effects]))), DECIMALS)
 

@@ -20,7 +20,7 @@ from hashlib import sha256
 from typing import Any
 
 from feather_memory.config import MAX_TENANT_LENGTH, TENANT_STEM_LENGTH
-from feather_memory.errors import TenantNameError
+from feather_memory.errors import TenantNameError, quoted
 
 SUFFIX = ".feather"
 """What the file of every tenant ends in."""
@@ -42,13 +42,17 @@ def checked(name: Any) -> str:
             holds half a surrogate pair, which no file can keep.
     """
     if not isinstance(name, str) or not name:
-        raise TenantNameError(f"a tenant's name must be a string that is not empty, got {name!r}")
+        raise TenantNameError(
+            f"a tenant's name must be a string that is not empty, got {quoted(name)}"
+        )
     if len(name) > MAX_TENANT_LENGTH:
         raise TenantNameError(
             f"a tenant's name has at most {MAX_TENANT_LENGTH} characters, got {len(name)}"
         )
     if "\0" in name or any("\ud800" <= character <= "\udfff" for character in name):
-        raise TenantNameError(f"a tenant's name holds no NUL and no lone surrogate, got {name!r}")
+        raise TenantNameError(
+            f"a tenant's name holds no NUL and no lone surrogate, got {quoted(name)}"
+        )
     return str(name)
 
 

@@ -16,13 +16,14 @@ from feather_memory.checks import (
     exact_json,
     label,
     number,
+    one_of,
     or_none,
     passage,
     seconds,
     share,
     vector_bytes,
 )
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.fields import Field, Kind, Record
 from feather_memory.model.memory import SignalKind
 from feather_memory.types import Seconds
@@ -42,14 +43,13 @@ def _time(default: Any = dataclasses.MISSING) -> Any:
 
 
 def _signal_kind(value: object, name: str) -> str:
-    if value not in set(SignalKind):
-        raise ParameterError(f"{name} must be one of {', '.join(SignalKind)}, got {value!r:.80}")
+    one_of(value, name, tuple(SignalKind))
     return str(value)
 
 
 def _flag(value: object, name: str) -> bool:
     if not isinstance(value, bool):
-        raise ParameterError(f"{name} must be true or false, got {value!r:.80}")
+        raise ParameterError(f"{name} must be true or false, got {quoted(value)}")
     return value
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from feather_memory.checks import number
 from feather_memory.config import DAY
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.types import Seconds
 
 SHORTEST_HALF_LIFE: Seconds = 1e-6
@@ -68,7 +68,7 @@ class Scoring:
             object.__setattr__(self, name, number(getattr(self, name), name, 0.0, 1.0))
         for name in ("structure", "scaled"):
             if not isinstance(value := getattr(self, name), bool):
-                raise ParameterError(f"{name} must be True or False, got {value!r}")
+                raise ParameterError(f"{name} must be True or False, got {quoted(value)}")
         object.__setattr__(self, "half_life", _half_life(self.half_life))
 
     @classmethod

@@ -23,7 +23,7 @@ def in_first_person(question: str, names: Iterable[str]) -> str:
     >>> in_first_person("Where was Caroline's son when Caroline moved?", ["Caroline"])
     'Where was my son when I moved?'
     """
-    for name in names:
+    for name in filter(str.strip, names):
         whole = re.escape(name) + "|" + re.escape(name.split()[0])
         question = re.sub(rf"\b(?:{whole})['’]s\b", "my", question, flags=re.IGNORECASE)
         question = re.sub(rf"\b(?:{whole})\b", "I", question, flags=re.IGNORECASE)

@@ -24,7 +24,7 @@ from typing import Final, Self
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.types import Mask, Numbers, Words
 
 VERSION: Final = 1
@@ -262,7 +262,7 @@ def _stemming(language: str) -> Callable[[str], str]:
 
     if language not in Stemmer.algorithms():
         known = ", ".join(sorted([UNSTEMMED, *Stemmer.algorithms()]))
-        raise ParameterError(f"language must be one of {known}, got {language!r}")
+        raise ParameterError(f"language must be one of {known}, got {quoted(language)}")
     own = threading.local()  # a stemmer has a state, and a lock would be held for ever by a fork
 
     def stem(word: str) -> str:

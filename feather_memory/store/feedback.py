@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from feather_memory.checks import label, labels, passage, seconds, share, when
+from feather_memory.checks import label, labels, one_of, passage, seconds, share, when
 from feather_memory.errors import ParameterError
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.store.core import Part
@@ -145,7 +145,7 @@ class Feedback(Part):
             turn=label(turn, "turn"),
             kind=signal_kind(kind),
             memory_ids=None if memory_ids is None else labels(memory_ids, "memory_ids"),
-            copied_text=copied_text,
+            copied_text=None if copied_text is None else passage(copied_text, "copied_text"),
         )
         with self._core.truth.writing() as transaction:
             return write.retract_all(transaction, answer, transaction.now)
@@ -163,8 +163,5 @@ def signal_kind(kind: SignalKind | str) -> SignalKind:
     Raises:
         ParameterError: There is none.
     """
-    try:
-        return SignalKind(kind)
-    except ValueError:
-        kinds = ", ".join(SignalKind)
-        raise ParameterError(f"kind must be one of {kinds}, got {kind!r}") from None
+    one_of(kind, "kind", tuple(SignalKind))
+    return SignalKind(kind)

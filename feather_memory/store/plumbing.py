@@ -16,11 +16,11 @@ from collections.abc import (
     MutableMapping,
 )
 from contextlib import contextmanager
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 from feather_memory.checks import exact_json, label, labels, passage, query, seconds, whole
 from feather_memory.config import MAX_TEXT_BYTES
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.formula import Scale
 from feather_memory.model.records import Kept
 from feather_memory.model.scoring import Scoring
@@ -36,6 +36,8 @@ from feather_memory.types import Embedder, Vector, When
 from feather_memory.write import copying
 from feather_memory.write.draft import new_id
 from feather_memory.write.memories import forget
+
+_MOST_IDS: Final = 1_000_000
 
 
 class Plumbing(Recalls, of="Store.plumbing"):
@@ -79,8 +81,8 @@ class Plumbing(Recalls, of="Store.plumbing"):
             text: What is asked.
             speakers: Those whom it names, as whom it is put; see `speakers`.
         """
-        checked = query(text) or ""
-        return self._core.embedding.query(in_first_person(checked, speakers), None)
+        asked = in_first_person(query(text) or "", labels(speakers, "speakers"))
+        return self._core.embedding.query(asked, None)
 
     def speakers(self, text: str) -> list[str]:
         """Those of the store's actors whom a question names: its vector is of "I" and "my"."""
@@ -141,9 +143,12 @@ class Plumbing(Recalls, of="Store.plumbing"):
         """Ids such as `add` makes, which sort by time, for what is each a memory of its own.
 
         Without an id of its own, what says again what is held is no new memory.
+
+        Args:
+            count: How many, from 0 to a million.
         """
-        now = self._core.truth.now()
-        return [new_id(now) for _ in range(whole(count, "count", 0))]
+        wanted, now = whole(count, "count", 0, _MOST_IDS), self._core.truth.now()
+        return [new_id(now) for _ in range(wanted)]
 
     def known(self, ids: Iterable[str]) -> dict[str, bool]:
         """Which of these memories there are: by id, whether something has replaced it."""
@@ -312,7 +317,7 @@ class Shelf(MutableMapping[str, Any]):
 
     def _deleted(self, keys: Iterable[str]) -> int:
         if isinstance(keys, str):
-            raise ParameterError(f"keys must be several strings, got {keys!r:.80}")
+            raise ParameterError(f"keys must be several strings, got {quoted(keys)}")
         listed = [key for key in keys if _is_key(key)]
         with self._truth.writing() as transaction:
             return transaction.shelves.discard(self.name, listed)

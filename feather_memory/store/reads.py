@@ -157,9 +157,13 @@ class Reads(Part):
             StoreAccessError: There is a file at `path` already, or it cannot be written.
         """
         target = file_path(path)
-        if target.exists():
+        try:
+            is_there, has_folder = target.exists(), target.parent.is_dir()
+        except OSError as error:  # a name that no file can have
+            raise StoreAccessError(f"cannot write {str(target)!r}: {error.strerror}") from error
+        if is_there:
             raise StoreAccessError(f"{str(target)!r} exists; a backup never overwrites")
-        if not target.parent.is_dir():
+        if not has_folder:
             raise StoreAccessError(f"cannot write {str(target)!r}: no such folder")
         self._core.truth.backup(target)
 

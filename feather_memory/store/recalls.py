@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from feather_memory.checks import label, vector_bytes
+from feather_memory.checks import instances, label, vector_bytes
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import Hit
 from feather_memory.model.memory import Memory
@@ -37,7 +37,7 @@ class Recalls(Part, of="Store.plumbing"):
         """
         asked = None if question is None else vector_bytes(question, "question")
         name = os.urandom(8).hex() if turn is None else label(turn, "turn")
-        shown = [(hit.memory.id, hit.score.value) for hit in hits]
+        shown = [(hit.memory.id, hit.score.value) for hit in instances(hits, "hits", Hit)]
         if self._core.truth.is_read_only:  # it answers all the same
             return name
         with self._core.truth.writing() as transaction:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from feather_memory import checks
-from feather_memory.checks import label, labels, seconds, whole
+from feather_memory.checks import instance, label, labels, seconds, whole
 from feather_memory.errors import ParameterError
 from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hits, Verdict
@@ -250,7 +250,7 @@ class Searches(Part):
             where=condition(where, session) if where is not None or session is not None else None,
             min_relevance=checks.unit_interval(min_relevance, "min_relevance"),
             distinct=distinct,
-            scale=scale,
+            scale=None if scale is None else instance(scale, "scale", Scale),
             dense_weight=1.0 if text is None else dense_weight,
         )
 
@@ -271,7 +271,5 @@ class Searches(Part):
 
 
 def _scoring(given: Scoring | None, time_weight: float | None = None) -> Scoring:
-    if given is not None and not isinstance(given, Scoring):
-        raise ParameterError(f"scoring must be a Scoring, got {given!r}")
-    scoring = given or _DEFAULT
+    scoring = _DEFAULT if given is None else instance(given, "scoring", Scoring)
     return scoring if time_weight is None else scoring.replace(time_weight=time_weight)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from feather_memory.checks import label, whole
-from feather_memory.errors import ParameterError
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.hits import Suggestion
 from feather_memory.model.memory import Memory
 from feather_memory.model.origin import outranks
@@ -51,7 +51,7 @@ class Suggestions(Searches, Reads):
         """
         count = whole(k, "k", 1)
         if judge is not None and not callable(judge):
-            raise ParameterError(f"judge must be a function of two memories, got {judge!r:.80}")
+            raise ParameterError(f"judge must be a function of two memories, got {quoted(judge)}")
         new = self.get(label(memory_id, "memory_id"))
         older = self._older(new)
         with self._core.truth.reading() as moment:

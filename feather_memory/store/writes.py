@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar, cast
 
 from feather_memory.checks import label, labels, share
-from feather_memory.errors import ParameterError, UnknownMemoryError
+from feather_memory.errors import ParameterError, UnknownMemoryError, quoted
 from feather_memory.filters.parse import parse
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
@@ -130,7 +130,7 @@ class Writes(Part):
             ParameterError: As `add`. It names the record by its place, from 0, and its id.
         """
         if isinstance(records, Mapping | str) or not isinstance(records, Iterable):
-            raise ParameterError(f"records must be several dicts, got {records!r:.80}")
+            raise ParameterError(f"records must be several dicts, got {quoted(records)}")
         drafts = [Draft.of_record(record, number) for number, record in enumerate(records)]
         return self._remembered(drafts, progress=progress)
 

@@ -7,7 +7,7 @@ from functools import reduce
 from types import MethodType
 from typing import Any
 
-from feather_memory.errors import ParameterError
+from feather_memory.checks import instance
 from feather_memory.model.formula import Scale
 from feather_memory.model.scoring import Scoring
 from feather_memory.search.question import SearchOptions
@@ -66,7 +66,6 @@ def _scale(layer: Layer, text: str | None, asked: SearchOptions) -> Scale:
 
 def scoring_of(layer: Layer, asked: SearchOptions, time_weight: float | None = None) -> Scoring:
     """The question's scoring, with the layer's own time weight unless another is given."""
-    scoring = asked.get("scoring") or Scoring()
-    if not isinstance(scoring, Scoring):
-        raise ParameterError(f"scoring must be a Scoring, got {scoring!r}")
+    given = asked.get("scoring")
+    scoring = Scoring() if given is None else instance(given, "scoring", Scoring)
     return scoring.replace(time_weight=layer.time_weight if time_weight is None else time_weight)

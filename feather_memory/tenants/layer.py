@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from feather_memory.checks import label, number, unit_interval, whole
-from feather_memory.errors import ParameterError
+from feather_memory.checks import instance, label, number, unit_interval, whole
+from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.hits import Hit
 from feather_memory.store.store import Store
 
@@ -30,10 +30,11 @@ class Layer:
 
     def __post_init__(self) -> None:
         label(self.name, "name")
+        instance(self.store, "store", Store)
         unit_interval(self.time_weight, "time_weight")
         whole(self.hops, "hops", 0)
         if not 0 < number(self.weight, "weight", 0) < float("inf"):
-            raise ParameterError(f"a layer's weight must be above 0, got {self.weight!r}")
+            raise ParameterError(f"a layer's weight must be above 0, got {quoted(self.weight)}")
 
     def weighed(self, hit: Hit) -> Hit:
         """The hit with the layer's weight in its score."""

@@ -15,8 +15,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Self
 
-from feather_memory.checks import label, labels, passage, whole
-from feather_memory.errors import ParameterError, UnknownTurnError
+from feather_memory.checks import instances, label, labels, passage, whole
+from feather_memory.errors import ParameterError, UnknownTurnError, quoted
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
 from feather_memory.model.memory import Memory, Signal, SignalKind
@@ -70,7 +70,7 @@ class ContextLayers:
             for name, store, constants in named
             if store is not None
         ]
-        given.extend(layers)
+        given.extend(instances(layers, "layers", Layer))
         self.layers = tuple(sorted(given, key=lambda layer: -layer.weight))
         if not (names := [each.name for each in self.layers]) or len(set(names)) < len(names):
             raise ParameterError(f"layers need names of their own, and one at least; got {names}")
@@ -221,9 +221,11 @@ class ContextLayers:
     ) -> str:
         name = secrets.token_hex(8) if turn is None else label(turn, "turn")
         shown: dict[str, list[Hit]] = {layer.name: [] for layer in self.layers}
-        for hit in hits:
+        for hit in instances(hits, "hits", Hit):
             if hit.layer is None or hit.layer not in shown:
-                raise ParameterError(f"{hit.memory.id!r} is of no layer here, but {hit.layer!r}")
+                raise ParameterError(
+                    f"{hit.memory.id!r} is of no layer here, but {quoted(hit.layer)}"
+                )
             shown[hit.layer].append(hit)
         for layer in [x for x in self.layers if shown[x.name]] or self.layers[:1]:
             layer.store.plumbing.log_recall(

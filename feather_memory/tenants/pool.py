@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self, get_args
 
-from feather_memory.checks import file_path, one_of, whole
+from feather_memory.checks import file_path, number, one_of, whole
 from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
@@ -27,6 +27,7 @@ from feather_memory.errors import (
     FeatherError,
     ParameterError,
     StoreAccessError,
+    quoted,
 )
 from feather_memory.index.mending import mend
 from feather_memory.model.names import SUFFIX, checked, file_name
@@ -92,8 +93,8 @@ class TenantPool:
             idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
         """
         one_of(durability, "durability", get_args(Durability))
-        if isinstance(idle_seconds, bool) or not idle_seconds > 0:
-            raise ParameterError(f"idle_seconds must be above 0, got {idle_seconds!r}")
+        if number(idle_seconds, "idle_seconds", 0) == 0:
+            raise ParameterError(f"idle_seconds must be above 0, got {quoted(idle_seconds)}")
         self.directory = file_path(directory, "directory").absolute()
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
@@ -174,7 +175,7 @@ class TenantPool:
             ParameterError: One name instead of several, or no worker.
         """
         if isinstance(tenants, str):
-            raise ParameterError(f"tenants must be several names, got {tenants!r:.80}")
+            raise ParameterError(f"tenants must be several names, got {quoted(tenants)}")
         names = list(dict.fromkeys(tenants))
         wanted, tell = names[: self.max_open], teller(progress, label="warming")
         done: dict[str, Warmed] = {}

@@ -372,8 +372,11 @@ class Audit(Protocol):
     def structure(self) -> list[str]:
         """What is wrong with how it is stored. Where anything is, nothing else can be asked."""
 
-    def records(self) -> Iterator[tuple[Record, bool]]:
-        """Every memory, and whether it is what was written."""
+    def rows(self) -> list[str]:
+        """What is not what was written. Where anything is, what is read of it may fail."""
+
+    def records(self) -> Iterator[Record]:
+        """Every memory."""
 
     def relations(self) -> list[str]:
         """What contradicts each other: edges and supersessions, memories and their words."""

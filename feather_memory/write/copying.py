@@ -14,7 +14,7 @@ from itertools import chain, groupby
 from typing import Any, Final, TypeAlias
 
 from feather_memory.checks import when
-from feather_memory.errors import DimensionError, FeatherError, ParameterError
+from feather_memory.errors import DimensionError, FeatherError, ParameterError, quoted
 from feather_memory.model.fields import FIELDS, Record
 from feather_memory.model.importance import fold
 from feather_memory.model.memory import EdgeType
@@ -80,8 +80,10 @@ def restore(transaction: WriteTransaction, records: Iterable[Numbered]) -> Resto
         ParameterError: A record that contradicts another, or what is there. It names the line.
         WrongEmbedderError: The vectors there are by another model.
     """
-    left = iter(records)
-    line, head = next(left)
+    left = map(_numbered, records)
+    line, head = next(left, (0, None))
+    if not isinstance(head, StoreRecord):
+        raise ParameterError("records begin with that of their store")
     restoring = _Restoring(transaction, head)
     _about(line, restoring.begin)
     for kind, same in groupby(left, key=lambda numbered: type(numbered[1])):
@@ -89,6 +91,12 @@ def restore(transaction: WriteTransaction, records: Iterable[Numbered]) -> Resto
             restoring.take(kind, batch)
     restoring.finish()
     return restoring.restored
+
+
+def _numbered(given: object) -> Numbered:
+    if isinstance(given, tuple) and len(given) == 2 and type(given[1]) in NAMES:
+        return given
+    raise ParameterError(f"records must be pairs of a number and a record, got {quoted(given)}")
 
 
 def _batches(records: Iterable[Numbered], size: int | None) -> Iterator[list[Numbered]]:

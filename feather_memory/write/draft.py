@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from feather_memory.checks import flag, label, when
-from feather_memory.errors import FeatherError, ParameterError
+from feather_memory.errors import FeatherError, ParameterError, quoted
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
 from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, patterns
@@ -93,7 +93,7 @@ class Draft:
         """
         try:
             if not isinstance(record, Mapping):
-                raise ParameterError(f"it must be a dict of add's arguments, got {record!r:.80}")
+                raise ParameterError(f"it must be a dict of add's arguments, got {quoted(record)}")
             return cls.of_new(record, number)
         except FeatherError as error:
             error.about(_name(number, record.get("id") if isinstance(record, Mapping) else None))
@@ -180,7 +180,7 @@ class Draft:
 
 
 def _name(number: int, id_: object) -> str:
-    return f"record {number}" if id_ is None else f"record {number} (id {id_!r:.80})"
+    return f"record {number}" if id_ is None else f"record {number} (id {quoted(id_)})"
 
 
 def _manner(text: str, key: str | None) -> str:

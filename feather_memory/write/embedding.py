@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from feather_memory.checks import label, vector
 from feather_memory.config import EMBED_BATCH
-from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError
+from feather_memory.errors import FeatherError, InvalidVectorError, MissingEmbedderError, quoted
 from feather_memory.model.spoken import Anew
 from feather_memory.progress import Progress, steps
 from feather_memory.types import Embedder, Vector, VectorLike
@@ -163,7 +163,8 @@ def _rows(embedder: Embedder, texts: list[str]) -> npt.NDArray[Any]:
         if isinstance(made, Coroutine):
             made.close()
         raise MissingEmbedderError(
-            f"the embedder is async and a store calls it at once: give its sync form, not {made!r}"
+            f"the embedder is async and a store calls it at once: give its sync form, "
+            f"not {quoted(made)}"
         )
     try:
         rows = np.asarray(list(made) if isinstance(made, Iterator) else made)

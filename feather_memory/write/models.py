@@ -11,7 +11,7 @@ from functools import reduce
 from inspect import ismethod
 from typing import Any, Final, cast
 
-from feather_memory.errors import MissingEmbedderError
+from feather_memory.errors import MissingEmbedderError, quoted
 from feather_memory.types import Embedder
 from feather_memory.write import named
 
@@ -136,5 +136,5 @@ def _function(given: object) -> Embedder | None:
             return cast("Embedder", alone)
     raise MissingEmbedderError(
         "an embedder is a function of texts, or a SentenceTransformer, LangChain or LlamaIndex "
-        f"model, or the name of one; got {given!r:.80}"
+        f"model, or the name of one; got {quoted(given)}"
     )

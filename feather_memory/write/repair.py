@@ -20,16 +20,14 @@ def faults(moment: ReadTransaction, now: Seconds) -> list[str]:
         moment: Of the truth.
         now: By the clock.
     """
-    found = moment.audit.structure()
+    found = moment.audit.structure() or moment.audit.rows()
     if found:
-        return found  # what follows would read the damaged pages
+        return found  # what follows would read what is damaged
     if (latest := moment.state.latest) > now + DAY:
         found.append(ahead(latest, now))
     dimension = moment.state.dimension or 0
-    for record, is_as_written in moment.audit.records():
+    for record in moment.audit.records():
         name = f"memory {record.id!r}"
-        if not is_as_written:
-            found.append(f"{name}: its text, metadata or vector is not what was written")
         if record.vector is not None and len(record.vector) != 4 * dimension:
             found.append(f"{name}: its vector has {len(record.vector) // 4} numbers")
         if record.context is not None and record.vector is None:
@@ -53,13 +51,15 @@ def ahead(latest: Seconds, now: Seconds) -> str:
 def mend(transaction: WriteTransaction, now: Seconds) -> None:
     """Derive again what is derived: ends of validity, importance, words.
 
-    What was recorded over a day after `now`, by a clock that was ahead, was recorded now.
+    What was recorded over a day after `now`, by a clock that was ahead, was recorded now. Where a
+    row is not what was written, no row is written anew: its damage would not be told any more.
     """
-    if transaction.state.latest > now + DAY:
+    is_damaged = bool(transaction.audit.rows())
+    if transaction.state.latest > now + DAY and not is_damaged:
         transaction.audit.date_back(now)
         transaction.now = now
-    for record, _ in list(transaction.audit.records()):
-        if record.context is not None and record.vector is None:
+    for record in list(transaction.audit.records()):
+        if record.context is not None and record.vector is None and not is_damaged:
             transaction.memories.replace(record, dataclasses.replace(record, context=None))
         if record.valid_to != transaction.edges.end_of(record.id):
             transaction.edges.refresh_end(record.id)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
-from feather_memory.truth.sqlite import words
-from feather_memory.truth.sqlite.memories import checksum, listed, record_in
+from feather_memory.truth.sqlite import shape, sums, words
+from feather_memory.truth.sqlite.memories import listed, record_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
 
-_RECORDS = f"select checksum, {listed()} from memory order by row"
+_RECORDS = f"select {listed()} from memory order by row"
+_COUNTED = """
+    select generation < (select coalesce(max(changed), 0) from memory),
+        next_row <= (select coalesce(max(row), 0) from memory)
+    from state
+"""
 _TEXTS = "select id, text, metadata, key, session, actor, role from memory"
 _EDGES_ALONE = """
     select source, target from edge where type = 'supersedes'
@@ -68,16 +75,13 @@ class SqliteAudit:
         found = [f"file: {line}" for (line,) in rows if line != "ok"]
         for table, _, parent, _ in connection.execute("pragma foreign_key_check"):
             found.append(f"file: a row of {table} refers to a missing row of {parent}")
-        return found or self._undecodable()
+        return [*found, *shape.faults(connection)] or self._undecodable()
 
     def _undecodable(self) -> list[str]:
         """Memories whose text is no longer text."""
-        connection, found = self.moment.connection, []
-        connection.text_factory = bytes
-        try:
+        found = []
+        with self._as_bytes() as connection:
             rows = connection.execute(_TEXTS).fetchall()
-        finally:
-            connection.text_factory = str
         for row in rows:
             try:
                 for value in row:
@@ -86,11 +90,30 @@ class SqliteAudit:
                 found.append(f"memory {row[0].decode(errors='replace')!r}: it is not valid UTF-8")
         return found
 
-    def records(self) -> Iterator[tuple[Record, bool]]:
-        """Every memory, and whether it is what was written."""
-        for written, *row in self.moment.connection.execute(_RECORDS):
-            record = record_in(tuple(row))
-            yield record, checksum(record.text, record.metadata, record.vector) == written
+    def rows(self) -> list[str]:
+        """The rows that are not what was written, and what they count beyond what was counted."""
+        with self._as_bytes() as connection:
+            found = list(sums.faults(connection))
+        counted = self.moment.connection.execute(_COUNTED).fetchone()
+        return found + [
+            f"state: its {name} is behind what is there"
+            for name, is_behind in zip(("generation", "next_row"), counted, strict=True)
+            if is_behind
+        ]
+
+    @contextmanager
+    def _as_bytes(self) -> Iterator[sqlite3.Connection]:
+        """The connection, by which texts come as they are in the file."""
+        connection = self.moment.connection
+        connection.text_factory = bytes
+        try:
+            yield connection
+        finally:
+            connection.text_factory = str
+
+    def records(self) -> Iterator[Record]:
+        """Every memory."""
+        return map(record_in, self.moment.connection.execute(_RECORDS))
 
     def relations(self) -> list[str]:
         """What contradicts each other: edges and supersessions, memories and their words."""
@@ -118,6 +141,7 @@ class SqliteAudit:
         asked = {"now": now, "generation": self.moment.generation}
         for statement in _DATE_BACK:
             self.moment.connection.execute(statement, asked)
+        sums.seal_all(self.moment.connection)
 
     def rebuild_words(self) -> None:
         """Derive anew what memories are found by."""

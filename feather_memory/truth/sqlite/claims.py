@@ -19,7 +19,7 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.truth.atomic import begin, newborn, sync_directory, unborn
-from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite import schema, shape, sums
 from feather_memory.truth.sqlite.access import Access
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.transactions import read_state
@@ -75,7 +75,10 @@ def claimed(source: Path, target: Path, tenant: str) -> Iterator[None]:
 def mark(path: Path, tenant: str) -> None:
     """Make the file the tenant's where it is. Raises as `claimed` does."""
     with _alone(path, tenant) as connection:
+        connection.execute("begin immediate")
         connection.execute(_MARK, (tenant,))
+        sums.seal_state(connection)
+        connection.execute("commit")
 
 
 def mark_gone(path: Path) -> None:
@@ -114,6 +117,7 @@ def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
                     "who has it open; Store.open() and close bring it into that mode"
                 )
             version, owner = schema.format_within(connection, path), schema.owner_in(connection)
+            shape.refuse_triggers(connection, path)
             if owner not in {None, tenant}:
                 raise WrongTenantError(str(path), expected=tenant, found=owner)
             if version < schema.FORMAT:
@@ -233,6 +237,7 @@ def _fill(connection: sqlite3.Connection, path: Path, tenant: str) -> None:
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as copy:
             connection.backup(copy)
             copy.execute(_MARK, (tenant,))
+            sums.seal_state(copy)
             copy.execute("pragma journal_mode = wal")
     except sqlite3.OperationalError as error:
         if path.exists():

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from feather_memory.checks import when
 from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.records import EdgeRecord, SupersessionRecord
+from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.moment import Moment
-from feather_memory.truth.state import EdgeChanges, EdgeRow, Fallen
+from feather_memory.truth.state import DamagedRowError, EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
 
 _PUT = """
@@ -18,6 +19,7 @@ _PUT = """
     on conflict do update set weight = excluded.weight
     returning source, target, type, weight, created_at
 """
+_SEAL = "update edge set checksum = ? where source = ? and target = ? and type = ?"
 _COLUMNS = "source, target, type, weight, created_at"
 _TOUCHING = f"""
     select {_COLUMNS} from edge where source in (select value from json_each(:ids))
@@ -115,17 +117,20 @@ _SUPERSESSIONS = """
             and other.rowid < supersession.rowid)
     order by supersession.rowid
 """
-_RESTORE = f"insert into edge ({_COLUMNS}) values (?, ?, ?, ?, ?)"
+_RESTORE = f"insert into edge ({_COLUMNS}, checksum) values (?, ?, ?, ?, ?, ?)"
 _RECORD = """
-    insert into supersession (old_id, new_id, holds_from, recorded_at) values (?, ?, ?, ?)
+    insert into supersession (old_id, new_id, holds_from, recorded_at, checksum)
+    values (?, ?, ?, ?, ?)
 """
 
 
 def _edge(row: tuple[str, str, str, float, float]) -> Edge:
     source, target, type_, weight, created_at = row
-    return Edge(
-        source=source, target=target, type=type_, weight=weight, created_at=when(created_at)
-    )
+    try:
+        at = when(created_at)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise DamagedRowError(f"an edge of {source!r} has no time") from error
+    return Edge(source=source, target=target, type=type_, weight=weight, created_at=at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +159,10 @@ class SqliteEdges:
         if not (edges := asked(_EVERY).fetchall()):
             return []
         source, target, *rest = zip(*edges, strict=True)
-        return list(zip(map(row_of, source), map(row_of, target), *rest, strict=True))
+        try:
+            return list(zip(map(row_of, source), map(row_of, target), *rest, strict=True))
+        except KeyError as error:
+            raise DamagedRowError(f"an edge of {error} has no memory") from error
 
     def changes(self, *, since: int) -> EdgeChanges:
         """What a reader must learn that has all edges as of generation `since`."""
@@ -231,7 +239,9 @@ class SqliteEdges:
         """Add an edge, or give the one that is there a new weight."""
         said = (source, target, type_, weight, now)
         self._touch(source)
-        return _edge(self.moment.connection.execute(_PUT, said).fetchone())
+        written = self.moment.connection.execute(_PUT, said).fetchone()
+        self.moment.connection.execute(_SEAL, (sums.of_row(written), *written[:3]))
+        return _edge(written)
 
     def remove(self, source: str, target: str, type_: str) -> bool:
         """Remove an edge. False if there was none."""
@@ -249,7 +259,7 @@ class SqliteEdges:
     def supersede(self, new: str, old: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
         """Record that `new` replaces `old` from a moment on, and close `old`."""
         self.put(new, old, EdgeType.SUPERSEDES, 1.0, recorded_at)
-        self.moment.connection.execute(_RECORD, (old, new, holds_from, recorded_at))
+        self._record([(old, new, holds_from, recorded_at)])
         self.refresh_end(old)
 
     def unsupersede(self, old: str, new: str | None) -> bool:
@@ -271,10 +281,7 @@ class SqliteEdges:
 
     def withhold(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> None:
         """Record that it does not hold from a moment on, though nothing has replaced it."""
-        self.moment.connection.execute(
-            "insert into supersession (old_id, holds_from, recorded_at) values (?, ?, ?)",
-            (memory_id, holds_from, recorded_at),
-        )
+        self._record([(memory_id, None, holds_from, recorded_at)])
         self.refresh_end(memory_id)
 
     def release(self, memory_id: str, *, holds_from: Seconds, recorded_at: Seconds) -> bool:
@@ -291,6 +298,7 @@ class SqliteEdges:
         connection.execute(
             "update supersession set holds_from = ? where new_id = ?", (holds_from, new)
         )
+        sums.seal(connection, "supersession", "new_id = ?", (new,))
         for (old,) in connection.execute(
             "select old_id from supersession where new_id = ?", (new,)
         ).fetchall():
@@ -315,9 +323,14 @@ class SqliteEdges:
             ]
         )
         rows = [(each.old, each.new, each.holds_from, each.recorded_at) for each in supersessions]
-        self.moment.connection.executemany(_RECORD, rows)
+        self._record(rows)
+
+    def _record(self, rows: Sequence[tuple[object, ...]]) -> None:
+        sealed = [(*row, sums.of_row(row)) for row in rows]
+        self.moment.connection.executemany(_RECORD, sealed)
 
     def _restore(self, rows: Sequence[tuple[object, ...]]) -> None:
-        self.moment.connection.executemany(_RESTORE, rows)
+        sealed = [(*row, sums.of_row(row)) for row in rows]
+        self.moment.connection.executemany(_RESTORE, sealed)
         for source in {row[0] for row in rows}:
             self._touch(str(source))

@@ -15,7 +15,9 @@ from feather_memory.checks import when
 from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
+from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Seconds
 
 _NAMED = """
@@ -38,8 +40,8 @@ _LIKED = """
     order by memory.row, signal.event_id
 """
 _APPEND = """
-    insert or ignore into signal (event_id, memory_id, kind, at, strength, turn)
-    values (?, ?, ?, ?, ?, ?)
+    insert or ignore into signal (event_id, memory_id, kind, at, strength, turn, checksum)
+    values (?, ?, ?, ?, ?, ?, ?)
 """
 _SIGNALS = """
     select signal.event_id, memory_id, kind, signal.at, strength, turn,
@@ -69,25 +71,39 @@ _SHOWN = """
     select name, memory_id, score from turn join shown on shown.turn = turn.row
     order by turn.row, rank, memory_id
 """
-_RESTORE_TURN = "insert into turn (row, name, at, vector) values (?, ?, ?, ?)"
+_RESTORE_TURN = "insert into turn (row, name, at, vector, checksum) values (?, ?, ?, ?, ?)"
+_SHOW = """
+    insert or ignore into shown (turn, memory_id, rank, score, checksum) values (?, ?, ?, ?, ?)
+"""
 _RESTORE_SHOWN = """
     insert into shown (turn, memory_id, rank, score)
     select row, ?, (select count(*) from shown where turn = row), ? from turn where name = ?
 """
-_RETRACT = "insert or ignore into retraction (event_id, at) values (?, ?)"
+_RETRACT = "insert or ignore into retraction (event_id, at, checksum) values (?, ?, ?)"
+_NAME = "insert into turn_name (name, turn, checksum) values (?, ?, ?)"
+_OF_TURNS = "turn in (select row from turn where name in (select value from json_each(?)))"
 
 
 def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
     event_id, memory_id, kind, at, strength, turn, retracted = row
+    try:
+        known, moment = SignalKind(kind), when(at)
+    except (OverflowError, TypeError, ValueError) as error:
+        raise DamagedRowError(f"the signal {event_id!r} is of no kind, or of no time") from error
     return Signal(
         event_id=event_id,
         memory_id=memory_id,
-        kind=SignalKind(kind),
-        at=when(at),
+        kind=known,
+        at=moment,
         strength=strength,
         turn=turn,
         retracted=bool(retracted),
     )
+
+
+def _sealed(*row: object) -> tuple[object, ...]:
+    """The row with its checksum."""
+    return (*row, sums.of_row(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +200,13 @@ class SqliteEngagement:
         connection, known = self.moment.connection, self._named(turn)
         first = turn if known is None else known[1]
         (row,) = connection.execute(_LOG_TURN, (first, at, question)).fetchone()
+        sums.seal(connection, "turn", "row = ?", (row,))
         (rank,) = connection.execute("select count(*) from shown where turn = ?", (row,)).fetchone()
         fresh: list[str] = []
         for memory_id, score in shown:
-            cursor = connection.execute(
-                "insert or ignore into shown (turn, memory_id, rank, score) values (?, ?, ?, ?)",
-                (row, memory_id, rank + len(fresh), score),
-            )
-            if cursor.rowcount:
+            if connection.execute(
+                _SHOW, _sealed(row, memory_id, rank + len(fresh), score)
+            ).rowcount:
                 fresh.append(memory_id)
         connection.execute(
             "delete from turn where row <= (select max(row) from turn) - ?", (RECALL_TURNS,)
@@ -203,31 +218,29 @@ class SqliteEngagement:
         known, other = self._named(turn), self._named(also)
         if known is None or other is not None:
             return known is not None and known == other
-        self.moment.connection.execute(
-            "insert into turn_name (name, turn) values (?, ?)", (also, known[0])
-        )
+        self.moment.connection.execute(_NAME, _sealed(also, known[0]))
         return True
 
     def append(self, signals: Iterable[Signal]) -> list[Signal]:
         """Log signals; those that are new. One whose event is in the log already is left out."""
         connection, fresh = self.moment.connection, []
         for signal in signals:
-            said = (signal.event_id, signal.memory_id, signal.kind, signal.at.timestamp(),
-                    signal.strength, signal.turn)  # fmt: skip
+            said = _sealed(signal.event_id, signal.memory_id, signal.kind, signal.at.timestamp(),
+                           signal.strength, signal.turn)  # fmt: skip
             if connection.execute(_APPEND, said).rowcount:
                 fresh.append(signal)
         return fresh
 
     def retract(self, event_id: str, at: Seconds) -> bool:
         """Log that an event is taken back. False if it was already."""
-        return self.moment.connection.execute(_RETRACT, (event_id, at)).rowcount > 0
+        return self.moment.connection.execute(_RETRACT, _sealed(event_id, at)).rowcount > 0
 
     def restore(self, signals: Sequence[SignalRecord]) -> None:
         """Log signals whose events are not in the log, as they were."""
         connection = self.moment.connection
-        said = [(s.event_id, s.memory_id, s.kind, s.at, s.strength, s.turn) for s in signals]
+        said = [_sealed(s.event_id, s.memory_id, s.kind, s.at, s.strength, s.turn) for s in signals]
         connection.executemany(_APPEND, said)
-        back = [(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None]
+        back = [_sealed(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None]
         connection.executemany(_RETRACT, back)
 
     def restore_turns(self, turns: Sequence[TurnRecord]) -> None:
@@ -238,13 +251,17 @@ class SqliteEngagement:
         connection = self.moment.connection
         (oldest,) = connection.execute("select min(row) from turn").fetchone()
         first = 1 if oldest is None else oldest - len(turns)
-        rows = [(row, each.name, each.at, each.vector) for row, each in enumerate(turns, first)]
+        rows = [
+            _sealed(at, each.name, each.at, each.vector) for at, each in enumerate(turns, first)
+        ]
         connection.executemany(_RESTORE_TURN, rows)
 
     def restore_shown(self, shown: Sequence[ShownRecord]) -> None:
         """Log what turns were shown, behind what they are said to have been shown already."""
         rows = [(each.memory_id, each.score, each.turn) for each in shown]
         self.moment.connection.executemany(_RESTORE_SHOWN, rows)
+        turns = json.dumps(list({each.turn for each in shown}))
+        sums.seal(self.moment.connection, "shown", _OF_TURNS, (turns,))
 
     def _named(self, name: str) -> tuple[int, str] | None:
         """Row and first name of the turn that has this name."""

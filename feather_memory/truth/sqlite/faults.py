@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+import tempfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from feather_memory.config import BUSY_SECONDS
 from feather_memory.errors import (
@@ -13,24 +17,50 @@ from feather_memory.errors import (
     StoreAccessError,
     StoreFullError,
 )
+from feather_memory.truth.sqlite.log import log_of
 
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _AMISS = ("no such ", "error in tokenizer", "parse error in tokenize")  # of a table not as made
+_FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
+_READS = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
+_NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_PROBE_BYTES: Final = 64 * 1024
 _PRIMARY = 0xFF  # SQLite's extended error codes carry the primary code in their low byte
 
 
 def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
     """What the error means to a caller; None if it is a mistake of ours."""
-    name, code = str(path), getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    name, extended = str(path), getattr(error, "sqlite_errorcode", 0)
+    code = extended & _PRIMARY
     if "decode to UTF-8" in str(error):  # raised by Python, so it has no code
         return CorruptStoreError(name, f"damaged text: {error}")
     if code in _BUSY:
         return BusyStoreError(f"another process kept {name!r} locked for over {BUSY_SECONDS:g} s")
     if code in _DAMAGED or (code == sqlite3.SQLITE_ERROR and str(error).startswith(_AMISS)):
         return CorruptStoreError(name, str(error))
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (
+        code in _FAILED and extended not in _READS and not _has_room(path)
+    ):
         return StoreFullError(f"no room left on the disk of {name!r}; the write was rolled back")
     if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
         return StoreAccessError(f"cannot read or write {name!r}: {error}")
     return None
+
+
+def _has_room(path: Path) -> bool:
+    """Whether more can be written beside the file, and to as great a length as it and its log have.
+
+    SQLite tells a full disk, but neither a quota that is used up nor a limit to the length of files
+    from a disk that is broken.
+    """
+    longest = 0
+    for each in (path, log_of(path)):
+        with suppress(OSError):
+            longest = max(longest, each.stat().st_size)
+    try:
+        with tempfile.TemporaryFile(dir=path.parent, buffering=0) as probe:
+            probe.seek(longest)
+            return probe.write(bytes(_PROBE_BYTES)) == _PROBE_BYTES
+    except OSError as error:
+        return error.errno not in _NO_ROOM

@@ -24,7 +24,7 @@ from feather_memory.errors import (
 from feather_memory.model import words
 from feather_memory.truth.atomic import begin, newborn, sync_directory
 from feather_memory.truth.contract import WriteTransaction
-from feather_memory.truth.sqlite import erasure, schema, upgrades
+from feather_memory.truth.sqlite import erasure, schema, shape, sums, upgrades
 from feather_memory.truth.sqlite.access import Access, is_writable
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.log import logs_of
@@ -120,13 +120,19 @@ class SqliteTruth(Connections):
             self._find()
             with self._moment() as connection:
                 is_current = schema.format_within(connection, path) == schema.FORMAT
+                shape.refuse_triggers(connection, path)
                 if is_current:
                     self._embedder, self._latest = schema.said_in(connection)
-                    is_current = upgrades.speaks(connection, self._language)
+                    is_current = upgrades.speaks(connection, self._language) and (
+                        self.is_read_only or sums.is_sealed(connection)
+                    )
                 self._owner = schema.owner_in(connection)
                 is_wal = connection.execute("pragma journal_mode").fetchone() == ("wal",)
             if tenant in {None, self._owner}:
                 self._bring_up(is_wal=is_wal, is_current=is_current)
+        except CorruptStoreError:
+            self.release()
+            raise
         except sqlite3.Error as error:
             raise self.meaning(error) or CorruptStoreError(str(path), str(error)) from error
         except OSError as error:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import sys
 import threading
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from feather_memory.config import (
 )
 from feather_memory.errors import BusyStoreError, CorruptStoreError, FeatherError
 from feather_memory.filters.values import SQL_FUNCTIONS
-from feather_memory.truth.sqlite import folding
+from feather_memory.truth.sqlite import folding, sums
 from feather_memory.truth.sqlite.access import Access, Stamps, stamps
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.forks import gate
@@ -133,7 +133,19 @@ class Handles:
             return translated(error, self.path)
         if isinstance(error, UnicodeDecodeError | json.JSONDecodeError | DamagedRowError):
             return CorruptStoreError(str(self.path), f"damaged content: {error}")
-        return None
+        if isinstance(error, FeatherError) or not self._is_damaged():
+            return None
+        return CorruptStoreError(str(self.path), f"damaged content: {error!r}")
+
+    def _is_damaged(self) -> bool:
+        """Whether the file holds what was never written: asked where reading it has gone wrong."""
+        try:
+            with self._gate.entered(), closing(self.connect()) as connection:
+                whole = connection.execute("pragma quick_check(1)").fetchone() == ("ok",)
+                connection.text_factory = bytes
+                return not whole or any(True for _ in sums.faults(connection))
+        except sqlite3.Error:
+            return True
 
     def roll_back(self, connection: Connection, *, is_done: bool) -> None:
         """Undo what the writer has written; close it unless it is done with all its queries."""

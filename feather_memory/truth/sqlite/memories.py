@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from feather_memory.checks import FIRST, LAST
 from feather_memory.config import ALIKE
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
@@ -23,7 +23,7 @@ from feather_memory.model.fields import (
 from feather_memory.model.memory import Memory, shown
 from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.sqlite import changes, contexts, successors, words
+from feather_memory.truth.sqlite import changes, contexts, successors, sums, words
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
@@ -32,7 +32,7 @@ _NAMES = ("row", *FIELDS)
 _LISTED = ", ".join(_NAMES)  # as they are written
 _SAID = {name: f"coalesce({name}, '{unsaid}')" for name, unsaid in UNSAID.items()}
 _READ = ", ".join(_SAID.get(name, name) for name in _NAMES)
-_VALUES = attrgetter(*_NAMES)
+_VALUES, _SUMMED = attrgetter(*_NAMES), attrgetter(*sums.MEMORY)
 
 _INSERT = f"""
     insert into memory ({_LISTED}, checksum, changed)
@@ -42,10 +42,13 @@ _REPLACE = f"""
     update memory set {", ".join(f"{name} = ?" for name in _NAMES)}, checksum = ?, changed = ?
     where id = ?
 """
-# Memories that are shown are decoded only when somebody reads them, when it is too late to say
-# that the file is damaged: SQLite looks at their metadata, at a twentieth of what decoding takes.
-_SOUND = "case when json_valid(metadata) then metadata end"
-_ALL = f"select {_READ.replace('metadata', _SOUND)} from memory"
+# Memories that are shown are decoded when somebody reads them, when it is too late to say that the
+# file is damaged: SQLite looks at that, at a twentieth of what decoding takes.
+_TIMES = [name for name, field in FIELDS.items() if field.kind == "time"]
+_TIMELY = " and ".join(f"coalesce({name}, 0) between {FIRST} and {LAST}" for name in _TIMES)
+_DECODABLE = f"json_valid(metadata) and {_TIMELY} and typeof(vector) in ('blob', 'null')"
+_SOUND = _READ.replace("metadata", f"case when {_DECODABLE} then metadata end")
+_ALL = f"select {_SOUND} from memory"
 _BY_ID = f"{_ALL} where id = ?"
 _BY_ROWS = f"{_ALL} where row in (select value from json_each(?))"
 _BY_IDS = f"{_ALL} where id in (select value from json_each(?))"
@@ -84,29 +87,22 @@ _TOUCH_REPLACED = """
     update memory set changed = ?
     where id in (select old_id from supersession where new_id = ?)
 """
-_FORGET_QUESTIONS = """
-    update turn set vector = null
-    where vector is not null and row in (select turn from shown where memory_id = ?)
-"""
+_SHOWN_IT = "row in (select turn from shown where memory_id = ?)"
+_FORGET_QUESTIONS = f"update turn set vector = null where vector is not null and {_SHOWN_IT}"
+_REPLACED_BY = "select rowid from supersession where new_id = ?"
 _PAGE = 500
 _MOST = 1 << 62  # SQLite counts to 2^63
-
-
-def checksum(text: str, metadata: str, vector: bytes | None) -> int:
-    """crc32 over what a damaged disk could silently change of a memory."""
-    told = zlib.crc32(metadata.encode(), zlib.crc32(text.encode()))
-    return zlib.crc32(vector or b"", told)
 
 
 def record_in(row: tuple[Any, ...]) -> Record:
     """The record of a row that was selected with `listed`.
 
     Raises:
-        DamagedRowError: Its metadata was found to be no JSON.
+        DamagedRowError: Its metadata was found to be no JSON, or a time or the vector none.
     """
     record = Record(**dict(zip(_NAMES, row, strict=True)))
     if record.metadata is None:
-        raise DamagedRowError(f"the metadata of {record.id!r} is no JSON")
+        raise DamagedRowError(f"metadata of {record.id!r} is no JSON, or a time or vector is none")
     return record
 
 
@@ -302,6 +298,7 @@ class SqliteMemories:
         state = self.moment.state
         if state.embedder is None or (state.embedder != model and not self.has_vectors()):
             self.moment.connection.execute("update state set embedder = ?", (model,))
+            sums.seal_state(self.moment.connection)
             state.embedder = model
         if state.embedder != model:
             raise WrongEmbedderError(expected=state.embedder, got=model)
@@ -321,7 +318,7 @@ class SqliteMemories:
     def succeed(self, model: str) -> None:
         """Put the model's vectors in the place of all there were. None may lack one."""
         state = self.moment.state
-        made = successors.succeed(self.moment.connection, model, checksum)
+        made = successors.succeed(self.moment.connection, model)
         state.dimension = made or state.dimension
         state.embedder, state.remade = model, state.remade + 1
 
@@ -330,6 +327,7 @@ class SqliteMemories:
         state = self.moment.state
         state.language = tokenizer(language).language
         self.moment.connection.execute("update state set language = ?", (state.language,))
+        sums.seal_state(self.moment.connection)
 
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
@@ -341,11 +339,13 @@ class SqliteMemories:
         """Count that the same was said again, by whom and when last."""
         said = (at, by, self.moment.generation, memory_id)
         self.moment.connection.execute(_AFFIRM, said)
+        sums.seal_ids(self.moment.connection, [memory_id])
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""
-        generation = self.moment.generation
-        self.moment.connection.executemany(_COUNT_RECALL, [(generation, id_) for id_ in ids])
+        shown, generation = list(ids), self.moment.generation
+        self.moment.connection.executemany(_COUNT_RECALL, [(generation, id_) for id_ in shown])
+        sums.seal_ids(self.moment.connection, shown)
 
     def delete(self, records: Sequence[Record]) -> None:
         """Remove them, and by foreign key all that hangs on them; to erase them is owed then."""
@@ -355,9 +355,13 @@ class SqliteMemories:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
             connection.execute(_FORGET_QUESTIONS, (record.id,))
+            sums.seal(connection, "turn", _SHOWN_IT, (record.id,))
             connection.execute(_TOUCH_REPLACED, (generation, record.id))
             connection.execute(_BURY, (record.row, generation))
+            left = connection.execute(_REPLACED_BY, (record.id,)).fetchall()
             connection.execute("delete from memory where row = ?", (record.row,))
+            for rowid in left:  # what it replaced stays so, by nothing that is there
+                sums.seal(connection, "supersession", "rowid = ?", rowid)
         self.moment.state.owed += 1
 
     def _keep_words(self, records: Sequence[Record]) -> None:
@@ -379,11 +383,7 @@ class SqliteMemories:
         return state.next_row - 1
 
     def _values(self, record: Record) -> tuple[object, ...]:
-        return (
-            *_VALUES(record),
-            checksum(record.text, record.metadata, record.vector),
-            self.moment.generation,
-        )
+        return (*_VALUES(record), sums.of_row(_SUMMED(record)), self.moment.generation)
 
     def _check_dimension(self, record: Record, *, beside: Record) -> None:
         """See that the vector is as long as the others, and as that of what is written with it."""
@@ -396,4 +396,5 @@ class SqliteMemories:
                 raise DimensionError(state.dimension, dimension)
             state.remade += 1  # there are none any more; whoever holds arrays of them starts over
         connection.execute(_SET_DIMENSION, (dimension, state.embedder, state.remade))
+        sums.seal_state(connection)
         state.dimension = dimension

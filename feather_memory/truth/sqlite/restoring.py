@@ -22,7 +22,7 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.truth.atomic import begin, sync_directory, unborn, unnamed
-from feather_memory.truth.sqlite import schema
+from feather_memory.truth.sqlite import schema, shape
 from feather_memory.truth.sqlite.access import Access, without_log
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.log import logs_of
@@ -103,6 +103,7 @@ def _copy(backup: sqlite3.Connection, source: Path, beside: Path, mode: int) -> 
         with closing(sqlite3.connect(beside, isolation_level=None)) as copy:
             backup.backup(copy)
             schema.format_within(copy, source)
+            shape.refuse_triggers(copy, source)
             owner = schema.owner_in(copy)
             if copy.execute("pragma quick_check(1)").fetchone() != ("ok",):
                 raise CorruptStoreError(str(source), "its pages are damaged")

@@ -16,6 +16,7 @@ from feather_memory.errors import (
 )
 from feather_memory.model import words
 from feather_memory.truth.atomic import begin, newborn
+from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.access import without_log
 from feather_memory.truth.sqlite.log import Said, is_foreign, log_of
 from feather_memory.truth.state import DamagedRowError
@@ -44,7 +45,7 @@ create table words (                    -- what memories are found by, derived f
 create index words_likeness on words (likeness)
 """
 
-_TABLES = f"""
+TABLES = f"""
 create table state (                    -- exactly one row
     only       integer primary key check (only = 1),
     store_id   text    not null,        -- drawn at birth, and anew for a copy
@@ -259,8 +260,9 @@ def _build(path: Path, tenant: str | None, language: str) -> None:
         connection.execute("pragma page_size = 4096")
         connection.execute(f"pragma application_id = {APPLICATION_ID}")
         connection.execute(f"pragma user_version = {FORMAT}")
-        connection.executescript(f"begin; {_TABLES} commit;")
+        connection.executescript(f"begin; {TABLES} commit;")
         connection.execute(_BIRTH, (os.urandom(16).hex(), tenant, language, words.VERSION))
+        sums.seal(connection, "state")
         connection.execute("pragma journal_mode = wal")
     finally:
         connection.close()
@@ -323,6 +325,8 @@ def begin_history(connection: sqlite3.Connection) -> None:
     No mapped file is its own yet, either.
     """
     connection.execute(_HISTORY, (os.urandom(16).hex(),))
+    if connection.execute("pragma user_version").fetchone() == (FORMAT,):
+        sums.seal_state(connection)
 
 
 def _said_without_log(path: Path) -> tuple[int, Said] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from feather_memory.model.records import ShelfRecord
+from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.moment import Moment
 
 _PUT = """
@@ -14,6 +15,7 @@ _PUT = """
     on conflict (name, key) do update set value = excluded.value
 """
 
+_OF_KEYS = "name = ? and key in (select value from json_each(?))"
 _LAST = """
     select key, value from shelf
     where row in (                          -- the index has the rows; else all values are sorted
@@ -79,12 +81,13 @@ class SqliteShelves:
         """Write values. One that replaces another keeps its place in the order."""
         rows = [(name, key, value) for key, value in values]
         self.moment.connection.executemany(_PUT, rows)
+        keys = json.dumps([key for _, key, _ in rows])
+        sums.seal(self.moment.connection, "shelf", _OF_KEYS, (name, keys))
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
         """Delete what is under these keys; how many there were. To erase them is owed then."""
         gone = self.moment.connection.execute(
-            "delete from shelf where name = ? and key in (select value from json_each(?))",
-            (name, json.dumps(list(keys))),
+            f"delete from shelf where {_OF_KEYS}", (name, json.dumps(list(keys)))
         ).rowcount
         self.moment.state.owed += gone
         return gone

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from feather_memory.errors import DimensionError, ParameterError
 from feather_memory.model.spoken import Anew
+from feather_memory.truth.sqlite import sums
 
 _KEEP = """
     insert or replace into successor (row, vector, context)
@@ -21,11 +22,9 @@ _MISSING = """
     select row from memory where row not in (select row from successor) order by row limit ?
 """
 _PAGE = """
-    select memory.row, text, metadata, successor.vector, successor.context
-    from memory join successor on memory.row = successor.row
-    where memory.row > ? order by memory.row limit 500
+    select vector, context, row from successor where row > ? order by row limit 500
 """
-_REPLACE = "update memory set vector = ?, context = ?, checksum = ? where row = ?"
+_REPLACE = "update memory set vector = ?, context = ? where row = ?"
 _DIMENSION = "select length(vector) / 4 from successor limit 1"
 _LENGTHS = "select distinct length(vector) / 4 from successor"
 _END = """
@@ -34,16 +33,13 @@ _END = """
 """
 
 
-Checksum = Callable[[str, str, bytes | None], int]
-"""Of a memory's text, metadata and vector."""
-
-
 def missing(connection: sqlite3.Connection, model: str, count: int) -> list[int]:
     """Rows of some that the model has made no vector of; another's are dropped."""
     (begun,) = connection.execute("select successor from state").fetchone()
     if begun != model:
         connection.execute("delete from successor")
         connection.execute(_BEGIN, (model,))
+        sums.seal_state(connection)
     return [row for (row,) in connection.execute(_MISSING, (count,))]
 
 
@@ -75,20 +71,17 @@ def drop(connection: sqlite3.Connection, digests: Collection[int]) -> None:
     connection.execute(_DROP, (json.dumps(list(digests)),))
 
 
-def succeed(connection: sqlite3.Connection, model: str, checksum: Checksum) -> int | None:
+def succeed(connection: sqlite3.Connection, model: str) -> int | None:
     """Put the vectors in the place of the old ones, with the model's name; their length."""
     row = -1
     while page := connection.execute(_PAGE, (row,)).fetchall():
-        connection.executemany(
-            _REPLACE,
-            [
-                (vector, context, checksum(text, metadata, vector), row)
-                for row, text, metadata, vector, context in page
-            ],
-        )
-        row = page[-1][0]
+        connection.executemany(_REPLACE, page)
+        after, row = row, page[-1][-1]
+        sums.seal(connection, "memory", "row > ? and row <= ?", (after, row))
     (dimension,) = connection.execute(_DIMENSION).fetchone() or (None,)
     connection.execute("delete from successor")
     connection.execute("update turn set vector = null")  # questions are by the model before
+    sums.seal(connection, "turn")
     connection.execute(_END, (model, dimension))
+    sums.seal_state(connection)
     return dimension

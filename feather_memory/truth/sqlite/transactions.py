@@ -14,7 +14,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from json import JSONDecodeError
 from operator import attrgetter
 from pathlib import Path
 from threading import get_ident
@@ -43,7 +42,7 @@ from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Clock, Seconds
 
 _OF_SQLITE = (sqlite3.Error,)
-_OURS = (*_OF_SQLITE, UnicodeDecodeError, JSONDecodeError, DamagedRowError)
+_OURS = (*_OF_SQLITE, ArithmeticError, LookupError, TypeError, ValueError)  # of odd rows
 _FAR = 1e10  # seconds: a clock that is not so far ahead needs no second look
 Lease = Callable[[], AbstractContextManager[object]]
 _UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0, 0)
@@ -245,7 +244,7 @@ class _Write(Use):
     depth = 0
     outer: _Write | None = None
     transaction: SqliteTransaction
-    ours = _OF_SQLITE  # the block is the caller's
+    ours = (*_OF_SQLITE, DamagedRowError)  # the block is the caller's
 
     def begun(self, of: Connections) -> SqliteTransaction:
         of.require_open()

@@ -10,7 +10,7 @@ import sqlite3
 from feather_memory.model.manner import STATEMENT, patterns
 from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.model.words import VERSION
-from feather_memory.truth.sqlite import words
+from feather_memory.truth.sqlite import sums, words
 from feather_memory.truth.sqlite.schema import FORMAT, SUCCESSORS, WORDS
 
 _TO_2 = """
@@ -101,6 +101,8 @@ def upgrade(connection: sqlite3.Connection, language: str | None) -> None:
             _say_whose(connection)
         if not speaks(connection, language):
             _speak(connection, language)
+        if not sums.is_sealed(connection):
+            sums.seal_all(connection)
         connection.execute(f"pragma user_version = {max(version, FORMAT)}")
         connection.execute("commit")
     except BaseException:

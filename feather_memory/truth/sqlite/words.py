@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator
 
 from feather_memory.model.words import Tokenizer, tokenizer
+from feather_memory.truth.sqlite import sums
 
 ADD = "insert into words (row, likeness, compact) values (?, ?, ?)"
 REMOVE = "delete from words where row = ?"
@@ -25,6 +26,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
     made = _tokenizer(connection)
     connection.execute("delete from words")
     connection.execute("update state set remade = remade + 1, snapshot = null")
+    sums.seal_state(connection)
     said = connection.execute(_SAID)
     connection.executemany(ADD, ((row, *made.kept(text, actor)) for row, text, actor in said))
 

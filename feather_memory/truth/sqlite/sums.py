@@ -1,0 +1,119 @@
+"""The checksum that each row keeps of itself: so an audit sees what a damaged disk has changed.
+
+It is over all that cannot be derived: importance and the end of validity follow from signals and
+supersessions, words from texts, and what a commit counts is compared with what it counted. Every
+write of a row writes it anew. Nothing compares it but an audit.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from feather_memory.model.fields import FIELDS
+
+_DERIVED: Final = {"importance", "valid_to"}
+
+MEMORY: Final = ("row", *(name for name in FIELDS if name not in _DERIVED))
+"""The columns of a memory that its checksum is over, in their order."""
+
+_COLUMNS: Final = {
+    "memory": MEMORY,
+    "edge": ("source", "target", "type", "weight", "created_at"),
+    "supersession": ("old_id", "new_id", "holds_from", "recorded_at"),
+    "signal": ("event_id", "memory_id", "kind", "at", "strength", "turn"),
+    "retraction": ("event_id", "at"),
+    "turn": ("row", "name", "at", "vector"),
+    "turn_name": ("name", "turn"),
+    "shown": ("turn", "memory_id", "rank", "score"),
+    "shelf": ("row", "name", "key", "value"),
+    "state": (
+        *("store_id", "tenant", "dimension", "language", "tokenizer"),
+        *("embedder", "remade", "successor"),
+    ),
+}
+_KEYS: Final = {
+    "memory": ("row",),
+    "edge": ("source", "target", "type"),
+    "supersession": ("rowid",),
+    "signal": ("event_id",),
+    "retraction": ("event_id",),
+    "turn": ("row",),
+    "turn_name": ("name",),
+    "shown": ("turn", "memory_id"),
+    "shelf": ("row",),
+    "state": ("only",),
+}
+_SHOWN_BY: Final = {"memory": "id", "supersession": "old_id", "turn": "name", "shelf": "key"}
+
+
+def of_row(values: Iterable[object]) -> int:
+    """crc32 over the values of a row, be texts decoded or not. 1 and 1.0 are the same."""
+    return zlib.crc32(
+        b"\0".join(
+            [
+                each
+                if type(each) is bytes
+                else b"\1"
+                if each is None
+                else (each if type(each) is str else str(each).removesuffix(".0")).encode()
+                for each in values
+            ]
+        )
+    )
+
+
+def seal(
+    connection: sqlite3.Connection, table: str, where: str = "1", asked: Sequence[object] = ()
+) -> None:
+    """Write the checksums of the rows of a table that a condition holds for."""
+    keys = _KEYS[table]
+    told = connection.execute(
+        f"select {', '.join((*keys, *_COLUMNS[table]))} from {table} where {where}", asked
+    ).fetchall()
+    connection.executemany(
+        f"update {table} set checksum = ? where {' and '.join(f'{key} = ?' for key in keys)}",
+        [(of_row(row[len(keys) :]), *row[: len(keys)]) for row in told],
+    )
+
+
+def seal_ids(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
+    """Write the checksums of memories, by their ids."""
+    seal(connection, "memory", "id in (select value from json_each(?))", (json.dumps(list(ids)),))
+
+
+def seal_state(connection: sqlite3.Connection) -> None:
+    """Write the checksum of what the file says of itself, once all others are there."""
+    seal(connection, "state", "checksum is not null")
+
+
+def is_sealed(connection: sqlite3.Connection) -> bool:
+    """Whether each row has its checksum: not so in a file of an earlier release."""
+    (checksum,) = connection.execute("select checksum from state").fetchone()
+    return checksum is not None
+
+
+def seal_all(connection: sqlite3.Connection) -> None:
+    """Write all checksums."""
+    for table in _COLUMNS:
+        seal(connection, table)
+
+
+def faults(connection: sqlite3.Connection) -> Iterator[str]:
+    """The rows that are not what was written, a sentence each.
+
+    Args:
+        connection: Whose texts come as bytes: a damaged one need be none.
+    """
+    if not is_sealed(connection):
+        return
+    for table, columns in _COLUMNS.items():
+        name = _SHOWN_BY.get(table, _KEYS[table][0])
+        rows = connection.execute(f"select checksum, {name}, {', '.join(columns)} from {table}")
+        for checksum, shown, *values in rows:
+            if of_row(values) != checksum:
+                said = shown.decode(errors="replace") if isinstance(shown, bytes) else shown
+                yield f"{table} {said!r}: it is not what was written"

@@ -1,0 +1,168 @@
+"""Bits of a file flip, or a block of it is garbage: it is refused, or told, or answers alike."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from feather_memory import FeatherError, Store
+from feather_memory.testing import FrozenClock, HashEmbedder
+
+QUESTIONS = ["tea", "coffee in the morning", "where does Alice live", "what was said about milk"]
+EMBED = HashEmbedder(dim=16)
+START = 1.8e9
+
+
+def story(path: Path, memories: int = 12) -> None:
+    """A store with something in every table."""
+    with Store.open(path, embedder=EMBED, clock=FrozenClock(START)) as store:
+        ids = [
+            store.add(
+                f"Alice said number {n} about {['tea', 'coffee', 'milk'][n % 3]}",
+                id=f"m{n}", session=f"s{n % 3}", actor="Alice", role="user",
+                metadata={"n": n, "tags": ["x", str(n)]},
+            ).id
+            for n in range(memories)
+        ]  # fmt: skip
+        store.add("Alice lives in Oslo", id="oslo", key="home")
+        store.add("Alice lives in Lisbon", id="lisbon", key="home", expires_at=START + 9e6)
+        store.supersede(ids[0], "Alice takes no tea", id="no-tea")
+        for one, other in pairwise(ids):
+            store.link(one, other, "next", 0.5)
+        store.recall("tea", turn="first")
+        store.recall("coffee", turn="second")
+        store.plumbing.name_turn("first", "also first")
+        store.feedback("first", "liked", event_id="e1")
+        store.signal(ids[3], "saved", event_id="e2")
+        store.signal(ids[4], "disliked", event_id="e3")
+        store.unsignal("e3")
+        store.plumbing.shelf("hashes").update({"a": [1, 2], "b": {"c": "d"}})
+        store.forget(ids[-1])
+
+
+def answers(path: Path) -> list[Any]:
+    """What a reader is told of all that is kept."""
+    found: list[Any] = []
+    with Store.open(path, embedder=EMBED, clock=FrozenClock(START + 1e6), read_only=True) as store:
+        memories = list(store.iterate())
+        for memory in memories:
+            found.append(said(memory))
+            found.append(sorted(map(repr, store.edges(memory.id))))
+            found.append(list(map(repr, store.signals(memory.id))))
+            found.append([each.id for each in store.history(memory.id)])
+        for question in QUESTIONS:
+            found.append([ranked(hit) for hit in store.search(question, 50)])
+            found.append([ranked(hit) for hit in store.search(vector=EMBED([question])[0])])
+            found.append([ranked(hit) for hit in store.context_chain(question)])
+            found.append([ranked(hit) for hit in store.search(question, as_of=START - 5)])
+        found.append([memory.id for memory in store.latest(50)])
+        found.append([memory.id for memory in store.plumbing.shown("also first")])
+        found.append([memory.id for memory in store.plumbing.shown("second")])
+        found.append({name: dict(store.plumbing.shelf(name)) for name in store.plumbing.shelves()})
+    return found
+
+
+def said(memory: Any) -> list[Any]:
+    """All fields, the vector as numbers."""
+    names = [name for name in type(memory).__slots__ if not name.startswith("_")]
+    told = [getattr(memory, name) for name in names]
+    return [each.tolist() if isinstance(each, np.ndarray) else repr(each) for each in told]
+
+
+def ranked(hit: Any) -> tuple[str, float, int]:
+    return hit.memory.id, round(hit.score.value, 9), hit.hop
+
+
+@dataclass
+class Tally:
+    """How many trials ended how, and the worst of them."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    silent: list[str] = field(default_factory=list)
+    untyped: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return ", ".join(f"{count:,} {how}" for how, count in sorted(self.counts.items()))
+
+
+def flipped(content: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """One bit, at a place by chance."""
+    at, bit = chance.randrange(len(content)), chance.randrange(8)
+    changed = bytearray(content)
+    changed[at] ^= 1 << bit
+    return bytes(changed), f"bit {bit} of byte {at}"
+
+
+def garbled(content: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """512 bytes of garbage."""
+    at = chance.randrange(max(1, len(content) - 512))
+    garbage = chance.randbytes(min(512, len(content)))
+    return content[:at] + garbage + content[at + len(garbage) :], f"512 bytes from {at}"
+
+
+def truncated(content: bytes, chance: random.Random) -> tuple[bytes, str]:
+    """A tail that is missing."""
+    at = chance.randrange(len(content))
+    return content[:at], f"all from {at}"
+
+
+WAYS: list[Callable[[bytes, random.Random], tuple[bytes, str]]] = [
+    *[flipped] * 8, garbled, truncated
+]  # fmt: skip
+
+
+class Damage:
+    """One store in a folder, damaged again and again."""
+
+    def __init__(self, folder: Path, memories: int = 12) -> None:
+        self.sound, self.place = folder / "sound.feather", folder / "damaged.feather"
+        story(self.sound, memories)
+        self.content = self.sound.read_bytes()
+        self.right = answers(self.sound)
+
+    def trials(self, chance: random.Random) -> Iterator[tuple[str, str]]:
+        """Endless: how a trial ended, and what was damaged."""
+        while True:
+            changed, what = chance.choice(WAYS)(self.content, chance)
+            yield self.judged(changed), what
+
+    def judged(self, changed: bytes) -> str:
+        for left in self.place.parent.glob(f"{self.place.name}*"):
+            left.unlink()
+        self.place.write_bytes(changed)
+        try:
+            now = answers(self.place)
+        except FeatherError:
+            return "refused"
+        except Exception as error:  # noqa: BLE001  that is what is looked for
+            return f"untyped: {type(error).__name__}: {error!r:.80}"
+        if now == self.right:
+            return "answered alike"
+        try:
+            with Store.open(self.place, embedder=EMBED, clock=FrozenClock(START + 1e6)) as store:
+                return "told by check" if store.check() else "silent"
+        except FeatherError:
+            return "refused"
+        except Exception as error:  # noqa: BLE001
+            return f"untyped: {type(error).__name__}: {error!r:.80}"
+
+
+def tally(damage: Damage, chance: random.Random, goes_on: Callable[[int], bool]) -> Tally:
+    """Trials as long as it goes on."""
+    told = Tally()
+    for number, (how, what) in enumerate(damage.trials(chance), 1):
+        told.counts[how.partition(":")[0]] += 1
+        if how == "silent":
+            told.silent.append(what)
+        if how.startswith("untyped"):
+            told.untyped.append(f"{what}: {how}")
+        if not goes_on(number):
+            return told
+    raise AssertionError
