@@ -30,7 +30,7 @@ from feather_memory.doors.answers import (
     Written,
 )
 from feather_memory.errors import ParameterError, UnknownMemoryError
-from feather_memory.importers.chatlog import parse_time
+from feather_memory.importers.times import parse_time
 from feather_memory.model.memory import EdgeType, Memory, SignalKind
 from feather_memory.model.origin import checked as checked_origin
 from feather_memory.store.store import Store
