@@ -16,6 +16,7 @@ import typer
 from feather_memory.agent.recall import FITTING, RecallOptions
 from feather_memory.agent.source import Source
 from feather_memory.cli.options import EmbedderOption, embedder_named, fitting, table
+from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import Place
 from feather_memory.config import SERVICE_OPEN, SERVICE_RATE, SERVICE_TENANTS
 from feather_memory.doors.keys import Grant, KeyRing
@@ -197,6 +198,7 @@ _Name = Annotated[str, typer.Argument(metavar="NAME", help="The key's: up to 40 
 
 
 @keys.command("add")
+@answered
 def add_key(
     name: _Name,
     *,
@@ -215,36 +217,40 @@ def add_key(
     read_only: Annotated[
         bool, typer.Option("--read-only", help="It may read, and write nothing.")
     ] = False,
-) -> None:
+) -> Answer:
     """Make a key. It is told once, and only its digest is kept."""
     made = f"{datetime.now(UTC):%Y-%m-%dT%H:%MZ}"
     grant = Grant(
         name=name, tenant=tenant, prefix=prefix, may_write=not read_only, made=made,
         reads=tuple(reads or ()),
     )  # fmt: skip
-    typer.echo(KeyRing(directory).add(grant))
+    key = KeyRing(directory).add(grant)
+    return Answer(said={"key": key, "grant": grant}, screen=lambda: typer.echo(key))
 
 
 @keys.command("list")
-def list_keys(*, directory: _Ring) -> None:
+@answered
+def list_keys(*, directory: _Ring) -> Answer:
     """List the keys there are, and what each is for."""
-    table(
-        ["key", "tenant", "may", "reads, too", "made"],
+    grants = list(KeyRing(directory).grants())
+    rows = [
         (
-            (
-                grant.name,
-                grant.tenant if grant.tenant is not None else f"{grant.prefix}*",
-                "read and write" if grant.may_write else "read",
-                ", ".join(grant.reads),
-                grant.made,
-            )
-            for grant in KeyRing(directory).grants()
-        ),
-    )
+            grant.name,
+            grant.tenant if grant.tenant is not None else f"{grant.prefix}*",
+            "read and write" if grant.may_write else "read",
+            ", ".join(grant.reads),
+            grant.made,
+        )
+        for grant in grants
+    ]
+    titles = ["key", "tenant", "may", "reads, too", "made"]
+    return Answer(said={"grants": grants}, screen=lambda: table(titles, rows))
 
 
 @keys.command("revoke")
-def revoke_key(name: _Name, *, directory: _Ring) -> None:
+@answered
+def revoke_key(name: _Name, *, directory: _Ring) -> Answer:
     """Take a key back: from now on it opens nothing."""
     KeyRing(directory).revoke(name)
-    typer.echo(f"The key {name} opens nothing any more.")
+    said = f"The key {name} opens nothing any more."
+    return Answer(said={"revoked": name}, screen=lambda: typer.echo(said))
