@@ -202,6 +202,25 @@ def items_of(place, **options):
     return list(recognised(source).read(source))
 
 
+def test_a_large_import_does_not_read_the_store_to_close_it(tmp_path, path, monkeypatch):
+    """Of a store without vectors no derived file is written: then closing costs nothing."""
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 10)
+    place = exports.lines(
+        tmp_path / "a.jsonl", [{"text": f"row {n}", "time": n} for n in range(50)]
+    )
+
+    def refuse(*_):
+        pytest.fail("the arrays were read")
+
+    monkeypatch.setattr("feather_memory.index.columns.Columns.sync", refuse)
+    called("import", place, "--store", path, "--embedder", "none")
+
+    monkeypatch.undo()
+    with Store.open(path) as store:
+        assert len(store) == 50
+        assert store.check() == []
+
+
 def test_the_current_branch_of_a_tree_is_remembered_and_no_other(tmp_path):
     texts = [item.record["text"] for item in items_of(exports.chatgpt(tmp_path))]
 
@@ -411,6 +430,18 @@ FOREIGN = {
 }
 
 
+SEEN = {
+    "a picture": "no text",
+    "nothing": "an empty file",
+    "prose": "text that begins with 'Once upon a time",
+    "JSON of something else": "JSON with the fields 'recipes'",
+    "JSON of one number": "text that begins with '3'",
+    "a SQLite file of others": "no text",
+    "a zip of pictures": "an archive of 1 files, such as cat.png",
+    "a folder of pictures": "a folder of 1 files, such as cat.png",
+}
+
+
 def foreign(name, folder):
     place = folder / "given"
     if name.startswith("a SQLite"):
@@ -431,6 +462,7 @@ def test_what_is_foreign_is_refused_with_what_was_seen_and_makes_no_store(name, 
 
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("Error: ")
+    assert SEEN[name] in done.stderr
     assert not path.exists()
 
 
@@ -681,6 +713,17 @@ def test_the_order_of_dates_is_that_of_the_whole_file(
         dates = {memory.text: memory.valid_from.date().isoformat() for memory in store.iterate()}
         assert dates["row 0"] == first
         assert store.check() == []
+
+
+def test_a_chat_of_ambiguous_dates_is_read_with_a_warning_or_as_one_says(tmp_path):
+    text = "01/02/2024, 21:42 - Ada: The key is under the pot\n"
+    place = exports.written(tmp_path / "chat.txt", text)
+
+    (told, guessed), (said,) = items_of(place), items_of(place, day_first=True)
+
+    assert "--day-first" in told.said
+    assert guessed.record["valid_from"] == moment("2024-01-02T21:42:00")
+    assert said.record["valid_from"] == moment("2024-02-01T21:42:00")
 
 
 def test_dates_of_two_orders_are_refused(tmp_path, path):

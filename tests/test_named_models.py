@@ -196,6 +196,17 @@ def test_vectors_of_passages_and_of_bare_texts_do_not_mix(path, libraries):
         assert store.check() == []
 
 
+def test_a_folder_may_stand_for_a_model(path, libraries, told, tmp_path, monkeypatch):
+    (tmp_path / "models" / "mine").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+
+    with Store.open(path, embedder="model2vec:models/mine") as store:
+        store.add("tea")
+        assert store.stats().embedder == str(tmp_path / "models" / "mine")
+        assert store.check() == []
+    assert told[0] == f"loaded {tmp_path / 'models' / 'mine'}"
+
+
 def test_a_model_in_use_is_loaded_once_whoever_asks(tmp_path, libraries, told):
     name = "fastembed:BAAI/bge-small-en-v1.5"
     with (

@@ -83,11 +83,9 @@ class Intake:
         except ParameterError as error:
             self._refuse(entry.line, str(error))
             return
-        if "id" not in entry.record:
+        if (id_ := entry.record.get("id")) is None:
             entry.record["id"] = self._made_id(group, entry)
-        id_ = str(entry.record["id"])
-        before = self._said.before(_digest(f"{group}:{id_}"), entry.line)
-        if before is not None:
+        elif (before := self._said.before(_digest(f"{group}:{id_}"), entry.line)) is not None:
             self._refuse(entry.line, f"the id {id_!r} is that of line {before}")
             return
         waiting = self._waiting.setdefault(group, [])

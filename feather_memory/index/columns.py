@@ -338,7 +338,8 @@ class Columns:
         if truth.is_read_only or not truth.is_in_place():
             return
         with truth.reading() as moment:
-            if moment.state.next_row <= config.SNAPSHOT_ROWS:
+            # Without vectors no file is written: not to read it all for that is most of closing.
+            if moment.state.next_row <= config.SNAPSHOT_ROWS or moment.state.dimension is None:
                 return
             view = self.sync(moment)
             if not beside.is_stale(view):
