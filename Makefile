@@ -15,7 +15,7 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench test-upstream test-long test-lowest test-wheels clean
+.PHONY: help demo test check bench test-upstream test-long torture test-lowest test-wheels clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,11 @@ define test_with_lowest
 		| grep -i '^lang\|^llama\|^pydantic \|^numpy'; \
 	"$$folder/bin/python" -m pytest -m "not long" $(3) $(1)
 endef
+
+# For MINUTES, with a SEED to do the same again. ARGS="--only damage" does one, ARGS=--write notes the figures.
+torture: $(STAMP)  ## kill it, fill the disk, damage the file, call it with anything
+	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),8) \
+		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 test-lowest:  ## the adapters' tests with the lowest versions that are declared
 	$(call test_with_lowest,integrations/langchain-feather-memory,[all],-W error::DeprecationWarning)

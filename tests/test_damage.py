@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
 import sqlite3
 from contextlib import closing
 
 import pytest
-from torture.damage import EMBED, START, Damage, answers, story, tally
+from torture import Run
+from torture.damage import EMBED, START, answers, control, story
+from torture.damage import run as run_damage
 
 from feather_memory import CorruptStoreError, FeatherError, Store, TenantPool, config
 from feather_memory.testing import FrozenClock
@@ -98,11 +99,17 @@ def test_a_sound_store_has_nothing_to_tell(path):
 
 
 def test_damage_is_refused_or_told_and_never_untyped(tmp_path):
-    trials = tally(Damage(tmp_path), random.Random(SEED), lambda number: number < 150)
+    told = run_damage(Run(tmp_path, seed=SEED, seconds=300, most=120))
 
-    assert (trials.silent, trials.untyped) == ([], []), f"seed {SEED}"
-    assert trials.counts["refused"] > 0
-    assert trials.counts["answered alike"] > 0
+    assert told.broken == [], f"seed {SEED}"
+    assert told.trials == 120
+    assert told.counts["refused"] > 0
+    assert told.counts["answered alike"] > 0
+
+
+def test_damage_that_nothing_tells_would_be_found_out(tmp_path):
+    """The negative control."""
+    assert control(Run(tmp_path, seed=SEED, seconds=0))
 
 
 def test_without_the_checksums_damage_would_go_unseen(path, monkeypatch):
@@ -222,3 +229,17 @@ def test_another_shape_than_ours_is_told(path, statement, fault):
     run(path, statement)
 
     assert fault in told(path)[0]
+
+
+def test_a_log_that_was_cut_is_told_by_what_a_derived_file_knows(path, monkeypatch):
+    monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 5)
+    before = path.read_bytes()
+    with opened(path) as store:
+        store.add_many({"text": f"more of it {n}"} for n in range(20))
+    assert path.with_name(f"{path.name}.vectors").exists()
+    assert told(path) == []
+    path.write_bytes(before)
+
+    assert "commits are lost" in told(path)[0]
+    with opened(path) as store:
+        assert store.check(fix=True) == []

@@ -280,6 +280,15 @@ def faults(path: Path) -> list[str]:
     ]
 
 
+def lost(path: Path, state: State) -> list[str]:
+    """Commits that a derived file knows of and the truth does not; a missing file knows of none."""
+    known = max(mapped.generation(of(path)) for of in (vectors_path, lists_path))
+    if known <= state.generation:
+        return []
+    name = vectors_path(path).name
+    return [f"commits are lost: {name} knows of {known:,}, and the file has {state.generation:,}"]
+
+
 def derived_bytes(path: Path) -> int:
     """Size of the derived files."""
     return sum(each.stat().st_size for each in companions(path) if each.exists())

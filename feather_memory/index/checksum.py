@@ -1,4 +1,4 @@
-"""The checksum of a file of which a piece has changed, without reading the rest.
+"""Checksums of files: of which a piece has changed, without reading the rest; and at once.
 
 A crc32 is the remainder of a division of polynomials over GF(2), whose addition is xor. So the
 change of a checksum depends on the change of the bytes alone, and on how many follow them.
@@ -12,8 +12,11 @@ import zlib
 from functools import cache
 from typing import Final
 
+import numpy as np
+
 _DIVISOR: Final = 0xEDB8_8320  # crc32's, without its highest term; the highest bit stands for x⁰
 _ONE: Final = 1 << 31
+_WORD: Final = 8  # bytes
 
 
 def changed(check: int, old: bytes, new: bytes, *, after: int) -> int:
@@ -30,6 +33,28 @@ def changed(check: int, old: bytes, new: bytes, *, after: int) -> int:
     True
     """
     return check ^ _product(zlib.crc32(old) ^ zlib.crc32(new), _power(8 * after))
+
+
+def of_words(octets: bytes | memoryview, at: int = 0) -> int:
+    """The sum of the little-endian words of 64 bits that a piece of an array is, or is a part of.
+
+    Sums of pieces add up to that of the whole, modulo 2^64. Any flip of a bit changes it.
+
+    Args:
+        octets: The piece.
+        at: How many bytes of the array come before it.
+
+    >>> whole = bytes(range(20))
+    >>> of_words(whole) == of_words(whole[:7]) + of_words(whole[7:], 7)
+    True
+    """
+    head = octets[: -at % _WORD]
+    begun = int.from_bytes(head, "little") << 8 * (at % _WORD)
+    whole = len(head) + (len(octets) - len(head)) // _WORD * _WORD
+    total = begun + int.from_bytes(octets[whole:], "little")
+    if whole > len(head):
+        total += int(np.frombuffer(octets[len(head) : whole], "<u8").sum())
+    return total
 
 
 def _product(one: int, other: int) -> int:

@@ -7,9 +7,10 @@ None, and the store derives its arrays from the truth. The layout, little-endian
     directory, columns, then large arrays, each at a multiple of 64 bytes
 
 The directory is JSON: store_id, generation, and in two lists, `columns` and `large`, each array's
-name, dtype, shape, offset, bytes and crc32. The header's crc32 covers the fields before it and the
-directory. `mending` is 0, but for the time in which the file is changed in its place: what a kill
-leaves of that is not used.
+name, dtype, shape, offset, bytes, crc32 and sum: of its 64-bit words, modulo 2^64. That says of a
+large array what a crc32 says, in a tenth of the time, whenever it is mapped. The header's crc32
+covers the fields before it and the directory. `mending` is 0, but for the time in which the file is
+changed in its place: what a kill leaves of that is not used.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from feather_memory.truth import atomic
 from feather_memory.types import Positions
 
 _MAGIC = b"FTHRVEC1"
-_LAYOUT = 2
+_LAYOUT = 3
 _FIELDS = struct.Struct("<8sIIQ")  # magic, layout, directory length, file size
 _CHECK = struct.Struct("<II")  # crc32 of the fields and the directory; 1 while it is being mended
 _PREFIX = _FIELDS.size + _CHECK.size
@@ -60,7 +61,7 @@ class Snapshot:
     columns: dict[str, npt.NDArray[Any]]
     """Read, checked and writable."""
     large: dict[str, npt.NDArray[Any]]
-    """Mapped and read-only: they cost nothing until they are used. Not checked, see `verify`."""
+    """Mapped, read-only, and what was written: their sums are right."""
 
 
 _File = BufferedReader | BufferedRandom
@@ -123,6 +124,8 @@ def read(path: str | Path, *, store_id: str) -> Snapshot | None:
             columns = {entry["name"]: _column(file, entry) for entry in directory["columns"]}
             # One mapping for all: each holds a file handle for as long as it lasts.
             whole = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            for entry in directory["large"]:
+                _require_sum(whole, entry)
             return Snapshot(
                 generation=int(directory["generation"]),
                 columns=columns,
@@ -182,6 +185,8 @@ class Mending:
             file.write(new.data)
             after = entry["bytes"] - end
             entry["crc32"] = checksum.changed(entry["crc32"], old, new.tobytes(), after=after)
+            more = checksum.of_words(new.tobytes(), start) - checksum.of_words(old, start)
+            entry["sum"] = (entry["sum"] + more) % 2**64
 
     def end(self, store_id: str) -> None:
         """See that all of it is on the disk, then let the file be used, under another mark."""
@@ -233,6 +238,16 @@ def verify(path: str | Path) -> list[str]:
         return [f"unreadable: {error}"]
 
 
+def generation(path: str | Path) -> int:
+    """Of the store, when the file was written; −1 where there is none that says so."""
+    with (
+        suppress(OSError, _DamageError, KeyError, TypeError, ValueError),
+        Path(path).open("rb") as f,
+    ):
+        return int(_directory(f)["generation"])
+    return -1
+
+
 def _little(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The array, contiguous and little-endian."""
     return np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
@@ -264,7 +279,7 @@ def _directory_of(about: Mapping[str, Any], small: list[Any], large: list[Any]) 
 
 def _room(about: Mapping[str, Any], small: list[Any], large: list[Any]) -> int:
     """The bytes that no directory of these arrays exceeds, wherever they will stand."""
-    widest = {"offset": _WIDEST, "bytes": _WIDEST, "crc32": 2**32}
+    widest = {"offset": _WIDEST, "bytes": _WIDEST, "crc32": 2**32, "sum": 2**64}
     drafts = [[{**entry, **widest} for entry in entries] for entries in (small, large)]
     return len(_directory_of(about, *drafts))
 
@@ -293,12 +308,21 @@ def _head(file: BinaryIO, directory: bytes, room: int, size: int) -> None:
 def _put(file: BinaryIO, entry: dict[str, Any], blocks: Iterable[npt.NDArray[Any]]) -> None:
     """Write the blocks one after the other, aligned, and note in the entry where they stand."""
     file.write(bytes(-file.tell() % _ALIGNMENT))
-    offset, check = file.tell(), 0
+    offset, check, total = file.tell(), 0, 0
     for block in blocks:
         octets = _little(block).reshape(-1).view(np.uint8).data
         check = zlib.crc32(octets, check)
+        total += checksum.of_words(octets, file.tell() - offset)
         file.write(octets)
-    entry.update(offset=offset, bytes=file.tell() - offset, crc32=check)
+    size = file.tell() - offset
+    entry.update(offset=offset, bytes=size, crc32=check, sum=total % 2**64)
+
+
+def _require_sum(whole: mmap.mmap, entry: Mapping[str, Any]) -> None:
+    """See that what was mapped is what was written."""
+    octets = np.frombuffer(whole, np.uint8, entry["bytes"], entry["offset"])
+    if checksum.of_words(octets.data) % 2**64 != entry["sum"]:
+        raise _DamageError(f"{entry['name']} does not match its sum")
 
 
 def _directory(file: _File, store_id: str | None = None) -> dict[str, Any]:

@@ -244,10 +244,11 @@ class Shelf(MutableMapping[str, Any]):
         value = None
         if _is_key(key):  # `3 in shelf` asks for what can never be there
             with self._truth.reading() as moment:
-                value = moment.shelves.find(self.name, key)
+                found = moment.shelves.find(self.name, key)
+                value = None if found is None else (json.loads(found),)
         if value is None:
             raise KeyError(key)
-        return json.loads(value)
+        return value[0]
 
     def __setitem__(self, key: str, value: Any) -> None:
         """Write a value; one that replaces another keeps its place in the order."""
@@ -269,7 +270,9 @@ class Shelf(MutableMapping[str, Any]):
 
     def items(self) -> ItemsView[str, Any]:
         """Every key with its value at one moment, in the order of insertion."""
-        return {key: json.loads(value) for key, value in self.texts().items()}.items()
+        with self._truth.reading() as moment:
+            every = moment.shelves.every(self.name)
+            return {key: json.loads(value) for key, value in every}.items()
 
     def texts(self) -> dict[str, str]:
         """As `items`, each value as the JSON that is kept: whoever needs a few reads only those."""

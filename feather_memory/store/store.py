@@ -176,4 +176,5 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
             self._core.columns.unload()
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             found = repair.faults(searcher.transaction, self._core.truth.now())
+            found += beside.lost(self.path, searcher.transaction.state)
         return found + beside.faults(self.path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
+import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -32,6 +34,7 @@ from feather_memory import (
     parse_filter,
 )
 from feather_memory.testing import FrozenClock, HashEmbedder
+from torture import Run, Told
 
 Choose = Callable[[Sequence[Any]], Any]
 """One of several. By a seed, or by hypothesis, which finds the smallest."""
@@ -327,3 +330,30 @@ def one(value: Any) -> str:
 def shown(positional: list[Any], named: dict[str, Any]) -> str:
     said = [one(value) for value in positional]
     return ", ".join([*said, *(f"{name}={one(value)}" for name, value in named.items())])
+
+
+def run(asked: Run) -> Told:
+    """Every verb again and again, by chance."""
+    told, goes_on, chance = Told(), asked.goes_on(), random.Random(asked.seed)
+    with contextlib.chdir(asked.folder), Doors(asked.folder) as doors:
+        while goes_on(told.trials):
+            for verb in doors.verbs:
+                found = doors.call(verb, chance.choice)
+                told.ended("answered or refused" if found is None else "broken")
+                if found is not None:
+                    told.broken.append(str(found))
+        told.broken += [fault for store in doors.stores for fault in store.check()]
+    return told
+
+
+def control(asked: Run) -> bool:
+    """Whether it is seen that a verb raises what is not ours, or writes before it refuses."""
+    with contextlib.chdir(asked.folder), Doors(asked.folder) as doors:
+
+        def halved(weight: Any) -> None:
+            doors.stores[0].add("half of it")
+            raise ValueError(weight)
+
+        doors.verbs |= {"untyped": lambda k: {}[repr(k)], "halved": halved}
+        found = [doors.call(verb, lambda several: several[0]) for verb in ("untyped", "halved")]
+    return None not in found

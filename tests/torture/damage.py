@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,9 @@ import numpy as np
 
 from feather_memory import FeatherError, Store
 from feather_memory.testing import FrozenClock, HashEmbedder
+from feather_memory.truth.sqlite import words
+from feather_memory.truth.sqlite.audit import SqliteAudit
+from torture import Run, Told
 
 QUESTIONS = ["tea", "coffee in the morning", "where does Alice live", "what was said about milk"]
 EMBED = HashEmbedder(dim=16)
@@ -80,18 +81,6 @@ def ranked(hit: Any) -> tuple[str, float, int]:
     return hit.memory.id, round(hit.score.value, 9), hit.hop
 
 
-@dataclass
-class Tally:
-    """How many trials ended how, and the worst of them."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    silent: list[str] = field(default_factory=list)
-    untyped: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        return ", ".join(f"{count:,} {how}" for how, count in sorted(self.counts.items()))
-
-
 def flipped(content: bytes, chance: random.Random) -> tuple[bytes, str]:
     """One bit, at a place by chance."""
     at, bit = chance.randrange(len(content)), chance.randrange(8)
@@ -154,15 +143,25 @@ class Damage:
             return f"untyped: {type(error).__name__}: {error!r:.80}"
 
 
-def tally(damage: Damage, chance: random.Random, goes_on: Callable[[int], bool]) -> Tally:
-    """Trials as long as it goes on."""
-    told = Tally()
-    for number, (how, what) in enumerate(damage.trials(chance), 1):
-        told.counts[how.partition(":")[0]] += 1
-        if how == "silent":
-            told.silent.append(what)
-        if how.startswith("untyped"):
-            told.untyped.append(f"{what}: {how}")
-        if not goes_on(number):
+def run(asked: Run) -> Told:
+    """Trials on copies of one store."""
+    told, goes_on = Told(), asked.goes_on()
+    for how, what in Damage(asked.folder).trials(random.Random(asked.seed)):
+        told.ended(how.partition(":")[0])
+        if how == "silent" or how.startswith("untyped"):
+            told.broken.append(f"{what}: {how}")
+        if not goes_on(told.trials):
             return told
     raise AssertionError
+
+
+def control(asked: Run) -> bool:
+    """Whether it is seen that an answer changes which nothing tells."""
+    damage, rows = Damage(asked.folder), SqliteAudit.rows
+    changed = damage.content.replace(b"Alice said number 3", b"Alicf said number 3")
+    try:
+        SqliteAudit.rows = lambda _: []  # type: ignore[method-assign]
+        words.faults, faults = lambda _: iter(()), words.faults  # type: ignore[assignment]
+        return damage.judged(changed) == "silent"
+    finally:
+        SqliteAudit.rows, words.faults = rows, faults  # type: ignore[method-assign]

@@ -128,7 +128,7 @@ def _edge(row: tuple[str, str, str, float, float]) -> Edge:
     source, target, type_, weight, created_at = row
     try:
         at = when(created_at)
-    except (OverflowError, TypeError, ValueError) as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:
         raise DamagedRowError(f"an edge of {source!r} has no time") from error
     return Edge(source=source, target=target, type=type_, weight=weight, created_at=at)
 

@@ -88,7 +88,7 @@ def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
     event_id, memory_id, kind, at, strength, turn, retracted = row
     try:
         known, moment = SignalKind(kind), when(at)
-    except (OverflowError, TypeError, ValueError) as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:
         raise DamagedRowError(f"the signal {event_id!r} is of no kind, or of no time") from error
     return Signal(
         event_id=event_id,

@@ -22,7 +22,7 @@ from feather_memory.config import (
 )
 from feather_memory.errors import BusyStoreError, CorruptStoreError, FeatherError
 from feather_memory.filters.values import SQL_FUNCTIONS
-from feather_memory.truth.sqlite import folding, sums
+from feather_memory.truth.sqlite import folding, sums, words
 from feather_memory.truth.sqlite.access import Access, Stamps, stamps
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.forks import gate
@@ -141,10 +141,13 @@ class Handles:
         """Whether the file holds what was never written: asked where reading it has gone wrong."""
         try:
             with self._gate.entered(), closing(self.connect()) as connection:
-                whole = connection.execute("pragma quick_check(1)").fetchone() == ("ok",)
+                if connection.execute("pragma integrity_check(1)").fetchone() != ("ok",):
+                    return True
+                if next(words.faults(connection), None) is not None:
+                    return True
                 connection.text_factory = bytes
-                return not whole or any(True for _ in sums.faults(connection))
-        except sqlite3.Error:
+                return next(sums.faults(connection), None) is not None
+        except (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError):
             return True
 
     def roll_back(self, connection: Connection, *, is_done: bool) -> None:
