@@ -1,4 +1,4 @@
-"""An ASGI application alive in this process: begun before the block, and ended after it."""
+"""An ASGI application alive in this process, and who waits in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 @asynccontextmanager
 async def living(app):
+    """Begun before the block, and ended after it."""
     begun, end, is_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def receive():
@@ -28,3 +29,9 @@ async def living(app):
     finally:
         end.set()
         await running
+
+
+async def all_wait(lanes, tenant, count):
+    """Until so many calls wait for a tenant, or are under way."""
+    while (lane := lanes._lanes.get(tenant)) is None or lane.users < count:  # noqa: ASYNC110
+        await asyncio.sleep(0)

@@ -21,7 +21,7 @@ import remains
 pytest.importorskip("mcp")
 
 import httpx2
-from asgi import living
+from asgi import all_wait, living
 from mcp import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
@@ -31,7 +31,9 @@ from typer.testing import CliRunner
 from feather_memory import Store, TenantPool
 from feather_memory.agent import NOTE, Source
 from feather_memory.cli import app
+from feather_memory.config import SERVICE_LANES, SERVICE_WAITING
 from feather_memory.doors.keys import Grant, KeyRing
+from feather_memory.doors.limits import Lanes
 from feather_memory.doors.mcp import memory_server
 from feather_memory.doors.mcp.http import http_app
 from feather_memory.doors.verbs import Terms
@@ -173,6 +175,7 @@ async def test_to_forget_takes_a_plan_and_its_confirmation(store, path):
     assert [memory["id"] for memory in plan["memories"]] == [old["id"], new["id"]]
     assert not plan["is_done"]
     assert plan["confirm"] in said
+    assert ">Alice's PIN was quux1111</memory>" in said
     assert [memory["id"] for memory in part["also"]] == [old["id"]]
     assert "plan it again" in wrong
     assert "either ids" in vague
@@ -588,6 +591,39 @@ async def test_over_http_what_a_key_may_is_asked_at_every_message(tmp_path):
             await called(many, "remember", text="Nobody keeps owls")
         assert texts(store) == ["Nobody keeps owls"]
         assert store.check() == []
+
+
+async def test_one_tenant_whose_file_is_locked_holds_up_no_other(tmp_path, monkeypatch):
+    """There are more calls than threads: with lanes as wide as those it would."""
+    lanes = Lanes(SERVICE_LANES, SERVICE_WAITING)
+    monkeypatch.setattr("feather_memory.doors.mcp.server.Lanes", lambda *_: lanes)
+    ring = KeyRing(tmp_path / "m")
+    slow, quick = (ring.add(Grant(name=name, tenant=name)) for name in ("slow", "quick"))
+    with TenantPool(tmp_path / "m") as pool:
+        for name in ("slow", "quick"):
+            pool.get(name).add("Alice keeps bees")
+        app = http_app(memory_server(Source.chosen("mcp", pool=pool)), ring.opened_by)
+        given, url = {"transport": httpx2.ASGITransport(app)}, "http://localhost/mcp"
+        async with (
+            living(app),
+            asking(url, slow, **given) as held,
+            asking(url, quick, **given) as free,
+        ):
+            with Store.open(tmp_path / "m" / "slow.feather") as other, other.transaction():
+                other.add("a long write")
+                waiting = [
+                    asyncio.create_task(held.call_tool("remember", {"text": f"fact {nth}"}))
+                    for nth in range(60)
+                ]
+                await all_wait(lanes, "slow", len(waiting))
+                for _ in range(10):
+                    found, _ = await called(free, "recall", question="who keeps bees?")
+                    assert texts_of(found) == ["Alice keeps bees"]
+                assert not any(task.done() for task in waiting)
+            done = await asyncio.gather(*waiting)
+        assert not any(each.is_error for each in done)
+        assert len(pool.get("slow")) == 62
+        assert pool.get("slow").check() == []
 
 
 def texts(store):

@@ -18,12 +18,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from asgi import living
+from asgi import all_wait, living
 from typer.testing import CliRunner
 
 from feather_memory import ParameterError, Store, TenantPool
 from feather_memory.agent import NOTE
 from feather_memory.cli import app as command_line
+from feather_memory.config import SERVICE_THREADS
 from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.service import ServiceSettings, service_app
@@ -423,7 +424,13 @@ async def serving(directory, **settings):
             timeout=SECONDS,
         ) as client,
     ):
+        client.lanes = inside(made).lanes
         yield client
+
+
+def inside(made):
+    """What a process serves with, where a test has to see who waits."""
+    return made._app._app.state.serving
 
 
 async def test_every_path_does_what_it_says(tmp_path):
@@ -467,7 +474,8 @@ async def test_every_path_does_what_it_says(tmp_path):
 
 
 async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):
-    async with serving(tmp_path / "m") as client:
+    """There are more calls than threads: with lanes as wide as those it would."""
+    async with serving(tmp_path / "m", waiting=1_000) as client:
         for name in ("slow", "quick"):
             await client.post("/v1/remember", json={"tenant": name, "text": "tea"})
         with Store.open(tmp_path / "m" / "slow.feather") as other, other.transaction():
@@ -476,8 +484,9 @@ async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):
                 asyncio.create_task(
                     client.post("/v1/remember", json={"tenant": "slow", "text": f"tea {nth}"})
                 )
-                for nth in range(60)
+                for nth in range(2 * SERVICE_THREADS)
             ]
+            await all_wait(client.lanes, "slow", len(waiting))
             for _ in range(20):
                 answer = await client.post(
                     "/v1/recall", json={"tenant": "quick", "question": "tea"}
@@ -488,7 +497,7 @@ async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):
 
     assert {answer.status_code for answer in answers} == {201}
     with Store.open(tmp_path / "m" / "slow.feather") as store:
-        assert len(store) == 62
+        assert len(store) == len(waiting) + 2
         assert store.check() == []
 
 
@@ -501,7 +510,7 @@ async def test_more_calls_than_may_wait_for_a_tenant_are_turned_away(tmp_path):
             waiting = [
                 asyncio.create_task(client.post("/v1/remember", json=body)) for _ in range(5)
             ]
-            await asyncio.sleep(0.2)  # until all five are in their lanes; then there is no room
+            await all_wait(client.lanes, "slow", len(waiting))
             crowded = await client.post("/v1/remember", json=body)
         answers = await asyncio.gather(*waiting)
 

@@ -144,8 +144,8 @@ def forget(
     ids: Sequence[str] = (),
     about: str | None = None,
     confirm: str | None = None,
-) -> ForgetTold:
-    """Plan what is to be forgotten, or carry a plan out.
+) -> tuple[ForgetTold, str]:
+    """Plan what is to be forgotten, or carry a plan out: as values, and fenced for a model.
 
     A plan removes nothing. It says what would go, and `confirm`, with which the same ids are
     forgotten: only while they still are what the plan said.
@@ -167,16 +167,16 @@ def forget(
     if opened is None:
         if ids:
             raise UnknownMemoryError(ids[0])
-        return _plan(None, [])
+        return _plan(None, []), NOTHING
     store = opened.writes
     named = _found_about(store, about) if about is not None else _held(store, ids)
-    planned = _plan(store, named)
+    planned, text = _plan(store, named), fenced(named, with_ids=True) if named else NOTHING
     if confirm is None:
-        return planned
+        return planned, text
     if confirm != planned.confirm:
         raise ParameterError("these memories are not what was planned: plan it again, then confirm")
     store.forget([memory.id for memory in named])
-    return planned.model_copy(update={"is_done": True, "confirm": None})
+    return planned.model_copy(update={"is_done": True, "confirm": None}), text
 
 
 def history(opened: Opened | None, memory_id: str) -> tuple[HistoryTold, str]:

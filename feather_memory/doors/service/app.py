@@ -16,9 +16,9 @@ from starlette.exceptions import HTTPException
 
 from feather_memory.doors.guard import GRANT, Guard
 from feather_memory.doors.keys import KeyRing
+from feather_memory.doors.limits import CrowdedError, Lanes, Rates
 from feather_memory.doors.refusals import LATER, refusal_of
 from feather_memory.doors.service.calls import Serving
-from feather_memory.doors.service.limits import CrowdedError, Lanes, Rates
 from feather_memory.doors.service.paths import router
 from feather_memory.doors.service.settings import ServiceSettings
 from feather_memory.doors.service.watching import Watched

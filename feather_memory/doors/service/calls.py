@@ -11,7 +11,7 @@ from fastapi import Request
 from feather_memory.agent.source import Opened
 from feather_memory.doors.guard import GRANT
 from feather_memory.doors.keys import Grant
-from feather_memory.doors.service.limits import Lanes, Rates
+from feather_memory.doors.limits import Lanes, Rates
 from feather_memory.errors import NotAllowedError, ParameterError
 from feather_memory.model.names import SUFFIX
 from feather_memory.store.store import Store

@@ -93,7 +93,7 @@ async def feedback(call: Writing, said: Feedback) -> Response:
 async def forget(call: Writing, said: Forget) -> Response:
     """Plan what is to be forgotten, or carry a plan out: then it is erased for good."""
     given = said.model_dump(exclude={"tenant"})
-    return _json(await call.read(lambda there: verbs.forget(there, **given)))
+    return _json((await call.read(lambda there: verbs.forget(there, **given)))[0])
 
 
 @router.post("/history", response_model=HistoryTold)

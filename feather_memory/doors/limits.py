@@ -44,12 +44,22 @@ class Lanes:
     )
 
     async def run(self, tenants: Iterable[str], call: Callable[..., Made], *given: Any) -> Made:
-        """What the call returns, once it is the tenants' turn.
+        """What the call returns, in a thread, once it is the tenants' turn.
 
         Args:
             tenants: Whose stores it uses.
             call: Runs in a thread.
             given: Its arguments.
+
+        Raises:
+            CrowdedError: As in `turn`, as is BusyStoreError.
+        """
+        async with self.turn(tenants):
+            return await anyio.to_thread.run_sync(call, *given, limiter=self._threads)
+
+    @asynccontextmanager
+    async def turn(self, tenants: Iterable[str]) -> AsyncIterator[None]:
+        """A block that is one of the few that use these tenants' stores.
 
         Raises:
             CrowdedError: As many wait for one of them as may.
@@ -61,7 +71,7 @@ class Lanes:
                     await held.enter_async_context(self._lane(tenant))
             if waited.cancelled_caught:
                 raise BusyStoreError("others use this memory all the time")
-            return await anyio.to_thread.run_sync(call, *given, limiter=self._threads)
+            yield
 
     @asynccontextmanager
     async def _lane(self, tenant: str) -> AsyncIterator[None]:
