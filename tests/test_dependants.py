@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from feather_memory import Store
 from feather_memory.config import DAY
 
 CITIES = "Oslo Lisbon Quito Hanoi Accra Turin Porto Kyiv Riga Split".split()  # noqa: SIM905
@@ -40,7 +41,10 @@ def a_chain(store, draw, depth, old):
             here = store.add(f"{text} {side} {step}", id=f"{side}-{n}-{step}").id
             store.link(*((last, here) if side == "turn" else (here, last)), "derived_from")
             dependants.append(here)
-            beside = store.add(f"Drinks tea {side} {step}", id=f"beside-{side}-{n}-{step}").id
+            key = draw.choice([None, f"home-of-other-{n}-{side}-{step}"])
+            text = draw.choice([f"Other{n} lives in {old}", "Drinks tea"])
+            name = f"beside-{side}-{n}-{step}"
+            beside = store.add(f"{text} {side} {step}", id=name, key=key).id
             store.link(*((beside, here) if side == "turn" else (here, beside)), "derived_from")
             bystanders.append(beside)
             last = here
@@ -142,3 +146,124 @@ def test_what_denies_a_fact_takes_along_what_says_it(store):
     store.add("Rex is a dog no longer", key="rex")
 
     assert turn.id not in {hit.memory.id for hit in store.search("dog Rex", k=9)}
+
+
+# Bystanders: what has the same value, and is about something else
+
+
+PEOPLE = [
+    ("english", "Alice lives in {}", "Bob lives in {}", "Alice and Bob live in {}", "Oslo", "Rome"),
+    ("german", "Anna wohnt in {}", "Jens wohnt in {}", "Anna und Jens wohnen in {}", "Ulm", "Bonn"),
+    ("russian", "Анна живёт в {}", "Иван живёт в {}", "Анна и Иван живут в {}", "Москве", "Риме"),
+    ("simple", "田中さんは{}に住んでいます", "鈴木さんは{}に住んでいます",
+     "田中さんと鈴木さんは{}に住んでいます", "大阪", "京都"),
+    ("arabic", "سارة تسكن في {}", "خالد يسكن في {}", "سارة وخالد يسكنان في {}", "عمان", "دمشق"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("has_keys", [True, False])
+@pytest.mark.parametrize("joined_by", ["summary", "turn"])
+@pytest.mark.parametrize(("language", "one", "other", "both", "old", "new"), PEOPLE)
+def test_what_is_about_somebody_else_stays_though_it_came_of_the_same(
+    tmp_path, clock, language, one, other, both, old, new, joined_by, has_keys
+):
+    key = (lambda name: name) if has_keys else (lambda name: None)
+    with Store.open(tmp_path / "a.feather", clock=clock, language=language) as store:
+        hers = store.add(one.format(old), key=key("hers"))
+        his = store.add(other.format(old), key=key("his"))
+        store.add(both.format(old), id="both")
+        for fact in (hers, his):
+            ends = (fact.id, "both") if joined_by == "turn" else ("both", fact.id)
+            store.link(*ends, "derived_from")
+        clock.advance(days=1)
+
+        moved = store.supersede(hers.id, one.format(new))
+
+        assert store.get(his.id).valid_to is None
+        assert store.get("both").valid_to is not None, "it says her old home"
+        store.unsupersede(hers.id, moved.id)
+        assert store.get("both").valid_to is None
+        assert store.check() == []
+
+
+def test_a_slot_that_fell_and_was_taken_since_has_one_value_when_it_comes_back(store, clock):
+    store.add("I live in Oslo", id="turn")
+    old = store.add("The user lives in Oslo", key="home")
+    store.link(old.id, "turn", "derived_from")
+    clock.advance(days=1)
+    corrected = store.supersede("turn", "I live in Lisbon")
+    assert store.get(old.id).valid_to is not None
+    new = store.add("The user lives in Lisbon", key="home")
+
+    store.unsupersede("turn", corrected.id)
+
+    assert (store.get(old.id).superseded_by, store.get(new.id).valid_to) == ((new.id,), None)
+
+
+# Twins: what says the very same
+
+
+@pytest.mark.parametrize("text", ["I live in Oslo", "Ich wohne in Ulm", "大阪に住んでいます"])
+@pytest.mark.parametrize("way", ["supersede", "link", "slot", "feedback", "batch"])
+def test_what_says_the_very_same_falls_with_it_and_comes_back_with_it(store, clock, way, text):
+    store.add(text, id="m1", role="user", session="s1", metadata={"message_id": "1"})
+    store.add(f"A summary: {text}", id="of m1")
+    store.link("of m1", "m1", "derived_from")
+    clock.advance(days=1)
+    key = "home" if way in {"slot", "batch"} else None
+    fact = store.add(f"{text}!", id="m2", key=key, role="user", session="s2")
+    before = current(store)
+    clock.advance(days=1)
+
+    corrected = "I live in Lisbon, 京都"
+    if way == "supersede":
+        new = store.supersede(fact.id, corrected).id
+    elif way == "link":
+        new = store.add(corrected).id
+        store.link(new, fact.id, "supersedes")
+    elif way == "slot":
+        new = store.add(corrected, key="home").id
+    elif way == "batch":
+        new = store.add_many([{"text": "tea"}, {"text": corrected, "key": "home"}])[1].id
+    else:
+        store.recall(text, turn="t", where={"id": fact.id})
+        store.feedback("t", "corrected", correction=corrected)
+        (new,) = store.get(fact.id).superseded_by
+
+    held = {id_: store.get(id_).valid_to is None for id_ in ("m1", "m2", "of m1")}
+    assert held == {"m1": False, "m2": False, "of m1": False}
+    assert store.get("m1").superseded_by == ()
+    store.unsupersede(fact.id, new)
+    assert all(store.get(id_).valid_to is None for id_ in held)
+    assert current(store) >= before
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"key": "the key of something else"},
+        {"actor": "bob"},
+        {"metadata": {"user": "bob"}},
+        {"text": "Do I live in Oslo?"},
+        {"text": "I live in Oslo too"},
+    ],
+)
+def test_who_may_be_somebody_else_does_not_fall_with_equal_words(store, clock, about):
+    store.add(**{"text": "I live in Oslo", "id": "other", **about})
+    store.add("I live in Oslo", id="fact", actor="alice", metadata={"turn": "t"})
+    clock.advance(days=1)
+
+    store.supersede("fact", "I live in Lisbon", actor="alice")
+
+    assert store.get("other").valid_to is None
+
+
+def test_what_is_said_after_the_change_does_not_fall_with_it(store, clock):
+    store.add("I live in Oslo", id="fact", key="home")
+    clock.advance(days=1)
+    new = store.add("I live in Lisbon", key="home")
+    clock.advance(days=1)
+    store.add("I live in Oslo", id="said anew")
+    store.update(new.id, valid_from=clock() - 1.5 * DAY)
+
+    assert store.get("said anew").valid_to is None

@@ -145,6 +145,30 @@ def test_a_derived_memory_that_is_written_again_is_not_raised(store):
     assert store.add("Home is Bern", id="a").origin == "assistant"
 
 
+@pytest.mark.parametrize("holder", RANKS)
+@pytest.mark.parametrize("by", RANKS)
+@pytest.mark.parametrize("how", ["above", "below", "beside", "twin"])
+def test_what_falls_with_a_memory_is_what_its_successor_may_replace(store, clock, how, holder, by):
+    """A memory of the assistant's, derived of what the user stated, is no way to retire that."""
+    store.add("I have my Home in Oslo" if how != "twin" else "HOME is Oslo!", id="u", origin=holder)
+    held = store.add("Home is Oslo", id="held", key="home", origin=by)
+    if how == "beside":
+        source = store.add("A Home", id="source")
+        store.link(held.id, source.id, "derived_from")
+        store.link("u", source.id, "derived_from")
+    elif how == "above":
+        store.link(held.id, "u", "derived_from")
+    elif how == "below":
+        store.link("u", held.id, "derived_from")
+    lowered = store.get(held.id).origin
+    holder = store.get("u").origin
+    clock.advance(days=1)
+
+    store.add("Home is Rome", key="home", origin=lowered)
+
+    assert (store.get("u").valid_to is None) == (RANKS[holder] > RANKS[lowered])
+
+
 # A person's own
 
 

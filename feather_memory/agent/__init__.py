@@ -10,7 +10,6 @@ what a model is shown (`recalled`, and as a part of a prompt `told`), a conversa
 from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
 from feather_memory.agent.choice import diverse, diverse_by_direction, vectors_of
 from feather_memory.agent.conversation import (
-    MESSAGE,
     Remembering,
     Role,
     Said,
@@ -27,7 +26,6 @@ from feather_memory.agent.conversation import (
     worth,
 )
 from feather_memory.agent.exchanges import (
-    EXCHANGE,
     exchanged,
     exchanges_of,
     forget_exchanges,
@@ -91,7 +89,7 @@ from feather_memory.agent.turns import (
     stamp_in,
     turn_of,
 )
-from feather_memory.model.memory import TURN
+from feather_memory.model.memory import EXCHANGE, MESSAGE, TURN
 from feather_memory.model.origin import checked as checked_origin
 
 __all__ = [

@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, Final, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 from feather_memory.checks import one_of
 from feather_memory.errors import ParameterError, UnknownMemoryError
-from feather_memory.model.memory import TURN, EdgeType, Memory
+from feather_memory.model.memory import MESSAGE, TURN, EdgeType, Memory
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 
@@ -24,9 +24,6 @@ Save = Literal["user", "all", "none"]
 An assistant repeats the user and guesses: what it says is no evidence of what is true. It stays in
 the transcript.
 """
-
-MESSAGE: Final = "message_id"
-"""Under which key of its metadata a memory says which message it was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

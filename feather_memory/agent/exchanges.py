@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any
 
 from feather_memory.agent.conversation import (
     Said,
@@ -20,13 +20,10 @@ from feather_memory.agent.conversation import (
     with_vectors,
 )
 from feather_memory.filters.language import F, Filter
-from feather_memory.model.memory import EdgeType, Memory
+from feather_memory.model.memory import EXCHANGE, EdgeType, Memory
 from feather_memory.store.plumbing import Shelf
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
-
-EXCHANGE: Final = "conversation_turn"
-"""Under which key of its metadata a memory says of which exchange it is."""
 
 
 def exchanged(

@@ -13,6 +13,15 @@ from feather_memory.types import Vector
 TURN: Final = "turn"
 """Under which key of its metadata a remembered answer says which turn it was given in."""
 
+MESSAGE: Final = "message_id"
+"""Under which key of its metadata a memory says which message it was."""
+
+EXCHANGE: Final = "conversation_turn"
+"""Under which key of its metadata a memory says of which exchange it is."""
+
+OF_ONE_MESSAGE: Final = frozenset({TURN, MESSAGE, EXCHANGE})
+"""What metadata tells of a message itself. Anything else may tell whose it is, and about what."""
+
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

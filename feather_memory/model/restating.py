@@ -9,12 +9,16 @@ of its sentences has
 * all that was taken, and half of what both share, where nothing but words joins it to the memory;
 * what of the taken words the memory has from where it was derived, where an edge joins them; half
   of the taken ones, where it was derived of nothing.
+
+Many things have the same value. So what is not derived of the memory itself is about the same only
+if it names the same, too: the words that both share and the old one writes with a capital or a
+digit. Where it has none of those, or only a number was taken, that is all that both share.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -46,11 +50,18 @@ class Change:
         shared = old & new if taken else set()
         return cls(frozenset(taken or old), frozenset(new - old), frozenset(shared))
 
-    def is_undone_by(self, told: Told) -> bool:
-        """Whether a text that nothing joins to the memory says the old value again."""
+    def is_undone_by(self, told: Told, subject: Subject | None = None) -> bool:
+        """Whether a text that nothing joins to the memory says the old value again.
+
+        Args:
+            told: The text.
+            subject: What the memory is about; without it, some are found that are about others.
+        """
         return not self._is_told_by(told) and any(
-            self.taken <= sentence and 2 * len(self.shared & sentence) >= len(self.shared)
-            for sentence in told.sentences
+            self.taken <= sentence
+            and 2 * len(self.shared & sentence) >= len(self.shared)
+            and (subject is None or subject.is_in(told, at))
+            for at, sentence in enumerate(told.sentences)
         )
 
     def core_in(self, sources: Iterable[Told]) -> list[frozenset[int]]:
@@ -62,16 +73,20 @@ class Change:
             if self._is_half_in(sentence)
         ]
 
-    def falls_with(self, told: Told, core: Collection[frozenset[int]]) -> bool:
+    def falls_with(
+        self, told: Told, core: Collection[frozenset[int]], subject: Subject | None = None
+    ) -> bool:
         """Whether a text that is derived of the same says the old value.
 
         Args:
             told: The text.
             core: Of what the memory itself was derived of, as `core_in` has it.
+            subject: What the memory is about, where the text is not derived of it, nor it of that.
         """
         return not self._is_told_by(told) and any(
-            any(words <= sentence for words in core) if core else self._is_half_in(sentence)
-            for sentence in told.sentences
+            (any(words <= sentence for words in core) if core else self._is_half_in(sentence))
+            and (subject is None or subject.is_in(told, at))
+            for at, sentence in enumerate(told.sentences)
         )
 
     def _is_half_in(self, sentence: frozenset[int]) -> bool:
@@ -82,20 +97,75 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Subject:
+    """What a memory that was replaced is about, by which it is told from others of its value."""
+
+    words: frozenset[int]
+    """Which have to be told."""
+    known: frozenset[int]
+    """What may be told without being about anything else."""
+    is_named: bool
+    """Whether it has names, or numbers, by which to know it."""
+    speaks: Tokenizer
+
+    @classmethod
+    def of(cls, change: Change, text: str, actor: str | None, speaks: Tokenizer) -> Self:
+        """That of the text which was replaced, and who said it."""
+        stays = change.shared or change.taken  # where nothing was taken back, all of it
+        named = stays & _named(text, speaks)
+        is_number = change.taken <= _named(text, speaks, _is_number)
+        known = stays | change.taken | change.put | content(actor or "", speaks)
+        words = stays if is_number or not named else named
+        return cls(words, known, bool(named), speaks)
+
+    def is_in(self, told: Told, at: int) -> bool:
+        """Whether one of a text's sentences is about it.
+
+        It says so itself; or names nothing else, and the text has said so: "Alice is a nurse. She
+        lives in Oslo".
+        """
+        says_so = self.words <= told.sentences[at]
+        if says_so and self.is_named:
+            return True
+        names_another = not _named(told.parts[at], self.speaks) <= self.known
+        return not names_another and (says_so or (self.is_named and self.words <= told.words))
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """A text's words as digests: of all of it, and sentence by sentence."""
 
     words: frozenset[int]
     sentences: tuple[frozenset[int], ...]
+    parts: tuple[str, ...]
+    """The sentences as they are written."""
 
     @classmethod
     def of(cls, text: str, tokenizer: Tokenizer) -> Self:
         """Those of a text; of none that is longer than `LONGEST`."""
         parts = _SENTENCES.split(text) if len(text) <= LONGEST else []
-        said = tuple(frozenset(content(part, tokenizer)) for part in parts if folded(part))
-        return cls(frozenset[int]().union(*said), said)
+        parts = [part for part in parts if folded(part)]
+        said = tuple(frozenset(content(part, tokenizer)) for part in parts)
+        return cls(frozenset[int]().union(*said), said, tuple(parts))
 
 
 def content(text: str, tokenizer: Tokenizer) -> set[int]:
     """The digests of the words of a text that say something."""
     return tokenizer.content(tokenizer.compact(text))
+
+
+def _has_name(word: str) -> bool:
+    return word != word.lower() or any(map(str.isdecimal, word))
+
+
+def _is_number(word: str) -> bool:
+    return any(map(str.isdecimal, word)) and not any(map(str.isalpha, word))
+
+
+def _named(
+    text: str, tokenizer: Tokenizer, is_meant: Callable[[str], bool] = _has_name
+) -> frozenset[int]:
+    """The words of a text that are written with a capital or a digit, as digests."""
+    meant = [word for word in text.split() if is_meant(word)]
+    found = frozenset[int]().union(*(content(word, tokenizer) for word in meant))
+    return frozenset(digest for digest in found if not tokenizer.is_mere(digest))

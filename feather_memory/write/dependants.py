@@ -1,19 +1,26 @@
 """What says the same as a memory because it is derived of the same, and falls with it.
 
 A fact and the turn it was taken from, a summary of either, a summary of that: `derived_from` edges
-join them, read either way. What falls takes along those of them that say its value again; what
-brings it back brings them back.
+lead up from a memory to what it came from, and down again to what came from any of those; never up
+from there, for what else a summary was made of is about something else. What says the very same
+words falls as the memory itself does, with no edge between them. What falls takes along those that
+say its value again, and nothing that its own successor may not replace; what brings it back brings
+them back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final
+import json
+from collections.abc import Iterable
+from enum import Enum
+from typing import Any, Final
 
 from feather_memory.model.fields import Record
-from feather_memory.model.memory import EdgeType
-from feather_memory.model.restating import Change, Told, content
-from feather_memory.model.words import tokenizer
+from feather_memory.model.manner import QUESTION
+from feather_memory.model.memory import OF_ONE_MESSAGE, EdgeType
+from feather_memory.model.origin import outranks
+from feather_memory.model.restating import Change, Subject, Told, content
+from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 
@@ -38,18 +45,29 @@ def withhold(
         holds_from: Since when.
         recorded_at: When that was recorded.
     """
-    related = {each.id: each for each in _related(transaction, fallen.id)}
-    if not related:
-        return
+    twins = [
+        each
+        for each in _twins(transaction, fallen)
+        if each.valid_from <= holds_from and likeness(each.text) != likeness(by.text)
+    ]
+    falls = {each.id: each for each in twins}
+    kin = _kin(transaction, {fallen.id, *falls})
     speaks = tokenizer(transaction.state.language)
     change = Change.between(content(fallen.text, speaks), content(by.text, speaks))
-    if change is None:
-        return
-    told = {id_: Told.of(each.text, speaks) for id_, each in related.items()}
-    core = change.core_in(told[id_] for id_ in _sources(transaction, fallen.id))
+    if change is not None and kin:
+        told = {id_: Told.of(each.text, speaks) for id_, (each, _) in kin.items()}
+        told |= {each.id: Told.of(each.text, speaks) for each in twins}
+        core = change.core_in(told[id_] for id_ in _sources(transaction, fallen.id) if id_ in told)
+        subject = Subject.of(change, fallen.text, fallen.actor, speaks)
+        falls |= {
+            id_: each
+            for id_, (each, how) in kin.items()
+            if change.falls_with(told[id_], core, subject if how is _Kin.BESIDE else None)
+            and not _is_anothers(each, fallen, how)
+        }
     versions = {by.id, *transaction.edges.chain(fallen.id)}
-    for id_, each in related.items():
-        if id_ not in versions and change.falls_with(told[id_], core):
+    for id_, each in falls.items():
+        if id_ not in versions and not outranks(each.origin, by.origin):
             keep_back(transaction, each, holds_from=holds_from, recorded_at=recorded_at)
 
 
@@ -80,18 +98,61 @@ def keep_back(
 
 def release(
     transaction: WriteTransaction, restored: Record, undone: Iterable[tuple[Seconds, Seconds]]
-) -> None:
+) -> list[Record]:
     """Bring back what fell with a memory.
 
     Args:
         transaction: In which the memory was brought back.
         restored: What holds again.
         undone: (recorded_at, holds_from) of the supersessions of it that are no more.
+
+    Returns:
+        What came back.
     """
     closings = list(undone)
-    for each in _related(transaction, restored.id):
-        for recorded_at, holds_from in closings:
-            transaction.edges.release(each.id, holds_from=holds_from, recorded_at=recorded_at)
+    fell = {restored.id, *(each.id for each in _twins(transaction, restored))}
+    fell |= _reached(transaction, fell, upwards=None)  # whichever way they fell
+    back = [
+        id_
+        for id_ in sorted(fell - {restored.id})
+        for recorded_at, holds_from in closings
+        if transaction.edges.release(id_, holds_from=holds_from, recorded_at=recorded_at)
+    ]
+    return list(transaction.memories.by_ids(back).values())
+
+
+class _Kin(Enum):
+    ABOVE = "what it was derived of"
+    BELOW = "what is derived of it"
+    BESIDE = "what is derived of what it was derived of"
+
+
+def _is_anothers(each: Record, fallen: Record, how: _Kin) -> bool:
+    """Whether it is the value of another slot, which nobody has changed."""
+    if each.key in {None, fallen.key}:
+        return False
+    return fallen.key is not None or how is not _Kin.BELOW
+
+
+def _twins(transaction: WriteTransaction, fallen: Record) -> list[Record]:
+    """What says the very same, of no other slot or person, as far as that is known."""
+    found = transaction.memories.alike([fallen])
+    return [
+        each
+        for same in found.values()
+        for each in same
+        if each.id != fallen.id
+        and (each.manner == QUESTION) == (fallen.manner == QUESTION)
+        and each.key in {None, fallen.key}
+        and (None in {each.actor, fallen.actor} or each.actor == fallen.actor)
+        and _about(each) == _about(fallen)
+    ]
+
+
+def _about(record: Record) -> dict[str, Any]:
+    """Its metadata, but for what they say of the message it was."""
+    told: dict[str, Any] = json.loads(record.metadata)
+    return {name: value for name, value in told.items() if name not in OF_ONE_MESSAGE}
 
 
 def _sources(transaction: WriteTransaction, memory_id: str) -> list[str]:
@@ -103,17 +164,35 @@ def _sources(transaction: WriteTransaction, memory_id: str) -> list[str]:
     ]
 
 
-def _related(transaction: WriteTransaction, memory_id: str) -> Iterator[Record]:
-    """All that `derived_from` edges join to a memory, through a few steps."""
-    seen, edge = {memory_id}, {memory_id}
+def _kin(transaction: WriteTransaction, own: set[str]) -> dict[str, tuple[Record, _Kin]]:
+    """What came of the same as some memories: what they came from, and what came of any of it."""
+    above = _reached(transaction, own, upwards=True)
+    below = _reached(transaction, own, upwards=False)
+    beside = _reached(transaction, above, upwards=False) if above else set[str]()
+    how = dict.fromkeys(beside, _Kin.BESIDE) | dict.fromkeys(above, _Kin.ABOVE)
+    how |= dict.fromkeys(below, _Kin.BELOW)
+    found = transaction.memories.by_ids(how.keys() - own)
+    return {id_: (each, how[id_]) for id_, each in found.items()}
+
+
+def _reached(transaction: WriteTransaction, start: set[str], *, upwards: bool | None) -> set[str]:
+    """Ids of what `derived_from` edges lead to through a few steps, where they are read this way.
+
+    Args:
+        transaction: In which they are.
+        start: Ids of where they begin, which are not among those reached.
+        upwards: Whether to what it was derived of; None for either way.
+    """
+    seen = edge = start
     for _ in range(FARTHEST):
-        ends = {
-            end
-            for link in transaction.edges.touching(edge)
-            if link.type == EdgeType.DERIVED_FROM
-            for end in (link.source, link.target)
-        }
+        ends: set[str] = set()
+        for link in transaction.edges.touching(edge):
+            if link.type == EdgeType.DERIVED_FROM:
+                if upwards is not False and link.source in edge:
+                    ends.add(link.target)
+                if upwards is not True and link.target in edge:
+                    ends.add(link.source)
         if not (edge := ends - seen):
-            return
-        seen |= edge
-        yield from transaction.memories.by_ids(edge).values()
+            break
+        seen = seen | edge
+    return seen - start

@@ -105,7 +105,8 @@ def undo(transaction: WriteTransaction, old_id: str, new_id: str | None) -> bool
         return False
     for closing in transaction.edges.closings(old_id):
         before.remove(closing)
-    dependants.release(transaction, old, before)
+    for each in dependants.release(transaction, old, before):
+        settle_slot(transaction, each, transaction.now)  # which may have been taken since
     return True
 
 

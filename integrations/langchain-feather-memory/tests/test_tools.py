@@ -188,6 +188,20 @@ async def test_what_is_saved_in_a_turn_is_derived_of_the_turn(store, use):
     assert found == {"Alice lives in Porto"}
 
 
+async def test_what_the_model_saves_anew_retires_its_own_fact_and_not_the_users_words(store, use):
+    middleware = FeatherMemoryMiddleware(store=store, tools=True)
+    for said, text in (
+        ("I moved to Turin last May.", "The user lives in Turin"),
+        ("Plan a trip for me.", "The user lives in Rome"),
+    ):
+        call = calling("save_memory", text=text, key="home")
+        await use([], call, middleware=[middleware], said=said)
+
+    found = {hit.memory.text for hit in store.search("The user lives in Turin or Rome", 9)}
+    assert found >= {"I moved to Turin last May.", "The user lives in Rome"}
+    assert "The user lives in Turin" not in found
+
+
 def test_an_origin_that_is_none_is_refused(store):
     for make in (memory_tools, FeatherMemoryMiddleware):
         with pytest.raises(ParameterError, match="origin"):
