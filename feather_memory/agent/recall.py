@@ -13,7 +13,7 @@ from feather_memory.errors import ParameterError
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
 from feather_memory.model.hits import Hit
-from feather_memory.model.manner import patterns
+from feather_memory.model.manner import ACKNOWLEDGEMENT, manner_of
 from feather_memory.model.memory import EdgeType
 from feather_memory.model.scoring import Scoring
 from feather_memory.store.store import Store
@@ -249,8 +249,7 @@ def asks_nothing(text: str) -> bool:
     >>> [asks_nothing(text) for text in (" ", "Thank you!", "Thanks, and my flight?")]
     [True, True, False]
     """
-    said = patterns().fullmatch(text)
-    return not text.strip() or (said is not None and said.lastgroup == "acknowledgement")
+    return not text.strip() or manner_of(text) == ACKNOWLEDGEMENT
 
 
 def unseen(ids: Iterable[str] = (), texts: Iterable[str] = ()) -> Filter | None:
