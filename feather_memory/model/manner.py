@@ -224,7 +224,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _only_asks(sentence: str) -> bool:
-    """Whether a sentence tells nothing: it is a question, and none of agreement, or says nothing."""
+    """Whether a sentence tells nothing: it says nothing, or asks for more than agreement."""
     said = patterns().fullmatch(sentence.strip())
     if said is None or said.lastgroup == ACKNOWLEDGEMENT:
         return said is not None
