@@ -86,7 +86,10 @@ _TOUCH_REPLACED = """
 """
 _FORGET_QUESTIONS = """
     update turn set vector = null
-    where vector is not null and row in (select turn from shown where memory_id = ?)
+    where vector is not null and (
+        name = :id or row in (select turn from shown where memory_id = :id)
+        or row in (select turn from turn_name where name = :id)
+    )
 """
 _PAGE = 500
 _MOST = 1 << 62  # SQLite counts to 2^63
@@ -160,7 +163,7 @@ class SqliteMemories:
         return dict(asked.fetchall())
 
     def rows_holding(self, text: str) -> list[int]:
-        """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+        """Rows of all with this text, and of others that differ in case or punctuation."""
         rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
         return [row for _, row in rows]
 
@@ -354,7 +357,7 @@ class SqliteMemories:
         for record in records:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
-            connection.execute(_FORGET_QUESTIONS, (record.id,))
+            connection.execute(_FORGET_QUESTIONS, {"id": record.id})
             connection.execute(_TOUCH_REPLACED, (generation, record.id))
             connection.execute(_BURY, (record.row, generation))
             connection.execute("delete from memory where row = ?", (record.row,))
