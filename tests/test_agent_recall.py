@@ -271,3 +271,13 @@ def test_layers_are_asked_together_and_each_logs_its_own(deploys, tmp_path, embe
         assert {"t", "r"} <= set(ids(chain.hits))
         assert {memory.id for memory in team.plumbing.shown("two")} == {"t", "r"}
         assert team.check() == []
+
+
+def test_a_fact_that_ends_in_a_question_is_told(opened, deploys):
+    deploys.add("I'm allergic to peanuts. What can I cook?", id="e", role="user", session="s3")
+    deploys.add("What do I like to cook?", id="f", role="user", session="s3")
+
+    told_of = told(opened, "am I allergic to peanuts", RecallOptions(min_relevance=FITTING))
+
+    assert ids(told_of.hits) == ["e"]
+    assert deploys.check() == []

@@ -1,9 +1,12 @@
 """A like remembers its question: later questions that are like it profit, within a bound."""
 
+import sqlite3
+
 import numpy as np
 import pytest
 
 from feather_memory import ContextLayers, Scoring, Store, TenantPool
+from feather_memory.agent import Opened, RecallOptions, recalled, told
 from feather_memory.model.structure import remembered
 
 QUESTION = np.array([1.0, 0.0, 0.0, 0.0])
@@ -111,7 +114,42 @@ def test_another_models_questions_are_not_compared(store):
     assert liked_in(store, QUESTION) == {}
 
 
-def test_layers_remember_too(tmp_path):
+def kept_questions(path):
+    """How many vectors of questions a file holds, read without the store."""
+    with sqlite3.connect(path) as connection:
+        return connection.execute("select count(vector) from turn").fetchone()[0]
+
+
+@pytest.mark.parametrize("known_as", ["turn", "also"])
+def test_forgetting_the_message_that_asked_erases_what_was_asked(store, path, known_as):
+    store.add("which was it?", id="message", vector=OTHER)
+    store.add("which else?", id="another", vector=OTHER)
+    turn = "message" if known_as == "turn" else "run"
+    store.recall(vector=QUESTION, k=1, turn=turn)
+    if known_as == "also":
+        store.plumbing.name_turn("run", "message")
+    store.feedback("message", "liked")
+
+    store.forget("another")
+    assert liked_in(store, QUESTION) == {"first": 0.1}, "the control: another's id erases nothing"
+    store.forget("message")
+
+    assert liked_in(store, QUESTION) == {}
+    assert kept_questions(path) == 0
+
+
+def test_a_turn_that_was_shown_nothing_keeps_no_question(store, path):
+    """No forgetting would erase it."""
+    assert store.recall(vector=QUESTION, min_relevance=1.0, where={"id": "none"}) == []
+    assert kept_questions(path) == 0
+
+    store.recall(vector=QUESTION)
+
+    assert kept_questions(path) == 1, "the control"
+
+
+def test_of_layers_the_nearest_remembers_and_it_alone(tmp_path):
+    """What its owner asked lies in no file that others own."""
     with TenantPool(
         tmp_path, embedder=lambda texts: np.eye(4)[[len(t) % 4 for t in texts]]
     ) as pool:
@@ -119,13 +157,34 @@ def test_layers_remember_too(tmp_path):
         layers["user"].add("tea", id="mine")
         layers["team"].add("milk", id="ours")
         turn = layers.recall("tea").turn
-        layers.feedback(turn, "liked", memory_ids=["ours"])
+        layers.feedback(turn, "liked", memory_ids=["mine", "ours"])
 
         liked = {hit.memory.id: hit.score.liked for hit in layers.search("tea")}
 
-        assert liked["mine"] == 0
-        assert liked["ours"] == pytest.approx(0.1)
+        assert liked == {"mine": pytest.approx(0.05), "ours": 0}
+        assert kept_questions(layers["user"].path) == 1
+        assert kept_questions(layers["team"].path) == 0
+        layers["user"].forget("mine")
+        assert kept_questions(layers["user"].path) == 0
+        assert layers.recall("milk").turn
+        assert kept_questions(layers["team"].path) == 0
         assert all(pool.get(name).check() == [] for name in pool.tenants())
+
+
+@pytest.mark.parametrize("hops", [0, 1])
+@pytest.mark.parametrize("verb", [told, recalled])
+def test_what_an_adapter_shows_remembers_its_question(tmp_path, verb, hops):
+    def embed(texts):
+        return np.eye(4)[[int("lake" in text) for text in texts]] + 0.1
+
+    with Store.open(tmp_path / "b.feather", embedder=embed) as store:
+        store.add("Alice paints lakes", id="a")
+        verb(Opened.of(store), "who paints lakes", RecallOptions(hops=hops), turn="t")
+        store.feedback("t", "liked")
+
+        (hit,) = store.search("who paints lakes", k=1)
+        assert hit.score.liked == pytest.approx(0.1)
+        assert store.check() == []
 
 
 def test_nothing_is_remembered_up_to_a_cosine_of_a_half():

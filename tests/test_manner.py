@@ -22,6 +22,50 @@ QUESTIONS = [
     "Are you sure⁉️",
     "?",
     "x" * 160 + "?",
+    "Hi! Where do I live?",
+    "Really? Where do I live? 😀",
+    "Danke. Wo wohne ich?",
+    "谢谢。我住在哪里？",
+    "了解です。どこに住んでいますか？",
+    "πού μένω; πού δουλεύω;",
+    "When do I meet Dr. Smith?",
+    "Was mache ich am 9. Mai?",
+    "Should I avoid e.g. peanuts?",
+    "Where do I live, please?",
+    "Tea, coffee or milk?",
+    "Thanks, ok?",
+    "ok?",
+    "ok?\n",
+]
+# What tells something before it asks, or wants to be agreed with.
+TOLD_FIRST = [
+    "I'm allergic to peanuts. What can I cook?",
+    "My son is 7. What may he eat?",
+    "I take vitamin C. What else should I take?",
+    'She said "I am off." What did she mean?',
+    "I live in Oslo! Which museums are there? Thanks!",
+    "Hi! I am Ann. Who are you?",
+    "we moved to Rome\nwhich museums are there?",
+    "I am vegan; what can I eat?",
+    "Ich bin gegen Nüsse allergisch. Was kann ich kochen?",
+    "Je suis allergique aux noix. Que puis-je cuisiner ?",
+    "Soy alérgico a las nueces. ¿Qué puedo cocinar?",
+    "У меня аллергия на орехи. Что приготовить?",
+    "我对花生过敏。今晚吃什么？",
+    "ピーナッツアレルギーです。何を作れますか？",
+    "땅콩 알레르기가 있어요. 뭘 요리할까요?",
+    "मुझे मूंगफली से एलर्जी है। मैं क्या पकाऊँ?",
+    "لدي حساسية من الفول السوداني. ماذا أطبخ؟",
+    "Έχω αλλεργία στα φιστίκια. Τι να μαγειρέψω;",
+    "We moved the launch to 9 May, ok?",
+    "We moved the launch to 9 May, okay? 😀",
+    "Wir fliegen am Freitag, in Ordnung?",
+    "On part vendredi, d'accord ?",
+    "Salimos el viernes, ¿vale?",
+    "Мы летим в пятницу, хорошо?",
+    "会议改到九点，好吗？",
+    "会議は金曜日です、いいですか？",
+    "الاجتماع يوم الجمعة، موافق؟",
 ]
 ACKNOWLEDGEMENTS = [
     "ok",
@@ -63,7 +107,11 @@ STATEMENTS = [
 
 @pytest.mark.parametrize(
     ("manner", "texts"),
-    [("question", QUESTIONS), ("acknowledgement", ACKNOWLEDGEMENTS), ("statement", STATEMENTS)],
+    [
+        ("question", QUESTIONS),
+        ("acknowledgement", ACKNOWLEDGEMENTS),
+        ("statement", STATEMENTS + TOLD_FIRST),
+    ],
 )
 def test_a_text_is_said_in_the_manner_of_its_writing(store, manner, texts):
     said = store.add_many([{"text": text, "id": f"m{n}"} for n, text in enumerate(texts)])

@@ -12,12 +12,12 @@ from feather_memory.checks import unit_interval, whole
 from feather_memory.errors import ParameterError
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
-from feather_memory.model.hits import Hit
-from feather_memory.model.manner import patterns
+from feather_memory.model.hits import Hit, Hits
+from feather_memory.model.manner import ACKNOWLEDGEMENT, manner_of
 from feather_memory.model.memory import EdgeType
 from feather_memory.model.scoring import Scoring
 from feather_memory.store.store import Store
-from feather_memory.types import VectorLike, When
+from feather_memory.types import Vector, VectorLike, When
 
 FITTING: Final = 0.25
 """From which absolute relevance on something fits a question, where an adapter says nothing else.
@@ -37,9 +37,13 @@ Log = Callable[[Reader, Sequence[Hit], str | None, bool], str]
 
 
 def logged(reader: Reader, hits: Sequence[Hit], turn: str | None, reinforce: bool) -> str:  # noqa: FBT001  as in Log
-    """Log what was shown, as the store or the layers do by themselves; the turn's name."""
+    """Log what was shown, as the store or the layers do by themselves; the turn's name.
+
+    With the vector of what was asked, where the hits bring it: a like remembers that.
+    """
     log = reader.plumbing.log_recall if isinstance(reader, Store) else reader.log_recall
-    return log(hits, turn=turn, reinforce=reinforce)
+    question = hits.question if isinstance(hits, Hits) else None
+    return log(hits, turn=turn, reinforce=reinforce, question=question)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +137,7 @@ def found(
     *,
     vector: VectorLike | None = None,
     beyond: Filter | None = None,
-) -> list[Hit]:
+) -> Hits:
     """The best memories, and with `hops` what is linked to them. Nothing is logged.
 
     Args:
@@ -159,10 +163,17 @@ def found(
     }
     if options.hops:
         asked |= {"types": options.types, "limit": options.limit}
-        hits = list(reader.context_chain(text, options.k, options.hops, **asked))
-        best = max((hit.score.absolute for hit in hits if not hit.hop), default=0.0)
-        return hits if best >= options.min_relevance else []
-    return list(reader.search(text, options.k, **asked, min_relevance=options.min_relevance))
+        chain = reader.context_chain(text, options.k, options.hops, **asked)
+        best = max((hit.score.absolute for hit in chain if not hit.hop), default=0.0)
+        return _asked_with(chain.question, chain if best >= options.min_relevance else ())
+    return reader.search(text, options.k, **asked, min_relevance=options.min_relevance)
+
+
+def _asked_with(question: Vector | None, hits: Iterable[Hit]) -> Hits:
+    """The hits, with the vector by which they were found."""
+    found_by = Hits(hits)
+    found_by.question = question
+    return found_by
 
 
 def recalled(
@@ -218,12 +229,13 @@ def told(
         turn: As in `recalled`; nothing is logged under it where nothing is told.
         log: Instead of the store's own logging.
     """
-    hits: list[Hit] = []
+    hits = Hits()
     contested: dict[str, list[str]] = {}
     if not asks_nothing(text):
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
         contested = contesting(opened, every)
-        hits = fitting(every, budget, with_ids=with_ids, contested=contested)
+        fit = fitting(every, budget, with_ids=with_ids, contested=contested)
+        hits = _asked_with(every.question, fit)
     if not hits:
         return Recalled(turn=turn, hits=(), tenant=opened.tenant)
     prompt = fenced((hit.memory for hit in hits), with_ids=with_ids, contested=contested)
@@ -249,8 +261,7 @@ def asks_nothing(text: str) -> bool:
     >>> [asks_nothing(text) for text in (" ", "Thank you!", "Thanks, and my flight?")]
     [True, True, False]
     """
-    said = patterns().fullmatch(text)
-    return not text.strip() or (said is not None and said.lastgroup == "acknowledgement")
+    return not text.strip() or manner_of(text) == ACKNOWLEDGEMENT
 
 
 def unseen(ids: Iterable[str] = (), texts: Iterable[str] = ()) -> Filter | None:

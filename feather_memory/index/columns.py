@@ -216,7 +216,8 @@ class Columns:
         rows = self._rows.whole()
         if matrix is not None and len(rows) >= config.SKETCH_ROWS:
             view.lineage.sketch.follow(matrix, len(rows))
-        are_as_before = self._likes_are_known and not changes.touched  # a like touches its memory
+        # A like touches its memory; what is forgotten takes questions along.
+        are_as_before = self._likes_are_known and not changes.touched and not changes.gone
         return View(
             generation=state.generation,
             rows=rows,

@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.config import BRIEF_WORDS
-from feather_memory.model import words as law
+from feather_memory.model import bm25 as law
+from feather_memory.model.words import ENTRY, entries
 from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Mask, Numbers, Positions, Words
 
@@ -129,7 +130,7 @@ class Postings:
                 their texts do.
 
         Returns:
-            As `model.words.bm25`; and who holds each of the words, and how often.
+            As `model.bm25.bm25`; and who holds each of the words, and how often.
         """
         known = self.settled()
         held = known.holding(asked)
@@ -155,7 +156,7 @@ class Postings:
         Raises:
             DamagedRowError: One is cut short.
         """
-        if any(len(each or b"") % law.ENTRY.itemsize for each in compact):
+        if any(len(each or b"") % ENTRY.itemsize for each in compact):
             raise DamagedRowError("the words of a memory are cut short")
         known = self._settled[0] if self._settled else self
         alike = [0] * len(compact) if likeness is None else [each or 0 for each in likeness]
@@ -170,14 +171,14 @@ class Postings:
             return self
         if not self._settled:
             compact, alike = zip(*self.fresh, strict=True)
-            entries = law.entries(b"".join(compact))
-            sizes = np.array([*map(len, compact)], np.int64) // entries.itemsize
+            every = entries(b"".join(compact))
+            sizes = np.array([*map(len, compact)], np.int64) // ENTRY.itemsize
             within = np.repeat(np.arange(len(sizes)), sizes)  # (entries,)  which memory's each is
-            lengths = np.bincount(within, weights=entries["count"], minlength=len(sizes))
+            lengths = np.bincount(within, weights=every["count"], minlength=len(sizes))
             segments = [*self.segments]
-            if len(entries):
+            if len(every):
                 places = (within + len(self.lengths)).astype(np.int32)
-                segments.append(Segment.of(entries["word"], places, entries["count"]))
+                segments.append(Segment.of(every["word"], places, every["count"]))
             longer = np.append(self.lengths, lengths.astype(np.int32))
             likenesses = np.append(self.likenesses, np.array(alike, np.int64))
             self._settled.append(Postings(tuple(_joined(segments)), longer, likenesses))

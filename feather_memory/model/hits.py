@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from feather_memory.model.memory import Edge, Memory
 from feather_memory.model.scoring import Score
+from feather_memory.types import Vector
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,7 @@ class Hit:
     hop: int = 0
     """0 for a memory found by the query itself."""
     copies: int = 1
-    """How many that may be returned say the same, equal but for case, marks and punctuation."""
+    """How many that may be returned say the same, equal but for case and punctuation."""
 
 
 _put_memory, _put_score, _put_layer, _put_hop, _put_copies = (
@@ -49,6 +50,8 @@ class Hits(list[Hit]):
     """Under which turn a recall was logged; None for a search."""
     reason: str | None = None
     """Why a recall found nothing, in words; None where it found something."""
+    question: Vector | None = None
+    """The vector of what was asked, shape (dim,), of unit length; None where there is none."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
@@ -77,6 +80,8 @@ class ContextChain:
 
     hits: tuple[Hit, ...]
     edges: tuple[Edge, ...]
+    question: Vector | None = field(default=None, repr=False, compare=False)
+    """As `Hits.question`."""
 
     def __iter__(self) -> Iterator[Hit]:
         return iter(self.hits)

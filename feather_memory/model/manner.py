@@ -1,14 +1,17 @@
 """How a text is said: decided by its writing alone, in any language, when it is written.
 
-A question ends in a question mark of whatever script, and is short. An acknowledgement is made of
-nothing but words that say nothing by themselves. What is neither is a statement. An echo is what
-says again what is known already, and is not the user's: a write decides that, not the text.
+A question ends in a question mark of whatever script, is short, and tells nothing first: before it
+come only questions and acknowledgements, and it is no statement that wants to be agreed with, such
+as "We fly on Friday, ok?". An acknowledgement is made of nothing but words that say nothing by
+themselves. What is neither is a statement. An echo is what says again what is known already, and is
+not the user's: a write decides that, not the text.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import cache
 from typing import Final
 
@@ -109,6 +112,42 @@ _UNSPACED: Final = """
 """
 
 
+# What is put after a statement and a comma so that it is agreed with. None of politeness: "Where do
+# I live, please?" is asked.
+_AGREED: Final = """
+    ok|okay|k|yes|yeah|no|right|correct|alright|all right|fine|good|cool|sure|deal|agreed|got it
+    understood|is that ok|is that okay|is that fine|is that all right|if that s ok|if that s okay
+    ja|nein|nee|gut|klar|alles klar|in ordnung|einverstanden|verstanden|nicht|nicht wahr|oder|gell
+    ist das ok|ist das in ordnung|geht das|passt das|passt dir das|oui|non|d accord|bien|compris
+    ça va|ça te va|ça vous va|n est ce pas|sí|si|vale|de acuerdo|está bien|te parece|te parece bien
+    entendido|verdad|sim|não|tá|tá bom|está bem|pode ser|combinado|certo|sì|va bene|d accordo|capito
+    vero|giusto|goed|akkoord|begrepen|is dat goed|tak|nie|dobrze|zgoda|może być|okej|nej|bra
+    går det bra|förstått|greit|i orden|joo|sopiiko|да|нет|хорошо|ладно|ок|окей|договорились|так
+    добре|гаразд|evet|tamam|tamam mı|olur mu|peki|ναι|εντάξει|σύμφωνοι|نعم|حسنا|حسنًا|تمام|موافق
+    باشه|خوب|כן|בסדר|טוב|אוקיי|ठीक है|ठीक|हाँ|oke|ya|được|được không|nhé|네|응|좋아|괜찮아|괜찮지
+    괜찮아요|괜찮죠|알겠지|알았지|알겠죠|그렇지
+"""
+_AGREED_UNSPACED: Final = """
+    好|好吗|好吧|好不好|行|行吗|可以|可以吗|对|对吗|对吧|是吗|是吧|没问题吧|好嗎|行嗎|可以嗎|對嗎|對吧|是嗎
+    いい|いいよね|いいですか|いいかな|よろしいですか|大丈夫|大丈夫ですか|ね|了解|わかった|オーケー
+    โอเค|โอเคไหม|ได้ไหม|ใช่ไหม|นะ
+"""
+
+# A sentence ends at its mark and a space, or at a mark of a script that is written without spaces.
+_SENTENCE_END: Final = re.compile(
+    rf"""[.!…։۔।॥።;{_MARKS}]["'”’»)\]]*\s+|[。｡．！？﹖︖]["'”’」』»)）]*|[\n\r\u2028\u2029]+"""
+)
+_MERE_DOT: Final = re.compile(
+    r"""(?: (?<!\w) (?: mrs? | ms | mx | drs? | prof | sra? | srta | mme | mlle | hr | fr | nr | vs
+        | bzw | ca | approx | ул | им ) | (?<=\.) [^\W\d_] (?= \.\s+ (?-i: [^\W_A-Z] ) )
+        | \d{1,2} (?= \.\s+ (?: jan | feb | m[aä]r | apr | ma[ijy] | jun | jul | aug | sep | o[ck]t
+        | nov | de[csz] ) ) ) \. """,
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A dot that ends no sentence: of a title, within "e.g. tea", or of a day before its month."""
+_LAST_COMMA: Final = re.compile(r"(?:[,，､、،]|\s[-–—])(?=[^,，､、،]*\Z)")
+
+
 def checked(value: object, name: str) -> str:
     """The manner, if it is one.
 
@@ -152,3 +191,44 @@ def patterns() -> re.Pattern[str]:
         """,
         re.VERBOSE | re.IGNORECASE,
     )
+
+
+@cache
+def _agreement() -> re.Pattern[str]:
+    """Matches the whole of what asks only whether what stands before it is agreed with."""
+    return re.compile(
+        rf"\W* (?: (?: {_any_of(_AGREED)} ) (?!\w) | {_any_of(_AGREED_UNSPACED)} ) \W*",
+        re.VERBOSE | re.IGNORECASE,
+    )
+
+
+def manner_of(text: str) -> str:
+    """A statement, a question or an acknowledgement.
+
+    >>> manner_of("What can I cook?"), manner_of("I'm allergic to nuts. What can I cook?")
+    ('question', 'statement')
+    """
+    said = patterns().fullmatch(text)
+    if said is None or (said.lastgroup == QUESTION and not all(map(_only_asks, _sentences(text)))):
+        return STATEMENT
+    return str(said.lastgroup)
+
+
+def _sentences(text: str) -> Iterator[str]:
+    mere, start = {dot.end() for dot in _MERE_DOT.finditer(text)}, 0
+    for end in _SENTENCE_END.finditer(text):
+        if end.start() + 1 not in mere:
+            yield text[start : end.end()]
+            start = end.end()
+    yield text[start:]
+
+
+def _only_asks(sentence: str) -> bool:
+    """Whether a sentence tells nothing: it says nothing, or asks for more than agreement."""
+    said = patterns().fullmatch(sentence.strip())
+    if said is None or said.lastgroup == ACKNOWLEDGEMENT:
+        return said is not None
+    if not (comma := _LAST_COMMA.search(sentence)):
+        return True
+    before = patterns().fullmatch(sentence[: comma.start()].strip())
+    return before is not None or not _agreement().fullmatch(sentence, comma.end())

@@ -11,12 +11,11 @@ same bytes.
 
 from __future__ import annotations
 
-import math
 import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Final, Self
@@ -25,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.errors import ParameterError, quoted
-from feather_memory.types import Mask, Numbers, Words
+from feather_memory.types import Words
 
 VERSION: Final = 1
 """Moves up when the same text would get other words. Kept in the file with the language."""
@@ -286,14 +285,37 @@ def tokenizer(language: str) -> Tokenizer:
 
 
 def likeness(text: str) -> int:
-    """The same 64 bits for texts that are equal but for case, marks, punctuation and space.
+    """The same 64 bits for texts that are equal but for case, punctuation and space.
 
-    In [−2⁶³, 2⁶³). A sign says something: "−5" is not "5", "C++" is not "C", ✅ is not ❌.
+    In [−2⁶³, 2⁶³). A sign says something: "−5" is not "5", "C++" is not "C", "3.11" is not "3, 11",
+    ✅ is not ❌. So does an accent of a letter, though words are found without: "schon" is not
+    "schön". The points of Hebrew and Arabic are left out by most, and say nothing here.
     """
     return _likeness(text, folded(text))
 
 
-_SIGNS = re.compile(r"[-\u2212](?=\d)|[#+](?!\w)|[^\w\s\x00-\x7f]|[$<>=^`|~%&@*/\\]|\+")
+# Other forms of ASCII's signs, each one character long: dashes, quotes, points, full width.
+_ONE_FORM: Final = str.maketrans(
+    {
+        **{chr(wide): chr(wide - 0xFEE0) for wide in range(0xFF01, 0xFF5F)},
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe58\ufe63", "-"),
+        **dict.fromkeys("\u2018\u2019\u2032", "'"),
+        **dict.fromkeys("\u201d\u2033", '"'),
+        **dict.fromkeys("\u066a\ufe6a", "%"),
+        "\u066b": ".", "\u066c": ",", "\ufe5f": "#", "\ufe60": "&", "\ufe61": "*",
+           "\ufe62": "+", "\ufe64": "<", "\ufe65": ">", "\ufe66": "=", "\ufe68": "\\",
+           "\ufe69": "$", "\ufe6b": "@",
+    }
+)  # fmt: skip
+_SIGNS: Final = re.compile(
+    r"""-(?=\s?[^\w\s]?\d) | (?<=\w)-(?!\w)  # minus five, also of dollars; rhesus negative
+    | (?<=\d)['"] | (?<=\d)[.,:](?=\d) | (?<!\w)\.(?=\d)  # feet and inches, decimals, times
+    | [#+](?!\w) | \+ | !(?==) | [$<>=^`|~%&@*/\\] | [^\w\s\x00-\x7f]""",
+    re.VERBOSE,
+)
+_TOLD_APART: Final = "\u2030\u2031"  # per mille and ten thousand, which count as punctuation
+_WORD: Final = re.compile(r"\w+")
+_ACCENT: Final = re.compile("[\u0300-\u036f\u0111\u00f0\u0127\u0142\u00f8\u0167]")
 
 
 def _likeness(text: str, words: list[str]) -> int:
@@ -301,100 +323,46 @@ def _likeness(text: str, words: list[str]) -> int:
     said = " ".join(words)
     if signs := _signs_of(text):
         said += "\0" + signs
+    if accented := _accented_in(text):
+        said += "\1" + accented
     return int.from_bytes(blake2b(said.encode(), digest_size=8).digest(), "little", signed=True)
 
 
 def _signs_of(text: str) -> str:
     """The signs in a text that are no mere punctuation, in order, each with how many words precede.
 
-    Signs are symbols of any kind, and a minus, a plus or a # where it is part of a word or number.
+    Signs are symbols of any kind, and what ASCII has where it is part of a word or number.
     """
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text).translate(_ONE_FORM)
     found, words, last = [], 0, 0
     for match in _SIGNS.finditer(text):
-        sign = match[0]
-        if sign.isascii() or unicodedata.category(sign)[0] == "S":
+        if _is_sign(sign := match[0]):
             words += len(folded(text[last : match.start()]))  # a sign parts words
             last = match.end()
             found.append(f"{words}{unicodedata.normalize('NFKC', sign)}")
     return " ".join(found)
 
 
+def _is_sign(character: str) -> bool:
+    is_of_flag = "\U000e0020" <= character <= "\U000e007e"  # of England's, not Scotland's
+    is_told = character.isascii() or is_of_flag or character in _TOLD_APART
+    return is_told or unicodedata.category(character)[0] == "S"
+
+
+def _accented_in(text: str) -> str:
+    """The words with accents, in order, each with how many words precede."""
+    if text.isascii():
+        return ""
+    cased = unicodedata.normalize("NFC", text).casefold().replace("i\u0307", "i")
+    plain = unicodedata.normalize("NFC", cased).replace("\u0131", "i")
+    return " ".join(
+        f"{before}{word}"
+        for before, word in enumerate(_WORD.findall(plain))
+        if not word.isascii() and _ACCENT.search(unicodedata.normalize("NFD", word))
+    )
+
+
 def entries(compact: bytes) -> npt.NDArray[np.void]:
     """The words in compact form, of one text or of several that follow each other, as `ENTRY`s."""
     return np.frombuffer(compact, ENTRY)
-
-
-# BM25: how much a word that is shared says.
-
-_SATURATION = 1.2
-"""k₁: how soon a word that occurs again adds nothing more."""
-
-_LENGTH_SHARE = 0.3
-"""b: how far a word counts for less in a text that is longer than the mean. 0.75, which is usual
-for articles, costs 1.2 points of recall@10 on LoCoMo's turns."""
-
-_LONG = 75
-"""Words, some 400 characters, beyond which a text's BM25 is divided by √(length ÷ 75): an answer
-of pages holds a few of any question's words. On BEAM, where such answers are stored beside what
-the user said, recall@10 of the latter rises by 4 points."""
-
-
-def bm25(
-    held: Iterable[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]],
-    lengths: npt.NDArray[np.int32],
-    eligible: Mask,
-) -> tuple[Numbers, float]:
-    """BM25 of each of the texts that may be returned, as if there were no others, and of all words.
-
-    Each word adds, to those that hold it ::
-
-        idf · f · (k₁ + 1) / (f + k₁ · (1 − b + b · length ÷ mean)) / √max(1, length ÷ 75)
-        idf = ln(1 + (n − h + ½) / (h + ½))
-
-    where f is how often the text holds the word, and h of the n that may be returned do.
-
-    Args:
-        held: Of each word that is asked for, whether any text holds it or not: which texts do, and
-            how often. Shape (h,) each.
-        lengths: How many words each text has. Shape (n,).
-        eligible: Shape (n,).
-
-    Returns:
-        Shape (n,), 0 where no word is shared, or the text is not eligible; and that of a text of
-        mean length which holds every word once.
-
-    Source:
-        Robertson & Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009; the
-        logarithm's 1 + is Lucene's, so that no word counts against a text.
-    """
-    total, many = np.zeros(len(eligible)), int(np.count_nonzero(eligible))
-    words = int(np.sum(lengths, where=eligible, dtype=np.int64))
-    if not words:
-        return total, 0.0
-    mean, whole = words / many, 0.0
-    for places, counts in held:
-        at, often = places, counts
-        if many < len(eligible):
-            is_asked = eligible[places]
-            at, often = places[is_asked], counts[is_asked]
-        rarity = math.log1p((many - len(at) + 0.5) / (len(at) + 0.5))
-        whole += rarity
-        if len(at):
-            # A text holds a word once: none is lost.
-            total[at] += (_SATURATION + 1) * rarity * _fullness(often, lengths[at], mean)
-    return total, whole
-
-
-def _fullness(
-    counts: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32], mean: float
-) -> Numbers:
-    """How much of a word's weight each of the texts that hold it gets, in (0, 1). Shape (h,)."""
-    often = counts.astype(np.float64)
-    damped = lengths * (_SATURATION * _LENGTH_SHARE / mean)
-    damped += _SATURATION * (1 - _LENGTH_SHARE)
-    damped += often
-    often /= damped
-    is_long = lengths > _LONG
-    if is_long.any():
-        often[is_long] /= np.sqrt(lengths[is_long] / _LONG)
-    return often

@@ -229,9 +229,11 @@ class Searcher:
             kept = [*first, *kept[AMONG:]]
         kept = kept[:k]
         found = self.memories_at([at for at, *_ in kept])
-        return hits_of(
+        hits = hits_of(
             (memory, score, copies) for memory, (_, score, copies) in zip(found, kept, strict=True)
         )
+        hits.question = question.vector
+        return hits
 
     def scale(self, question: Question) -> Scale:
         """Between which cosines and words the question's own scale lies."""
@@ -338,7 +340,8 @@ class Searcher:
             for memory, (at, each) in zip(found, reached.items(), strict=True)
         )
         ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
-        return ContextChain(hits=hits, edges=edges.among_these(ids, types))
+        among = edges.among_these(ids, types)
+        return ContextChain(hits=hits, edges=among, question=question.vector)
 
     def _ids_at(self, places: Collection[int]) -> dict[int, str]:
         """The ids of the memories there, by position."""

@@ -33,7 +33,8 @@ class Recalls(Part, of="Store.plumbing"):
             turn: As in `recall`, as is `reinforce`.
             reinforce: Count the recall, once a turn.
             question: The vector of what was asked, shape (dim,): a like of these memories then
-                counts for later questions that are like it. Erased when any of them is forgotten.
+                counts for later questions that are like it. Erased when any of them is forgotten,
+                or the message under whose id the turn is known; not kept where nothing was shown.
         """
         asked = None if question is None else vector_bytes(question, "question")
         name = os.urandom(8).hex() if turn is None else label(turn, "turn")
@@ -43,7 +44,8 @@ class Recalls(Part, of="Store.plumbing"):
         with self._core.truth.writing() as transaction:
             present = transaction.memories.rows_of([id_ for id_, _ in shown])
             shown = [pair for pair in shown if pair[0] in present]
-            fresh = transaction.engagement.log(name, transaction.now, shown, asked)
+            kept = asked if shown else None  # else no forgetting would erase it
+            fresh = transaction.engagement.log(name, transaction.now, shown, kept)
             if reinforce:
                 transaction.memories.count_recall(fresh)
         return name

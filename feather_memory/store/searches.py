@@ -65,7 +65,7 @@ class Searches(Part):
             now: From when ages count; the clock's time unless given.
             min_relevance: Return nothing where no memory has this `hit.score.absolute`, in [0, 1];
                 and else none that has less than half of it.
-            distinct: Return one of several that say the same, equal but for case, marks and
+            distinct: Return one of several that say the same, equal but for case and
                 punctuation: one with a key, or the best. `hit.copies` says how many there are.
             scale: Between which cosines similarities lie, where several stores are read together;
                 see `plumbing.scale`.
@@ -181,6 +181,7 @@ class Searches(Part):
         core, verb = self._core, Searcher.search
         found = Searcher.ask(core.truth, core.columns, verb, question, count)
         hits = found if most is None else packed(found, most)
+        hits.question = question.vector
         if not hits:
             hits.reason = self._why_nothing(question, bool(found), most)
         hits.turn = Recalls(core).log_recall(

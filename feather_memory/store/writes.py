@@ -65,7 +65,7 @@ class Writes(Part):
         content again is no change. An occupied `key` is taken over: what held it is superseded,
         and its importance inherited.
 
-        Without an id, the same text again (but for case, marks and punctuation) with the same key
+        Without an id, the same text again (but for case and punctuation) with the same key
         and metadata is counted on the memory there is, which is returned. What was superseded does
         not come back by being said again: what stands is returned, and its `echo_of` says so.
         What comes from a lower origin never supersedes what comes from a higher one: it is kept

@@ -147,9 +147,13 @@ class ContextLayers:
         def fetch(layer: Layer, count: int) -> Hits:
             given: SearchOptions = {**asked, "scoring": scoring_of(layer, asked), **told(layer)}
             found = layer.store.search(text, count, **given)
-            return Hits(layer.weighed(hit) for hit in found)
+            found[:] = map(layer.weighed, found)
+            return found
 
-        return Hits(Merging(self.layers, asked).best(k, fetch)[0])
+        best, found = Merging(self.layers, asked).best(k, fetch)
+        hits = Hits(best)
+        hits.question = found[0].question  # by the nearest layer's model
+        return hits
 
     def recall(
         self, text: str | None = None, k: int = 5, *,
@@ -183,8 +187,7 @@ class ContextLayers:
         }  # fmt: skip
         count, told = whole(k, "k", 1), told_to(self.layers, text, asked)
         hits = self._found(text, count, asked, told)
-        questions = {layer.name: told(layer).get("vector") for layer in self.layers}
-        hits.turn = self._logged(hits, turn, questions, reinforce=reinforce)
+        hits.turn = self.log_recall(hits, turn=turn, reinforce=reinforce, question=hits.question)
         return hits
 
     def log_recall(
@@ -203,22 +206,12 @@ class ContextLayers:
             hits: Of `search` or `context_chain`, best first.
             turn: As in `Store.recall`, as is `reinforce`.
             reinforce: Count the recall, once a turn.
-            question: As in `plumbing.log_recall`; where all layers have vectors of one model.
+            question: As in `plumbing.log_recall`, by the nearest layer's model. That layer alone
+                keeps it, so that what its owner asked lies in no file that others own.
 
         Raises:
             ParameterError: A Hit of no layer here. Nothing was logged.
         """
-        questions = dict.fromkeys([layer.name for layer in self.layers], question)
-        return self._logged(hits, turn, questions, reinforce=reinforce)
-
-    def _logged(
-        self,
-        hits: Iterable[Hit],
-        turn: str | None,
-        questions: Mapping[str, VectorLike | None],
-        *,
-        reinforce: bool,
-    ) -> str:
         name = secrets.token_hex(8) if turn is None else label(turn, "turn")
         shown: dict[str, list[Hit]] = {layer.name: [] for layer in self.layers}
         for hit in instances(hits, "hits", Hit):
@@ -228,8 +221,9 @@ class ContextLayers:
                 )
             shown[hit.layer].append(hit)
         for layer in [x for x in self.layers if shown[x.name]] or self.layers[:1]:
+            own = question if layer is self.layers[0] else None
             layer.store.plumbing.log_recall(
-                shown[layer.name], turn=name, reinforce=reinforce, question=questions[layer.name]
+                shown[layer.name], turn=name, reinforce=reinforce, question=own
             )
         return name
 
@@ -371,7 +365,7 @@ class ContextLayers:
             for edge in chain.edges
             if {(layer.name, edge.source), (layer.name, edge.target)} <= shown
         ]
-        return ContextChain(hits=tuple(best), edges=tuple(edges))
+        return ContextChain(hits=tuple(best), edges=tuple(edges), question=chains[0].question)
 
 
 def _narrowed(

@@ -59,7 +59,7 @@ class CopyContract:
         copy.close()
 
     def test_what_is_held_is_found_by_what_its_text_is_like(self, tmp_path: Path) -> None:
-        """Equal but for case, marks and punctuation."""
+        """Equal but for case and punctuation."""
         truth = self.open_truth(tmp_path, FrozenClock(NOW))
         with truth.writing() as write:
             write.memories.insert([tea := record("a", "Tea!"), record("b", "green tea")])

@@ -50,10 +50,10 @@ class Memories(Protocol):
         """The slots of those, past ones too, that have one of these, by row."""
 
     def rows_holding(self, text: str) -> list[int]:
-        """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+        """Rows of all with this text, and of others that differ in case or punctuation."""
 
     def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
-        """What is held and says what one of these says, equal but for case, marks and punctuation.
+        """What is held and says what one of these says, equal but for case and punctuation.
 
         By the likeness of the text, each in the order of rows, the last `config.ALIKE` of them;
         nothing for what nobody says. The records have their `words` from then on.

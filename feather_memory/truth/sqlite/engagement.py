@@ -8,6 +8,7 @@ is noted beside them.
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -84,6 +85,15 @@ _NAME = "insert into turn_name (name, turn, checksum) values (?, ?, ?)"
 _OF_TURNS = "turn in (select row from turn where name in (select value from json_each(?)))"
 
 
+_OF_ITS_QUESTIONS = """
+    name = :id or row in (select turn from shown where memory_id = :id)
+    or row in (select turn from turn_name where name = :id)
+"""
+_FORGET_QUESTIONS = f"""
+    update turn set vector = null where vector is not null and ({_OF_ITS_QUESTIONS})
+"""
+
+
 def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
     event_id, memory_id, kind, at, strength, turn, retracted = row
     try:
@@ -99,6 +109,13 @@ def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
         turn=turn,
         retracted=bool(retracted),
     )
+
+
+def forget_questions(connection: sqlite3.Connection, memory_id: str) -> None:
+    """Drop the vectors of the questions that a memory was shown for, or that it asked itself."""
+    asked = {"id": memory_id}
+    connection.execute(_FORGET_QUESTIONS, asked)
+    sums.seal(connection, "turn", _OF_ITS_QUESTIONS, asked)
 
 
 def _sealed(*row: object) -> tuple[object, ...]:

@@ -23,7 +23,7 @@ from feather_memory.model.fields import (
 from feather_memory.model.memory import Memory, shown
 from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.sqlite import changes, contexts, successors, sums, words
+from feather_memory.truth.sqlite import changes, contexts, engagement, successors, sums, words
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
@@ -87,8 +87,6 @@ _TOUCH_REPLACED = """
     update memory set changed = ?
     where id in (select old_id from supersession where new_id = ?)
 """
-_SHOWN_IT = "row in (select turn from shown where memory_id = ?)"
-_FORGET_QUESTIONS = f"update turn set vector = null where vector is not null and {_SHOWN_IT}"
 _REPLACED_BY = "select rowid from supersession where new_id = ?"
 _PAGE = 500
 _MOST = 1 << 62  # SQLite counts to 2^63
@@ -156,7 +154,7 @@ class SqliteMemories:
         return dict(asked.fetchall())
 
     def rows_holding(self, text: str) -> list[int]:
-        """Rows of all with this text, and of others that differ in case, marks or punctuation."""
+        """Rows of all with this text, and of others that differ in case or punctuation."""
         rows = self.moment.connection.execute(words.LIKE, (likeness(text),))
         return [row for _, row in rows]
 
@@ -354,8 +352,7 @@ class SqliteMemories:
         for record in records:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
-            connection.execute(_FORGET_QUESTIONS, (record.id,))
-            sums.seal(connection, "turn", _SHOWN_IT, (record.id,))
+            engagement.forget_questions(connection, record.id)
             connection.execute(_TOUCH_REPLACED, (generation, record.id))
             connection.execute(_BURY, (record.row, generation))
             left = connection.execute(_REPLACED_BY, (record.id,)).fetchall()

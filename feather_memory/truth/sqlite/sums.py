@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from feather_memory.model.fields import FIELDS
@@ -67,7 +67,10 @@ def of_row(values: Iterable[object]) -> int:
 
 
 def seal(
-    connection: sqlite3.Connection, table: str, where: str = "1", asked: Sequence[object] = ()
+    connection: sqlite3.Connection,
+    table: str,
+    where: str = "1",
+    asked: Sequence[object] | Mapping[str, object] = (),
 ) -> None:
     """Write the checksums of the rows of a table that a condition holds for."""
     keys = _KEYS[table]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 
-from feather_memory.model.manner import STATEMENT, patterns
+from feather_memory.model.manner import STATEMENT, manner_of
 from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.model.words import VERSION
 from feather_memory.truth.sqlite import sums, words
@@ -121,8 +121,7 @@ def _say_whose(connection: sqlite3.Connection) -> None:
     said = connection.execute("select row, text, key, role from memory")
     told = []
     for row, text, key, role in said:
-        match = patterns().fullmatch(text) if key is None else None
-        manner = STATEMENT if match is None else match.lastgroup
+        manner = STATEMENT if key is not None else manner_of(text)
         told.append((OF_ROLES.get((role or USER).lower(), USER), manner, row))
     connection.executemany("update memory set origin = ?, manner = ? where row = ?", told)
 
