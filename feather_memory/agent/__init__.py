@@ -2,9 +2,10 @@
 
 Whose store a call is for (`Source`, and `tenant_rule` by what the call says), from a question to
 what a model is shown (`recalled`, and as a part of a prompt `told`), a conversation into memories
-(`remembering`), what users do with an answer (`done`), what a model does with a fact (`save_fact`,
-`correct`), what is unlike each other (`diverse`), and what to do while the memory fails (`Bearing`,
-`Outbox`). It offers what an adapter imports; the rest is of its files.
+(`remembering`), facts from turns beside the answer (`Extraction`), what users do with an answer
+(`done`), what a model does with a fact (`save_fact`, `correct`), what is unlike each other
+(`diverse`), and what to do while the memory fails (`Bearing`, `Outbox`). It offers what an adapter
+imports; the rest is of its files.
 """
 
 from feather_memory.agent.acts import Act, correct, done, save_fact, take_back
@@ -30,6 +31,16 @@ from feather_memory.agent.exchanges import (
     exchanges_of,
     forget_exchanges,
     last_exchanges,
+)
+from feather_memory.agent.extraction import Extraction
+from feather_memory.agent.facts import (
+    INSTRUCTIONS,
+    Extract,
+    Fact,
+    facts_in,
+    keys_of,
+    request_of,
+    take_facts,
 )
 from feather_memory.agent.outage import (
     UNAVAILABLE,
@@ -95,6 +106,7 @@ from feather_memory.model.origin import checked as checked_origin
 __all__ = [
     "EXCHANGE",
     "FITTING",
+    "INSTRUCTIONS",
     "MESSAGE",
     "NOTE",
     "RECALLED",
@@ -106,6 +118,9 @@ __all__ = [
     "Budget",
     "CallFields",
     "Exchange",
+    "Extract",
+    "Extraction",
+    "Fact",
     "OnError",
     "Opened",
     "Opener",
@@ -137,10 +152,12 @@ __all__ = [
     "embedded",
     "exchanged",
     "exchanges_of",
+    "facts_in",
     "forget_exchanges",
     "ids_of",
     "is_fenced",
     "is_outage",
+    "keys_of",
     "known_turn",
     "last_exchanges",
     "latest_known",
@@ -154,6 +171,7 @@ __all__ = [
     "reject",
     "remembered_of",
     "remembering",
+    "request_of",
     "same_id",
     "save_fact",
     "shown_in",
@@ -161,6 +179,7 @@ __all__ = [
     "stamp",
     "stamp_in",
     "take_back",
+    "take_facts",
     "tenant_rule",
     "told",
     "turn_of",

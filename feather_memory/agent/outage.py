@@ -18,6 +18,7 @@ from feather_memory.errors import (
     UnknownTurnError,
     WrongTenantError,
 )
+from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 
@@ -37,7 +38,7 @@ class OutageEvent(TypedDict):
     """What callbacks are told of an outage. It carries no text."""
 
     doing: str
-    """"recall", "save", "search" or "name"."""
+    """"recall", "save", "search", "name" or "extract"."""
     tenant: str | None
     error: str
     """What kind of error it was; the log has all of it."""
@@ -146,18 +147,23 @@ class Outbox:
         tenant: str | None,
         store: Store,
         embed: Callable[[list[str]], Sequence[VectorLike] | None],
-    ) -> None:
-        """Save what is owed to the tenant. What fails stays owed, with all after it."""
+    ) -> list[Memory]:
+        """Save what is owed to the tenant; which memories are new by that.
+
+        What fails stays owed, with all after it.
+        """
         owed = self.taken(tenant)
+        written: list[Memory] = []
         while owed:
             try:
                 new, after = owed[0].prepared(store)
-                new.write(store, embed(new.texts), after=after)
+                written += new.write(store, embed(new.texts), after=after)
             except BaseException as error:
                 is_refused = isinstance(error, Exception) and not is_outage(error)
                 self.keep(tenant, owed[1:] if is_refused else owed)  # what is wrong stays wrong
                 raise
             del owed[0]
+        return written
 
     def __deepcopy__(self, _: dict[int, object]) -> Outbox:
         return self  # it holds a lock; whoever copies its adapter owes the same

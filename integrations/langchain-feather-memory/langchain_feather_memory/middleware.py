@@ -17,21 +17,20 @@ from langchain.agents.middleware import (
 from langchain.agents.middleware.types import PrivateStateAttr
 from langchain_core.callbacks import adispatch_custom_event, dispatch_custom_event
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable
 from langgraph.config import get_config
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 from typing_extensions import Unpack, override
 
-from feather_memory import ParameterError, Store, WrongTenantError
+from feather_memory import Memory, ParameterError, WrongTenantError
 from feather_memory.agent import (
     RECALLED,
     UNAVAILABLE,
     Exchange,
     OutageEvent,
-    Outbox,
     Recalled,
     RecallEvent,
-    Remembering,
     Save,
     checked_save,
     ids_of,
@@ -51,6 +50,7 @@ from langchain_feather_memory._conversation import (
     thread_of,
     turn_in,
 )
+from langchain_feather_memory._saving import Saving
 from langchain_feather_memory._showing import (
     ShowIn,
     checked_show_in,
@@ -124,6 +124,11 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         count_tokens: Of a text; an estimate of four characters a token unless given.
         save: "user" for what the user said, "all" for both sides, or "none". The assistant's words
             stay in the thread.
+        extract: Takes keyed facts from what the user said: a chat model, another Runnable that
+            answers messages, or a function of the saved `Memory` and the keys in use that returns
+            `[{"key": …, "text": …}]`, or awaits it. It is called after the answer, in a thread of
+            its own; nothing waits for it but `flush`. What fails is tried again at a later turn of
+            the tenant, and told by the event, whose `doing` is "extract".
         on_error: "warn", or "raise". Wrong tenants and wrong arguments always raise.
         show_in: "system", or "question": after what the user asked, where the history before it
             stays what a model's cache has of it.
@@ -139,6 +144,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         self,
         *,
         save: Save = "user",
+        extract: Callable[[Memory, Sequence[str]], object] | Runnable[Any, Any] | None = None,
         tools: bool = False,
         origin: str = "assistant",
         show_in: ShowIn = "system",
@@ -152,7 +158,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         self._save = checked_save(save)
         self._show_in = checked_show_in(show_in)
         self._own_name = name
-        self._outbox = Outbox()
+        self._saving = Saving(self._access, self._save, extract)
         called = None if name == NAME else name
         self.tools = tools_over(self._access, name, called=called) if tools else []
 
@@ -161,6 +167,19 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
     def name(self) -> str:
         """Of this middleware, as LangChain sees it."""
         return self._own_name
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Wait until the facts of what was saved are taken; those that failed are tried again.
+
+        In async code call it by `asyncio.to_thread`.
+
+        Args:
+            timeout: Seconds; without it, as long as it takes.
+
+        Returns:
+            False if not all are taken.
+        """
+        return self._saving.flush(timeout)
 
     @override
     def before_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> dict[str, Any]:
@@ -228,10 +247,8 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         exchange, failed = self._said(state, runtime)
         if exchange is not None:
             tenant = turn_in(state, self._own_name)["tenant"]
-            with self._access.outages("save", tenant) as unsaved:
-                store, new, after = self._prepared(tenant, exchange)
-                new.write(store, self._access.vectors(new.texts), after=after)
-            failed += self._owed(tenant, exchange, unsaved)
+            failed += self._saving.save(tenant, exchange)
+            failed += self._saving.untold(tenant)
         for outage in failed:
             dispatch_custom_event(UNAVAILABLE, outage)
 
@@ -241,11 +258,8 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         exchange, failed = await asyncio.to_thread(self._said, state, runtime)
         if exchange is not None:
             tenant = turn_in(state, self._own_name)["tenant"]
-            with self._access.outages("save", tenant) as unsaved:
-                store, new, after = await asyncio.to_thread(self._prepared, tenant, exchange)
-                vectors = await self._access.avectors(new.texts)
-                await asyncio.to_thread(new.write, store, vectors, after=after)
-            failed += self._owed(tenant, exchange, unsaved)
+            failed += await self._saving.asave(tenant, exchange)
+            failed += self._saving.untold(tenant)
         for outage in failed:
             await adispatch_custom_event(UNAVAILABLE, outage)
 
@@ -283,8 +297,8 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
     ) -> Recalled | None:
         """What the model is told; None where the tenant has no memory, and none is made by it."""
         tenant = begun["tenant"]
-        if self._outbox.owes(tenant):
-            self._settle(tenant)
+        if self._saving.owes(tenant):
+            self._saving.settle(tenant)
         opened = self._access.found(tenant)
         if opened is None:
             return None
@@ -364,26 +378,6 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             facts=tuple(saved_in(messages, [tool.name for tool in self.tools])),
         )
         return exchange, failed
-
-    def _prepared(
-        self, tenant: str | None, exchange: Exchange
-    ) -> tuple[Store, Remembering, str | None]:
-        """Where it is written, what of it is new, and after which memory it comes."""
-        store = self._settle(tenant)
-        return store, *exchange.prepared(store)
-
-    def _settle(self, tenant: str | None) -> Store:
-        """The tenant's store, to which nothing is owed any more."""
-        store = self._access.opened(tenant).writes
-        self._outbox.settle(tenant, store, self._access.vectors)
-        return store
-
-    def _owed(
-        self, tenant: str | None, exchange: Exchange, unsaved: list[OutageEvent]
-    ) -> list[OutageEvent]:
-        if unsaved:
-            self._outbox.keep(tenant, [exchange])
-        return unsaved
 
 
 def _events(

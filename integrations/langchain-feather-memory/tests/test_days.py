@@ -14,12 +14,18 @@ from langchain_feather_memory import FeatherMemoryMiddleware
 from feather_memory import Store
 from feather_memory.testing import FrozenClock, HashEmbedder
 from feather_memory.testing.days import BEGIN, END, Script, judged, script
+from feather_memory.testing.life import FACTS
 
 from .agents import ScriptedModel
 
 if TYPE_CHECKING:
     from feather_memory.testing.days import Judgement
 
+TOLD = {
+    value.told: {"key": f"fact-{number}", "text": fact.answer.format(value.word)}
+    for number, fact in enumerate(FACTS)
+    for value in fact.values
+}
 SHOWN = re.compile(r"<memory\b[^>]*>([^<]*)</memory>")
 
 
@@ -27,14 +33,21 @@ def texts_in(prompt: str) -> list[str]:
     return [html.unescape(text) for text in SHOWN.findall(prompt)]
 
 
-def agent_of(store: Store, clock: FrozenClock, said: Script):
+def taking(turn, _):
+    """The scripted extractor: a sentence that stands by itself for what tells a value."""
+    return [TOLD[turn.text]] if turn.text in TOLD else []
+
+
+def agent_of(store: Store, clock: FrozenClock, said: Script, extract=None):
     """An agent that was told the script, a thread a day; what it shows for a question."""
     model = ScriptedModel()
-    agent = create_agent(model, [], middleware=[FeatherMemoryMiddleware(store=store)])
+    told = FeatherMemoryMiddleware(store=store, extract=extract)
+    agent = create_agent(model, [], middleware=[told])
     for each in said.exchanges:
         clock.set(each.at)
         model.script.append(AIMessage(each.assistant))
         run(agent, each.user, each.session)
+    assert told.flush()
     clock.set(END)
     asked = create_agent(model, [], middleware=[FeatherMemoryMiddleware(store=store, save="none")])
 
@@ -76,3 +89,16 @@ def test_a_question_is_no_memory_to_be_shown(found):
 
 def test_nothing_is_shown_for_what_nobody_said(found):
     assert found.silent >= 16, found
+
+
+def test_with_facts_taken_from_the_turns_what_holds_comes_first_and_nothing_stale(tmp_path):
+    clock, said = FrozenClock(BEGIN), script()
+    with Store.open(
+        tmp_path / "a.feather", embedder=HashEmbedder(), clock=clock, tenant="alice"
+    ) as store:
+        found = judged(said, agent_of(store, clock, said, extract=taking))
+        assert (found.stale_first, found.stale_shown) == (0, 0), found
+        assert found.current_first >= 19, found
+        assert (found.duplicates, found.questions) == (0, 0), found
+        assert found.silent >= 16, found
+        assert store.check() == []

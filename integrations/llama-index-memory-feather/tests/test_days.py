@@ -12,12 +12,18 @@ from llama_index.memory.feather import FeatherMemory
 from feather_memory import Store
 from feather_memory.testing import FrozenClock, HashEmbedder
 from feather_memory.testing.days import BEGIN, END, Script, judged, script
+from feather_memory.testing.life import FACTS
 
 from .conversation import assistant, user
 
 if TYPE_CHECKING:
     from feather_memory.testing.days import Judgement
 
+TOLD = {
+    value.told: {"key": f"fact-{number}", "text": fact.answer.format(value.word)}
+    for number, fact in enumerate(FACTS)
+    for value in fact.values
+}
 SHOWN = re.compile(r"<memory\b[^>]*>([^<]*)</memory>")
 
 
@@ -25,12 +31,18 @@ def texts_in(prompt: str) -> list[str]:
     return [html.unescape(text) for text in SHOWN.findall(prompt)]
 
 
-def memory_of(store: Store, clock: FrozenClock, said: Script):
+def taking(turn, _):
+    """The scripted extractor: a sentence that stands by itself for what tells a value."""
+    return [TOLD[turn.text]] if turn.text in TOLD else []
+
+
+def memory_of(store: Store, clock: FrozenClock, said: Script, **options):
     """Memories that were told the script, one a day; what one more shows for a question."""
     for each in said.exchanges:
         clock.set(each.at)
-        memory = FeatherMemory.from_defaults(store=store, session_id=each.session)
+        memory = FeatherMemory.from_defaults(store=store, session_id=each.session, **options)
         memory.put_messages([user(each.user), assistant(each.assistant)])
+    assert memory.flush()
     clock.set(END)
     last = FeatherMemory.from_defaults(store=store, session_id="after")
 
@@ -67,3 +79,16 @@ def test_a_question_is_no_memory_to_be_shown(found):
 
 def test_nothing_is_shown_for_what_nobody_said(found):
     assert found.silent >= 16, found
+
+
+def test_with_facts_taken_from_the_turns_what_holds_comes_first_and_nothing_stale(tmp_path):
+    clock, said = FrozenClock(BEGIN), script()
+    with Store.open(
+        tmp_path / "a.feather", embedder=HashEmbedder(), clock=clock, tenant="alice"
+    ) as store:
+        found = judged(said, memory_of(store, clock, said, extract=taking))
+        assert (found.stale_first, found.stale_shown) == (0, 0), found
+        assert found.current_first >= 19, found
+        assert (found.duplicates, found.questions) == (0, 0), found
+        assert found.silent >= 16, found
+        assert store.check() == []

@@ -20,7 +20,7 @@ from llama_index.core.storage.chat_store.base_db import MessageStatus
 from llama_index.memory.feather._source import Vectors
 from pydantic_core import to_jsonable_python
 
-from feather_memory import ParameterError, Shelf, Store
+from feather_memory import Memory, ParameterError, Shelf, Store
 from feather_memory.agent import (
     NOTE,
     Remembering,
@@ -292,23 +292,24 @@ class Change:
     keys: Sequence[str] = ()
     """Of messages that are kept already, and are to be remembered."""
 
-    def write(self, vectors: Vectors) -> None:
-        """Keep the messages, and remember what is new, at once or not at all.
+    def write(self, vectors: Vectors) -> list[Memory]:
+        """Keep the messages, and remember what is new, at once or not at all; what that is.
 
         Args:
             vectors: Of `new.texts`; None where the store goes by words.
         """
         store = self.transcript.store
         if self.is_all:  # to erase what was there costs: not while others wait
-            self.new.write(store, vectors, after=self.transcript.last_memory_id())
+            new = self.new.write(store, vectors, after=self.transcript.last_memory_id())
             self.transcript.replace(self.messages, memory_ids=self.memory_ids)
-            return
+            return new
         with store.transaction():
-            self.new.put(store, vectors, after=self.transcript.last_memory_id())
+            new = self.new.put(store, vectors, after=self.transcript.last_memory_id())
             if self.keys:
                 self.transcript.remembered(dict(zip(self.keys, self.memory_ids, strict=True)))
             else:
                 self.transcript.append(self.messages, memory_ids=self.memory_ids)
+        return new
 
     def owe(self) -> None:
         """Keep the messages, and note what of them is to be remembered when it can be embedded."""
@@ -368,14 +369,18 @@ def owe_all(due: Sequence[Change], waiting: list[ChatMessage]) -> None:
     waiting.clear()
 
 
-def write_all(due: Sequence[Change], waiting: list[ChatMessage], vectors: Vectors) -> None:
-    """Write what is due, each with its vectors; what was waiting is in the file then."""
-    start = 0
+def write_all(due: Sequence[Change], waiting: list[ChatMessage], vectors: Vectors) -> list[Memory]:
+    """Write what is due, each with its vectors; the new memories.
+
+    What was waiting is in the file then.
+    """
+    start, new = 0, list[Memory]()
     for each in due:
         stop = start + len(each.new.texts)
-        each.write(None if vectors is None else vectors[start:stop])
+        new += each.write(None if vectors is None else vectors[start:stop])
         start = stop
     waiting.clear()
+    return new
 
 
 def dumped(message: ChatMessage) -> str:

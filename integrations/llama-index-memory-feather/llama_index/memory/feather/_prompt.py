@@ -24,6 +24,7 @@ from feather_memory.agent import (
     Budget,
     OnError,
     Opened,
+    OutageEvent,
     RecallOptions,
     Said,
     Save,
@@ -64,7 +65,7 @@ class MemoryOutage(BaseEvent):
     """What LlamaIndex's instrumentation is told of an outage of a memory. It carries no text."""
 
     doing: str
-    """"recall" or "save"."""
+    """"recall", "save" or "extract"."""
     tenant: str | None
     error: str
     """What kind of error it was; the log has all of it."""
@@ -73,6 +74,11 @@ class MemoryOutage(BaseEvent):
     def class_name(cls) -> str:
         """What LlamaIndex calls the class."""
         return "MemoryOutage"
+
+
+def report(outage: OutageEvent) -> None:
+    """Tell LlamaIndex's instrumentation of an outage."""
+    dispatcher.event(MemoryOutage(**outage))
 
 
 class Telling(BaseModel):
@@ -114,7 +120,7 @@ class Telling(BaseModel):
         with Bearing(self.on_error, doing, tenant) as failed:
             yield
         for each in failed:
-            dispatcher.event(MemoryOutage(**each))
+            report(each)
 
     def tell(
         self,

@@ -27,6 +27,13 @@ from llama_index.memory.feather._conversation import (
     unfenced,
     write_all,
 )
+from llama_index.memory.feather._extract import (
+    Extracting,
+    TakingFacts,
+    extraction_for,
+    extraction_of,
+    keep_extraction,
+)
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
 from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, offer
@@ -34,10 +41,10 @@ from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
-from feather_memory.agent import is_outage, reject
+from feather_memory.agent import Extraction, is_outage, reject
 
 
-class FeatherMemory(Telling, BaseMemory):
+class FeatherMemory(TakingFacts, Telling, BaseMemory):
     """One conversation, and all that its tenant's memory knows that bears on it.
 
     Every message is kept, and what the user says is remembered, at once. What is
@@ -79,6 +86,9 @@ class FeatherMemory(Telling, BaseMemory):
     """Which conversation."""
     actor: str | None = None
     """Who the user is, to be noted with what they say."""
+    extracts: bool = False
+    """Whether facts are taken from what the user says, by the `extract=` that this process was last
+    given for the file or directory. It is written down nowhere: where there is none, none are."""
     token_limit: int = Field(default=30_000, ge=1)
     """How long the messages may be that are given. The oldest are left out; none is lost."""
     insert_method: Literal["user", "system"] = "user"
@@ -123,6 +133,7 @@ class FeatherMemory(Telling, BaseMemory):
         tenant: str | None = None,
         session_id: str | None = None,
         embed_model: BaseEmbedding | None = None,
+        extract: Extracting | None = None,
         chat_history: Sequence[ChatMessage] | None = None,
         **fields: Any,
     ) -> Self:
@@ -137,6 +148,11 @@ class FeatherMemory(Telling, BaseMemory):
             tenant: Whose memory; needed but with a `store`, or layers, that name their own.
             session_id: Which conversation; a new one if not given.
             embed_model: Embeds messages.
+            extract: Takes keyed facts from what the user says: an LLM, or a function of the saved
+                `Memory` and the keys in use that returns `[{"key": …, "text": …}]`, or awaits it.
+                It is called beside the answer, in a thread of its own; nothing waits for it but
+                `flush`. What fails is tried again at a later turn of the tenant, and told by a
+                `MemoryOutage`, whose `doing` is "extract".
             chat_history: Of what the conversation consists; see `set`.
             fields: Further fields of the class.
 
@@ -157,6 +173,8 @@ class FeatherMemory(Telling, BaseMemory):
             raise ParameterError("name the tenant= whose memory it is; there is no default")
         if not isinstance(place, str | os.PathLike):
             raise ParameterError(f"the path or directory of a FeatherMemory is no {place!r:.80}")
+        if extract is not None:
+            fields["extracts"] = True
         place, is_folder = os.fspath(place), pool is not None or directory is not None
         memory = cls(
             path=None if is_folder else place,
@@ -166,6 +184,8 @@ class FeatherMemory(Telling, BaseMemory):
             session_id=uuid4().hex if session_id is None else session_id,
             **fields,
         )
+        if extract is not None:
+            keep_extraction(place, extraction_of(extract, memory.save))
         model = offer(place, source, embed_model)
         memory._bound = None if source is None else Bound(source, model)
         memory._bind()
@@ -342,7 +362,7 @@ class FeatherMemory(Telling, BaseMemory):
             if is_outage(error):
                 owe_all(due, waiting)
             raise
-        write_all(due, waiting, vectors)
+        self._offer(self.tenant, self._bind(), write_all(due, waiting, vectors))
 
     async def _awrite(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
         texts = [text for each in due for text in each.new.texts]
@@ -352,7 +372,12 @@ class FeatherMemory(Telling, BaseMemory):
             if is_outage(error):
                 await asyncio.to_thread(owe_all, due, waiting)
             raise
-        await asyncio.to_thread(write_all, due, waiting, vectors)
+        new = await asyncio.to_thread(write_all, due, waiting, vectors)
+        self._offer(self.tenant, self._bind(), new)
+
+    @override
+    def _extraction(self) -> Extraction | None:
+        return extraction_for(self.path or self.directory or "") if self.extracts else None
 
     def _unread(self) -> list[ChatMessage]:
         """What of the conversation is known without the file."""

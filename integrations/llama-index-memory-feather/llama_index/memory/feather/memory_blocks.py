@@ -17,6 +17,7 @@ from llama_index.memory.feather._conversation import (
     said_in,
     unfenced,
 )
+from llama_index.memory.feather._extract import Extracting, TakingFacts, extraction_of
 from llama_index.memory.feather._prompt import Question, Telling, tokens_of
 from llama_index.memory.feather._source import Bound, chosen
 from pydantic import ConfigDict, PrivateAttr
@@ -24,6 +25,7 @@ from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
 from feather_memory.agent import (
+    Extraction,
     Remembering,
     Said,
     remembered_of,
@@ -32,7 +34,7 @@ from feather_memory.agent import (
 )
 
 
-class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
+class FeatherMemoryBlock(TakingFacts, Telling, BaseMemoryBlock[str]):
     """What one tenant's memory knows of the user's last message, and remembers of all messages.
 
     For `Memory.from_defaults(memory_blocks=[FeatherMemoryBlock(…)])`. It does not wait for messages
@@ -51,6 +53,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         tenant: Whose memory; needed with `pool`, checked with the others.
         embed_model: Embeds messages. Else the store's own embedder does, or the model set in
             `Settings`.
+        extract: Takes keyed facts from what the user says, as in `FeatherMemory.from_defaults`.
         fields: The fields below.
     """
 
@@ -66,6 +69,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
     actor: str | None = None
     """Who the user is, to be noted with what they say."""
     _bound: Bound = PrivateAttr()
+    _taking: Extraction | None = PrivateAttr(default=None)
 
     def __init__(
         self,
@@ -76,6 +80,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         layers: ContextLayers | None = None,
         tenant: str | None = None,
         embed_model: BaseEmbedding | None = None,
+        extract: Extracting | None = None,
         **fields: Any,
     ) -> None:
         source = chosen(
@@ -83,6 +88,7 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
         )
         super().__init__(**fields)
         self._bound = Bound(source, embed_model)
+        self._taking = None if extract is None else extraction_of(extract, self.save)
 
     @override
     async def aput(
@@ -143,7 +149,14 @@ class FeatherMemoryBlock(Telling, BaseMemoryBlock[str]):
             note_said(turn, new.ids)
         if new.records:
             vectors = await self._bound.avectors(new.texts)
-            await asyncio.to_thread(lambda: new.write(self._bound.opened().writes, vectors))
+            written = await asyncio.to_thread(
+                lambda: new.write(self._bound.opened().writes, vectors)
+            )
+            self._offer(self._bound.source.tenant, self._bound, written)
+
+    @override
+    def _extraction(self) -> Extraction | None:
+        return self._taking
 
     def _new(self, said: Sequence[Said], session: str | None) -> Remembering:
         # A history is shown again and again: what was superseded since is not said again by that,
