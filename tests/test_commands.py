@@ -272,3 +272,63 @@ def test_an_error_is_one_line_in_the_command_lines_words(path, words, said):
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("Error: ")
     assert said in done.stderr
+
+
+# What people see
+
+
+def seen(*arguments, monkeypatch):
+    """What a terminal of 80 columns shows, without its colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    return re.sub(r"\x1b\[[\d;]*m", "", called(*arguments).stdout)
+
+
+def test_a_search_has_a_bar_of_each_score_where_somebody_looks(path, monkeypatch):
+    screen = seen("search", path, "deploys on Tuesdays", monkeypatch=monkeypatch)
+
+    best, *_ = rows = [line for line in screen.splitlines() if "█" in line]
+    assert re.match(r"\d\.\d{3}  ████████  Alice deploys on Tuesdays +2026-01-01$", best)
+    assert len(rows) == 2
+    assert "replaces Alice deploys on Fridays" in screen
+    assert max(map(len, screen.splitlines())) <= 80
+
+
+def test_a_walk_is_a_tree_where_somebody_looks(path, monkeypatch):
+    called("link", path, "new", "outage", "--type", "caused_by")
+
+    screen = seen("search", path, "Tuesdays", "-k", 1, "--hops", 1, monkeypatch=monkeypatch)
+
+    assert screen.splitlines()[-2:] == [
+        "Alice deploys on Tuesdays",
+        "└── caused_by → A deploy broke the site",
+    ]
+
+
+def test_a_history_is_a_fact_and_what_it_replaced_where_somebody_looks(path, monkeypatch):
+    screen = seen("history", path, "new", monkeypatch=monkeypatch)
+
+    lines = [line.strip("│ ") for line in screen.splitlines()[:5]]
+    assert "the current fact" in lines[0]
+    assert lines[1:4] == [
+        "Alice deploys on Tuesdays",
+        "true since 01 January 2026, and it replaced",
+        "Alice deploys on Fridays  (Jan 2026 to Jan 2026)",
+    ]
+
+
+def test_nothing_in_a_memory_is_read_as_markup_or_drives_the_terminal(tmp_path, monkeypatch):
+    with Store.open(tmp_path / "s") as store:
+        store.add("Dogs bark at [red]night[/red] \x1b[31m", id="dogs")
+        store.add("Cats do not \x1b[31m", id="cats")
+        store.link("dogs", "cats", "un\x1b[31mlike")
+
+    for words in (
+        ["search", tmp_path / "s", "dogs"],
+        ["search", tmp_path / "s", "dogs", "-k", 1, "--hops", 1],
+        ["history", tmp_path / "s", "dogs"],
+    ):
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        screen = called(*words).stdout
+
+        assert "[red]night[/red]" in screen
+        assert "\x1b[31m" not in screen

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from feather_memory.cli import screens
 from feather_memory.cli.options import (
     EmbedderOption,
     WhereOption,
@@ -61,15 +62,21 @@ def search(
     Writes nothing.
     """
     asked = _asked(where, session, as_of, known_at)
+    chain = None
     with existing(store, fitting(store, embedder, by_words=True)) as opened:
         if hops:
             chain = opened.context_chain(query, k, hops, **asked)
-            hits, edges = list(chain), list(chain.edges)
-        else:
-            hits, edges = list(opened.search(query, k, **asked)), []
+        hits = list(opened.search(query, k, **asked) if chain is None else chain)
         replaced = [_texts(opened.get_many(hit.memory.supersedes)) for hit in hits]
-    said = {"hits": hits, **({"edges": edges} if hops else {})}
-    return Answer(said=said, screen=lambda: _show_hits(hits, replaced, has_hops=bool(hops)))
+
+    def screen() -> None:
+        _show_hits(hits, replaced, has_hops=chain is not None)
+        if chain is not None and hits and screens.is_watched():
+            for tree in screens.chain(chain):
+                screens.show(tree)
+
+    said = {"hits": hits} if chain is None else {"hits": hits, "edges": chain.edges}
+    return Answer(said=said, screen=screen)
 
 
 @answered
@@ -134,6 +141,9 @@ def _texts(memories: Sequence[Memory]) -> str:
 
 
 def _show_hits(hits: Sequence[Hit], replaced: Sequence[str], *, has_hops: bool) -> None:
+    if hits and screens.is_watched():
+        screens.show(screens.hits(hits, replaced))
+        return
     titles = ["score", "since", "id", "memory", "replaces", *(["hop"] if has_hops else [])]
     table(
         titles,
@@ -215,6 +225,8 @@ def history(store: Place, id: _Id) -> Answer:  # noqa: A002
         memories = opened.history(id)
 
     def screen() -> None:
+        if screens.is_watched():
+            screens.show(screens.fact(memories))
         table(
             ["since", "until", "id", "memory"],
             (

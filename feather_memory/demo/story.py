@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import resources
@@ -167,7 +167,7 @@ class _Story:
         self.title("Walk the graph")
         chain = self.store.context_chain(INCIDENT, k=1, hops=3)
         self.say(f"[bold]{INCIDENT}[/]")
-        self.console.print(_tree(chain))
+        self.console.print(*trees(chain))
 
     def travel_back(self) -> None:
         self.title("Travel back")
@@ -225,20 +225,26 @@ def _turn(hits: Any) -> str:
     return str(hits.turn)
 
 
-def _tree(chain: ContextChain) -> Tree:
-    """The chain as a tree: below each memory what was reached from it first."""
+def trees(chain: ContextChain, shown: Callable[[str], str] = str) -> Iterator[Tree]:
+    """A tree for each memory that the query found: below each what was reached from it first.
+
+    Args:
+        chain: The walk.
+        shown: Makes of a text what a terminal may be given.
+    """
     hits = {hit.memory.id: hit for hit in chain}
-    root = chain.hits[0].memory
-    tree = Tree(Text(root.text, style="bold"), guide_style="dim")
-    placed = {root.id: tree}
-    for hop in range(1, max(hit.hop for hit in chain) + 1):
+    placed: dict[str, Tree] = {}
+    roots = [hit.memory for hit in chain.hits if hit.hop == 0]
+    for root in roots:
+        placed[root.id] = Tree(Text(shown(root.text), style="bold"), guide_style="dim")
+    for hop in range(1, max((hit.hop for hit in chain), default=0) + 1):
         for edge in chain.edges:
             for near, far, says in (
-                (edge.source, edge.target, f"{edge.type} → "),
-                (edge.target, edge.source, f"← {edge.type} "),
+                (edge.source, edge.target, f"{shown(edge.type)} → "),
+                (edge.target, edge.source, f"← {shown(edge.type)} "),
             ):
                 if near in placed and far not in placed and hits[far].hop == hop:
                     placed[far] = placed[near].add(
-                        Text.assemble((says, "magenta"), hits[far].memory.text)
+                        Text.assemble((says, "magenta"), shown(hits[far].memory.text))
                     )
-    return tree
+    yield from (placed[root.id] for root in roots)

@@ -49,6 +49,7 @@ def opening(path: Path) -> None:
         assert_type(store, Store)
     Store.open("a.feather", embedder=3)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
     Store.open("a.feather", embedder=HashEmbedder(8), clock=FrozenClock(), durability="full")
+    Store.open("a.feather", embedder="hash:64", query_embedder="fastembed:BAAI/bge-small-en-v1.5")
     Store.open("a.feather", durability="always")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
 
 
