@@ -52,7 +52,7 @@ class Connection(sqlite3.Connection):
         birth, self.birth = self.birth, None  # it may be closed once more
         if birth is not None and not is_the_same(self.path, birth):
             if not self.path.exists():
-                with suppress(sqlite3.Error):
+                with suppress(sqlite3.Error, UnicodeDecodeError):  # damaged, its name may be told
                     self.rollback()
                     self.execute("pragma wal_checkpoint(truncate)")
             if sys.version_info >= (3, 12):
