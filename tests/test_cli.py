@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime
+from unittest.mock import Mock
 
 import pytest
 import remains
 from typer.testing import CliRunner
 
 from feather_memory import __main__
-from feather_memory.cli import app, pooling
+from feather_memory.cli import app, options, pooling
 from feather_memory.cli.importing import OPEN_STORES
 from feather_memory.importers.intake import BATCH
 from feather_memory.model.names import file_name
@@ -792,3 +793,11 @@ def test_a_line_that_says_when_it_was_learned_is_known_from_then_on(call, tmp_pa
         assert ("likes tea" in out) + ("hikes" in out) == found
     with Store.open(path) as store:
         assert store.check() == []
+
+
+def test_a_terminal_is_not_driven_by_a_tenants_name(monkeypatch):
+    name = "eve\x1b[2J\u202e"
+    assert options.line(name) == name  # a program is told it as it is
+    monkeypatch.setattr(sys, "stdout", Mock(isatty=lambda: True))
+
+    assert options.line(name) == "eve\ufffd[2J\ufffd"

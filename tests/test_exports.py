@@ -661,3 +661,16 @@ def test_what_is_said_again_was_said_last_when_it_was(store, clock):
     last = store.add("Ada lives in OSLO", key="home", recorded_at=clock() - 86_400)
 
     assert (last.affirmed, last.affirmed_at.timestamp()) == (2, clock())
+
+
+def test_what_a_terminal_would_obey_is_escaped_and_comes_back(tmp_path):
+    text = "tea\u202e\u2066\x9b\U000e0041\x1b[31m"
+    with Store.open(tmp_path / "a.feather") as one, Store.open(tmp_path / "b.feather") as other:
+        one.add(text, id="a", metadata={"\u202e": "\x7f"})
+        lines = io.StringIO()
+        exports.write(one, lines)
+
+        assert not set(lines.getvalue()) & set("\u202e\u2066\x9b\U000e0041\x1b\x7f")
+        exports.restore(other, lines.getvalue().splitlines())
+        assert (other.get("a").text, other.get("a").metadata) == (text, {"\u202e": "\x7f"})
+        assert other.check() == []

@@ -171,6 +171,11 @@ def plain(text: str) -> str:
     return "".join("\ufffd" if unicodedata.category(c) in {"Cc", "Cf"} else c for c in line)
 
 
+def line(text: str) -> str:
+    """As `plain` where a terminal reads it; a program gets it as it is."""
+    return plain(text) if sys.stdout.isatty() else text
+
+
 def day(time: datetime | None) -> str:
     """A time to the minute, in UTC; nothing for none."""
     return "" if time is None else f"{time:%Y-%m-%d %H:%M}"

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feather_memory.cli.options import day, table
+from feather_memory.cli.options import day, line, plain, table
 from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
@@ -46,7 +46,7 @@ def tenants(
     def screen() -> None:
         if only_names:
             for name in names:
-                typer.echo(name)
+                typer.echo(line(name))
             return
         table(
             ["tenant", "bytes", "last written"],
@@ -79,7 +79,7 @@ def claim(
         placed = pool.claim(store, tenant).path
 
     def screen() -> None:
-        typer.echo(f"{store} is {tenant}'s now, at {placed}.")
+        typer.echo(plain(f"{store} is {tenant}'s now, at {placed}."))
 
     return Answer(said={"path": placed, "tenant": tenant}, screen=screen)
 

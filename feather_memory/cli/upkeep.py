@@ -56,7 +56,7 @@ def backup(
     """Copy a store while others go on using it."""
     with existing(store) as opened:
         opened.backup(dest)
-    return Answer(said={"path": dest}, screen=lambda: typer.echo(f"Copied to {dest}."))
+    return Answer(said={"path": dest}, screen=lambda: typer.echo(plain(f"Copied to {dest}.")))
 
 
 @answered
@@ -69,7 +69,7 @@ def restore(
     Whatever is there is replaced in one step.
     """
     Store.restore(backup, path)
-    return Answer(said={"path": path}, screen=lambda: typer.echo(f"Restored {path}."))
+    return Answer(said={"path": path}, screen=lambda: typer.echo(plain(f"Restored {path}.")))
 
 
 @answered

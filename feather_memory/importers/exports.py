@@ -19,6 +19,7 @@ import numpy as np
 from feather_memory.checks import Check, label, number, or_none, seconds, when, whole
 from feather_memory.errors import FeatherError, ParameterError, quoted
 from feather_memory.model.fields import Field, Kind
+from feather_memory.model.hidden import OBEYED
 from feather_memory.model.records import NAMES, RECORDS, Kept
 from feather_memory.progress import Progress, teller
 from feather_memory.store.store import Store
@@ -33,6 +34,8 @@ VERSION: Final = 2
 _END: Final = "end"
 _MOST: Final = float(np.finfo(np.float64).max)
 _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
+_SHOWN: Final = {ord(each): json.dumps(each)[1:-1] for each in OBEYED}
+"""Whoever looks at an export sees them, and no terminal obeys them; JSON reads the same."""
 _PLACES: Final = {kind: place for place, kind in enumerate(RECORDS.values())}
 
 
@@ -109,7 +112,7 @@ def _line(name: str, record: Kept, *, vectors: bool) -> str:
 
 
 def _encoded(said: Mapping[str, Any]) -> str:
-    return _ENCODER.encode(said) + "\n"
+    return _ENCODER.encode(said).translate(_SHOWN) + "\n"
 
 
 def is_ours(first: str) -> bool:

@@ -183,7 +183,7 @@ def test_of_layers_all_are_recalled_and_the_nearest_is_written(tmp_path, store):
         say(memory, ("Mine are on Tuesday", "Noted"))
 
         history = memory.load_memory_variables({"input": "deploys of the team"})["history"]
-        assert history.startswith("Deploys of the team are on Friday")
+        assert history.startswith("memory: Deploys of the team are on Friday")
         assert history.endswith("user: Mine are on Tuesday\nassistant: Noted")
         assert (len(store), len(team)) == (2, 1)
         assert team.check() == []
