@@ -40,6 +40,13 @@ TOPICS = {
         "50 75 120 240 310 900".split(),  # noqa: SIM905
     ),
 }  # fmt: skip
+BESIDES = {
+    "home": ["{p} has a friend in {v}", "The trip to {v} was booked by {p}", "{v} is large"],
+    "work": ["{p} is married to a {v}", "A {v} has called {p}", "Every {v} works hard"],
+    "food": ["{p} has learned to cook {v}", "There is {v} for lunch", "{p} has sold {v}"],
+    "limit": ["{p} has paid {v} euros", "{p} turned {v}", "{v} euros are due in May"],
+}
+BYSTANDERS = ("another's", "among others", "something else")
 OTHERS = ("assistant", "tool", "document", "import")
 ECHOES = ("keyed", "verbatim", "summarised", "imported", "paraphrased")
 REVERSALS = ("by key", "since later", "reaffirmed", "in its place", "with an id")
@@ -62,6 +69,7 @@ class Script:
         self.person = draw.choice(PEOPLE)
         self.topic = draw.choice(list(TOPICS))
         self.template, self.question, self.paraphrases, values = TOPICS[self.topic]
+        self.besides = BESIDES[self.topic]
         self.old, self.new = draw.sample(values, 2)
         self.is_keyed = draw.random() < 0.5
         self.key = f"{self.person}.{self.topic}" if self.is_keyed else None
@@ -110,6 +118,21 @@ class Script:
                 record["valid_from"] = self.first.valid_from
             return self.store.add_many([record])[0]
         text = draw.choice(self.paraphrases).format(p=self.person, v=self.old)
+        return self.store.add(text, origin=by)
+
+    def tell_beside(self, kind):
+        """Have something else said that holds the old value and is as true as ever."""
+        draw, old = self.draw, self.old
+        by = draw.choice(OTHERS)
+        person = draw.choice([each for each in PEOPLE if each != self.person])
+        if kind == "another's":
+            text = draw.choice([self.template, *self.paraphrases[:-1]]).format(p=person, v=old)
+        elif kind == "among others":
+            texts = [self.template.format(p=person, v=old), f"{self.person} has a cat"]
+            draw.shuffle(texts)
+            text = draw.choice([". ", "\n- ", "; "]).join(texts)
+        else:
+            text = draw.choice(self.besides).format(p=self.person, v=old)
         return self.store.add(text, origin=by)
 
     def reverse(self, kind):

@@ -220,6 +220,38 @@ def test_what_tells_both_or_something_else_is_no_echo(store, corrected, text):
     assert text in current(store, text)
 
 
+BESIDE = [
+    ("Alice's flight is on May 5", "Alice's flight is on May 6",
+     "Alice has a dentist appointment on May 5", "Note: May 5 is when Alice's flight is"),
+    ("I prefer tea", "I prefer coffee", "They prefer tea in London", "The user prefers tea"),
+    ("My sister lives in Oslo", "My sister lives in Rome", "Bob lives in Oslo",
+     "As for my sister, she lives in Oslo"),
+    ("Alice lives in Oslo", "Alice lives in Rome", "Bob lives in Oslo. Alice has a cat",
+     "Alice has a cat. She lives in Oslo"),
+    ("The server runs on port 8080", "The server runs on port 9090",
+     "The proxy listens on port 8080", "Port 8080: the server runs there"),
+    ("Anna wohnt in Ulm", "Anna wohnt in Bonn", "Jens wohnt in Ulm", "Also: in Ulm wohnt Anna"),
+    ("Анна живёт в Москве", "Анна живёт в Риме", "Иван живёт в Москве", "Итак, Анна живёт в Москве"),
+    ("田中さんは大阪に住んでいます", "田中さんは京都に住んでいます", "鈴木さんは大阪に住んでいます",
+     "メモ:田中さんは大阪に住んでいます"),
+    ("سارة تسكن في عمان", "سارة تسكن في دمشق", "خالد يسكن في عمان", "ملاحظة: سارة تسكن في عمان"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "beside", "again"), BESIDE)
+@pytest.mark.parametrize("origin", OTHERS)
+def test_the_old_value_of_something_else_is_no_echo(store, old, new, beside, again, origin):
+    store.add(old, key="k")
+    store.add(new, key="k")
+
+    told = store.add_many([{"text": beside, "origin": origin}, {"text": again, "origin": origin}])
+
+    assert [(memory.manner, memory.valid_to is None) for memory in told] == [
+        ("statement", True),
+        ("echo", False),
+    ]
+
+
 def test_the_users_own_longer_words_are_never_an_echo(store, corrected):
     text = "Summary: Alice lives in Oslo. She drinks tea."
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import pairwise
 
 import pytest
-from scripts import ECHOES, OTHERS, REVERSALS, drawn
+from scripts import BYSTANDERS, ECHOES, OTHERS, REVERSALS, drawn
 
 from feather_memory import Store
 
@@ -55,6 +55,20 @@ def test_the_old_value_does_not_come_back_because_it_is_said_again(stores, clock
     assert {kind: shares[kind] <= STALE_AT_MOST[kind] for kind in ECHOES} == dict.fromkeys(
         ECHOES, True
     ), shares
+
+
+@counts
+def test_what_holds_the_old_value_and_is_about_something_else_is_never_withheld(
+    stores, clock, count
+):
+    hidden = Counter()
+    for number, script in enumerate(drawn("bystanders", count, stores, clock)):
+        kind = BYSTANDERS[number % len(BYSTANDERS)]
+        said = script.tell_beside(kind)
+        found = {hit.memory.id for hit in script.store.search(said.text, k=9, distinct=False)}
+        hidden[kind] += said.manner == "echo" or said.id not in found
+
+    assert hidden == dict.fromkeys(BYSTANDERS, 0)
 
 
 @counts

@@ -82,6 +82,8 @@ def said_again(
     ours = [each for each in alike if _may_be_one(each, record)]
     stands = [each for each in ours if _stands(each, now)]
     for old in reversed([each for each in ours if not _stands(each, now)]):
+        if outranks(record.origin, old.origin):
+            continue  # nobody of this origin has said it yet
         heads = _heads(transaction, old, now)
         # What was said before the change, and stands by itself, does not say that it holds again.
         if heads and all(each.valid_from < heads[-1].valid_from for each in stands):
@@ -162,10 +164,9 @@ def unlink_echo(transaction: WriteTransaction, record: Record) -> bool:
 
 def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[Record]:
     """What was replaced and a text that is not the user's says again, which is an echo then."""
-    found = transaction.memories.by_ids(ids) if (ids := past.repeated_in(record.text)) else {}
-    if found:
+    if found := past.repeated_in(transaction, record.text):
         record.manner = ECHO
-    return list(found.values())
+    return found
 
 
 def retold(transaction: WriteTransaction, record: Record) -> list[Record]:
@@ -213,6 +214,7 @@ def _is_said_by(transaction: WriteTransaction, draft: Draft, record: Record, hel
     )
     return (
         record.key == held.key
+        and held.valid_from <= record.valid_from
         and held.stated_to is None
         and held.expires_at is None
         and is_anybodys
@@ -220,12 +222,12 @@ def _is_said_by(transaction: WriteTransaction, draft: Draft, record: Record, hel
         and all(getattr(held, name) == value for name, value in stated.items())
         and json.loads(record.metadata) == json.loads(held.metadata)
         and not outranks(record.origin, held.origin)
-        and not transaction.edges.is_superseded(held.id)
+        and _stands(held, transaction.now)
     )
 
 
 def _stands(record: Record, now: Seconds) -> bool:
-    return record.valid_to is None or record.valid_to > now
+    return all(end is None or end > now for end in (record.valid_to, record.expires_at))
 
 
 def _may_be_one(held: Record, record: Record) -> bool:

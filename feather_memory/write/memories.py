@@ -94,7 +94,7 @@ def _is_plain(draft: Draft, record: Record, said: Collection[int], past: Past | 
         return False
     if past is None or not _may_retell(draft):
         return True
-    return record.metadata == "{}" and not past.repeated_in(record.text)
+    return record.metadata == "{}" and not past.near_to(record.text)
 
 
 def _may_echo(draft: Draft) -> bool:

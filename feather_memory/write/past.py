@@ -9,7 +9,8 @@ from typing import Final, Self
 import numpy as np
 
 from feather_memory.config import ECHO_CORRECTIONS
-from feather_memory.model.restating import Change, Told
+from feather_memory.model.fields import Record
+from feather_memory.model.restating import Change, Subject, Told
 from feather_memory.model.words import Tokenizer, entries, tokenizer
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.state import Fallen
@@ -39,18 +40,29 @@ class Past:
                     changes.setdefault(min(change.taken), []).append((first.old, change))
         return cls(speaks, changes)
 
-    def repeated_in(self, text: str) -> list[str]:
-        """Ids of what a text says again, though it was replaced; some, where there are many."""
+    def near_to(self, text: str) -> dict[str, Change]:
+        """The changes that a text may undo, by the ids of what was replaced."""
         if not self.changes:
-            return []
+            return {}
         told = Told.of(text, self.speaks)
-        found = [
-            id_
+        return {
+            id_: change
             for word in told.words & self.changes.keys()
             for id_, change in self.changes[word]
             if change.is_undone_by(told)
-        ]
-        return sorted(found)[:MOST]
+        }
+
+    def repeated_in(self, transaction: WriteTransaction, text: str) -> list[Record]:
+        """What a text says again, though it was replaced; some, where there are many."""
+        if not (near := self.near_to(text)):
+            return []
+        told = Told.of(text, self.speaks)
+        repeated = []
+        for id_, old in sorted(transaction.memories.by_ids(near).items()):
+            subject = Subject.of(near[id_], old.text, old.actor, self.speaks)
+            if near[id_].is_undone_by(told, subject):
+                repeated.append(old)
+        return repeated[:MOST]
 
 
 def _with_last(fallen: Sequence[Fallen]) -> list[tuple[Fallen, Fallen]]:
