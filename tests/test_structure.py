@@ -301,6 +301,46 @@ def test_a_fact_with_a_key_goes_before_chatter_that_says_the_same(bare):
         assert [hit.memory.id for hit in bare.search("lives in Oslo", k)] == ["fact"]
 
 
+def test_a_question_hides_no_statement_of_the_same_words(bare, clock):
+    bare.add("The deploy is on Friday", id="fact", session="s", role="user")
+    clock.advance(days=1)
+    for n, text in enumerate(("The deploy is on Friday?", "the deploy is on friday?")):
+        bare.add(text, id=f"asked{n}", session="s", role="user")
+
+    hits = bare.search("when is the deploy on Friday", 9)
+
+    assert {hit.memory.id: hit.copies for hit in hits}.keys() >= {"fact"}
+    assert sorted(hit.copies for hit in hits) == [1, 2]
+    (asked,) = (hit.memory.id for hit in hits if hit.memory.manner == "question")
+    other = next(f"asked{n}" for n in range(2) if f"asked{n}" != asked)
+    assert bare.why_not("when is the deploy on Friday", "fact", 9).is_returned
+    verdict = bare.why_not("when is the deploy on Friday", other, 9)
+    assert verdict.gate == "repeated"
+    assert repr(asked) in verdict.reason
+
+
+def test_who_says_the_same_as_another_is_returned_beside_them(bare):
+    for n, actor in enumerate(("Ann", "Bob", "Cy", "Ann", None)):
+        bare.add("I am vegan", id=f"m{n}", actor=actor, session=f"s{n}", role="user")
+
+    hits = bare.search("who is vegan", 9)
+
+    said = {hit.memory.actor: hit.copies for hit in hits}
+    assert said == {"Ann": 2, "Bob": 1, "Cy": 1, None: 1}
+    (first,) = bare.search("who is vegan", 1)
+    assert {bare.why_not("who is vegan", f"m{n}", 9).gate for n in (1, 2, 4)} == {None}
+    assert bare.why_not("who is vegan", first.memory.id, 1).is_returned
+
+
+def test_what_nobody_is_named_for_is_said_by_the_one_who_is(bare):
+    bare.add("Ann is vegan", id="turn", actor="Ann", session="s", role="user")
+    bare.add("Ann is vegan", id="fact", key="diet")
+
+    (hit,) = bare.search("who is vegan", 9)
+
+    assert (hit.memory.id, hit.copies) == ("fact", 2)
+
+
 def test_k_are_filled_with_different_texts_however_often_one_is_repeated(bare):
     bare.add_many({"text": "tea", "id": f"tea{at}"} for at in range(300))
     bare.add_many({"text": f"tea number {at}", "id": f"m{at}"} for at in range(5))

@@ -15,6 +15,7 @@ points and recall@10 not at all.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -23,7 +24,7 @@ import numpy as np
 
 from feather_memory.index.postings import Postings
 from feather_memory.model.fields import Record
-from feather_memory.model.manner import STATEMENT
+from feather_memory.model.manner import QUESTION, STATEMENT
 from feather_memory.model.origin import ASSISTANT, TOOL
 from feather_memory.model.scoring import Score
 from feather_memory.types import Mask, Numbers, Positions
@@ -33,6 +34,9 @@ Found: TypeAlias = tuple[int, Score, int]
 
 Records: TypeAlias = Callable[[list[int]], dict[int, Record]]
 """The records at some positions, by position."""
+
+Voice: TypeAlias = tuple[bool, str | None]
+"""Whether it is asked, and who says it."""
 
 AMONG: Final = 10
 """Of how many of the best hits the newer go first, whatever k is: few are the first of many."""
@@ -58,26 +62,67 @@ class _Said:
 
 
 def distinct(best: list[Found], words: Postings, eligible: Mask, records: Records) -> list[Found]:
-    """Of those that say the same, one, and how many they are: the best, if none has a key."""
+    """Of those that say the same, one, and how many they are: the best, if none has a key.
+
+    A question says what no statement says, and of two people each speaks for themselves.
+    """
     alike = words.alike(np.array([at for at, *_ in best], np.intp))
     copies = dict(zip(alike, words.copies(alike, eligible), strict=True))
     if not best or max(copies.values()) == 1:
         return best
-    keyed = {like: _keyed(words.twins(like, eligible), records) for like in copies
-             if copies[like] > 1}  # fmt: skip
+    told = {
+        like: _Told.of(records(words.twins(like, eligible).tolist()))
+        for like, many in copies.items()
+        if many > 1
+    }
     kept, shown = [], set()
     for (at, score, _), like in zip(best, alike, strict=True):
-        is_of_several = copies[like] > 1
-        if is_of_several and (like in shown or (keyed[like] and at not in keyed[like])):
+        if copies[like] == 1:
+            kept.append((at, score, 1))
             continue
-        shown.add(like)
-        kept.append((at, score, copies[like]))
+        voice = told[like].voices[at]
+        keyed = told[like].keyed[voice]
+        if (like, voice) not in shown and (not keyed or at in keyed):
+            shown.add((like, voice))
+            kept.append((at, score, told[like].many[voice]))
     return kept
 
 
-def _keyed(twins: Positions, records: Records) -> set[int]:
-    """Those of the memories that say the same which are the value of a slot."""
-    return {at for at, record in records(twins.tolist()).items() if record.key is not None}
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Memories that say the same, by position, in their voices."""
+
+    voices: dict[int, Voice]
+    many: dict[Voice, int]
+    keyed: dict[Voice, set[int]]
+    """Those of each voice that are the value of a slot."""
+
+    @classmethod
+    def of(cls, records: dict[int, Record]) -> _Told:
+        found = voices(records)
+        keyed: dict[Voice, set[int]] = {voice: set() for voice in found.values()}
+        for at, record in records.items():
+            if record.key is not None:
+                keyed[found[at]].add(at)
+        return cls(found, Counter(found.values()), keyed)
+
+
+def voices(records: dict[int, Record]) -> dict[int, Voice]:
+    """In which voice each of some memories says what all of them say, by position.
+
+    Where one person alone is named, what nobody is named for is theirs.
+    """
+    asked = {at: record.manner == QUESTION for at, record in records.items()}
+    named: dict[bool, set[str]] = {True: set(), False: set()}
+    for at, record in records.items():
+        if record.actor is not None:
+            named[asked[at]].add(record.actor)
+    found: dict[int, Voice] = {}
+    for at, record in records.items():
+        others = named[asked[at]]
+        is_theirs = record.actor is None and len(others) == 1
+        found[at] = (asked[at], next(iter(others)) if is_theirs else record.actor)
+    return found
 
 
 def newer_first(

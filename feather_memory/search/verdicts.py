@@ -10,9 +10,10 @@ from feather_memory.checks import when
 from feather_memory.model.fields import filtered_of
 from feather_memory.model.hits import Hit, Verdict
 from feather_memory.model.validity import Lifetime, gate
-from feather_memory.search.chosen import AMONG
+from feather_memory.search.chosen import AMONG, voices
 from feather_memory.search.question import Question
 from feather_memory.search.searcher import Searcher
+from feather_memory.types import Mask
 
 _REASONS = {
     "not_yet_recorded": "it was recorded on {created_at}, after `known_at`",
@@ -61,7 +62,7 @@ def _placed(searcher: Searcher, question: Question, memory_id: str, at: int, k: 
     before, (score,) = ranking.place(at), ranking.scores_at([at])
     best = searcher.search(question, max(k, AMONG))
     found = next((hit for hit in best if hit.memory.id == memory_id), None)
-    same = None if found else _instead(searcher, at, best[:k])
+    same = None if found else _instead(searcher, at, best[:k], ranking.eligible)
     rank = best.index(found) + 1 if found else before
     is_returned = found is not None and rank <= k
     if is_returned:
@@ -84,13 +85,17 @@ def _placed(searcher: Searcher, question: Question, memory_id: str, at: int, k: 
     )
 
 
-def _instead(searcher: Searcher, at: int, hits: Sequence[Hit]) -> str | None:
+def _instead(searcher: Searcher, at: int, hits: Sequence[Hit], eligible: Mask) -> str | None:
     """The id of what an answer holds that says the same as the memory there."""
     words, view = searcher.view.words, searcher.view
     (like,) = words.alike(np.array([at]))
+    if not like:
+        return None
+    told = voices(searcher.records_at(words.twins(like, eligible).tolist()))
     shown = searcher.transaction.memories.rows_of([hit.memory.id for hit in hits])
     for memory_id, row in shown.items():
-        if like and words.alike(view.positions([row])) == [like]:
+        (other,) = view.positions([row]).tolist()
+        if other in told and told[other] == told[at]:
             return memory_id
     return None
 

@@ -67,6 +67,7 @@ class Searches(Part):
                 and else none that has less than half of it.
             distinct: Return one of several that say the same, equal but for case and
                 punctuation: one with a key, or the best. `hit.copies` says how many there are.
+                A question and a statement do not say the same, nor do two people.
             scale: Between which cosines similarities lie, where several stores are read together;
                 see `plumbing.scale`.
 

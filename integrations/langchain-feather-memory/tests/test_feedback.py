@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from langchain_core.messages import AIMessage
-from langchain_feather_memory import MemoryFeedback
+from langchain_feather_memory import FeatherRetriever, MemoryFeedback
 
 from feather_memory import (
     ContextLayers,
@@ -58,6 +58,17 @@ def test_each_kind_moves_importance_once_until_it_is_taken_back(
 
     getattr(feedback, act)(turn)
     assert importance(store) == expected
+
+
+def test_a_like_remembers_what_was_asked(store, feedback):
+    store.add_many([{"text": "Alice paints lakes"}, {"text": "Bob bakes bread"}])
+    FeatherRetriever(store=store, k=1).invoke("who paints lakes", turn="run")
+    assert store.search("who paints lakes", k=1)[0].score.liked == 0
+
+    feedback.like("run")
+
+    assert store.search("who paints lakes", k=1)[0].score.liked == pytest.approx(0.1)
+    assert store.check() == []
 
 
 def test_a_verdict_on_one_memory_leaves_that_on_another(store, turn, feedback):

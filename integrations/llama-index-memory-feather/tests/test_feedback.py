@@ -42,6 +42,7 @@ from feather_memory import (
     Store,
     UnknownTurnError,
 )
+from feather_memory.testing import HashEmbedder
 
 from .conversation import assistant, user
 
@@ -104,6 +105,18 @@ class TestTurns:
 
 
 class TestWhatItIsAbout:
+    def test_a_like_remembers_what_was_asked(self, tmp_path):
+        with Store.open(tmp_path / "embedded.feather", embedder=HashEmbedder(128)) as store:
+            store.add_many([{"text": "Alice drinks green tea"}, {"text": "Bob drinks coffee"}])
+            with feather_turn() as turn:
+                FeatherRetriever(store=store, similarity_top_k=1).retrieve("green tea?")
+            assert store.search("green tea?", k=1)[0].score.liked == 0
+
+            MemoryFeedback(store).like(turn)
+
+            assert store.search("green tea?", k=1)[0].score.liked == pytest.approx(0.1)
+            assert store.check() == []
+
     def test_a_response_of_a_query_engine(self, engine, feedback, store, tea):
         with feather_turn() as turn:
             response = engine.query("green tea")
