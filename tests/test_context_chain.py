@@ -72,6 +72,32 @@ def world(request, tmp_path_factory):
     world.store.close()
 
 
+def once(ids, texts):
+    """Of equal texts the first."""
+    firsts = {}
+    for id_ in ids:
+        firsts.setdefault(texts[id_], id_)
+    return list(firsts.values())
+
+
+def chain_of_different(own, texts, links, k, hops, limit):
+    """The naive walk from k that say different things, and from all that say the same as one.
+
+    It goes on until as many are left as there may be, once equal texts are told once.
+    """
+    order = list(own)
+    first = once(order, texts)
+    beyond = first[min(k, limit) :]
+    seeds = order.index(beyond[0]) if beyond else len(order)
+    most = max(limit, seeds)
+    while True:
+        reached = chain(own, links, seeds, hops, most)
+        kept = once(reached, texts)
+        if len(kept) >= limit or len(reached) < most:
+            return {id_: reached[id_] for id_ in kept[:limit]}
+        most *= 4
+
+
 @pytest.mark.parametrize("hops", [0, 1, 2, 4])
 @pytest.mark.parametrize("limit", [1, 7, 50, 1000])
 def test_a_chain_is_the_naive_walk(world, hops, limit):
@@ -88,7 +114,8 @@ def test_a_chain_is_the_naive_walk(world, hops, limit):
         own = dict(sorted(merits.items(), key=lambda merit: -merit[1]))
         moments = {name: asked[name] for name in ("as_of", "known_at") if name in asked}
         links = world.between(asked.get("types"), **moments)
-        expected = chain(own, links, k=5, hops=hops, limit=limit)
+        texts = {hit.memory.id: hit.memory.text for hit in ranking}
+        expected = chain_of_different(own, texts, links, k=5, hops=hops, limit=limit)
         found = world.store.context_chain("tea wine", k=5, hops=hops, limit=limit, **asked)
         assert {hit.memory.id: hit.hop for hit in found} == {i: h for i, (_, h) in expected.items()}
         for hit in found:
@@ -163,6 +190,30 @@ def test_filters_and_sessions_hold_for_every_memory_reached(store):
     one = store.context_chain("tea a", k=1, hops=2, session="s1", types=["related_to"])
     assert {hit.memory.id for hit in one} == {"a"}
     assert store.context_chain("tea a", k=1, where=F("id") == "nobody").hits == ()
+
+
+def test_a_chain_tells_once_what_is_said_several_times_and_walks_on_from_each(store):
+    for n in range(7):
+        store.add("Green tea!" if n % 2 else "green tea", id=f"t{n}")
+    store.add("green tea in Kyoto", id="other")
+    store.add("water", id="linked")
+    store.link("t3", "linked")
+
+    found = store.context_chain("green tea", k=2, hops=1)
+
+    texts = [hit.memory.text.lower().rstrip("!") for hit in found]
+    assert sorted(texts) == ["green tea", "green tea in kyoto", "water"]
+    assert {hit.memory.id: hit.copies for hit in found if hit.copies > 1}.popitem()[1] == 7
+
+
+def test_a_chain_tells_a_statement_beside_the_question_of_its_words(store):
+    store.add("Friday is the deploy", id="fact", actor="Ann", session="s")
+    store.add("Friday is the deploy?", id="asked", actor="Ann", session="s")
+    store.add("Friday is the deploy", id="too", actor="Bob", session="s")
+
+    found = {hit.memory.id for hit in store.context_chain("Friday deploy", k=5, hops=1)}
+
+    assert found == {"fact", "asked", "too"}
 
 
 def test_a_reached_memory_inherits_or_keeps_its_own_score_if_better(store):

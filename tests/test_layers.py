@@ -8,6 +8,7 @@ import pytest
 
 from feather_memory import (
     ContextLayers,
+    F,
     Layer,
     ParameterError,
     Scoring,
@@ -53,6 +54,10 @@ def layers(pool):
 
 def told(hits):
     return [(hit.layer, hit.memory.text) for hit in hits]
+
+
+def ids(hits):
+    return [hit.memory.id for hit in hits]
 
 
 def test_the_constants_are_those_of_the_published_pattern(layers):
@@ -105,6 +110,71 @@ def test_a_text_that_one_layer_holds_twice_is_shown_once_too(layers):
 
     assert [hit.memory.id for hit in layers.search("deploy on fridays", k=2)] == ["second"]
     assert [hit.memory.id for hit in layers.context_chain("deploy on fridays")] == ["second"]
+
+
+def test_one_layer_answers_as_its_store_does(layers):
+    """Equal texts, too, where all are wanted."""
+    store = layers["user"]
+    for n, actor in enumerate(("Ann", "Bob", None)):
+        store.add("I am vegan", id=f"m{n}", actor=actor, session=f"s{n}")
+    store.add("I am vegan?", id="asked", actor="Ann", session="s0")
+    one = ContextLayers(user=store)
+
+    for distinct in (True, False):
+        alone = store.search("who is vegan", 9, distinct=distinct)
+        assert ids(one.search("who is vegan", 9, distinct=distinct)) == ids(alone)
+    assert len(alone) == 4
+    for asked in ({"where": F("actor") == "Cy"}, {"min_relevance": 1.0}, {"budget_tokens": 1}):
+        recalled = one.recall("who was there", **asked)
+        assert recalled == []
+        assert recalled.reason == store.recall("who was there", **asked).reason
+    assert one.recall("who is vegan").reason is None
+
+
+@pytest.mark.parametrize("k", [1, 2, 9])
+def test_what_differs_in_case_and_punctuation_alone_is_one_over_all_layers(layers, k):
+    layers["shared"].add("TEA, please!", importance=1.0)
+    layers["team"].add("Tea please", importance=1.0)
+    layers["user"].add("tea please", importance=0.0)
+    layers["team"].add("tea please?", session="s")
+    layers["shared"].add("tea −5", importance=0.0)
+    layers["user"].add("tea 5", importance=0.0)
+
+    found = told(layers.search("tea please", k))
+
+    stated = [text for _, text in found if text.lower().startswith("tea") and text[-1] in "e!"]
+    assert stated == ["tea please"]
+    if k == 9:
+        assert set(found) == {
+            ("user", "tea please"), ("team", "tea please?"),
+            ("user", "tea 5"), ("shared", "tea −5"),
+        }  # fmt: skip
+
+
+def test_another_person_of_a_farther_layer_is_not_hidden(layers):
+    layers["user"].add("I am vegan", actor="Ann")
+    for actor in ("Ann", "Bob"):
+        layers["team"].add("I am vegan!", actor=actor, session=actor)
+
+    found = [(hit.layer, hit.memory.actor) for hit in layers.search("who is vegan", 9)]
+
+    assert sorted(found) == [("team", "Bob"), ("user", "Ann")]
+
+
+def test_a_budget_is_for_all_layers(layers):
+    layers["user"].add("tea " + "word " * 30, id="long")
+    layers["user"].add("tea at five", id="mine")
+    layers["team"].add("tea at six", id="ours")
+
+    shown = layers.recall("tea", budget_tokens=25)
+
+    assert ids(shown) == ["mine", "ours"] or ids(shown) == ["ours", "mine"]
+    assert {hit.layer for hit in shown} == {"user", "team"}
+    logged = [m.id for name in ("user", "team") for m in layers[name].plumbing.shown(shown.turn)]
+    assert logged == ["mine", "ours"]
+    assert ids(layers.recall("tea", budget_tokens=1_000, k=1)) != []
+    with pytest.raises(ParameterError):
+        layers.recall("tea", budget_tokens=0)
 
 
 def test_what_a_nearer_layer_hides_takes_no_place_in_a_chain(layers):

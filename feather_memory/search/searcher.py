@@ -215,15 +215,7 @@ class Searcher:
         """The k best, best first; of several that say the same one."""
         ranking = self.rank(question)
         settles = ranking.words is not None and question.scoring.structure
-        wanted = many = max(k, AMONG) if settles else k
-        while True:
-            best = ranking.best(wanted)
-            kept: list[Found] = [(*one, 1) for one in best]
-            if question.distinct:
-                kept = distinct(kept, self.view.words, ranking.eligible, self.records_at)
-            if len(kept) >= many or len(best) < wanted:
-                break
-            wanted *= _MORE
+        kept = self._best(ranking, question, max(k, AMONG) if settles else k)[1]
         if settles and ranking.words is not None:
             first = newer_first(kept[:AMONG], ranking.words.held_at, self.records_at)
             kept = [*first, *kept[AMONG:]]
@@ -234,6 +226,20 @@ class Searcher:
         )
         hits.question = question.vector
         return hits
+
+    def _best(
+        self, ranking: Ranking, question: Question, many: int
+    ) -> tuple[list[tuple[int, Score]], list[Found]]:
+        """The best that are ranked, and at least as many of them as are wanted if there are."""
+        wanted = many
+        while True:
+            best = ranking.best(wanted)
+            kept: list[Found] = [(*one, 1) for one in best]
+            if question.distinct:
+                kept = distinct(kept, self.view.words, ranking.eligible, self.records_at)
+            if len(kept) >= many or len(best) < wanted:
+                return best, kept
+            wanted *= _MORE
 
     def scale(self, question: Question) -> Scale:
         """Between which cosines and words the question's own scale lies."""
@@ -314,10 +320,15 @@ class Searcher:
         types: frozenset[str] | None,
         limit: int,
     ) -> ContextChain:
-        """The k best and what is linked to them, within `hops` steps; at most `limit` in all."""
+        """The k best and what is linked to them, within `hops` steps; at most `limit` in all.
+
+        Of several that say the same one is in the chain; what the others are linked to is, too.
+        """
         ranking, view = self.rank(question), self.view
         edges = self._columns.edges(lambda: self.transaction, view)
-        best = dict(ranking.best(min(k, limit)))
+        ranked, first = self._best(ranking, question, min(k, limit))
+        beyond = first[min(k, limit) :]
+        best = dict(ranked[: [at for at, _ in ranked].index(beyond[0][0])] if beyond else ranked)
 
         def links(places: Collection[int]) -> Iterator[tuple[int, int, float]]:
             return edges.links(_positions(places), types)
@@ -330,14 +341,24 @@ class Searcher:
             return dict(zip(at.tolist(), ranking.values_at(at).tolist(), strict=True))
 
         seeds = {at: score.value for at, score in best.items()}
-        reached = walk(seeds, neighbours, own_scores, hops=hops, limit=limit, ids=self._ids_at)
-        places = list(reached)
-        merits = [at for at in places if not reached[at].inherited and at not in best]
-        best.update(zip(merits, ranking.scores_at(merits), strict=True))
+        most = max(limit, len(best))
+        while True:
+            reached = walk(seeds, neighbours, own_scores, hops=hops, limit=most, ids=self._ids_at)
+            places = list(reached)
+            merits = [at for at in places if not reached[at].inherited and at not in best]
+            best.update(zip(merits, ranking.scores_at(merits), strict=True))
+            kept: list[Found] = [
+                (at, _score(each, best.get(at)), 1) for at, each in reached.items()
+            ]
+            kept = distinct(kept, view.words, ranking.eligible, self.records_at)
+            if len(kept) >= limit or len(reached) < most:
+                break
+            most *= _MORE
+        places = [at for at, *_ in kept[:limit]]
         found = self.memories_at(places)
         hits = tuple(
-            Hit(memory=memory, hop=each.hop, score=_score(each, best.get(at)))
-            for memory, (at, each) in zip(found, reached.items(), strict=True)
+            Hit(memory=memory, hop=reached[at].hop, score=score, copies=copies)
+            for memory, (at, score, copies) in zip(found, kept, strict=False)
         )
         ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
         among = edges.among_these(ids, types)

@@ -22,10 +22,11 @@ from feather_memory.checks import exact_json, label, labels, passage, query, sec
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.formula import Scale
+from feather_memory.model.memory import Memory
 from feather_memory.model.records import Kept
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
-from feather_memory.search.held import held_keys, held_texts
+from feather_memory.search.held import held_keys, held_texts, says_any
 from feather_memory.search.question import Question, SearchOptions, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.store import vectors
@@ -123,8 +124,40 @@ class Plumbing(Recalls, of="Store.plumbing"):
             now: The clock's time unless given.
         """
         slots, passages = labels(keys, "keys"), [passage(text, "texts") for text in texts]
+        question = self._at(where, session, as_of, known_at, now)
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            question = searcher.present(question)
+            return held_keys(searcher, question, slots), held_texts(searcher, question, passages)
+
+    def says_any(
+        self,
+        memories: Collection[Memory],
+        *,
+        where: Where | None = None,
+        session: str | None = None,
+        as_of: When | None = None,
+        known_at: When | None = None,
+        now: When | None = None,
+    ) -> bool:
+        """Whether a memory here that may be returned says what one of these says.
+
+        Equal but for case and punctuation, both asked or both stated, and by the same person as far
+        as that is known. The further arguments are those of `held`.
+        """
+        question = self._at(where, session, as_of, known_at, now)
+        with Searcher.over(self._core.truth, self._core.columns) as searcher:
+            return says_any(searcher, searcher.present(question), memories)
+
+    def _at(
+        self,
+        where: Where | None,
+        session: str | None,
+        as_of: When | None,
+        known_at: When | None,
+        now: When | None,
+    ) -> Question:
         moment = self._core.truth.now() if now is None else seconds(now, "now")
-        question = Question(
+        return Question(
             text=None,
             vector=None,
             scoring=Scoring(),
@@ -135,9 +168,6 @@ class Plumbing(Recalls, of="Store.plumbing"):
             known_at=None if known_at is None else seconds(known_at, "known_at"),
             where=condition(where, session),
         )
-        with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            question = searcher.present(question)
-            return held_keys(searcher, question, slots), held_texts(searcher, question, passages)
 
     def new_ids(self, count: int) -> list[str]:
         """Ids such as `add` makes, which sort by time, for what is each a memory of its own.

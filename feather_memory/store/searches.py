@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Final
 
 from feather_memory import checks
 from feather_memory.checks import instance, label, labels, seconds, whole
@@ -18,12 +17,11 @@ from feather_memory.search.question import Question, SearchOptions, Where, condi
 from feather_memory.search.searcher import Searcher
 from feather_memory.search.verdicts import why_not
 from feather_memory.store.core import Part
-from feather_memory.store.packing import packed
+from feather_memory.store.packing import bounds, packed, why_nothing
 from feather_memory.store.recalls import Recalls
 from feather_memory.types import Vector, VectorLike, When
 
 _DEFAULT = Scoring()
-_MOST_PACKED: Final = 100
 _SIMILARITY = Scoring(
     time_weight=0, importance_weight=0, dense_weight=1, structure=False, scaled=False
 )
@@ -112,7 +110,7 @@ class Searches(Part):
 
         A memory that is reached scores its parent's score × edge weight × 0.5, or its own score
         if that is better. Filters and currency hold for every memory reached; the links of what was
-        replaced are those of what stands in its place.
+        replaced are those of what stands in its place. Of several that say the same one is there.
 
         Args:
             text: As in `search`, as are `k` and the further arguments.
@@ -171,9 +169,7 @@ class Searches(Part):
             min_relevance: Only memories of at least this absolute relevance.
             distinct: Return one of several that say the same.
         """
-        usual = 5 if budget_tokens is None else _MOST_PACKED
-        count = usual if k is None else whole(k, "k", 1)
-        most = None if budget_tokens is None else whole(budget_tokens, "budget_tokens", 1)
+        count, most = bounds(k, budget_tokens)
         question = self._question(
             text, vector=vector, where=where, session=session, as_of=as_of,
             known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
@@ -184,19 +180,18 @@ class Searches(Part):
         hits = found if most is None else packed(found, most)
         hits.question = question.vector
         if not hits:
-            hits.reason = self._why_nothing(question, bool(found), most)
+            hits.reason = why_nothing(
+                found,
+                most,
+                min_relevance,
+                lambda: Searcher.ask(
+                    core.truth, core.columns, verb, replace(question, min_relevance=0.0), 1
+                ),
+            )
         hits.turn = Recalls(core).log_recall(
             hits, turn=turn, reinforce=reinforce, question=question.vector
         )
         return hits
-
-    def _why_nothing(self, question: Question, has_found: bool, budget_tokens: int | None) -> str:  # noqa: FBT001
-        if has_found:
-            return f"nothing that was found fits {budget_tokens} tokens"
-        core, anything = self._core, replace(question, min_relevance=0.0)
-        if Searcher.ask(core.truth, core.columns, Searcher.search, anything, 1):
-            return f"nothing is as relevant as {question.min_relevance:g}"
-        return "there is nothing that may be returned"
 
     def why_not(
         self, text: str | None, id: str, k: int = 5, *,  # noqa: A002  the field's name

@@ -2,8 +2,8 @@
 
 Each layer ranks its own memories, with its own `time_weight`, and its scores are multiplied by its
 weight. What is similar is measured in all by one scale, so that hits compare; they are merged by
-score. Of equal scores the nearer layer's comes first; a text that is
-found several times is shown once, as the nearest has it; and a slot (`key`) that a nearer layer
+score. Of equal scores the nearer layer's comes first; what several
+layers say is shown once, as the nearest has it; and a slot (`key`) that a nearer layer
 holds hides the same slot farther away: the user's own preference beats the team's.
 """
 
@@ -23,6 +23,7 @@ from feather_memory.model.memory import Memory, Signal, SignalKind
 from feather_memory.model.scoring import Scoring
 from feather_memory.search.question import SearchOptions, Where
 from feather_memory.store.feedback import signal_kind
+from feather_memory.store.packing import bounds, packed, why_nothing
 from feather_memory.store.store import Store
 from feather_memory.tenants.asking import scoring_of, told_to
 from feather_memory.tenants.layer import PUBLISHED, SHARED, TEAM, USER, Layer
@@ -128,7 +129,7 @@ class ContextLayers:
             scoring: Its `time_weight` gives way to the layers'.
             now: From when ages count.
             min_relevance: As in `Store.search`.
-            distinct: Likewise, in each layer. Equal texts of several layers are one in any case.
+            distinct: Likewise, in each layer. What several layers say is one in any case.
         """
         asked: SearchOptions = {
             "vector": vector, "where": where, "session": session, "as_of": as_of,
@@ -155,9 +156,9 @@ class ContextLayers:
         hits.question = found[0].question  # by the nearest layer's model
         return hits
 
-    def recall(
-        self, text: str | None = None, k: int = 5, *,
-        turn: str | None = None, reinforce: bool = True,
+    def recall(  # noqa: PLR0913  a search's arguments
+        self, text: str | None = None, k: int | None = None, *,
+        turn: str | None = None, reinforce: bool = True, budget_tokens: int | None = None,
         vector: VectorLike | None = None, where: Where | None = None,
         session: str | None = None, as_of: When | None = None, known_at: When | None = None,
         scoring: Scoring | None = None, now: When | None = None, min_relevance: float = 0.0,
@@ -166,10 +167,11 @@ class ContextLayers:
         """A search that is shown to a model: each layer's store logs its own hits, by one turn.
 
         Args:
-            text: As in `search`, as are all but the next two.
-            k: At least 1.
-            turn: As in `Store.recall`, as is `reinforce`.
+            text: As in `search`, as are all but the next four.
+            k: As in `Store.recall`, as are the next three.
+            turn: The run or message this belongs to.
             reinforce: Count the recall, once a turn.
+            budget_tokens: How long all of it may be, of all layers.
             vector: What to look for, shape (dim,).
             where: Only memories this filter lets through.
             session: Only memories of this session.
@@ -185,8 +187,15 @@ class ContextLayers:
             "known_at": known_at, "scoring": scoring, "now": now,
             "min_relevance": min_relevance, "distinct": distinct,
         }  # fmt: skip
-        count, told = whole(k, "k", 1), told_to(self.layers, text, asked)
-        hits = self._found(text, count, asked, told)
+        (count, most), told = bounds(k, budget_tokens), told_to(self.layers, text, asked)
+        found = self._found(text, count, asked, told)
+        hits = found if most is None else packed(found, most)
+        hits.question = found.question
+        if not hits:
+            anyhow: SearchOptions = {**asked, "min_relevance": 0.0}
+            hits.reason = why_nothing(
+                found, most, min_relevance, lambda: self._found(text, 1, anyhow, told)
+            )
         hits.turn = self.log_recall(hits, turn=turn, reinforce=reinforce, question=hits.question)
         return hits
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from feather_memory.model.hits import ContextChain, Hit, Hits
+from feather_memory.search.held import Sayings
 from feather_memory.search.question import SearchOptions
 from feather_memory.tenants.layer import Layer
 
@@ -54,18 +55,19 @@ class Merging:
         last = best[-1]
         if (-hits[-1].score.value, at) < (-last.score.value, names.index(last.layer or "")):
             return True
-        farther = {hit.memory.text for hit in best if names.index(hit.layer or "") > at}
-        farther -= {hit.memory.text for hit in hits}
+        own = Sayings(hit.memory for hit in hits)
+        beyond = [hit.memory for hit in best if names.index(hit.layer or "") > at]
+        farther = [memory for memory in beyond if memory not in own]
         if not farther:
             return False
         given: dict[str, Any] = {n: self.asked.get(n) for n in (*_MOMENT, "where", "session")}
-        return bool(self.layers[at].store.plumbing.held(texts=farther, **given)[1])
+        return self.layers[at].store.plumbing.says_any(farther, **given)
 
     def _merged(self, found: Sequence[Iterable[Hit]]) -> list[Hit]:
         """The hits of all layers, best first, without what a nearer layer hides."""
         moment: dict[str, Any] = {name: self.asked.get(name) for name in _MOMENT}
         merged: list[Hit] = []
-        texts: set[str] = set()
+        said = Sayings()
         for at, (layer, hits) in enumerate(zip(self.layers, found, strict=True)):
             own = list(hits)
             keys = {hit.memory.key for hit in own if hit.memory.key is not None}
@@ -73,8 +75,8 @@ class Merging:
                 hidden = nearer.store.plumbing.held(keys, **moment)[0] if keys else set()
                 own = [hit for hit in own if hit.memory.key not in hidden]
                 keys -= hidden
-            for hit in own:
-                if hit.memory.text not in texts:
-                    texts.add(hit.memory.text)
-                    merged.append(replace(hit, layer=layer.name))
+            kept = [hit for hit in own if hit.memory not in said]  # by a nearer layer
+            for hit in kept:
+                said.add(hit.memory)
+            merged += [replace(hit, layer=layer.name) for hit in kept]
         return sorted(merged, key=lambda hit: -hit.score.value)  # stable: the nearer layer first
