@@ -260,6 +260,28 @@ def test_a_number_is_a_day_only_beside_a_month():
     assert dates_in("5 apples in Sept 2024", "english") == {
         "5": ("day", 5), "sept": ("month", 9), "2024": ("year", 2024),
     }  # fmt: skip
+    for text in (
+        "Who is Jan?",
+        "What may I eat?",
+        "How far did we march?",
+        "Is Mar or Dec there?",
+        "May we march with Jan?",
+        "letters of Jan",
+        "2 cats of Jan's",
+        "What may 40 do",
+    ):
+        assert dates_in(text, "english") == {}, text
+    for text, months in (
+        ("What did I paint in May?", {"may": 5}), ("since march", {"march": 3}),
+        ("May 2023", {"may": 5}), ("on 3 Jan", {"jan": 1}), ("the 9th of May", {"may": 5}),
+        ("What may I eat in May?", {"may": 5}), ("between Jan and Mar", {"jan": 1, "mar": 3}),
+        ("next Dec", {"dec": 12}), ("What did June paint?", {"june": 6}),
+        ("all of January", {"january": 1}), ("March 3rd", {"march": 3}),
+    ):  # fmt: skip
+        found = {
+            word: n for word, (unit, n) in dates_in(text, "english").items() if unit == "month"
+        }
+        assert found == months, text
     assert dates_in("am 5. Mai 2024", "german") == {"2024": ("year", 2024)}
     assert dates_in("1899 and 2101 and 20240 and ٢٠٢٤", "english") == {"2024": ("year", 2024)}
 
