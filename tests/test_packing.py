@@ -40,6 +40,28 @@ def test_the_best_that_fit_come_in_the_order_of_time(deploys):
     assert ids(deploys.recall("Deploys on Tuesday", 1, budget_tokens=10_000)) == ["second"]
 
 
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Deploys are on Tuesday", 6),
+        ("部署在星期二进行", 8),
+        ("デプロイは火曜日です", 10),
+        ("배포는화요일입니다", 9),
+        ("วันอังคาร", 9),
+        ("релиз во вторник", 8),
+        ("café", 2),
+        ("OK 好的", 3),
+    ],
+)
+def test_a_script_without_spaces_takes_a_token_a_character(store, text, tokens):
+    store.add(text, id="it")
+    question = {"text": text, "k": 1}
+
+    assert ids(store.recall(**question, budget_tokens=8 + tokens)) == ["it"]
+    assert ids(store.recall(**question, budget_tokens=8 + tokens - 1)) == []
+    assert store.check() == []
+
+
 def test_only_what_fits_is_logged(deploys):
     hits = deploys.recall("Deploys on Tuesday", budget_tokens=14, turn="t")
 

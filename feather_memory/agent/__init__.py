@@ -56,7 +56,6 @@ from feather_memory.agent.outcome import Outcome, outcome_of, what_became
 from feather_memory.agent.prompt import (
     NOTE,
     Budget,
-    approximate_tokens,
     is_fenced,
     one_line,
     without_last,
@@ -102,6 +101,7 @@ from feather_memory.agent.turns import (
 )
 from feather_memory.model.memory import EXCHANGE, MESSAGE, TURN
 from feather_memory.model.origin import checked as checked_origin
+from feather_memory.model.words import approximate_tokens
 
 __all__ = [
     "EXCHANGE",

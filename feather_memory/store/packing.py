@@ -7,6 +7,7 @@ from typing import Final
 
 from feather_memory.checks import whole
 from feather_memory.model.hits import Hit, Hits
+from feather_memory.model.words import approximate_tokens
 
 _MOST_PACKED: Final = 100
 _BESIDE: Final = 8
@@ -60,5 +61,5 @@ def why_nothing(
 
 
 def estimated_tokens(hit: Hit) -> int:
-    """A token for every four characters begun, and eight for what is told beside the text."""
-    return -(-len(hit.memory.text) // 4) + _BESIDE
+    """Those of the text, and eight for what is told beside it."""
+    return approximate_tokens(hit.memory.text) + _BESIDE

@@ -158,7 +158,8 @@ class Searches(Part):
             reinforce: Count the recall, once a turn, so that decay is slower.
             budget_tokens: How long all of it may be, at least 1: the best are taken that fit, each
                 whole, and come in the order of time. A memory counts as a token for every four
-                characters begun, and eight for what is told beside its text.
+                characters begun (a character of Chinese and the like as one, a letter of another
+                alphabet as half of one), and eight for what is told beside its text.
             vector: As in `search`, as are the rest.
             where: Only memories this filter lets through.
             session: Only memories of this session.
@@ -166,7 +167,7 @@ class Searches(Part):
             known_at: Only what was recorded by then.
             scoring: How relevance, age and importance weigh.
             now: From when ages count.
-            min_relevance: Only memories of at least this absolute relevance.
+            min_relevance: As in `search`.
             distinct: Return one of several that say the same.
         """
         count, most = bounds(k, budget_tokens)

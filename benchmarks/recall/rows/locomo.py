@@ -17,7 +17,8 @@ from benchmarks.recall.corpora import CATEGORIES
 from benchmarks.recall.measures import Answered, core, interval, mean, values
 from benchmarks.recall.tables import Table, between
 from feather_memory import Scoring
-from feather_memory.model import structure, words
+from feather_memory.index import postings
+from feather_memory.model import structure
 from feather_memory.search import searcher
 
 ROW: Final = "locomo"
@@ -46,7 +47,7 @@ TERMS: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
     "without questions' terms": (structure, {"QUESTION": 0.0, "ANSWER": 0.0}),
     "without words of dates": (searcher, {"dates_in": lambda *_: {}}),
     "without the newer first": (searcher, {"newer_first": lambda hits, *_: hits}),
-    "BM25's b = .75": (words, {"_LENGTH_SHARE": 0.75}),
+    "BM25's b = .75": (postings, {"_LENGTH_SHARE": 0.75}),
 }
 """Constants of the formula that no caller sets, each switched off where it stands."""
 

@@ -121,7 +121,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             `where` names the manner.
         max_tokens: Of what is added to the system message. Memories are dropped whole, and the
             best are kept.
-        count_tokens: Of a text; an estimate of four characters a token unless given.
+        count_tokens: Of a text; an estimate by its characters unless given.
         save: "user" for what the user said, "all" for both sides, or "none". The assistant's words
             stay in the thread.
         extract: Takes keyed facts from what the user said: a chat model, another Runnable that
