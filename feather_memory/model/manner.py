@@ -209,7 +209,12 @@ def manner_of(text: str) -> str:
     ('question', 'statement')
     """
     said = patterns().fullmatch(text)
-    if said is None or (said.lastgroup == QUESTION and not all(map(_only_asks, _sentences(text)))):
+    return STATEMENT if said is None else manner_by(said)
+
+
+def manner_by(said: re.Match[str]) -> str:
+    """The same, of a text that `patterns` matches: few do, and who knows that asks no further."""
+    if said.lastgroup == QUESTION and not all(map(_only_asks, _sentences(said[0]))):
         return STATEMENT
     return str(said.lastgroup)
 

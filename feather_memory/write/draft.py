@@ -13,7 +13,7 @@ from feather_memory.checks import flag, label, when
 from feather_memory.errors import FeatherError, ParameterError, quoted
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
-from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, manner_of
+from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, manner_by, patterns
 from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.model.spoken import Anew
 from feather_memory.types import Seconds
@@ -187,7 +187,8 @@ def _manner(text: str, key: str | None) -> str:
     """How it is said. What has a key is a statement: it is the value of something."""
     if key is not None or (len(text) > LONGEST_ACKNOWLEDGEMENT and text[-1] in _ENDS):
         return STATEMENT  # a quarter of the time, where nothing has to be looked for
-    return manner_of(text)
+    said = patterns().fullmatch(text)
+    return STATEMENT if said is None else manner_by(said)
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:
