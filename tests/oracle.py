@@ -101,8 +101,10 @@ def said(own, eligible, turns, speaker=None):
     return np.array(whole) - own
 
 
-def scores(facts, eligible, scoring, now, *, vector=None, words=None, speaker=None):
+def scores(facts, eligible, scoring, now, *, vector=None, words=None, speaker=None, period=(0, 0)):
     """The formula for all facts; −inf for those not eligible.
+
+    What holds since a moment of the `period` (from, until before) that is asked for gets more.
 
     `facts` has lists or arrays by name: vectors, texts, valid_from, recalls, importance, and turns
     where somebody said them.
@@ -119,6 +121,9 @@ def scores(facts, eligible, scoring, now, *, vector=None, words=None, speaker=No
     relevance = d * s + (1 - d) * l
     if scoring.structure and "turns" in facts:
         relevance = relevance + said(relevance, eligible, facts["turns"], speaker)
+    if scoring.structure:
+        then = [period[0] <= since < period[1] for since in facts["valid_from"]]
+        relevance = relevance + 0.15 * np.array(then)
     age = np.maximum(now - facts["valid_from"], 0.0)
     recency = 2.0 ** (-age / (scoring.half_life * (1 + np.log(1 + facts["recalls"]))))
     w, g = scoring.time_weight, scoring.importance_weight

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from feather_memory.model.memory import Edge, Memory
@@ -48,6 +49,9 @@ class Hits(list[Hit]):
 
     turn: str | None = None
     """Under which turn a recall was logged; None for a search."""
+    period: tuple[datetime, datetime] | None = None
+    """The time that the question named, from and until before, in UTC: what holds since then has
+    the term `period` in its score. None where it named none for sure."""
     reason: str | None = None
     """Why a recall found nothing, in words; None where it found something."""
     question: Vector | None = None

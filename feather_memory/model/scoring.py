@@ -19,7 +19,7 @@ SHORTEST_HALF_LIFE: Seconds = 1e-6
 LONGEST_HALF_LIFE: Seconds = 1e30
 """Beyond it float32 overflows. `time_weight=0` is how to switch decay off."""
 
-STRUCTURE: Final = ("origin", "neighbours", "speaker", "manner", "session", "liked")
+STRUCTURE: Final = ("origin", "neighbours", "speaker", "manner", "session", "liked", "period")
 """The terms that a conversation adds."""
 
 
@@ -136,6 +136,8 @@ class Score(_Told):
     """What the best of its session adds, in [0, 0.42]."""
     liked: float = 0.0
     """What having been liked for a question like this one adds, in [0, 0.1]."""
+    period: float = 0.0
+    """What holding since the time that the question names adds: 0 or 0.15; see `Hits.period`."""
     dense_weight: float = 1.0
     """Share of `similarity` in the relevance; that of `lexical` is 1 − dense_weight."""
     time_weight: float = 0.0
@@ -168,7 +170,7 @@ class Score(_Told):
 
     @property
     def relevance(self) -> float:
-        """What of the score is neither age nor importance nor layer, in [0, 1.35]."""
+        """What of the score is neither age nor importance nor layer, in [0, 1.5]."""
         own = self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
         return own + sum([float(getattr(self, name)) for name in STRUCTURE])
 

@@ -5,7 +5,7 @@
     near    = own + λ · max(0, the better of the turns before and after − own) · brevity
     said    = near + speaker + manner
     lifted  = said + σ · (the best of its session − said)
-    whole   = lifted + what it was liked for questions like this one
+    whole   = lifted + what it was liked for questions like this one + period
 
 `own` is what words and vectors say of the memory alone, less a share of it where a machine said
 it. Each term is 0 where what it reads is missing: a store without sessions and actors ranks by
@@ -38,6 +38,9 @@ QUESTION: Final = 0.2
 
 ANSWER: Final = 0.1
 """For the turn after a short question."""
+
+PERIOD: Final = 0.15
+"""For what holds since the time that the question names; see model/periods.py."""
 
 LIKED: Final = 0.1
 """For what was liked in answer to the same question; see `remembered`."""
@@ -108,6 +111,8 @@ class Terms:
     """In [0, 0.42]."""
     liked: Numbers
     """In [0, 0.1]."""
+    period: Numbers
+    """0 or 0.15."""
 
     def at(self, positions: Positions) -> Terms:
         """Those of some of the memories."""
@@ -116,7 +121,7 @@ class Terms:
     def total(self) -> Numbers:
         """What they add up to. Shape (n,)."""
         total: Numbers = self.origin + self.neighbours + self.speaker + self.manner
-        total += self.session + self.liked
+        total += self.session + self.liked + self.period
         return total
 
 
@@ -137,6 +142,7 @@ def terms(
     eligible: Mask,
     liked: Numbers | None = None,
     brevity: Numbers | None = None,
+    then: Mask | None = None,
 ) -> Terms:
     """What who said a memory, when and where adds to its relevance.
 
@@ -151,9 +157,11 @@ def terms(
         liked: How much each was liked for questions like this one, in [0, 1]; None for nothing.
             Shape (n,).
         brevity: How far each is short, in [0, 1]; None where all are. Shape (n,).
+        then: What holds since the time that the question names; None where it names none.
+            Shape (n,).
 
     Returns:
-        Terms that, added to `own`, are in [0, 1.35].
+        Terms that, added to `own`, are in [0, 1.5].
     """
     origin = np.zeros(len(own))
     if said.is_machine is not None:
@@ -173,7 +181,10 @@ def terms(
     level += manner
     session = _session(level, said, eligible)
     remembers = np.zeros(len(own)) if liked is None else LIKED * liked
-    return Terms(origin, neighbours, speaker, manner, session, remembers)
+    period = np.zeros(len(own))
+    if then is not None:
+        period[then] = PERIOD
+    return Terms(origin, neighbours, speaker, manner, session, remembers, period)
 
 
 def _moved(

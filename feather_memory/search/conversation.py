@@ -1,4 +1,4 @@
-"""The ranking of what was said in conversations, and of what was liked for such a question."""
+"""The ranking of what was said in conversations, or then, or liked for such a question."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class _Scored:
 
 @dataclass(slots=True)
 class ConversationRanking(Ranking):
-    """A Ranking in which neighbours, sessions, speakers, manner and likes count.
+    """A Ranking in which neighbours, sessions, speakers, manner, likes and times count.
 
     All that may be returned is scored, for each needs its neighbours and the best of its session.
     Cosines are in single precision.
@@ -76,9 +76,13 @@ class ConversationRanking(Ranking):
         parts = self._parts(at, cosines)
         spoken = None if self.spoken is None else self.spoken[at]
         liked = None if self.liked is None else self.liked[at]
+        then = None
+        if self.period is not None:
+            since = self.view.columns["valid_from"][at]
+            then = (self.period.start <= since) & (since < self.period.stop)
         brevity = self.view.words.brevity()[at]
         own = parts.own(self.question.dense_weight)
-        added = terms(own, said, spoken, eligible, liked, brevity)
+        added = terms(own, said, spoken, eligible, liked, brevity, then)
         parts = replace(parts, terms=added)
         values = np.where(eligible, parts.values(*self._weighed), -np.inf)
         self._scored = _Scored(at, parts, values)

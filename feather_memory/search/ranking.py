@@ -14,6 +14,7 @@ from feather_memory.index.matrix import slack_for
 from feather_memory.index.view import View
 from feather_memory.model import formula
 from feather_memory.model.formula import PLAIN, Parts, Scale, low_of
+from feather_memory.model.periods import Period
 from feather_memory.model.scoring import Score, Scoring
 from feather_memory.search.question import Question
 from feather_memory.types import Mask, Numbers, Positions, Vector
@@ -58,6 +59,8 @@ class Ranking:
     """Shape (n,)."""
     words: WordsAsked | None = None
     """None if no text is asked."""
+    period: Period | None = None
+    """The time that the question names; None where it names none, or where that does not count."""
     _scale: Scale | None = None
 
     def best(self, k: int) -> list[tuple[int, Score]]:
@@ -250,7 +253,7 @@ class Ranking:
         return formula.scores(exact, *self._weighed)
 
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
-        """`Parts.rows` of them, in double precision: shape (m, 13), the score first."""
+        """`Parts.rows` of them, in double precision: shape (m, 14), the score first."""
         at = np.asarray(positions, np.intp)
         return self._parts(at).rows(*self._weighed)
 

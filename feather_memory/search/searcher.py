@@ -19,6 +19,7 @@ from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hit, Hits, hits_of
 from feather_memory.model.memory import Memory, shown
+from feather_memory.model.periods import period_in
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
 from feather_memory.model.voice import LANGUAGES
@@ -163,14 +164,16 @@ class Searcher:
             eligible = self._relevant(question, words, eligible)
         if question.scoring.structure:
             turns, liked = self.turns, None
+            period = None if text is None else period_in(text, question.now, view.state.language)
             if view.liked is not None and question.vector is not None:
                 liked = view.liked.of(question.vector, len(view))
-            if turns is not None or liked is not None:
+            if turns is not None or liked is not None or period is not None:
                 said = Said.nothing(len(view)) if turns is None else turns.said
                 spoken = None if turns is None or text is None else turns.spoken(folded(text))
                 return ConversationRanking(
-                    view, question, eligible, words, said=said, spoken=spoken, liked=liked
-                )
+                    view, question, eligible, words, period=period,
+                    said=said, spoken=spoken, liked=liked,
+                )  # fmt: skip
         lineage = view.lineage
         if lineage.sketch.drawn is None and lineage.approximation.index is None:
             return Ranking(view, question, eligible, words)
@@ -225,6 +228,8 @@ class Searcher:
             (memory, score, copies) for memory, (_, score, copies) in zip(found, kept, strict=True)
         )
         hits.question = question.vector
+        if ranking.period is not None:
+            hits.period = ranking.period.moments
         return hits
 
     def _best(

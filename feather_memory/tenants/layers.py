@@ -145,6 +145,7 @@ class ContextLayers:
         asked: SearchOptions,
         told: Callable[[Layer], SearchOptions],
     ) -> Hits:
+
         def fetch(layer: Layer, count: int) -> Hits:
             given: SearchOptions = {**asked, "scoring": scoring_of(layer, asked), **told(layer)}
             found = layer.store.search(text, count, **given)
@@ -154,6 +155,7 @@ class ContextLayers:
         best, found = Merging(self.layers, asked).best(k, fetch)
         hits = Hits(best)
         hits.question = found[0].question  # by the nearest layer's model
+        hits.period = next((each.period for each in found if each.period is not None), None)
         return hits
 
     def recall(  # noqa: PLR0913  a search's arguments

@@ -46,6 +46,7 @@ TERMS: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
     "without the speaker's term": (structure, {"SPEAKER": 0.0}),
     "without questions' terms": (structure, {"QUESTION": 0.0, "ANSWER": 0.0}),
     "without words of dates": (searcher, {"dates_in": lambda *_: {}}),
+    "without the time that is named": (structure, {"PERIOD": 0.0}),
     "without the newer first": (searcher, {"newer_first": lambda hits, *_: hits}),
     "BM25's b = .75": (postings, {"_LENGTH_SHARE": 0.75}),
 }
