@@ -237,7 +237,7 @@ class World:
     def open(self):
         return Store.open(self.path, clock=self.clock)
 
-    def assert_answers(self, store, ks=(10,), scorings=SCORINGS, part=100):
+    def assert_answers(self, store, ks=(10,), scorings=SCORINGS, part=100, is_of_today=False):
         """Dense and hybrid, with a filter and without, are the formula over all."""
         n = len(store)
         facts = {name: values[:n] for name, values in self.facts.items()}
@@ -245,8 +245,12 @@ class World:
         where = None if part == 100 else F("at") < part
         for vector in questions(self.random, self.vectors[:n], 1):
             for words in (None, self.random.choice(WORDS, 2, replace=False).tolist()):
+                if is_of_today and words:
+                    words.append("today")
+                day = self.clock() // 86_400 * 86_400
+                period = (day, day + 86_400) if is_of_today and words else (0, 0)
                 for scoring in scorings.values():
-                    asked = {"words": words, "vector": vector}
+                    asked = {"words": words, "vector": vector, "period": period}
                     values = scores(facts, eligible, scoring, self.clock(), **asked)
                     for k in ks:
                         text = words and " ".join(words)
@@ -281,11 +285,13 @@ def test_a_search_by_sketches_is_the_formula_over_all(tmp_path, forced, monkeypa
         world.assert_answers(store, ks=(1, 10, 70))
         for part in (50, 2):
             world.assert_answers(store, part=part, scorings={"default": Scoring()})
+        world.assert_answers(store, ks=(1, 10), is_of_today=True)
         monkeypatch.setattr("feather_memory.search.certified.SKETCH_RIVALS", 1.0)
         monkeypatch.setattr(
             CertifiedRanking, "_scanned", lambda *_: pytest.fail("all were scanned")
         )
         world.assert_answers(store, ks=(1, 10, 300))
+        world.assert_answers(store, ks=(1, 10), is_of_today=True)
 
         assert sketch_of(store).drawn.rows.dim == WIDTH
         assert store.check() == []

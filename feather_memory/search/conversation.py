@@ -76,10 +76,7 @@ class ConversationRanking(Ranking):
         parts = self._parts(at, cosines)
         spoken = None if self.spoken is None else self.spoken[at]
         liked = None if self.liked is None else self.liked[at]
-        then = None
-        if self.period is not None:
-            since = self.view.columns["valid_from"][at]
-            then = (self.period.start <= since) & (since < self.period.stop)
+        then = self._then(at)
         brevity = self.view.words.brevity()[at]
         own = parts.own(self.question.dense_weight)
         added = terms(own, said, spoken, eligible, liked, brevity, then)

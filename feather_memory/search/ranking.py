@@ -16,6 +16,7 @@ from feather_memory.model import formula
 from feather_memory.model.formula import PLAIN, Parts, Scale, low_of
 from feather_memory.model.periods import Period
 from feather_memory.model.scoring import Score, Scoring
+from feather_memory.model.structure import PERIOD, Said, terms
 from feather_memory.search.question import Question
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
@@ -175,14 +176,33 @@ class Ranking:
     def _quick_scores(self, pool: Positions | None) -> Vector:
         """The formula over the pool, or over all, in float32: good enough to find contenders."""
         asked, similarity = self.question, self._similarities(pool)
-        return formula.rank_scores(
+        values = formula.rank_scores(
             similarity, *self._known(pool), asked.scoring, asked.dense_weight
         )
+        return self._raised(values, pool)
 
     def _ceiling(self, similarity: Vector | float) -> Vector:
         """What no memory's score exceeds, given what its similarity does not exceed."""
         asked = self.question
-        return formula.ceiling(similarity, *self._known(None), asked.scoring, asked.dense_weight)
+        known = self._known(None)
+        best = formula.ceiling(similarity, *known, asked.scoring, asked.dense_weight)
+        return self._raised(best, None)
+
+    def _raised(self, values: Vector, pool: Positions | None) -> Vector:
+        """The scores of a pool, or of all, in place, with the term of the time that is named."""
+        if (then := self._then(pool)) is not None:
+            scoring, importance = self.question.scoring, _at(self.view.importance, pool)[then]
+            w, g = scoring.time_weight, scoring.importance_weight
+            values[then] += np.float32((1 - w) * PERIOD) * ((1 - g) + g * importance)
+        return values
+
+    def _then(self, pool: Positions | None) -> Mask | None:
+        """Which of a pool, or of all, hold since the time that is named; None where none is."""
+        if self.period is None:
+            return None
+        since = _at(self.view.columns["valid_from"], pool)
+        then: Mask = (self.period.start <= since) & (since < self.period.stop)
+        return then
 
     def _known(self, pool: Positions | None) -> tuple[Vector | None, Vector, Vector, Vector]:
         """Words, age, stretch and importance: what ranks a memory besides its similarity."""
@@ -255,7 +275,12 @@ class Ranking:
     def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
         """`Parts.rows` of them, in double precision: shape (m, 14), the score first."""
         at = np.asarray(positions, np.intp)
-        return self._parts(at).rows(*self._weighed)
+        parts = self._parts(at)
+        if (then := self._then(at)) is not None:
+            own, every = np.zeros(len(at)), np.ones(len(at), np.bool_)
+            added = terms(own, Said.nothing(len(at)), None, every, then=then)
+            parts = replace(parts, terms=added)
+        return parts.rows(*self._weighed)
 
     def _parts(self, at: Positions, cosines: Vector | None = None) -> Parts:
         """What the scores of these memories are made of, but for the terms of a conversation.

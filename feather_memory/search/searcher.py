@@ -162,12 +162,14 @@ class Searcher:
         words = None if text is None else self._words(text, eligible)
         if question.min_relevance > 0:
             eligible = self._relevant(question, words, eligible)
+        period = None
         if question.scoring.structure:
+            if text is not None:
+                period = period_in(text, question.now, view.state.language)
             turns, liked = self.turns, None
-            period = None if text is None else period_in(text, question.now, view.state.language)
             if view.liked is not None and question.vector is not None:
                 liked = view.liked.of(question.vector, len(view))
-            if turns is not None or liked is not None or period is not None:
+            if turns is not None or liked is not None:
                 said = Said.nothing(len(view)) if turns is None else turns.said
                 spoken = None if turns is None or text is None else turns.spoken(folded(text))
                 return ConversationRanking(
@@ -176,8 +178,8 @@ class Searcher:
                 )  # fmt: skip
         lineage = view.lineage
         if lineage.sketch.drawn is None and lineage.approximation.index is None:
-            return Ranking(view, question, eligible, words)
-        return CertifiedRanking(view, question, eligible, words)
+            return Ranking(view, question, eligible, words, period)
+        return CertifiedRanking(view, question, eligible, words, period)
 
     def _relevant(self, question: Question, words: WordsAsked | None, eligible: Mask) -> Mask:
         """Which memories are relevant enough: none where none is as much as the question wants.
