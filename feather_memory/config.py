@@ -55,6 +55,10 @@ LOG_KEPT_BYTES = 32 * 1024 * 1024
 IDLE_READERS = 4
 """Read connections kept open for reuse. Each is some 150 KiB."""
 
+SERVER_CONNECTIONS = 8
+"""Of a process to one PostgreSQL database, whatever the number of its stores: a server has a
+hundred by default, and each takes it some megabytes."""
+
 # How search behaves
 
 SNAPSHOT_ROWS = 5_000

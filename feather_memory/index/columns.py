@@ -15,7 +15,7 @@ import numpy.typing as npt
 from feather_memory import config
 from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
-from feather_memory.index import beside, forks
+from feather_memory.index import beside
 from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
@@ -26,6 +26,7 @@ from feather_memory.index.view import View
 from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.formula import derived
 from feather_memory.truth.contract import ReadTransaction, Truth
+from feather_memory.truth.forked import watch
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Positions, Seconds
 
@@ -138,7 +139,7 @@ class Columns:
         """The latest View; None while nothing is loaded."""
         self.recent = Recent(0)
         """The records that were read last."""
-        forks.watch(self)
+        watch(self)
 
     def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)

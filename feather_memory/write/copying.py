@@ -91,6 +91,11 @@ def restore(transaction: WriteTransaction, records: Iterable[Numbered]) -> Resto
     return restoring.restored
 
 
+def fill(moment: ReadTransaction, transaction: WriteTransaction) -> Restored:
+    """Put everything that is read at one moment into another truth."""
+    return restore(transaction, enumerate(everything(moment), 1))
+
+
 def _batches(records: Iterable[Numbered], size: int | None) -> Iterator[list[Numbered]]:
     batch: list[Numbered] = []
     for record in records:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from feather_memory.checks import when
 from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.records import EdgeRecord, SupersessionRecord
+from feather_memory.truth.rows import edge_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
@@ -121,13 +121,6 @@ _RECORD = """
 """
 
 
-def _edge(row: tuple[str, str, str, float, float]) -> Edge:
-    source, target, type_, weight, created_at = row
-    return Edge(
-        source=source, target=target, type=type_, weight=weight, created_at=when(created_at)
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class SqliteEdges:
     """The tables of edges and of supersessions."""
@@ -140,12 +133,12 @@ class SqliteEdges:
             f"select {_COLUMNS} from edge where source = ? and target = ? and type = ?",
             (source, target, type_),
         ).fetchone()
-        return None if row is None else _edge(row)
+        return None if row is None else edge_in(row)
 
     def touching(self, ids: Collection[str]) -> list[Edge]:
         """Every edge that starts or ends at one of the memories, ordered by its ends."""
         rows = self.moment.connection.execute(_TOUCHING, {"ids": json.dumps(list(ids))}).fetchall()
-        return [_edge(row) for row in sorted(rows)]
+        return [edge_in(row) for row in sorted(rows)]
 
     def every(self) -> list[EdgeRow]:
         """All there are, by rows, in any order."""
@@ -231,7 +224,7 @@ class SqliteEdges:
         """Add an edge, or give the one that is there a new weight."""
         said = (source, target, type_, weight, now)
         self._touch(source)
-        return _edge(self.moment.connection.execute(_PUT, said).fetchone())
+        return edge_in(self.moment.connection.execute(_PUT, said).fetchone())
 
     def remove(self, source: str, target: str, type_: str) -> bool:
         """Remove an edge. False if there was none."""

