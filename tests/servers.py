@@ -9,12 +9,15 @@ from __future__ import annotations
 import os
 import tempfile
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="no psycopg here: install the extra postgres")
 
+from feather_memory.checks import server_url  # noqa: E402
+from feather_memory.store.opening import truth_at  # noqa: E402
 from feather_memory.truth.postgres.schema import KEPT, migrate  # noqa: E402  it needs psycopg
 from feather_memory.truth.postgres.server import place_of  # noqa: E402  likewise
 
@@ -58,3 +61,15 @@ def emptied(name):
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"truncate {', '.join(f'feather.{table}' for table in KEPT)}")
     return url
+
+
+@cache
+def _everybody_s():
+    return emptied("all")
+
+
+def truth_beside(place, *, tenant, **said):
+    """In the place of a file, rows of a tenant whose name is the file's path."""
+    if server_url(place) is None:
+        place, tenant = _everybody_s(), tenant or str(Path(place).absolute())
+    return truth_at(place, tenant=tenant, **said)

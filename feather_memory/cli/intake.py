@@ -83,7 +83,7 @@ class Intake:
             raise
         except ParameterError:
             written = [entry for entry in entries if self._is_written(store, entry)]
-        self.counts[str(store.path)] += len(written)
+        self.counts[store.plumbing.place] += len(written)
         self._links += [(entry, entry.record["id"]) for entry in written if entry.links]
 
     def _is_written(self, store: Store, entry: Entry) -> bool:

@@ -131,8 +131,8 @@ class Columns:
     Loaded when first asked for: from the mapped file, if it belongs to this history.
     """
 
-    def __init__(self, path: FilePath) -> None:
-        """Those of the truth at `path`, beside which the mapped file lies."""
+    def __init__(self, path: FilePath | None) -> None:
+        """Those of the truth at `path`, beside which the mapped file lies; of None, without one."""
         self._path = path
         self._lock = threading.Lock()
         self.view: View | None = None
@@ -336,7 +336,8 @@ class Columns:
         A mark ties it to this history: a file from a restored backup's other future can never be
         taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
         """
-        if truth.is_read_only or not truth.is_in_place():
+        path = truth.path
+        if path is None or truth.is_read_only or not truth.is_in_place():
             return
         with truth.reading() as moment:
             if moment.state.next_row <= config.SNAPSHOT_ROWS:
@@ -344,15 +345,15 @@ class Columns:
             view = self.sync(moment)
             if not beside.is_stale(view):
                 return
-            if beside.faults(truth.path):  # what was mapped is not to be written on as if sound
-                beside.discard(truth.path)
+            if beside.faults(path):  # what was mapped is not to be written on as if sound
+                beside.discard(path)
                 return
             prepared = beside.Prepared.of(view, moment)  # the longest part, while others write
         # Under the write lock: nobody can forget a memory between our reading it and writing it.
-        with beside.or_discarded(truth.path), truth.writing() as transaction:
+        with beside.or_discarded(path), truth.writing() as transaction:
             mark = os.urandom(16).hex()
             view = self.sync(transaction)
             if view.generation != prepared.generation:
                 prepared = beside.Prepared.of(view, transaction)
-            beside.write_all(truth.path, view, prepared, mark)
+            beside.write_all(path, view, prepared, mark)
             transaction.own_snapshot(mark)

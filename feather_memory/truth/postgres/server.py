@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections import deque
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -19,13 +19,6 @@ from psycopg.pq import TransactionStatus
 from feather_memory.config import BUSY_SECONDS, SERVER_CONNECTIONS
 from feather_memory.errors import BusyStoreError, ParameterError
 from feather_memory.truth.forked import watch
-
-_SCHEMES: Final = ("postgresql://", "postgres://")
-
-
-def is_url(place: object) -> bool:
-    """Whether it says where a server is, rather than a file."""
-    return isinstance(place, str) and place.startswith(_SCHEMES)
 
 
 def place_of(url: str) -> str:

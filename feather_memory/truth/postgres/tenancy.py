@@ -31,8 +31,9 @@ from feather_memory.truth.atomic import newborn
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.truth.forked import watch
 from feather_memory.truth.postgres.faults import translated
-from feather_memory.truth.postgres.schema import FORMAT, KEPT
+from feather_memory.truth.postgres.schema import FORMAT
 from feather_memory.truth.postgres.server import Server
+from feather_memory.truth.postgres.tenants import Tenants, clear
 from feather_memory.truth.postgres.transactions import PostgresTransaction, Statements, state_in
 from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.state import DamagedRowError, Durability
@@ -41,6 +42,8 @@ from feather_memory.types import Clock, Seconds
 Lease = Callable[[], AbstractContextManager[object]]
 Fill = Callable[[ReadTransaction, WriteTransaction], object]
 """Puts everything that is read in the one into the other, of an empty truth."""
+
+__all__ = ["Lease", "PostgresTruth", "Server", "Tenants"]
 
 _OURS: Final = (psycopg.Error, JSONDecodeError, DamagedRowError)
 _OPENING: Final = """
@@ -101,7 +104,8 @@ class PostgresTruth:
             NewerFormatError: A later release made its tables.
             BusyStoreError: It has no connection to spare.
         """
-        self.server, self.tenant, self.place = server, tenant, f"{server.place}#{tenant}"
+        self.server, self.tenant = server, tenant
+        self.place, self.address = f"{server.place}#{tenant}", server.url
         self.embedder: str | None = None
         self.latest: Seconds = 0.0
         self.is_open, self.is_resting, self.is_read_only = True, True, read_only
@@ -343,12 +347,7 @@ class PostgresTruth:
                 if not moment.state.owed:
                     return
             with self._translating():
-                connection = self.server.take()
-                try:
-                    tables = ", ".join(f"feather.{table}" for table in KEPT)
-                    connection.execute(f"vacuum (skip_locked) {tables}")
-                finally:
-                    self.server.put_back(connection)
+                clear(self.server)
             with self.writing() as transaction:
                 transaction.state.owed = 0
                 self._owes = False
