@@ -39,7 +39,7 @@ _LOG_SHOWN = """
 """
 _SHOWN_IN = """
     select memory_id from feather.shown
-    where tenant = %(tenant)s and turn = %(turn)s order by rank
+    where tenant = %(tenant)s and turn = %(turn)s order by rank, memory_id
 """
 _DROP_OLD = """
     delete from feather.turn

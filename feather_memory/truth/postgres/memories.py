@@ -42,17 +42,17 @@ _REPLACE = f"""
 _MINE = "from feather.memory where tenant = %(tenant)s"
 _ALL = f"select {', '.join(NAMES)} {_MINE}"
 _BY_ID = f"{_ALL} and id = %(id)s"
-_BY_IDS = f"{_ALL} and id = any(%(ids)s)"
+_BY_IDS = f"{_ALL} and id = any(%(ids)s) order by id"
 _BY_ROWS = f"{_ALL} and row = any(%(rows)s)"
-_ROWS_OF = f"select id, row {_MINE} and id = any(%(ids)s)"
-_IDS_OF = f"select row, id {_MINE} and row = any(%(rows)s)"
+_ROWS_OF = f"select id, row {_MINE} and id = any(%(ids)s) order by id"
+_IDS_OF = f"select row, id {_MINE} and row = any(%(rows)s) order by row"
 _ARE_REPLACED = f"""
     select id, exists (
         select 1 from feather.edge
         where edge.tenant = %(tenant)s and target = memory.id and type = 'supersedes')
-    {_MINE} and id = any(%(ids)s)
+    {_MINE} and id = any(%(ids)s) order by id
 """
-_ROWS_OF_KEYS = f"select row, key {_MINE} and key = any(%(keys)s)"
+_ROWS_OF_KEYS = f"select row, key {_MINE} and key = any(%(keys)s) order by row"
 _COUNT = f"select count(*) {_MINE}"
 _HOLDERS = f"""
     select id, valid_from {_MINE}

@@ -94,7 +94,7 @@ class SqliteEngagement:
         if known is None:
             return None
         rows = self.moment.connection.execute(
-            "select memory_id from shown where turn = ? order by rank", (known[0],)
+            "select memory_id from shown where turn = ? order by rank, memory_id", (known[0],)
         )
         return known[1], [memory_id for (memory_id,) in rows]
 
