@@ -41,18 +41,28 @@ def _server():
     return url, started, folder
 
 
-@cache
-def database(name):
-    """The URL of a database of that name, with our tables, made anew in this process."""
+def bare(name):
+    """The URL of a database of that name without a table, made anew."""
     url = _server()[0]
     made = f"feather_{os.getpid()}_{name}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"drop database if exists {made}")
         connection.execute(f"create database {made}")
     parts = urlsplit(url)
-    theirs = url.replace(f"{parts.netloc}{parts.path}", f"{parts.netloc}/{made}", 1)
-    migrate(theirs, place_of(theirs))
-    return theirs
+    return url.replace(f"{parts.netloc}{parts.path}", f"{parts.netloc}/{made}", 1)
+
+
+def migrated(name):
+    """The same, with our tables."""
+    url = bare(name)
+    migrate(url, place_of(url))
+    return url
+
+
+@cache
+def database(name):
+    """The same, one for this process."""
+    return migrated(name)
 
 
 def emptied(name):

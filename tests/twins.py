@@ -8,10 +8,17 @@ from contextlib import suppress
 from feather_memory import F, FeatherError, Store
 from feather_memory.model.memory import SignalKind
 
-WORDS = (
-    "tea coffee wine river bridge Lisbon Porto garden winter summer deploys Friday Monday editor "
-    "Vim Helix prefers dark theme Alice Bob likes runs walks reads violet \0 \1 naïve Ünïcode 🪶"
-).split(" ")
+WORDS = [
+    "tea", "coffee", "wine", "river", "bridge", "Lisbon", "Porto", "garden", "winter", "deploys",
+    "Friday", "Monday", "editor", "Vim", "Helix", "prefers", "dark", "theme", "Alice", "Bob",
+    "likes", "runs", "walks", "reads", "violet", "\0", "\1", "naïve", "Ünïcode", "🪶",
+]  # fmt: skip
+VERBS = {
+    "add": 4, "add_many": 1, "update": 1, "supersede": 1, "unsupersede": 1, "forget": 1, "link": 2,
+    "unlink": 1, "signal": 2, "unsignal": 1, "recall": 2, "feedback": 1, "unfeedback": 1,
+    "shelf": 1, "block": 1, "again": 1,
+}  # fmt: skip
+"""What is done, and how often."""
 KEYS = ("editor", "home", "drink", None, None, None)
 SESSIONS = ("s1", "s2", None)
 PEOPLE = ("alice", "bob", None)
@@ -26,7 +33,7 @@ FILTERS = (
 )
 
 
-def told(value):
+def told(value):  # noqa: PLR0911  one for each kind
     """What a call answered, as far as two stores can agree: all but where they are."""
     if isinstance(value, list | tuple):
         return [told(each) for each in value]
@@ -82,7 +89,8 @@ class Twins:
     def fields(self):
         draw, now = self.draw, self.clock()
         said = {
-            "key": draw.choice(KEYS), "session": draw.choice(SESSIONS), "actor": draw.choice(PEOPLE),
+            "key": draw.choice(KEYS), "session": draw.choice(SESSIONS),
+            "actor": draw.choice(PEOPLE),
             "role": draw.choice(("user", "assistant", None)),
             "origin": draw.choice((None, "user", "assistant", "document", "tool")),
             "metadata": draw.choice(
@@ -99,11 +107,8 @@ class Twins:
         self.count += 1
         draw, n = self.draw, self.count
         self.clock.advance(seconds=draw.random() * HOUR)
-        verbs = (
-            "add add add add add_many update supersede unsupersede forget link link unlink signal "
-            "signal unsignal recall recall feedback unfeedback shelf block again"
-        ).split()
-        getattr(self, f"_{draw.choice(verbs)}")(f"m{n}")
+        verb = draw.choices(list(VERBS), weights=list(VERBS.values()))[0]
+        getattr(self, f"_{verb}")(f"m{n}")
 
     def _add(self, id_):
         self.both("add", self.text(), id=id_, **self.fields())

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from feather_memory.cli import asking, demonstration, exchange, pooling, upkeep
+from feather_memory.cli import asking, demonstration, exchange, moving, pooling, upkeep
 from feather_memory.cli.options import plain
 from feather_memory.cli.places import StoreCommand, of_one_store
 from feather_memory.cli.wording import spelled, spoken
@@ -57,3 +57,5 @@ app.command()(upkeep.restore)
 app.command()(pooling.tenants)
 app.command()(pooling.claim)
 app.command()(pooling.warm)
+app.command()(moving.migrate)
+app.command()(moving.copy)

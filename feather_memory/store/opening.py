@@ -62,3 +62,19 @@ def postgres() -> Any:
             raise
         raise MissingExtraError("psycopg", "postgres") from error
     return tenancy
+
+
+def migrated(url: str) -> tuple[str, int, int]:
+    """Make or bring up to date the tables of a database: what it is called, and formats.
+
+    Returns:
+        Its name without secrets; the format that the tables had, 0 for none, and have now.
+
+    Raises:
+        MissingExtraError: What speaks to a server is not installed.
+        StoreAccessError: It cannot be reached, or is before PostgreSQL 15.
+        NewerFormatError: A later release made the tables.
+    """
+    server = postgres()
+    place = server.Server.at(url).place
+    return place, server.migrate(url, place), server.FORMAT

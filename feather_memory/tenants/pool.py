@@ -42,7 +42,7 @@ from feather_memory.write.embedding import Embedding
 
 
 class TenantPool:
-    """A directory of tenants, each with a file of its own; or a database. Safe for threads and forks.
+    """A directory of tenants, each with a file of its own; or a database. For threads and forks.
 
     As with SQLite itself, fork while no other thread is inside a call: before starting threads.
 

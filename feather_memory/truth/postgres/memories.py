@@ -106,7 +106,7 @@ _FORGET_QUESTIONS = """
 """
 _DELETE = "delete from feather.memory where tenant = %(tenant)s and row = any(%(rows)s)"
 _PAGE = 500
-_MOST = 1 << 62
+_MOST = 1 << 61
 
 
 def record_of(row: Sequence[Any]) -> Record:
@@ -176,9 +176,9 @@ class PostgresMemories:
 
     def latest(self, count: int, where: Filter | None, *, offset: int = 0) -> list[Record]:
         """The `count` written last that a filter lets through, after the first `offset` of them."""
-        first = min(offset, _MOST)
+        first, count = min(offset, _MOST), min(count, _MOST)
         found = self._matching(where, before=_MOST, page=min(first + count, _PAGE))
-        return list(islice(found, first, first + min(count, _MOST)))
+        return list(islice(found, first, first + count))
 
     def count(self) -> int:
         """How many there are."""

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from feather_memory.errors import NewerFormatError, StoreAccessError
+from feather_memory.truth.postgres.faults import translated
 
 FORMAT: Final = 1
 """Counts changes of the tables that older releases could not read."""
@@ -233,16 +234,19 @@ def migrate(url: str, place: str) -> int:
         StoreAccessError: The server is before PostgreSQL 15.
         NewerFormatError: A later release made them.
     """
-    with psycopg.connect(url) as connection:
-        if connection.info.server_version < LEAST:
-            raise StoreAccessError(f"{place!r} is older than PostgreSQL 15, which it has to be")
-        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
-        found = _format_in(connection)
-        if found > FORMAT:
-            raise NewerFormatError(place, found=found, known=FORMAT)
-        if found < 1:
-            _make(connection)
-        return found
+    try:
+        with psycopg.connect(url) as connection:
+            if connection.info.server_version < LEAST:
+                raise StoreAccessError(f"{place!r} is older than PostgreSQL 15, which it has to be")
+            connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+            found = _format_in(connection)
+            if found > FORMAT:
+                raise NewerFormatError(place, found=found, known=FORMAT)
+            if found < 1:
+                _make(connection)
+            return found
+    except psycopg.Error as error:
+        raise translated(error, place) or error from error
 
 
 def _format_in(connection: psycopg.Connection) -> int:

@@ -67,6 +67,10 @@ class Server:
         self._taken: dict[int, psycopg.Connection] = {}
         self._room = threading.Semaphore(SERVER_CONNECTIONS)
 
+    def __del__(self) -> None:
+        for connection in getattr(self, "_idle", ()):  # of stores that nobody closed
+            connection.close()
+
     def start_over(self) -> None:
         """Begin without a connection, in a fork: those there are the parent's."""
         self._inherited += [self._idle, self._taken]  # to close one would be told the server

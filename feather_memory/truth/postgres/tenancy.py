@@ -31,7 +31,7 @@ from feather_memory.truth.atomic import newborn
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.truth.forked import watch
 from feather_memory.truth.postgres.faults import translated
-from feather_memory.truth.postgres.schema import FORMAT
+from feather_memory.truth.postgres.schema import FORMAT, migrate
 from feather_memory.truth.postgres.server import Server
 from feather_memory.truth.postgres.tenants import Tenants, clear
 from feather_memory.truth.postgres.transactions import PostgresTransaction, Statements, state_in
@@ -43,7 +43,7 @@ Lease = Callable[[], AbstractContextManager[object]]
 Fill = Callable[[ReadTransaction, WriteTransaction], object]
 """Puts everything that is read in the one into the other, of an empty truth."""
 
-__all__ = ["Lease", "PostgresTruth", "Server", "Tenants"]
+__all__ = ["FORMAT", "Lease", "PostgresTruth", "Server", "Tenants", "migrate"]
 
 _OURS: Final = (psycopg.Error, JSONDecodeError, DamagedRowError)
 _OPENING: Final = """
