@@ -48,6 +48,8 @@ def pytest_addoption(parser):
 
 def pytest_generate_tests(metafunc):
     name = metafunc.module.__name__.rpartition(".")[-1]
+    if metafunc.definition.get_closest_marker("file") is not None:
+        return
     if name in (BOTH if metafunc.config.getoption("--servers") else SAMPLE):
         metafunc.parametrize("_truth", ["file", "server"], indirect=True)
 
