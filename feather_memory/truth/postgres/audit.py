@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
 from feather_memory.truth.postgres import words
-from feather_memory.truth.postgres.memories import record_of
+from feather_memory.truth.postgres.memories import NAMES, record_of
 from feather_memory.truth.postgres.moment import Moment
-from feather_memory.truth.rows import NAMES, checksum
+from feather_memory.truth.sqlite.memories import checksum
 from feather_memory.types import Seconds
 
 _RECORDS = f"""
@@ -95,7 +95,7 @@ class PostgresAudit:
     def records(self) -> Iterator[tuple[Record, bool]]:
         """Every memory, and whether it is what was written."""
         for written, *row in self.moment.stream(_RECORDS):
-            record = record_of(row)
+            record = record_of(tuple(row))
             yield record, checksum(record.text, record.metadata, record.vector) == written
 
     def relations(self) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.records import EdgeRecord, SupersessionRecord
 from feather_memory.truth.postgres.moment import Moment
-from feather_memory.truth.rows import edge_in
+from feather_memory.truth.sqlite.edges import edge_in
 from feather_memory.truth.state import EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
 

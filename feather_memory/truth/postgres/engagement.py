@@ -14,7 +14,7 @@ from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
 from feather_memory.truth.postgres.moment import Moment
-from feather_memory.truth.rows import signal_in
+from feather_memory.truth.sqlite.engagement import signal_in
 from feather_memory.types import Seconds
 
 _NAMED = """

@@ -17,18 +17,13 @@ from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.postgres import changes, contexts, successors, texts, words
 from feather_memory.truth.postgres.conditions import necessary
 from feather_memory.truth.postgres.moment import Moment
-from feather_memory.truth.rows import (
-    NAMES,
-    checksum,
-    fits,
-    is_first_named,
-    record_in,
-    take_row,
-    told_with,
-    words_of,
-)
+from feather_memory.truth.postgres.rows import fits, is_first_named, take_row, told_with, words_of
+from feather_memory.truth.sqlite.memories import checksum, record_in
 from feather_memory.truth.state import Changes
 from feather_memory.types import Seconds
+
+NAMES = ("row", *FIELDS)
+"""The columns of a memory, in the order in which rows have them."""
 
 _WRITTEN = (*NAMES, "checksum", "changed")
 _INSERT = f"""
@@ -109,7 +104,7 @@ _PAGE = 500
 _MOST = 1 << 61
 
 
-def record_of(row: Sequence[Any]) -> Record:
+def record_of(row: tuple[Any, ...]) -> Record:
     """The record of a row of `NAMES`, as it is kept here."""
     record = record_in(row)
     record.text = texts.said(record.text)

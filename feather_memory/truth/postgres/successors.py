@@ -8,7 +8,7 @@ from feather_memory.errors import DimensionError, ParameterError
 from feather_memory.model.spoken import Anew
 from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.texts import said
-from feather_memory.truth.rows import checksum
+from feather_memory.truth.sqlite.memories import checksum
 
 _KEEP = """
     insert into feather.successor (tenant, row, vector, context)

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
-from feather_memory.truth.rows import checksum, record_in
 from feather_memory.truth.sqlite import words
-from feather_memory.truth.sqlite.memories import listed
+from feather_memory.truth.sqlite.memories import checksum, listed, record_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from feather_memory.checks import when
 from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.records import EdgeRecord, SupersessionRecord
-from feather_memory.truth.rows import edge_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.truth.state import EdgeChanges, EdgeRow, Fallen
 from feather_memory.types import Seconds
@@ -119,6 +119,14 @@ _RESTORE = f"insert into edge ({_COLUMNS}) values (?, ?, ?, ?, ?)"
 _RECORD = """
     insert into supersession (old_id, new_id, holds_from, recorded_at) values (?, ?, ?, ?)
 """
+
+
+def edge_in(row: tuple[str, str, str, float, float]) -> Edge:
+    """The edge of a row: source, target, type, weight, created_at."""
+    source, target, type_, weight, created_at = row
+    return Edge(
+        source=source, target=target, type=type_, weight=weight, created_at=when(created_at)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from feather_memory.checks import when
 from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
-from feather_memory.truth.rows import signal_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
 
@@ -75,6 +75,20 @@ _RESTORE_SHOWN = """
     select row, ?, (select count(*) from shown where turn = row), ? from turn where name = ?
 """
 _RETRACT = "insert or ignore into retraction (event_id, at) values (?, ?)"
+
+
+def signal_in(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
+    """The signal of a row: event, memory, kind, at, strength, turn, whether it was taken back."""
+    event_id, memory_id, kind, at, strength, turn, retracted = row
+    return Signal(
+        event_id=event_id,
+        memory_id=memory_id,
+        kind=SignalKind(kind),
+        at=when(at),
+        strength=strength,
+        turn=turn,
+        retracted=bool(retracted),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,44 +3,43 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
 
 from feather_memory.config import ALIKE
+from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.sql import to_sql
-from feather_memory.model.fields import FIELDS, UNSAID, Record, content_of
-from feather_memory.model.memory import Memory
+from feather_memory.model.fields import (
+    DECODERS,
+    FIELDS,
+    UNSAID,
+    Record,
+    content_of,
+)
+from feather_memory.model.memory import Memory, shown
 from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.rows import (
-    NAMES,
-    VALUES,
-    checksum,
-    fits,
-    is_first_named,
-    record_in,
-    take_row,
-    told_with,
-    words_of,
-)
 from feather_memory.truth.sqlite import changes, contexts, successors, words
 from feather_memory.truth.sqlite.moment import Moment
-from feather_memory.truth.state import Changes
+from feather_memory.truth.state import Changes, DamagedRowError
 from feather_memory.types import Seconds
 
-_LISTED = ", ".join(NAMES)  # as they are written
+_NAMES = ("row", *FIELDS)
+_LISTED = ", ".join(_NAMES)  # as they are written
 _SAID = {name: f"coalesce({name}, '{unsaid}')" for name, unsaid in UNSAID.items()}
-_READ = ", ".join(_SAID.get(name, name) for name in NAMES)
+_READ = ", ".join(_SAID.get(name, name) for name in _NAMES)
+_VALUES = attrgetter(*_NAMES)
 
 _INSERT = f"""
     insert into memory ({_LISTED}, checksum, changed)
-    values ({", ".join("?" for _ in NAMES)}, ?, ?)
+    values ({", ".join("?" for _ in _NAMES)}, ?, ?)
 """
 _REPLACE = f"""
-    update memory set {", ".join(f"{name} = ?" for name in NAMES)}, checksum = ?, changed = ?
+    update memory set {", ".join(f"{name} = ?" for name in _NAMES)}, checksum = ?, changed = ?
     where id = ?
 """
 # Memories that are shown are decoded only when somebody reads them, when it is too late to say
@@ -91,6 +90,24 @@ _FORGET_QUESTIONS = """
 """
 _PAGE = 500
 _MOST = 1 << 62  # SQLite counts to 2^63
+
+
+def checksum(text: str, metadata: str, vector: bytes | None) -> int:
+    """crc32 over what a damaged disk could silently change of a memory."""
+    told = zlib.crc32(metadata.encode(), zlib.crc32(text.encode()))
+    return zlib.crc32(vector or b"", told)
+
+
+def record_in(row: tuple[Any, ...]) -> Record:
+    """The record of a row that was selected with `listed`.
+
+    Raises:
+        DamagedRowError: Its metadata was found to be no JSON.
+    """
+    record = Record(**dict(zip(_NAMES, row, strict=True)))
+    if record.metadata is None:
+        raise DamagedRowError(f"the metadata of {record.id!r} is no JSON")
+    return record
 
 
 def listed() -> str:
@@ -149,7 +166,7 @@ class SqliteMemories:
 
     def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
         """What says what one of these says, by its likeness. They have their words then."""
-        asked, one = [same for same, _ in words_of(records, self.moment.state.language)], words.LIKE
+        asked, one = [same for same, _ in self._words_of(records)], words.LIKE
         told = (one, (asked[0],)) if len(asked) == 1 else (_ALIKE, (json.dumps(asked),))
         rows: dict[int, list[int]] = {}
         for same, row in sorted(self.moment.connection.execute(*told), key=itemgetter(1)):
@@ -217,8 +234,14 @@ class SqliteMemories:
         """The records as callers see them, with what they replaced and what replaced them."""
         if not records:
             return []
+        new: dict[str, tuple[str, ...]] = {}
+        old: dict[str, tuple[str, ...]] = {}
         ids = json.dumps([record.id for record in records])
-        return told_with(records, self.moment.connection.execute(_SUPERSEDES, {"ids": ids}))
+        for source, target in sorted(self.moment.connection.execute(_SUPERSEDES, {"ids": ids})):
+            new[source] = (*new.get(source, ()), target)
+            old[target] = (*old.get(target, ()), source)
+        told = [(each, new.get(each.id, ()), old.get(each.id, ())) for each in records]
+        return shown(told, DECODERS)
 
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
@@ -254,7 +277,7 @@ class SqliteMemories:
             if record.vector is not None:
                 first = first or record
                 self._check_dimension(record, beside=first)
-            record.row = take_row(self.moment.state)
+            record.row = self._take_row()
         connection = self.moment.connection
         connection.executemany(_INSERT, map(self._values, records))
         self._keep_words(records)
@@ -265,7 +288,7 @@ class SqliteMemories:
             self._check_dimension(new, beside=new)
         connection = self.moment.connection
         is_same = content_of(new) == content_of(old)
-        new.row = old.row if is_same else take_row(self.moment.state)
+        new.row = old.row if is_same else self._take_row()
         if not is_same:
             connection.execute(_BURY, (old.row, self.moment.generation))
         connection.execute(_REPLACE, (*self._values(new), new.id))
@@ -277,9 +300,11 @@ class SqliteMemories:
     def made_by(self, model: str) -> None:
         """See that vectors are by the model of that name, from the first that is named on."""
         state = self.moment.state
-        is_same = state.embedder == model
-        if not is_same and is_first_named(state, model, has_vectors=self.has_vectors()):
+        if state.embedder is None or (state.embedder != model and not self.has_vectors()):
             self.moment.connection.execute("update state set embedder = ?", (model,))
+            state.embedder = model
+        if state.embedder != model:
+            raise WrongEmbedderError(expected=state.embedder, got=model)
 
     def without_successor(self, model: str, count: int) -> list[int]:
         """Rows of some that have no vector by the model yet that is to make all anew."""
@@ -336,21 +361,39 @@ class SqliteMemories:
         self.moment.state.owed += 1
 
     def _keep_words(self, records: Sequence[Record]) -> None:
-        kept = zip(records, words_of(records, self.moment.state.language), strict=True)
+        kept = zip(records, self._words_of(records), strict=True)
         self.moment.connection.executemany(words.ADD, ((each.row, *told) for each, told in kept))
+
+    def _words_of(self, records: Sequence[Record]) -> list[tuple[int, bytes]]:
+        """The likeness and the words of each, made once."""
+        keep, kept = tokenizer(self.moment.state.language).kept, []
+        for each in records:
+            if (told := each.words) is None:
+                told = each.words = keep(each.text, each.actor)
+            kept.append(told)
+        return kept
+
+    def _take_row(self) -> int:
+        state = self.moment.state
+        state.next_row += 1
+        return state.next_row - 1
 
     def _values(self, record: Record) -> tuple[object, ...]:
         return (
-            *VALUES(record),
+            *_VALUES(record),
             checksum(record.text, record.metadata, record.vector),
             self.moment.generation,
         )
 
     def _check_dimension(self, record: Record, *, beside: Record) -> None:
         """See that the vector is as long as the others, and as that of what is written with it."""
-        state = self.moment.state
-        if len(record.vector or b"") // 4 == state.dimension:
+        state, dimension = self.moment.state, len(record.vector or b"") // 4
+        if state.dimension == dimension:
             return
-        if not fits(state, record, beside=beside, has_vectors=self.has_vectors()):
-            said = (state.dimension, state.embedder, state.remade)
-            self.moment.connection.execute(_SET_DIMENSION, said)
+        connection = self.moment.connection
+        if state.dimension is not None:
+            if record is not beside or self.has_vectors():
+                raise DimensionError(state.dimension, dimension)
+            state.remade += 1  # there are none any more; whoever holds arrays of them starts over
+        connection.execute(_SET_DIMENSION, (dimension, state.embedder, state.remade))
+        state.dimension = dimension

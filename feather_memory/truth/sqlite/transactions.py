@@ -32,7 +32,6 @@ from feather_memory.errors import (
     ReadOnlyStoreError,
     StoreAccessError,
 )
-from feather_memory.truth.rows import after
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
 from feather_memory.truth.sqlite.engagement import SqliteEngagement
@@ -48,6 +47,7 @@ _OURS = (*_OF_SQLITE, UnicodeDecodeError, JSONDecodeError, DamagedRowError)
 _FAR = 1e10  # seconds: a clock that is not so far ahead needs no second look
 Lease = Callable[[], AbstractContextManager[object]]
 _UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0, 0)
+_TICK = 1e-6  # seconds: times are kept to the microsecond
 _SAID = f"select {', '.join(State.__slots__)} from state"
 _GENERATION = "select generation, is_gone from state"
 _ADVANCE = "update state set generation = ?, next_row = ?, latest = ?, owed = ?"
@@ -63,6 +63,11 @@ def read_state(connection: sqlite3.Connection) -> State:
     if row is None:
         raise DamagedRowError("the file says nothing of itself")
     return State(*row)
+
+
+def after(last: Seconds, clock: Seconds) -> Seconds:
+    """The time by the clock; where it does not move on, or goes back, the next there is."""
+    return clock if clock > last else round(last + _TICK, DECIMALS)
 
 
 class SqliteTransaction:

@@ -1,72 +1,14 @@
-"""What every truth makes of its rows, and what it asks of what is written: no SQL in it."""
+"""What is asked of what a server is to keep, and told of it: no SQL in it."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Collection, Iterable, Sequence
-from operator import attrgetter
-from typing import Any, Final
 
-from feather_memory.checks import DECIMALS, when
 from feather_memory.errors import DimensionError, WrongEmbedderError
-from feather_memory.model.fields import DECODERS, FIELDS, Record
-from feather_memory.model.memory import Edge, Memory, Signal, SignalKind, shown
+from feather_memory.model.fields import DECODERS, Record
+from feather_memory.model.memory import Memory, shown
 from feather_memory.model.words import tokenizer
-from feather_memory.truth.state import DamagedRowError, State
-from feather_memory.types import Seconds
-
-NAMES: Final = ("row", *FIELDS)
-"""The columns of a memory, in the order in which rows have them."""
-
-VALUES: Final = attrgetter(*NAMES)
-"""What a Record has of each."""
-
-_TICK = 1e-6  # seconds: times are kept to the microsecond
-
-
-def after(last: Seconds, clock: Seconds) -> Seconds:
-    """The time by the clock; where it does not move on, or goes back, the next there is."""
-    return clock if clock > last else round(last + _TICK, DECIMALS)
-
-
-def checksum(text: str, metadata: str, vector: bytes | None) -> int:
-    """crc32 over what a damaged disk could silently change of a memory."""
-    told = zlib.crc32(metadata.encode(), zlib.crc32(text.encode()))
-    return zlib.crc32(vector or b"", told)
-
-
-def record_in(row: Sequence[Any]) -> Record:
-    """The record of a row of `NAMES`.
-
-    Raises:
-        DamagedRowError: Its metadata was found to be no JSON.
-    """
-    record = Record(**dict(zip(NAMES, row, strict=True)))
-    if record.metadata is None:
-        raise DamagedRowError(f"the metadata of {record.id!r} is no JSON")
-    return record
-
-
-def edge_in(row: Sequence[Any]) -> Edge:
-    """The edge of a row: source, target, type, weight, created_at."""
-    source, target, type_, weight, created_at = row
-    return Edge(
-        source=source, target=target, type=type_, weight=weight, created_at=when(created_at)
-    )
-
-
-def signal_in(row: Sequence[Any]) -> Signal:
-    """The signal of a row: event, memory, kind, at, strength, turn, whether it was taken back."""
-    event_id, memory_id, kind, at, strength, turn, retracted = row
-    return Signal(
-        event_id=event_id,
-        memory_id=memory_id,
-        kind=SignalKind(kind),
-        at=when(at),
-        strength=strength,
-        turn=turn,
-        retracted=bool(retracted),
-    )
+from feather_memory.truth.state import State
 
 
 def told_with(records: Collection[Record], pairs: Iterable[tuple[str, str]]) -> list[Memory]:
