@@ -30,7 +30,7 @@ def test_the_same_operations_leave_the_same_memories_and_answers(twins):
     found = replayed(twins, steps=250, probes=50)
 
     assert found > 50
-    assert len(twins.seen) > 3  # refusals, too
+    assert len(twins.seen) > 1  # refusals, too
 
 
 def test_what_differs_is_noticed(twins):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -55,8 +57,7 @@ def brought_up(started):
             return
 
 
-def kill_under(folder, *, kills, writers):
-    url, started = servers.begun(folder)
+def kill_under(url, started, *, kills, writers):
     servers.migrate(url, "here")
     Store.open(url, tenant="all").close()
     threads = [Writer(url, f"w{n}") for n in range(writers)]
@@ -78,7 +79,6 @@ def kill_under(folder, *, kills, writers):
             each.is_over.set()
         for each in threads:
             each.join(PATIENCE)
-    brought_up(started)
     return url, threads
 
 
@@ -93,12 +93,21 @@ def assert_whole(url, threads):
     assert sum(each.faults for each in threads) > 0, "the control: somebody was amid a write"
 
 
+@pytest.fixture
+def server():
+    """In no folder of pytest's: those are for one user, and a server started by root is another."""
+    with tempfile.TemporaryDirectory(prefix="feather-postgres-") as made:
+        url, started = servers.begun(Path(made) / "data")
+        yield url, started
+        started.stop()
+
+
 @pytest.mark.skipif("FEATHER_POSTGRES" in os.environ, reason="a server of others is not killed")
-def test_a_server_that_is_killed_loses_no_acknowledged_write_and_keeps_no_half(tmp_path):
-    assert_whole(*kill_under(tmp_path / "data", kills=2, writers=4))
+def test_a_server_that_is_killed_loses_no_acknowledged_write_and_keeps_no_half(server):
+    assert_whole(*kill_under(*server, kills=2, writers=4))
 
 
 @pytest.mark.long
 @pytest.mark.skipif("FEATHER_POSTGRES" in os.environ, reason="a server of others is not killed")
-def test_twenty_kills_under_eight_writers(tmp_path):
-    assert_whole(*kill_under(tmp_path / "data", kills=20, writers=8))
+def test_twenty_kills_under_eight_writers(server):
+    assert_whole(*kill_under(*server, kills=20, writers=8))
