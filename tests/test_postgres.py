@@ -442,3 +442,32 @@ def test_tenants_are_copied_to_a_server_and_back_without_a_loss(url, tmp_path, e
     assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
     with TenantPool(url) as pool:
         assert "nobody" not in pool
+
+
+# The command line
+
+
+def test_every_command_takes_a_url_and_a_tenant_where_it_takes_a_store(url, tmp_path):
+    def run(*args):
+        command = [sys.executable, "-m", "feather_memory", *map(str, args)]
+        return subprocess.run(command, check=False, capture_output=True, text=True)
+
+    chat = tmp_path / "chat.jsonl"
+    chat.write_text('{"text": "Alice drinks tea", "id": "a"}\n{"text": "Alice runs", "id": "b"}\n')
+    assert "2 lines remembered" in run("import", chat, "--dir", url, "--tenant", "alice").stdout
+    assert "Alice drinks tea" in run("search", url, "tea", "--tenant", "alice").stdout
+    assert "Alice drinks tea" in run("search", "tea", "--dir", url, "--tenant", "alice").stdout
+    assert "Alice runs" in run("show", url, "b", "--tenant", "alice").stdout
+    assert "memories" in run("stats", url, "--tenant", "alice").stdout
+    assert run("check", url, "--tenant", "alice").returncode == 0
+    assert run("forget", url, "b", "--tenant", "alice", "--yes").returncode == 0
+    assert "alice" in run("tenants", url).stdout
+    assert run("tenants", url, "--names").stdout == "alice\n"
+    assert "1 opened" in run("warm", url).stdout
+    assert run("backup", url, tmp_path / "copy.feather", "--tenant", "alice").returncode == 0
+    exported = run("export", url, "--tenant", "alice").stdout
+    assert "Alice drinks tea" in exported
+    assert "Alice runs" not in exported
+    for missing in (run("search", url, "tea", "--tenant", "bob"), run("search", url, "tea")):
+        assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
+    assert run("tenants", url, "--names").stdout == "alice\n"

@@ -46,7 +46,8 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
         Path | None, typer.Option(metavar="PATH", help="The store to fill; made if needed.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="PATH", help="The directory of a TenantPool.")
+        str | None,
+        typer.Option("--dir", metavar="PATH", help="A TenantPool's directory, or a URL."),
     ] = None,
     tenant: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose store to fill, in --dir.")
@@ -164,7 +165,7 @@ def _is_csv(file: Path) -> bool:
 
 @contextmanager
 def _stores(
-    path: Path | None, folder: Path | None, tenant: str | None, embed: Embedder | Model | None
+    path: Path | None, folder: str | None, tenant: str | None, embed: Embedder | Model | None
 ) -> Iterator[Callable[[str | None], Store]]:
     """Gives the store to fill, by the value of --per. Nothing is made before it is asked for."""
     with ExitStack() as closing:
@@ -175,7 +176,7 @@ def _stores(
 
         @cache
         def pool() -> TenantPool:
-            directory = cast("Path", folder)
+            directory = cast("str", folder)
             return closing.enter_context(
                 TenantPool(directory, embedder=embed, max_open=OPEN_STORES)
             )

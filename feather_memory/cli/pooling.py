@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from feather_memory.checks import server_url
 from feather_memory.cli.options import day, table
 from feather_memory.cli.places import existing_directory
 from feather_memory.config import WARM_WORKERS
@@ -19,7 +20,9 @@ from feather_memory.tenants.pool import TenantPool
 from feather_memory.tenants.reports import Warmed
 from feather_memory.truth.sqlite.file import size_of, written_at
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
+Directory = Annotated[
+    str, typer.Argument(metavar="DIR", help="The directory of a TenantPool, or a URL.")
+]
 
 
 def tenants(
@@ -32,21 +35,21 @@ def tenants(
     """List who has a store in a directory, the last written first. Opens none of them."""
     with TenantPool(existing_directory(directory)) as pool:
         names = pool.recent()
-        rows = [(name, pool.path_of(name)) for name in names]
+        rows = [] if only_names else [_row(pool, name) for name in names]
     if only_names:
         for name in names:
             typer.echo(name)
         return
-    table(
-        ["tenant", "bytes", "last written"],
-        ((name, f"{size_of(path):,}", _written(path)) for name, path in rows),
-    )
+    table(["tenant", "bytes", "last written"], rows)
     if not names:
         typer.echo("Nobody has a store here.", err=True)
 
 
-def _written(path: Path) -> str:
-    return day(datetime.fromtimestamp(written_at(path), UTC))
+def _row(pool: TenantPool, name: str) -> tuple[str, str, str]:
+    if server_url(pool.place) is not None:  # which keeps no time of a write
+        return name, f"{pool.forget_tenant(name, dry_run=True).bytes:,}", ""
+    path = pool.path_of(name)
+    return name, f"{size_of(path):,}", day(datetime.fromtimestamp(written_at(path), UTC))
 
 
 def claim(
