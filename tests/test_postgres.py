@@ -9,6 +9,7 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
+from typer.testing import CliRunner
 
 from feather_memory import (
     BusyStoreError,
@@ -23,6 +24,7 @@ from feather_memory import (
     TenantPool,
 )
 from feather_memory.agent import Source
+from feather_memory.cli.app import app
 
 servers = pytest.importorskip("servers")
 psycopg = servers.psycopg
@@ -55,6 +57,10 @@ def plain(url):
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return url.replace(parts.netloc, f"{ROLE}:plain@{host}", 1)
+
+
+def run(*arguments):
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(each) for each in arguments])
 
 
 def texts(store):
@@ -406,10 +412,6 @@ def test_an_adapter_s_source_takes_a_url_where_it_takes_a_path(url):
 
 
 def test_tenants_are_copied_to_a_server_and_back_without_a_loss(url, tmp_path, embedder):
-    def run(*args):
-        command = [sys.executable, "-m", "feather_memory", "copy", *map(str, args)]
-        return subprocess.run(command, check=False, capture_output=True, text=True)
-
     def all_of(place):
         with TenantPool(place) as pool:
             kept = {}
@@ -428,18 +430,18 @@ def test_tenants_are_copied_to_a_server_and_back_without_a_loss(url, tmp_path, e
             store.feedback("t", "liked")
             store.link(old.id, store.add("tea").id)
             store.plumbing.shelf("notes")["k"] = {"ü": "\0"}
-    done = run("--from", tmp_path / "files", "--to", url, "--tenant", "alice")
-    assert (done.returncode, done.stderr) == (0, "")
-    done = run("--from", tmp_path / "files", "--to", url)  # what was cut short is finished
+    done = run("copy", "--from", tmp_path / "files", "--to", url, "--tenant", "alice")
+    assert (done.exit_code, done.stderr) == (0, "")
+    done = run("copy", "--from", tmp_path / "files", "--to", url)  # what was cut short is finished
     assert "2 tenants copied" in done.stdout
-    assert run("--from", url, "--to", tmp_path / "back").returncode == 0
+    assert run("copy", "--from", url, "--to", tmp_path / "back").exit_code == 0
 
     expected = all_of(tmp_path / "files")
     assert all_of(url) == expected
     assert all_of(tmp_path / "back") == expected
-    assert run("--from", tmp_path / "none", "--to", url).returncode == 1
-    missing = run("--from", url, "--to", tmp_path / "back", "--tenant", "nobody")
-    assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
+    assert run("copy", "--from", tmp_path / "none", "--to", url).exit_code == 1
+    missing = run("copy", "--from", url, "--to", tmp_path / "back", "--tenant", "nobody")
+    assert (missing.exit_code, len(missing.stderr.splitlines())) == (1, 1)
     with TenantPool(url) as pool:
         assert "nobody" not in pool
 
@@ -448,10 +450,6 @@ def test_tenants_are_copied_to_a_server_and_back_without_a_loss(url, tmp_path, e
 
 
 def test_every_command_takes_a_url_and_a_tenant_where_it_takes_a_store(url, tmp_path):
-    def run(*args):
-        command = [sys.executable, "-m", "feather_memory", *map(str, args)]
-        return subprocess.run(command, check=False, capture_output=True, text=True)
-
     chat = tmp_path / "chat.jsonl"
     chat.write_text('{"text": "Alice drinks tea", "id": "a"}\n{"text": "Alice runs", "id": "b"}\n')
     assert "2 lines remembered" in run("import", chat, "--dir", url, "--tenant", "alice").stdout
@@ -459,15 +457,15 @@ def test_every_command_takes_a_url_and_a_tenant_where_it_takes_a_store(url, tmp_
     assert "Alice drinks tea" in run("search", "tea", "--dir", url, "--tenant", "alice").stdout
     assert "Alice runs" in run("show", url, "b", "--tenant", "alice").stdout
     assert "memories" in run("stats", url, "--tenant", "alice").stdout
-    assert run("check", url, "--tenant", "alice").returncode == 0
-    assert run("forget", url, "b", "--tenant", "alice", "--yes").returncode == 0
+    assert run("check", url, "--tenant", "alice").exit_code == 0
+    assert run("forget", url, "b", "--tenant", "alice", "--yes").exit_code == 0
     assert "alice" in run("tenants", url).stdout
     assert run("tenants", url, "--names").stdout == "alice\n"
     assert "1 opened" in run("warm", url).stdout
-    assert run("backup", url, tmp_path / "copy.feather", "--tenant", "alice").returncode == 0
+    assert run("backup", url, tmp_path / "copy.feather", "--tenant", "alice").exit_code == 0
     exported = run("export", url, "--tenant", "alice").stdout
     assert "Alice drinks tea" in exported
     assert "Alice runs" not in exported
     for missing in (run("search", url, "tea", "--tenant", "bob"), run("search", url, "tea")):
-        assert (missing.returncode, len(missing.stderr.splitlines())) == (1, 1)
+        assert (missing.exit_code, len(missing.stderr.splitlines())) == (1, 1)
     assert run("tenants", url, "--names").stdout == "alice\n"
