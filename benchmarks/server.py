@@ -48,14 +48,15 @@ print(done, errors)
 """
 
 
-def median(call: Callable[[], object], times: int) -> float:
-    """Milliseconds."""
+def median(call: Callable[[], object], times: int) -> tuple[float, float]:
+    """Milliseconds, and those of them in which this process worked."""
     taken = []
     for _ in range(times):
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         call()
-        taken.append(time.perf_counter() - start)
-    return float(np.median(taken)) * 1_000
+        taken.append((time.perf_counter() - start[0], time.process_time() - start[1]))
+    wall, cpu = np.median(np.array(taken), axis=0) * 1_000
+    return float(wall), float(cpu)
 
 
 def filled(open_: Callable[[], Store], count: int, vectors: np.ndarray) -> None:
@@ -90,7 +91,7 @@ def by_size(url: str, folder: Path, count: int) -> None:
         print(f"  {kind:6}  add_many {count / (time.perf_counter() - start):8,.0f} a second")
     cold = {kind: median(lambda o=o: first(o, vectors), 5) for kind, o in opened.items()}
     stores = {kind: open_() for kind, open_ in opened.items()}
-    taken: dict[str, dict[str, list[float]]] = {kind: {} for kind in stores}
+    taken: dict[str, dict[str, list[tuple[float, float]]]] = {kind: {} for kind in stores}
     for turn in range(7):  # by turns, so that both meet the same neighbours
         for kind, store in stores.items():
             told = taken[kind]
@@ -103,12 +104,10 @@ def by_size(url: str, folder: Path, count: int) -> None:
             add = lambda s=store, v=asked: s.add(f"a note {time.time()}", vector=v)  # noqa: E731
             told.setdefault("add", []).append(median(add, 10))
     for kind, store in stores.items():
-        medians = {name: float(np.median(each)) for name, each in taken[kind].items()}
-        print(
-            f"  {kind:6}  "
-            + "  ".join(f"{name} {each:6.2f} ms" for name, each in medians.items())
-            + f"  cold {cold[kind]:6.1f} ms"
-        )
+        told = {name: np.median(np.array(each), axis=0) for name, each in taken[kind].items()}
+        told["cold"] = np.array(cold[kind])
+        for name, (wall, cpu) in told.items():
+            print(f"  {kind:6}  {name:12} {wall:8.2f} ms, {cpu:8.2f} of them work of this process")
         store.close()
 
 

@@ -91,6 +91,11 @@ SKETCH_ROWS = 5_000
 Ranking by vector, × 384, CPU ms, plain and sketched: of clustered vectors 0.29 and 0.25 at 3,000,
 0.52 and 0.30 at 5,000, 0.77 and 0.43 at 10,000; of LoCoMo's 0.40 and 0.29, 0.81 and 0.55."""
 
+SKETCH_ROWS_UNKEPT = 100_000
+"""The same where there is no mapped file to keep it, as on a server: each process that opens the
+store draws it anew, amid its first answer. At 10,000 × 384 that answer took 1.9 s, 1.4 of them for
+the axes, on two busy cores; without, a scan of 100,000 reads 40 MB a core."""
+
 SKETCH_SAMPLE = (1_000, 4_000)
 """At least and at most so many vectors are what the axes of sketches are chosen by. Choosing takes
 0.1 to 0.5 s, drawing 100,000 × 384 some 0.7 s more; both are done again when the vectors have

@@ -134,6 +134,7 @@ class Columns:
     def __init__(self, path: FilePath | None) -> None:
         """Those of the truth at `path`, beside which the mapped file lies; of None, without one."""
         self._path = path
+        self._sketched_from = config.SKETCH_ROWS if path else config.SKETCH_ROWS_UNKEPT
         self._lock = threading.Lock()
         self.view: View | None = None
         """The latest View; None while nothing is loaded."""
@@ -215,7 +216,7 @@ class Columns:
             self._bury(changes.gone)
         self.recent.advance(state.generation, [*changes.gone, *touched])
         rows = self._rows.whole()
-        if matrix is not None and len(rows) >= config.SKETCH_ROWS:
+        if matrix is not None and len(rows) >= self._sketched_from:
             view.lineage.sketch.follow(matrix, len(rows))
         are_as_before = self._likes_are_known and not changes.touched  # a like touches its memory
         return View(

@@ -40,8 +40,12 @@ class Moment:
 
     def each(self, statement: str, values: Iterable[dict[str, object]]) -> None:
         """Run it for each of these, together in few messages."""
-        with self.connection.cursor() as cursor:
-            cursor.executemany(statement, [{"tenant": self.tenant, **one} for one in values])
+        all_ = [{"tenant": self.tenant, **one} for one in values]
+        if len(all_) == 1:  # a pipeline is three messages, by itself
+            self._execute(statement, all_[0])
+        elif all_:
+            with self.connection.cursor() as cursor:
+                cursor.executemany(statement, all_)
 
     def stream(self, statement: str) -> Iterator[Any]:
         """Its rows as they are needed, in pages; the server ends it with the transaction."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from feather_memory.checks import DECIMALS, seconds
@@ -32,7 +33,7 @@ from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.truth.forked import watch
 from feather_memory.truth.postgres.faults import translated
 from feather_memory.truth.postgres.schema import FORMAT, migrate
-from feather_memory.truth.postgres.server import Server
+from feather_memory.truth.postgres.server import Server, last_row
 from feather_memory.truth.postgres.tenants import Tenants, clear
 from feather_memory.truth.postgres.transactions import PostgresTransaction, Statements, state_in
 from feather_memory.truth.sqlite.file import SqliteTruth
@@ -46,16 +47,19 @@ Fill = Callable[[ReadTransaction, WriteTransaction], object]
 __all__ = ["FORMAT", "Lease", "PostgresTruth", "Server", "Tenants", "migrate"]
 
 _OURS: Final = (psycopg.Error, JSONDecodeError, DamagedRowError)
-_OPENING: Final = """
-    select set_config('feather.tenant', {tenant}, true);
+_MINE: Final = "select set_config('feather.tenant', {tenant}, true)"
+_OPENING: Final = f"""
+    {_MINE};
     select (select format from feather.release), store_id, embedder, latest, language, tokenizer,
         generation
-    from (select 1) as always left join feather.state on tenant = {tenant}
+    from (select 1) as always left join feather.state on tenant = {{tenant}}
 """
-_BIRTH: Final = """
+_BIRTH: Final = f"""
+    {_MINE};
     insert into feather.state (tenant, store_id, generation, next_row, language, tokenizer)
-    values (%(tenant)s, %(store_id)s, 0, 1, %(language)s, %(tokenizer)s)
-    on conflict (tenant) do nothing
+    values ({{tenant}}, {{store_id}}, 0, 1, {{language}}, {{tokenizer}})
+    on conflict (tenant) do nothing;
+    {_OPENING}
 """
 _SPEAK: Final = """
     update feather.state set language = %(language)s, tokenizer = %(tokenizer)s
@@ -64,7 +68,6 @@ _SPEAK: Final = """
 _SIZE: Final = """
     select sum(pg_column_size(memory.*)) from feather.memory where tenant = %(tenant)s
 """
-_MINE: Final = "select set_config('feather.tenant', {}, true)"
 
 
 class PostgresTruth:
@@ -277,8 +280,7 @@ class PostgresTruth:
                 if format_ != FORMAT:
                     self._refuse(format_)
                 if store_id is None:
-                    self._make(connection)
-                    said = self._asked_again(connection)
+                    said = self._made(connection)
             finally:
                 self.server.put_back(connection)
         _, store_id, self.embedder, self.latest, language, tokenizer, _ = said
@@ -289,11 +291,6 @@ class PostgresTruth:
         if not is_current:
             self._speak(self._language or language)
 
-    def _asked_again(self, connection: psycopg.Connection) -> Any:
-        cursor = connection.execute(_OPENING.format(tenant=self._statements.tenant))
-        cursor.nextset()
-        return cursor.fetchone()
-
     def _refuse(self, found: int | None) -> None:
         if found is not None and found > FORMAT:
             raise NewerFormatError(self.server.place, found=found, known=FORMAT)
@@ -302,22 +299,19 @@ class PostgresTruth:
             "brings them up to date"
         )
 
-    def _make(self, connection: psycopg.Connection) -> None:
+    def _made(self, connection: psycopg.Connection) -> Any:
+        """Begin the tenant's, unless somebody else just has; what `_OPENING` tells then."""
         if self._store_id is not None:  # it was forgotten while it rested
             raise GoneStoreError(self.place)
         if self.is_read_only:
             raise StoreAccessError(f"there is no store at {self.place!r} to be read")
-        with connection.transaction():
-            connection.execute(_MINE.format(self._statements.tenant))
-            connection.execute(
-                _BIRTH,
-                {
-                    "tenant": self.tenant,
-                    "store_id": urandom(16).hex(),
-                    "language": self._language or words.ENGLISH,
-                    "tokenizer": words.VERSION,
-                },
-            )
+        birth = _BIRTH.format(
+            tenant=self._statements.tenant,
+            store_id=sql.Literal(urandom(16).hex()).as_string(),
+            language=sql.Literal(self._language or words.ENGLISH).as_string(),
+            tokenizer=words.VERSION,
+        )
+        return last_row(connection.execute(birth))
 
     def _speak(self, language: str) -> None:
         if self.is_read_only:
