@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -469,3 +471,53 @@ def test_every_command_takes_a_url_and_a_tenant_where_it_takes_a_store(url, tmp_
     for missing in (run("search", url, "tea", "--tenant", "bob"), run("search", url, "tea")):
         assert (missing.exit_code, len(missing.stderr.splitlines())) == (1, 1)
     assert run("tenants", url, "--names").stdout == "alice\n"
+
+
+def test_the_examples_of_the_page_run(url, capsys):
+    page = (Path(__file__).parents[1] / "docs" / "scaling.md").read_text("utf-8")
+    (example,) = re.findall(r"^```py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    told = example.replace("postgresql://app@db.example/memories", url)
+    exec(compile(told, "scaling.md", "exec"), {})  # noqa: S102  our own page
+
+    assert capsys.readouterr().out == "Alice deploys on Fridays\n['alice', 'bob']\n"
+
+
+def test_what_the_page_grants_suffices(url, plain):
+    """But for `maintain`, which an older server does not know."""
+    with Store.open(plain, tenant="alice") as store:
+        store.add("tea", id="a")
+        store.forget("a")
+        assert len(store) == 0
+        assert store.check() == []
+
+
+def test_what_is_forgotten_is_in_no_row_of_any_table(url, embedder):
+    """Text, words, key, edges, signals, the recall log, vectors that hold its text, and shelves."""
+    canary = "canary77aa1f"
+    with Store.open(url, tenant="alice", embedder=embedder) as store:
+        store.add("tea", id="tea", session="s", actor="bob")
+        store.add(canary, id=canary, key=canary, session="s", metadata={"is": canary})
+        store.link("tea", canary)
+        store.recall(canary, turn="t", k=5)
+        store.signal(canary, "liked", event_id="e")
+        store.plumbing.shelf("notes")["k"] = canary
+        vector = embedder([canary])[0].astype("<f4").tobytes().hex()
+        told = [canary, canary.encode().hex(), vector]
+
+        assert holding(url, told) >= {"memory", "edge", "shown", "signal", "shelf"}
+
+        store.forget(canary)
+        store.plumbing.shelf("notes").clear()
+        assert holding(url, told) == set()
+        assert store.check() == []
+
+
+def holding(url, needles):
+    """The tables of which a row, as text, holds any of these."""
+    with psycopg.connect(url) as connection:
+        return {
+            table
+            for table in servers.KEPT
+            for (row,) in connection.execute(f"select t::text from feather.{table} as t")
+            if any(needle in row for needle in needles)
+        }
