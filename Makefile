@@ -15,7 +15,7 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench test-upstream test-long torture test-lowest test-wheels clean
+.PHONY: help demo test check bench test-postgres test-upstream test-long torture test-lowest test-wheels clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,11 @@ bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and writ
 	$(BENCH)/bin/python -m benchmarks.speed $(ARGS) $(if $(DATA),--data $(DATA))
 	$(BENCH)/bin/python -m benchmarks.recall $(RECALL) $(if $(DATA),--data $(DATA))
 	$(BENCH)/bin/python benchmarks/walks.py
+
+# A sample of it is in `make test`. FEATHER_POSTGRES is the URL of a database whose user may make others;
+# without it a server is started, and stopped.
+test-postgres: $(STAMP)  ## all that can runs over a store on a PostgreSQL server
+	$(BIN)/python -m pytest -m "not long" --servers -k "server or postgres" -n $(WORKERS) tests
 
 # Downloads nothing: SDISTS is a folder of unpacked sdists, UPSTREAM a python with the group `upstream`.
 test-upstream:  ## LangGraph's own store tests, and langmem's and deepagents' use, against FeatherStore

@@ -65,6 +65,14 @@ def labels(values: object, name: str) -> list[str]:
     return [label(value, name) for value in values]
 
 
+_SERVERS: Final = ("postgresql://", "postgres://")
+
+
+def server_url(value: object) -> str | None:
+    """The URL of a PostgreSQL database, if that is what it is; else it says where a file is."""
+    return value if isinstance(value, str) and value.startswith(_SERVERS) else None
+
+
 def file_path(value: object, name: str = "path") -> Path:
     """Where a file is, or is to be. What SQLite would take for no file at all is refused."""
     if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):

@@ -64,6 +64,10 @@ LOG_KEPT_BYTES = 32 * 1024 * 1024
 IDLE_READERS = 4
 """Read connections kept open for reuse. Each is some 150 KiB."""
 
+SERVER_CONNECTIONS = 8
+"""Of a process to one PostgreSQL database, whatever the number of its stores: a server has a
+hundred by default, and each takes it some megabytes."""
+
 # How search behaves
 
 SNAPSHOT_ROWS = 5_000
@@ -95,6 +99,11 @@ SKETCH_ROWS = 5_000
 """Vectors from which they are sketched, where that pays; from here on the mapped file keeps it.
 Ranking by vector, × 384, CPU ms, plain and sketched: of clustered vectors 0.29 and 0.25 at 3,000,
 0.52 and 0.30 at 5,000, 0.77 and 0.43 at 10,000; of LoCoMo's 0.40 and 0.29, 0.81 and 0.55."""
+
+SKETCH_ROWS_UNKEPT = 100_000
+"""The same where there is no mapped file to keep it, as on a server: each process that opens the
+store draws it anew, amid its first answer. At 10,000 × 384 that answer took 1.9 s, 1.4 of them for
+the axes, on two busy cores; without, a scan of 100,000 reads 40 MB a core."""
 
 SKETCH_SAMPLE = (1_000, 4_000)
 """At least and at most so many vectors are what the axes of sketches are chosen by. Choosing takes

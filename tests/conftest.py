@@ -28,6 +28,40 @@ def constants():
 CONSTANTS = constants()
 
 
+SAMPLE = {"test_time", "test_graph", "test_signals"}
+"""Modules whose tests run over a store on a server, too, in `make test`."""
+
+BOTH = SAMPLE | {
+    "test_affirmation", "test_annotations", "test_context_chain", "test_dependants", "test_echoes",
+    "test_engagement", "test_filters", "test_firewall", "test_given", "test_latest", "test_layers",
+    "test_liked", "test_manner", "test_memory", "test_origin", "test_possible", "test_ranking",
+    "test_recent", "test_reembed", "test_repeats", "test_score", "test_shelf", "test_spoken",
+    "test_suggestions", "test_supersessions", "test_transactions",
+    "test_validity", "test_writing",
+}  # fmt: skip
+"""Those that do so in `make test-postgres`."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--servers", action="store_true", help="all that can, over a server as well")
+
+
+def pytest_generate_tests(metafunc):
+    name = metafunc.module.__name__.rpartition(".")[-1]
+    if metafunc.definition.get_closest_marker("file") is not None:
+        return
+    if name in (BOTH if metafunc.config.getoption("--servers") else SAMPLE):
+        metafunc.parametrize("_truth", ["file", "server"], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def _truth(request, monkeypatch):
+    """Where the test's stores are: where it says, or on a server, each under a tenant's name."""
+    if getattr(request, "param", "file") == "server":
+        servers = pytest.importorskip("servers")
+        monkeypatch.setattr("feather_memory.store.store.truth_at", servers.truth_beside)
+
+
 @pytest.fixture(autouse=True)
 def _no_trace():
     """No test finds what another one patched, nor an index that it left building."""

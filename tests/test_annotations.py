@@ -92,6 +92,7 @@ def test_hits_survive_json_and_come_back_as_they_were(store):
     assert isinstance(TypeAdapter(Hits).validate_python(hits), Hits)
 
 
+@pytest.mark.file
 def test_a_chain_and_an_error_are_json_too(store):
     chain = TypeAdapter(ContextChain).dump_python(store.context_chain("tea"), mode="json")
     assert {edge["type"] for edge in chain["edges"]} == {"related_to"}

@@ -89,6 +89,7 @@ def test_another_process_sees_it_and_so_does_a_store_that_is_opened_again(store,
         assert liked_in(again, QUESTION) == {}
 
 
+@pytest.mark.file
 def test_forgetting_any_memory_of_the_turn_erases_what_was_asked(store, path):
     asked = np.array([0.123456, 0.654321, 0.111111, 0.222222], np.float32)
     like(store, "second", asked)

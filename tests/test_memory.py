@@ -187,6 +187,7 @@ def test_what_was_shown_stays_as_it_was_shown(store, answered):
     assert [said_of(memory) for memory in before] == [expected] * len(before)
 
 
+@pytest.mark.file
 def test_metadata_that_is_no_json_is_refused_when_it_is_fetched(path, clock):
     """Not when it is read, by whoever was handed the memory."""
     with Store.open(path, clock=clock) as store:

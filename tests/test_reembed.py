@@ -237,6 +237,7 @@ KILLED = """
 """
 
 
+@pytest.mark.file
 def test_a_run_that_was_killed_goes_on_where_it_was(path):
     filled(path).close()
     done = subprocess.run(

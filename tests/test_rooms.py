@@ -141,6 +141,7 @@ def test_a_circle_would_be_found():
     ("library", "place"),
     [
         ("sqlite3", "truth/sqlite importers"),
+        ("psycopg", "truth/postgres"),
         ("hnswlib", "index/hnsw.py"),
         ("pydantic", "importers cli doors"),
         ("mcp", "doors/mcp"),

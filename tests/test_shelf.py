@@ -103,6 +103,7 @@ def test_another_store_over_the_file_sees_it_at_once_and_after_a_restart(path):
         assert again.check() == []
 
 
+@pytest.mark.file
 def test_what_is_deleted_is_in_none_of_the_files(path):
     with Store.open(path, embedder=HashEmbedder(16)) as store:
         store.add("beside it")
@@ -123,6 +124,7 @@ def holding(path):
     }
 
 
+@pytest.mark.file
 def test_a_killed_process_leaves_whole_updates_only(path):
     Store.open(path).close()
     code = (

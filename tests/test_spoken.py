@@ -184,6 +184,7 @@ def canaries(*texts):
     }
 
 
+@pytest.mark.file
 def test_no_vector_that_holds_a_forgotten_turn_is_left(path, monkeypatch):
     """Neither in the file nor in a mapped one. The control: both were there before."""
     monkeypatch.setattr(config, "SNAPSHOT_ROWS", 10)
@@ -206,6 +207,7 @@ def test_no_vector_that_holds_a_forgotten_turn_is_left(path, monkeypatch):
         assert store.check() == []
 
 
+@pytest.mark.file
 def test_if_nobody_let_go_of_it_it_would_be_left(path, monkeypatch):
     """The negative control."""
     monkeypatch.setattr(turns, "let_go", lambda *_: None)
@@ -479,6 +481,7 @@ def test_reembedding_makes_of_turns_what_their_writing_would(path):
         assert store.check() == []
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("text", ["I see", "the last"])
 def test_what_is_forgotten_while_all_is_made_anew_is_in_no_new_vector(path, text):
     """Neither where that vector is only being made, nor where it is made already."""
@@ -557,6 +560,7 @@ def _do_something(store, draw, names, words, step):
 # The audit
 
 
+@pytest.mark.file
 def test_a_memory_that_says_what_its_vector_was_made_with_and_has_none_is_told(path, embedder):
     with Store.open(path, embedder=embedder) as store:
         talk(store, "ann: tea?", "bob: yes")

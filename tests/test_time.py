@@ -204,6 +204,7 @@ def latest(path):
         return connection.execute("select latest from state").fetchone()[0]
 
 
+@pytest.mark.file
 def test_ten_thousand_random_operations_leave_what_their_replay_leaves(path, clock):
     driver = Driver(path, clock, seed=7)
     for turn in range(OPERATIONS):

@@ -113,6 +113,7 @@ def test_other_threads_wait_for_the_end_and_lose_nothing(store):
     assert texts(store) == ["ours", "ours, too", "theirs"]
 
 
+@pytest.mark.file
 def test_a_killed_process_leaves_whole_blocks_only(path):
     Store.open(path).close()
     code = (

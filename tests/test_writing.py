@@ -243,6 +243,7 @@ def test_strange_queries_are_queries(plain):
     assert len(plain.search(vector=[0, 0, 0, 0])) == 1
 
 
+@pytest.mark.file
 def test_strangers_are_refused_by_name(plain):
     calls = {
         "get": lambda: plain.get("nobody"),
@@ -453,12 +454,14 @@ def test_an_empty_batch_writes_nothing(store):
 # Files that cannot be opened
 
 
+@pytest.mark.file
 def test_a_directory_is_refused(tmp_path):
     with pytest.raises(StoreAccessError, match="irectory") as caught:
         Store.open(tmp_path)
     assert isinstance(caught.value, OSError)
 
 
+@pytest.mark.file
 def test_a_folder_that_does_not_exist_is_refused(tmp_path):
     with pytest.raises(StoreAccessError, match="nowhere"):
         Store.open(tmp_path / "nowhere" / "a.feather")
@@ -482,6 +485,7 @@ def _newer(path):
         connection.execute("pragma user_version = 999")
 
 
+@pytest.mark.file
 @pytest.mark.parametrize(
     ("make", "error", "named"),
     [
@@ -502,6 +506,7 @@ def test_a_file_that_is_not_a_sound_store_is_refused_and_left_alone(path, make, 
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
+@pytest.mark.file
 def test_anothers_file_is_refused(path):
     Store.open(path, tenant="alice").close()
     with pytest.raises(WrongTenantError, match=r"'alice'.*'bob'"):

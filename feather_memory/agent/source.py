@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 from weakref import WeakValueDictionary
 
+from feather_memory.checks import server_url
 from feather_memory.errors import ParameterError, WrongTenantError, quoted
 from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
@@ -29,7 +30,7 @@ _NOWHERE: Final[Mapping[str, str | None]] = MappingProxyType({})
 
 # Nothing depends on the sharing: two stores of one file agree. It saves memory, and as it keeps
 # nothing alive, needs no lock and no closing.
-_shared: WeakValueDictionary[str, Store] = WeakValueDictionary()
+_shared: WeakValueDictionary[tuple[str, str | None], Store] = WeakValueDictionary()
 
 
 def shared_store(path: str | os.PathLike[str], tenant: str | None = None) -> Store:
@@ -38,13 +39,15 @@ def shared_store(path: str | os.PathLike[str], tenant: str | None = None) -> Sto
     It has no embedder.
 
     Args:
-        path: Of the file, which is made if there is none.
-        tenant: Whose file a new one is marked as.
+        path: Of the file, which is made if there is none; or the URL of a PostgreSQL database.
+        tenant: Whose file a new one is marked as; of a database, whose rows.
     """
-    place = os.path.realpath(path)
-    found = _shared.get(place)
+    url = server_url(path)
+    place = os.path.realpath(path) if url is None else url
+    key = (place, None if url is None else tenant)  # of a file the tenant is checked, not chosen
+    found = _shared.get(key)
     if found is None or not found.plumbing.is_open:
-        found = _shared[place] = Store.open(place, tenant=tenant)
+        found = _shared[key] = Store.open(place, tenant=tenant)
     return found
 
 
@@ -220,8 +223,8 @@ class Source:
     def path(self) -> str:
         """Where the file that is written to is, or will be; of one tenant's source."""
         if isinstance(self.given, TenantPool):
-            return str(self.given.path_of(self.tenant_for() or ""))
-        return str(self.opened().writes.path)
+            return self.given.place_of(self.tenant_for() or "")
+        return self.opened().writes.plumbing.place
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -249,12 +252,16 @@ class Source:
             raise TypeError(
                 f"a {self.adapter} over an open {kind} cannot be pickled: give it a path="
             )
-        return _reopened, (self.adapter, str(self.given.path), self.tenant)
+        return _reopened, (
+            self.adapter,
+            self.given.plumbing.address,
+            self.given.tenant or self.tenant,
+        )
 
     def _check_tenant(self) -> None:
         if isinstance(self.given, TenantPool):
             if self.tenant is not None:
-                self.given.path_of(self.tenant)  # refuses what no tenant can be called
+                self.given.place_of(self.tenant)  # refuses what no tenant can be called
         else:
             self.tenant_for()
 
@@ -295,4 +302,4 @@ def _check_kind(
 
 def _refuse_another(store: Store, tenant: str | None) -> None:
     if tenant is not None and tenant != store.tenant:
-        raise WrongTenantError(str(store.path), expected=tenant, found=store.tenant)
+        raise WrongTenantError(store.plumbing.place, expected=tenant, found=store.tenant)

@@ -13,6 +13,7 @@ from feather_memory.cli import (
     demonstration,
     exchange,
     importing,
+    moving,
     pooling,
     serving,
     upkeep,
@@ -99,3 +100,5 @@ app.command()(pooling.warm)
 app.command()(serving.mcp)
 app.command()(serving.serve)
 app.add_typer(serving.keys, name="keys")
+app.command()(moving.migrate)
+app.command()(moving.copy)

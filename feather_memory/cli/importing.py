@@ -58,7 +58,7 @@ class Target:
     """Where to: a store, a tenant's store, or one for each value of a field."""
 
     store: Path | None
-    folder: Path | None
+    folder: str | None
     tenant: str | None
     per: str | None
 
@@ -91,7 +91,7 @@ class Target:
 
             @cache
             def pool() -> TenantPool:
-                directory = cast("Path", self.folder)
+                directory = cast("str", self.folder)
                 return closing.enter_context(
                     TenantPool(directory, embedder=embed, max_open=OPEN_STORES)
                 )
@@ -117,7 +117,8 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
         Path | None, typer.Option(metavar="PATH", help="The store to fill; made if needed.")
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="PATH", help="The directory of a TenantPool.")
+        str | None,
+        typer.Option("--dir", metavar="PATH", help="A TenantPool's directory, or a URL."),
     ] = None,
     tenant: Annotated[
         str | None, typer.Option(metavar="NAME", help="Whose store to fill, in --dir.")

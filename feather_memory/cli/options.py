@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from feather_memory.cli.places import Place, existing
+from feather_memory.cli.places import Place, existing, is_there
 from feather_memory.errors import FeatherError, FilterError, MissingEmbedderError, ParameterError
 from feather_memory.importers.times import parse_time
 from feather_memory.types import Embedder, Model, Seconds
@@ -115,7 +115,7 @@ def fitting(store: Place, name: str | None, *, by_words: bool = False) -> Embedd
     Raises:
         ParameterError: They will not.
     """
-    if name is not None or not store.path.exists():
+    if name is not None or not is_there(store):
         return embedder_named(name)
     with existing(store) as opened:
         stats = opened.stats()

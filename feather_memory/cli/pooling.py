@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from feather_memory.checks import server_url
 from feather_memory.cli.options import day, line, plain, table
 from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import existing_directory
@@ -20,7 +21,9 @@ from feather_memory.tenants.pool import TenantPool
 from feather_memory.tenants.reports import Warmed
 from feather_memory.truth.sqlite.file import size_of, written_at
 
-Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The directory of a TenantPool.")]
+Directory = Annotated[
+    str, typer.Argument(metavar="DIR", help="The directory of a TenantPool, or a URL.")
+]
 
 
 @answered
@@ -37,20 +40,20 @@ def tenants(
     """
     with TenantPool(existing_directory(directory)) as pool:
         names = pool.recent()
-        rows = [(name, pool.path_of(name)) for name in names]
-    found: list[dict[str, Any]] = [
-        {"tenant": name, "path": path, "bytes": size_of(path), "last_written": _written(path)}
-        for name, path in rows
-    ]
+        found = [_described(pool, name) for name in names]
 
     def screen() -> None:
         if only_names:
             for name in names:
                 typer.echo(line(name))
             return
+        written = [one["last_written"] for one in found]
         table(
             ["tenant", "bytes", "last written"],
-            ((one["tenant"], f"{one['bytes']:,}", day(one["last_written"])) for one in found),
+            (
+                (one["tenant"], f"{one['bytes']:,}", "" if at is None else day(at))
+                for one, at in zip(found, written, strict=True)
+            ),
         )
         if not names:
             typer.echo("Nobody has a store here.", err=True)
@@ -58,8 +61,14 @@ def tenants(
     return Answer(said={"tenants": found}, screen=screen)
 
 
-def _written(path: Path) -> datetime:
-    return datetime.fromtimestamp(written_at(path), UTC)
+def _described(pool: TenantPool, name: str) -> dict[str, Any]:
+    place = pool.place_of(name)
+    if server_url(pool.place) is not None:  # which keeps no time of a write
+        size = pool.forget_tenant(name, dry_run=True).bytes
+        return {"tenant": name, "path": place, "bytes": size, "last_written": None}
+    path = pool.path_of(name)
+    written = datetime.fromtimestamp(written_at(path), UTC)
+    return {"tenant": name, "path": path, "bytes": size_of(path), "last_written": written}
 
 
 @answered

@@ -126,7 +126,7 @@ class Intake:
             raise
         except ParameterError:
             written = [entry for entry in entries if self._is_written(store, entry)]
-        self.counts[str(store.path)] += len(written)
+        self.counts[store.plumbing.place] += len(written)
         for entry in written:
             id_ = entry.record["id"]
             self._links += [_Waiting(entry.line, group, id_, link) for link in entry.links]

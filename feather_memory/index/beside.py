@@ -114,10 +114,9 @@ def read_approximation(path: Path, state: State, matrix: Matrix, n: int) -> Appr
     return Approximation.load(hnsw_path(path), mark=state.snapshot or "", matrix=matrix, n=n)
 
 
-def view_at(path: Path, state: State) -> View:
+def view_at(path: Path | None, state: State) -> View:
     """The View of the mapped file if it belongs to this history; else that of an empty store."""
-    found = None if state.snapshot is None else read(path, state)
-    if found is None:
+    if path is None or state.snapshot is None or (found := read(path, state)) is None:
         return of_nothing(state)
     rows = found.columns["rows"]
     numbers = {name: found.columns[name] for name in COLUMNS}

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from feather_memory import config
 from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
-from feather_memory.index import beside, forks
+from feather_memory.index import beside
 from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
@@ -26,6 +26,7 @@ from feather_memory.index.view import View
 from feather_memory.model.fields import COLUMNS, Record
 from feather_memory.model.formula import derived
 from feather_memory.truth.contract import ReadTransaction, Truth
+from feather_memory.truth.forked import watch
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Positions, Seconds
 
@@ -130,15 +131,16 @@ class Columns:
     Loaded when first asked for: from the mapped file, if it belongs to this history.
     """
 
-    def __init__(self, path: FilePath) -> None:
-        """Those of the truth at `path`, beside which the mapped file lies."""
+    def __init__(self, path: FilePath | None) -> None:
+        """Those of the truth at `path`, beside which the mapped file lies; of None, without one."""
         self._path = path
+        self._sketched_from = config.SKETCH_ROWS if path else config.SKETCH_ROWS_UNKEPT
         self._lock = threading.Lock()
         self.view: View | None = None
         """The latest View; None while nothing is loaded."""
         self.recent = Recent(0)
         """The records that were read last."""
-        forks.watch(self)
+        watch(self)
 
     def _start(self, view: View) -> View:
         self._rows = _Growing(view.rows)
@@ -214,7 +216,7 @@ class Columns:
             self._bury(changes.gone)
         self.recent.advance(state.generation, [*changes.gone, *touched])
         rows = self._rows.whole()
-        if matrix is not None and len(rows) >= config.SKETCH_ROWS:
+        if matrix is not None and len(rows) >= self._sketched_from:
             view.lineage.sketch.follow(matrix, len(rows))
         # A like touches its memory; what is forgotten takes questions along.
         are_as_before = self._likes_are_known and not changes.touched and not changes.gone
@@ -336,7 +338,8 @@ class Columns:
         A mark ties it to this history: a file from a restored backup's other future can never be
         taken for this one's. Nothing is written where the truth is gone: its tenant was forgotten.
         """
-        if truth.is_read_only or not truth.is_in_place():
+        path = truth.path
+        if path is None or truth.is_read_only or not truth.is_in_place():
             return
         with truth.reading() as moment:
             # Without vectors no file is written: not to read it all for that is most of closing.
@@ -345,15 +348,15 @@ class Columns:
             view = self.sync(moment)
             if not beside.is_stale(view):
                 return
-            if beside.faults(truth.path):  # what was mapped is not to be written on as if sound
-                beside.discard(truth.path)
+            if beside.faults(path):  # what was mapped is not to be written on as if sound
+                beside.discard(path)
                 return
             prepared = beside.Prepared.of(view, moment)  # the longest part, while others write
         # Under the write lock: nobody can forget a memory between our reading it and writing it.
-        with beside.or_discarded(truth.path), truth.writing() as transaction:
+        with beside.or_discarded(path), truth.writing() as transaction:
             mark = os.urandom(16).hex()
             view = self.sync(transaction)
             if view.generation != prepared.generation:
                 prepared = beside.Prepared.of(view, transaction)
-            beside.write_all(truth.path, view, prepared, mark)
+            beside.write_all(path, view, prepared, mark)
             transaction.own_snapshot(mark)

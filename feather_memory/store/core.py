@@ -39,7 +39,7 @@ class Core:
                 truth.close()
                 raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
         if truth.latest > truth.now() + DAY:
-            _log.warning("%s: %s", truth.path, ahead(truth.latest, truth.now()))
+            _log.warning("%s: %s", truth.place, ahead(truth.latest, truth.now()))
         return cls(truth, Columns(truth.path), embedding)
 
 

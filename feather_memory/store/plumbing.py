@@ -50,6 +50,19 @@ class Plumbing(Recalls, of="Store.plumbing"):
         return self._core.truth.is_open
 
     @property
+    def place(self) -> str:
+        """Where the store is, as errors call it: the path of its file, or a server without secrets.
+
+        Of a store on a server the tenant stands behind a `#`.
+        """
+        return self._core.truth.place
+
+    @property
+    def address(self) -> str:
+        """What `Store.open` takes to open the same store, with its tenant, in another process."""
+        return self._core.truth.address
+
+    @property
     def is_in_place(self) -> bool:
         """Whether the file is still there, and the one that was opened."""
         return self._core.truth.is_in_place()
@@ -267,7 +280,7 @@ class Shelf(MutableMapping[str, Any]):
         self._truth = truth
 
     def __repr__(self) -> str:
-        return f"<Shelf {self.name!r} of {str(self._truth.path)!r}>"
+        return f"<Shelf {self.name!r} of {self._truth.place!r}>"
 
     def __getitem__(self, key: str) -> Any:
         """A copy of the value. KeyError if there is none."""

@@ -28,8 +28,15 @@ class Reads(Part):
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
-        return self._core.truth.path
+        """Where the file is.
+
+        Raises:
+            StoreAccessError: The store is on a server.
+        """
+        path = self._core.truth.path
+        if path is None:
+            raise StoreAccessError(f"{self._core.truth.place!r} is on a server: it has no path")
+        return path
 
     @property
     def tenant(self) -> str | None:
@@ -140,12 +147,12 @@ class Reads(Part):
             view = searcher.view
             counts = searcher.transaction.audit.counts(max(truth.now(), view.state.latest))
         return StoreStats(
-            path=str(self.path),
+            path=truth.place,
             dimension=None if view.matrix is None else view.matrix.dim,
             embedder=view.state.embedder,
             generation=view.generation,
             file_bytes=truth.size(),
-            derived_bytes=beside.derived_bytes(self.path),
+            derived_bytes=0 if truth.path is None else beside.derived_bytes(truth.path),
             index="exact" if view.lineage.approximation.index is None else "hnsw",
             **counts,
         )

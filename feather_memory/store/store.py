@@ -9,17 +9,16 @@ from typing import Self, get_args
 
 from feather_memory.checks import file_path, one_of
 from feather_memory.index import beside
-from feather_memory.index.mending import mend
 from feather_memory.model.names import checked
 from feather_memory.model.words import tokenizer
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Core
 from feather_memory.store.feedback import Feedback
+from feather_memory.store.opening import truth_at
 from feather_memory.store.plumbing import Plumbing
 from feather_memory.store.reembedding import Reembedding
 from feather_memory.store.suggestions import Suggestions
 from feather_memory.store.writes import Writes
-from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.sqlite.restoring import restore
 from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Model
@@ -59,11 +58,12 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
         tenant: str | None = None,
         read_only: bool = False,
     ) -> Self:
-        """The store in the file at `path`, which is made if there is none.
+        """The store in the file at `path`, which is made if there is none; or on a server.
 
         Args:
             path: By custom it ends in `.feather`. Its folder must exist. There is no store
-                without a file: `":memory:"` and URIs are refused.
+                without a file: `":memory:"` and URIs are refused. Or the URL of a PostgreSQL
+                database, `postgresql://…`, whose tables `feather-memory migrate` has made.
             embedder: Texts to vectors, (n) → (n, dim); or a SentenceTransformer, LangChain or
                 LlamaIndex model, whose own methods are called, for queries as well; or the name
                 of a model, such as `fastembed:BAAI/bge-small-en-v1.5`. Without one, memories
@@ -76,14 +76,17 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
                 `simple` for none. Kept in the file: English for a new one, its own for any other
                 unless stated; then all words are derived anew.
             durability: `process`: a returned write survives the death of the process. `full`:
-                it survives the loss of power, at the price of one fsync a write.
+                it survives the loss of power, at the price of one fsync a write. On a server
+                `process` is how that is set, by default as `full`.
             clock: Tells Unix seconds.
-            tenant: Whose file this must be; a new file is marked as theirs.
+            tenant: Whose file this must be; a new file is marked as theirs. On a server, whose
+                memories these are: there must be one.
             read_only: Write nothing, and make no file: writes raise ReadOnlyStoreError, and
                 `recall` logs nothing. So it is by itself where nothing can be written.
 
         Raises:
-            ParameterError: No stemmer is known for the language.
+            ParameterError: No stemmer is known for the language, or a URL without a tenant.
+            MissingExtraError: A URL, without the extra `postgres`.
             StoreAccessError: A directory, a place that cannot be read, or no store where none
                 can be made.
             OlderFormatError: An earlier release wrote it, and it cannot be written.
@@ -99,14 +102,13 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
         one_of(durability, "durability", get_args(Durability))
         owner = None if tenant is None else checked(tenant)
         spoken = None if language is None else tokenizer(language).language
-        place, embedding = file_path(path), Embedding.of(embedder, query_embedder, embedder_name)
-        truth = SqliteTruth(
-            place,
-            durability=durability,
+        embedding = Embedding.of(embedder, query_embedder, embedder_name)
+        truth = truth_at(
+            path,
             tenant=owner,
+            durability=durability,
             language=spoken,
             clock=clock,
-            mend=mend,
             read_only=read_only,
         )
         return cls(Core.over(truth, embedding))
@@ -142,7 +144,7 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
 
     def __repr__(self) -> str:
         state = "open" if self._core.truth.is_open else "closed"
-        return f"<Store {str(self.path)!r}, {state}>"
+        return f"<Store {self._core.truth.place!r}, {state}>"
 
     def __enter__(self) -> Self:
         return self
@@ -169,12 +171,15 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
             fix: Rebuild what is derived, and date back what a clock that was over a day ahead has
                 recorded; then look again. Damaged truth cannot be rebuilt.
         """
+        path = self._core.truth.path
         if fix:
             with self._core.truth.writing() as transaction:
                 repair.mend(transaction, self._core.truth.now())
-            beside.discard(self.path)
+            if path is not None:
+                beside.discard(path)
             self._core.columns.unload()
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             found = repair.faults(searcher.transaction, self._core.truth.now())
-            found += beside.lost(self.path, searcher.transaction.state)
-        return found + beside.faults(self.path)
+            if path is not None:
+                found += beside.lost(path, searcher.transaction.state)
+        return found if path is None else found + beside.faults(path)

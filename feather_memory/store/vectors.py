@@ -69,5 +69,5 @@ def without(core: Core, ids: Sequence[str] | None, where: Filter | None) -> Mapp
     with suppress(Exception):  # what an embedder raises may be anything: it is the caller's code
         made = embedding.of_anew(waiting)
     if made is None:
-        _log.warning("%s: %d memories lose their vectors", core.truth.path, len(waiting))
+        _log.warning("%s: %d memories lose their vectors", core.truth.place, len(waiting))
     return {each.row: each for each in made or ()}

@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self, get_args
 
-from feather_memory.checks import file_path, number, one_of, whole
+from feather_memory.checks import number, one_of, whole
 from feather_memory.config import WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
@@ -29,30 +29,21 @@ from feather_memory.errors import (
     StoreAccessError,
     quoted,
 )
-from feather_memory.index.mending import mend
-from feather_memory.model.names import SUFFIX, checked, file_name
+from feather_memory.model.names import checked
 from feather_memory.model.words import tokenizer
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
-from feather_memory.tenants.ownership import (
-    begun_anew,
-    owner_of,
-    refuse_another,
-    sizes,
-    take_in,
-    taken_away,
-)
+from feather_memory.tenants.homes import home_at
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
-from feather_memory.truth.sqlite.file import SqliteTruth, written_at
 from feather_memory.truth.state import Durability
 from feather_memory.types import Clock, Embedder, Model, Seconds
 from feather_memory.write.embedding import Embedding
 
 
 class TenantPool:
-    """A directory of tenants, each with a file of its own. Safe for threads and after a fork.
+    """A directory of tenants, each with a file of its own; or a database. For threads and forks.
 
     As with SQLite itself, fork while no other thread is inside a call: before starting threads.
 
@@ -80,7 +71,7 @@ class TenantPool:
         """The pool of a directory, which is made, for its owner alone, if there is none.
 
         Args:
-            directory: Where the files of the tenants are.
+            directory: Where the files of the tenants are; or the URL of a PostgreSQL database.
             embedder: As in `Store.open`, for every tenant, as are the next five.
             query_embedder: For queries, where they are embedded differently.
             embedder_name: What the model is called, where the embedder does not say.
@@ -95,7 +86,7 @@ class TenantPool:
         one_of(durability, "durability", get_args(Durability))
         if number(idle_seconds, "idle_seconds", 0) == 0:
             raise ParameterError(f"idle_seconds must be above 0, got {quoted(idle_seconds)}")
-        self.directory = file_path(directory, "directory").absolute()
+        self._home = home_at(directory)
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
         self._embedding = Embedding.of(embedder, query_embedder, embedder_name)
@@ -107,10 +98,6 @@ class TenantPool:
         self._lock = threading.Lock()
         self._rests = 0
         self._is_open = True
-        try:
-            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreAccessError(f"cannot use {str(self.directory)!r}: {error}") from error
         _after_forks(self)
 
     def __enter__(self) -> Self:
@@ -121,23 +108,46 @@ class TenantPool:
 
     def __repr__(self) -> str:
         state = f"{len(self._awake)} of at most {self.max_open} open"
-        return f"<TenantPool {str(self.directory)!r}, {state if self._is_open else 'closed'}>"
+        return f"<TenantPool {self.place!r}, {state if self._is_open else 'closed'}>"
+
+    @property
+    def directory(self) -> Path:
+        """Where the files of the tenants are.
+
+        Raises:
+            StoreAccessError: They are on a server.
+        """
+        return self._home.directory
+
+    @property
+    def place(self) -> str:
+        """The directory, or the URL of the database, without a password."""
+        return self._home.place
 
     def __contains__(self, tenant: str) -> bool:
-        """Whether the tenant has a file. Asking makes none, unlike `get`.
+        """Whether the tenant has a store. Asking makes none, unlike `get`.
 
         Raises:
             TenantNameError: No tenant can have this name.
         """
-        return self.path_of(tenant).exists()
+        return self._home.has(tenant)
 
     def path_of(self, tenant: str) -> Path:
         """Where the tenant's file is, or would be.
 
         Raises:
             TenantNameError: No tenant can have this name.
+            StoreAccessError: The tenants are on a server.
         """
-        return self.directory / file_name(tenant)
+        return self._home.path_of(tenant)
+
+    def place_of(self, tenant: str) -> str:
+        """Where the tenant's store is, or would be: a path, or a server and the tenant.
+
+        Raises:
+            TenantNameError: No tenant can have this name.
+        """
+        return self._home.place_of(tenant)
 
     def get(self, tenant: str) -> Store:
         """The tenant's store, which is made if there is none: the same object for all who ask.
@@ -197,7 +207,7 @@ class TenantPool:
         start, failure = time.perf_counter(), None
         try:
             if tenant not in self:
-                raise StoreAccessError(f"no tenant {tenant!r} in {str(self.directory)!r}")
+                raise StoreAccessError(f"no tenant {tenant!r} in {self.place!r}")
             self.get(tenant).plumbing.wake()
         except FeatherError as error:
             failure = error
@@ -210,8 +220,7 @@ class TenantPool:
         One with a long name whose file is too damaged to tell it is left out.
         """
         self._require_open()
-        names = map(owner_of, self.directory.glob(f"*{SUFFIX}"))
-        return sorted(name for name in names if name is not None)
+        return sorted(self._home.names())
 
     def recent(self, limit: int | None = None) -> list[str]:
         """Tenants by when their files were last written, the latest first, at most `limit`.
@@ -220,11 +229,7 @@ class TenantPool:
         """
         self._require_open()
         most = None if limit is None else whole(limit, "limit", 0)
-        paths = sorted(
-            self.directory.glob(f"*{SUFFIX}"), key=lambda path: (-written_at(path), path)
-        )
-        names = (name for path in paths if (name := owner_of(path)) is not None)
-        return list(islice(names, most))
+        return list(islice(self._home.recent(), most))
 
     def stats(self) -> PoolStats:
         """What is open and in use at this moment, once the idle rest."""
@@ -232,7 +237,7 @@ class TenantPool:
         with self._lock:
             seats = list(self._awake.values())
         return PoolStats(
-            directory=str(self.directory),
+            directory=self.place,
             open=len(seats),
             in_use=sum(seat.is_in_use for seat in seats),
             max_open=self.max_open,
@@ -260,7 +265,7 @@ class TenantPool:
             NewerFormatError: Written by a later release.
         """
         self._require_open()
-        take_in(file_path(path), self.path_of(tenant), tenant)
+        self._home.take_in(path, tenant)
         return self.get(tenant)
 
     def forget_tenant(self, tenant: str, *, dry_run: bool = False) -> ForgottenTenant:
@@ -278,16 +283,14 @@ class TenantPool:
             BusyStoreError: The store was in use, or being written, for over 10 s. Nothing was
                 removed.
         """
-        path, seat = self.path_of(tenant), self._seat(tenant)
+        seat = self._seat(tenant)
         found: list[tuple[str, int]] = []
 
         def remove() -> None:
-            refuse_another(path, tenant)
-            found.extend(taken_away(path))
+            found.extend(self._home.remove(tenant))
 
         if dry_run:
-            refuse_another(path, tenant)
-            found = sizes(path)
+            found = self._home.sizes(tenant)
         elif not seat.wait_to_rest(remove):
             raise BusyStoreError(f"the store of {tenant!r} is in use; nothing was removed")
         else:
@@ -316,7 +319,7 @@ class TenantPool:
 
     def _require_open(self) -> None:
         if not self._is_open:
-            raise ClosedStoreError(str(self.directory))
+            raise ClosedStoreError(self.place)
 
     def _seat(self, tenant: str) -> Seat:
         name = checked(tenant)
@@ -329,20 +332,14 @@ class TenantPool:
 
     def _make(self, seat: Seat) -> Store:
         self._require_open()  # again: whoever closes the pool may have passed this seat by now
-        path = self.path_of(seat.tenant)
-        truth = begun_anew(path, lambda: self._truth(path, seat))
-        return Store(Core.over(truth, self._embedding))
-
-    def _truth(self, path: Path, seat: Seat) -> SqliteTruth:
-        return SqliteTruth(
-            path,
+        truth = self._home.truth(
+            seat.tenant,
             durability=self._durability,
-            tenant=seat.tenant,
             language=self._language,
             clock=self._clock,
             lease=seat.lease,
-            mend=mend,
         )
+        return Store(Core.over(truth, self._embedding))
 
     def _touch(self, seat: Seat) -> None:
         """Note that a store is being used."""

@@ -20,6 +20,10 @@ class CopyContract:
         """The truth at a place, a folder of its own; made if there is none."""
         raise NotImplementedError
 
+    def open_backup(self, path: Path, clock: FrozenClock) -> Truth:
+        """What was backed up to a file."""
+        return self.open_truth(path.parent, clock)
+
     def test_what_it_streams_makes_the_same_of_another(self, truth: Truth, tmp_path: Path) -> None:
         """Memories in their order, supersessions with their times, the log and the shelves."""
         held: dict[str, Record] = {}
@@ -56,6 +60,19 @@ class CopyContract:
             assert transaction.engagement.log("t2", NOW, []) == []
         with copy.reading() as moment:
             assert [turn.name for turn in moment.engagement.turns()] == ["t1", "t0", "t2"]
+        copy.close()
+
+    def test_a_backup_is_the_truth_of_one_moment(self, truth: Truth, tmp_path: Path) -> None:
+        """Opened as any other."""
+        with truth.writing() as transaction:
+            transaction.memories.insert([record("a", created_at=transaction.now)])
+        (tmp_path / "copy").mkdir()
+        truth.backup(path := tmp_path / "copy" / "alice.feather")
+        with truth.writing() as transaction:
+            transaction.memories.insert([record("b")])
+        copy = self.open_backup(path, FrozenClock(NOW))
+        with copy.reading() as moment:
+            assert [each.id for each in moment.memories.stream()] == ["a"]
         copy.close()
 
     def test_what_is_held_is_found_by_what_its_text_is_like(self, tmp_path: Path) -> None:

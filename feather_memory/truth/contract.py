@@ -94,8 +94,16 @@ class Truth(Protocol):
     """Where one store's memories really are. Safe to share between threads, and after a fork."""
 
     @property
-    def path(self) -> Path:
-        """The file, beside which what is derived may lie."""
+    def path(self) -> Path | None:
+        """The file, beside which what is derived may lie; None where there is none."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, as errors and logs call it: no secret is in it."""
+
+    @property
+    def address(self) -> str:
+        """What `Store.open` opens it by, in another process as well."""
 
     @property
     def tenant(self) -> str | None:

@@ -99,6 +99,11 @@ def _numbered(given: object) -> Numbered:
     raise ParameterError(f"records must be pairs of a number and a record, got {quoted(given)}")
 
 
+def fill(moment: ReadTransaction, transaction: WriteTransaction) -> Restored:
+    """Put everything that is read at one moment into another truth."""
+    return restore(transaction, enumerate(everything(moment), 1))
+
+
 def _batches(records: Iterable[Numbered], size: int | None) -> Iterator[list[Numbered]]:
     batch: list[Numbered] = []
     for record in records:

@@ -124,7 +124,8 @@ _RECORD = """
 """
 
 
-def _edge(row: tuple[str, str, str, float, float]) -> Edge:
+def edge_in(row: tuple[str, str, str, float, float]) -> Edge:
+    """The edge of a row: source, target, type, weight, created_at."""
     source, target, type_, weight, created_at = row
     try:
         at = when(created_at)
@@ -145,12 +146,12 @@ class SqliteEdges:
             f"select {_COLUMNS} from edge where source = ? and target = ? and type = ?",
             (source, target, type_),
         ).fetchone()
-        return None if row is None else _edge(row)
+        return None if row is None else edge_in(row)
 
     def touching(self, ids: Collection[str]) -> list[Edge]:
         """Every edge that starts or ends at one of the memories, ordered by its ends."""
         rows = self.moment.connection.execute(_TOUCHING, {"ids": json.dumps(list(ids))}).fetchall()
-        return [_edge(row) for row in sorted(rows)]
+        return [edge_in(row) for row in sorted(rows)]
 
     def every(self) -> list[EdgeRow]:
         """All there are, by rows, in any order."""
@@ -241,7 +242,7 @@ class SqliteEdges:
         self._touch(source)
         written = self.moment.connection.execute(_PUT, said).fetchone()
         self.moment.connection.execute(_SEAL, (sums.of_row(written), *written[:3]))
-        return _edge(written)
+        return edge_in(written)
 
     def remove(self, source: str, target: str, type_: str) -> bool:
         """Remove an edge. False if there was none."""

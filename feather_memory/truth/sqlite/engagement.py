@@ -94,7 +94,8 @@ _FORGET_QUESTIONS = f"""
 """
 
 
-def _signal(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
+def signal_in(row: tuple[str, str, str, float, float, str | None, int]) -> Signal:
+    """The signal of a row: event, memory, kind, at, strength, turn, whether it was taken back."""
     event_id, memory_id, kind, at, strength, turn, retracted = row
     try:
         known, moment = SignalKind(kind), when(at)
@@ -140,7 +141,7 @@ class SqliteEngagement:
         if known is None:
             return None
         rows = self.moment.connection.execute(
-            "select memory_id from shown where turn = ? order by rank", (known[0],)
+            "select memory_id from shown where turn = ? order by rank, memory_id", (known[0],)
         )
         return known[1], [memory_id for (memory_id,) in rows]
 
@@ -149,7 +150,7 @@ class SqliteEngagement:
         row = self.moment.connection.execute(
             f"{_SIGNALS} where signal.event_id = ?", (event_id,)
         ).fetchone()
-        return None if row is None else _signal(row)
+        return None if row is None else signal_in(row)
 
     def liked(self) -> list[tuple[int, float, bytes]]:
         """(row of the memory, strength, vector of its turn's question) of every like that holds."""
@@ -159,21 +160,21 @@ class SqliteEngagement:
         """Every signal about the memories, by id, oldest first."""
         found: dict[str, list[Signal]] = {id_: [] for id_ in ids}
         for row in self.moment.connection.execute(_OF_MEMORIES, {"ids": json.dumps(list(ids))}):
-            signal = _signal(row)
+            signal = signal_in(row)
             found[signal.memory_id].append(signal)
         return found
 
     def signals_of_event(self, event: str) -> list[Signal]:
         """The signals that one event left about several memories, as `event:memory`."""
         asked = {"head": f"{event}:", "beyond": f"{event};"}
-        return [_signal(row) for row in self.moment.connection.execute(_OF_EVENT, asked)]
+        return [signal_in(row) for row in self.moment.connection.execute(_OF_EVENT, asked)]
 
     def signals_of_turn(self, turn: str, kind: SignalKind) -> list[Signal]:
         """Every signal of a kind that answers a turn, by its first name."""
         rows = self.moment.connection.execute(
             f"{_SIGNALS} where turn = ? and kind = ? order by signal.event_id", (turn, kind)
         )
-        return [_signal(row) for row in rows]
+        return [signal_in(row) for row in rows]
 
     def count(self, ids: Collection[str]) -> tuple[int, int]:
         """How many signals, and how many entries of the recall log, are about the memories."""

@@ -76,7 +76,7 @@ class Handles:
 
     def __init__(self, path: Path, *, synchronous: str, is_read_only: bool) -> None:
         self.path = path.absolute()  # whoever changes the working directory later
-        self._name = str(self.path)
+        self.place = self.address = self._name = str(self.path)
         self._log_name = str(log_of(self.path))
         self._synchronous = synchronous
         self.is_read_only = is_read_only

@@ -64,7 +64,7 @@ def read_state(connection: sqlite3.Connection) -> State:
     return State(*row)
 
 
-def _after(last: Seconds, clock: Seconds) -> Seconds:
+def after(last: Seconds, clock: Seconds) -> Seconds:
     """The time by the clock; where it does not move on, or goes back, the next there is."""
     return clock if clock > last else round(last + _TICK, DECIMALS)
 
@@ -100,7 +100,7 @@ class SqliteTransaction:
     def now(self) -> Seconds:
         """When what it writes is recorded: after all that is, whatever the clock says."""
         if self._now is None:
-            self._now = _after(self.state.latest, self._clock)
+            self._now = after(self.state.latest, self._clock)
         return self._now
 
     @now.setter

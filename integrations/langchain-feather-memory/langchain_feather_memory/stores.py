@@ -313,7 +313,7 @@ class FeatherStore(OfABlock, BaseStore):
                 f"otherwise; {op!r:.120} names none, and would cross from one tenant to another: "
                 f"{error}"
             ) from error
-        self._pool.path_of(tenant)  # refuses what can be no tenant's name
+        self._pool.place_of(tenant)  # refuses what can be no tenant's name
         return tenant
 
     @contextmanager
@@ -321,7 +321,7 @@ class FeatherStore(OfABlock, BaseStore):
         """The tenant's items; None if there are none and no file is to be made for them."""
         if self._pool is None or tenant is None:
             yield ItemFile(self._one())
-        elif not is_made and not self._pool.path_of(tenant).exists():
+        elif not is_made and tenant not in self._pool:
             yield None
         else:
             with self._pool.lease(tenant) as store:

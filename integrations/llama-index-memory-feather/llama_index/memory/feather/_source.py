@@ -128,7 +128,7 @@ def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
     for store in stores if model is None else ():
         if store.stats().dimension is not None:
             raise MissingEmbedderError(
-                f"{str(store.path)!r} holds vectors, and there is nothing to embed with: give "
+                f"{store.plumbing.place!r} holds vectors, and there is nothing to embed with: give "
                 "embed_model=, or set Settings.embed_model, before this is used"
             )
     return model

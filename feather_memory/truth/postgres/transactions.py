@@ -1,0 +1,136 @@
+"""One moment of what a tenant has on a server; as a write, what is committed wholly or not."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from psycopg import Connection, sql
+
+from feather_memory.errors import GoneStoreError
+from feather_memory.truth.postgres.audit import PostgresAudit
+from feather_memory.truth.postgres.edges import PostgresEdges
+from feather_memory.truth.postgres.engagement import PostgresEngagement
+from feather_memory.truth.postgres.memories import PostgresMemories
+from feather_memory.truth.postgres.moment import Moment
+from feather_memory.truth.postgres.shelves import PostgresShelves
+from feather_memory.truth.sqlite.transactions import after
+from feather_memory.truth.state import State
+from feather_memory.types import Seconds
+
+_SAID: Final = ", ".join(State.__slots__)
+_STATE: Final = f"select {_SAID} from feather.state where tenant = "
+_ADVANCE: Final = """
+    update feather.state set generation = {}, next_row = {}, latest = {}, owed = {}
+    where tenant = {}; commit
+"""
+_SNAPSHOT: Final = "update feather.state set snapshot = %(mark)s where tenant = %(tenant)s"
+
+
+class Statements:
+    """What a tenant's transactions begin with: each is one message, and tells the state."""
+
+    def __init__(self, tenant: str, *, busy_seconds: float, is_durable: bool) -> None:
+        self.tenant = name = sql.Literal(tenant).as_string()
+        mine = f"select set_config('feather.tenant', {name}, true)"
+        wait = f"set local lock_timeout = {round(busy_seconds * 1_000)}"
+        if is_durable:
+            wait += "; set local synchronous_commit = on"
+        self.asking = f"{mine}; select generation, is_gone from feather.state where tenant = {name}"
+        """By itself; nothing stays open."""
+        self.reading = f"begin isolation level repeatable read, read only; {mine}; {_STATE}{name}"
+        """All it reads is of one moment."""
+        self.again = f"commit; {self.reading}"
+        """The same, later."""
+        self.writing = f"begin; {wait}; {mine}; {_STATE}{name} for update"
+        """Whoever else would write for the tenant waits at the last of these."""
+
+
+class PostgresTransaction:
+    """One moment of a tenant's rows, by a connection that has begun it."""
+
+    __slots__ = (
+        "_clock", "_moment", "_now", "_place", "_statements", "audit", "edges", "engagement",
+        "memories", "shelves",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        connection: Connection,
+        statements: Statements,
+        state: State,
+        *,
+        tenant: str,
+        place: str,
+        write_at: Seconds | None = None,
+    ) -> None:
+        self._clock = write_at or 0.0
+        self._now: Seconds | None = None
+        self._place, self._statements = place, statements
+        generation = 0 if write_at is None else state.generation + 1
+        self._moment = moment = Moment(connection, tenant, state, generation)
+        self.memories = PostgresMemories(moment)
+        self.edges = PostgresEdges(moment)
+        self.engagement = PostgresEngagement(moment)
+        self.shelves = PostgresShelves(moment)
+        self.audit = PostgresAudit(moment)
+
+    @property
+    def state(self) -> State:
+        """What is said of the tenant's store."""
+        return self._moment.state
+
+    @property
+    def now(self) -> Seconds:
+        """When what it writes is recorded: after all that is, whatever the clock says."""
+        if self._now is None:
+            self._now = after(self.state.latest, self._clock)
+        return self._now
+
+    @now.setter
+    def now(self, moment: Seconds) -> None:
+        self._now = moment
+
+    def go_on(self, clock: Seconds) -> None:
+        """Have it be as late as the clock says, if that is later."""
+        self._clock = max(self._clock, clock)
+        self._now = None if self._now is None else max(self._now, clock)
+
+    def refresh(self) -> None:
+        """Move to the present. A write transaction is there already."""
+        moment = self._moment
+        if not moment.generation:
+            cursor = moment.connection.execute(self._statements.again)
+            while cursor.nextset():
+                pass
+            moment.state = state_in(cursor.fetchone(), self._place)
+
+    def own_snapshot(self, mark: str | None) -> None:
+        """Say which mapped file belongs to this history; None for none."""
+        self._moment.done(_SNAPSHOT, mark=mark)
+
+    def commit(self) -> None:
+        """Count the write, and commit it."""
+        moment, state = self._moment, self.state
+        latest = state.latest if self._now is None else self._now  # None: it recorded nothing
+        moment.connection.execute(
+            _ADVANCE.format(
+                moment.generation, state.next_row, float(latest), state.owed,
+                self._statements.tenant,
+            )
+        )  # fmt: skip
+
+    def take_back(self, kept: State) -> None:
+        """Have the state say what it said then."""
+        kept.next_row = self.state.next_row  # none is given back: a gap harms nobody
+        self._moment.state = kept
+
+
+def state_in(row: Any, place: str) -> State:
+    """The state of a tenant.
+
+    Raises:
+        GoneStoreError: It has none any more, or is being removed.
+    """
+    if row is None or row[State.__slots__.index("is_gone")]:
+        raise GoneStoreError(place)
+    return State(*row)

