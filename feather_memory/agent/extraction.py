@@ -15,9 +15,9 @@ from typing import Any, Final
 from feather_memory.agent.conversation import embedded
 from feather_memory.agent.facts import Extract, facts_in, keys_of, may_tell, take_facts
 from feather_memory.agent.outage import MOST_OWED, OutageEvent, is_outage
-from feather_memory.index.forks import watch
 from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
+from feather_memory.truth.forked import watch
 from feather_memory.types import VectorLike
 
 ATTEMPTS: Final = 8
