@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
@@ -357,3 +358,24 @@ def stable_id(*said: str | int | None, size: int = 12) -> str:
         size: Bytes of the digest; the id has twice as many hexadecimal digits.
     """
     return blake2b(json.dumps(said).encode(), digest_size=size).hexdigest()
+
+
+def row_sum(values: Iterable[object]) -> int:
+    """crc32 over the values of a row, be texts decoded or not. 1 and 1.0 are the same."""
+    return zlib.crc32(
+        b"\0".join(
+            [
+                each
+                if type(each) is bytes
+                else b"\1"
+                if each is None
+                else (each if type(each) is str else str(each).removesuffix(".0")).encode()
+                for each in values
+            ]
+        )
+    )
+
+
+def summed(rows: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """The rows, each with its checksum behind."""
+    return [(*row, row_sum(row)) for row in rows]

@@ -64,6 +64,7 @@ FREE = {
     ("state", "only"), ("state", "snapshot"), ("state", "latest"), ("state", "owed"),
     ("state", "tidy"), ("state", "is_gone"), ("state", "next_row"), ("state", "generation"),
     ("memory", "changed"), ("state", "checksum"), ("state", "language"), ("state", "tokenizer"),
+    ("shelf", "row"),
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ def test_the_contract_notices_changes_that_are_not_told(tmp_path, monkeypatch):
         transaction.memories.insert([record("a"), record("b")])
     with truth.reading() as moment:
         knows.catch_up(moment)
-    monkeypatch.setattr("feather_memory.truth.sqlite.memories._BURY", "select ?, ?")
+    monkeypatch.setattr("feather_memory.truth.sqlite.changes.BURY", "select ?, ?")
     with truth.writing() as transaction:
         transaction.memories.delete(list(transaction.memories.by_ids(["a"]).values()))
 

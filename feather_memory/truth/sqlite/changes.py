@@ -31,3 +31,13 @@ SUPERSEDED_SINCE = f"""
         union
         select rowid from supersession where new_id in fresh)
 """
+TOUCH_REPLACED = """
+    update memory set changed = ?
+    where id in (select old_id from supersession where new_id = ?)
+"""
+BURY = "insert into tombstone (row, generation) values (?, ?)"
+SUPERSEDES = """
+    with asked (id) as (select value from json_each(:ids))
+    select source, target from edge where type = 'supersedes' and source in asked
+    union select source, target from edge where type = 'supersedes' and target in asked
+"""

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from feather_memory.checks import when
+from feather_memory.checks import summed, when
 from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
@@ -31,7 +31,7 @@ _LOG_TURN = """
     insert into turn (name, at, vector) values (?, ?, ?)
     on conflict (name) do update set
         at = excluded.at, vector = coalesce(excluded.vector, vector)
-    returning row
+    returning name, at, vector, row
 """
 _LIKED = """
     select memory.row, strength, turn.vector
@@ -72,9 +72,11 @@ _SHOWN = """
     select name, memory_id, score from turn join shown on shown.turn = turn.row
     order by turn.row, rank, memory_id
 """
+_SEAL_TURN = "update turn set checksum = ? where row = ?"
 _RESTORE_TURN = "insert into turn (row, name, at, vector, checksum) values (?, ?, ?, ?, ?)"
+_SHOWN_TO = "select memory_id from shown where turn = ?"
 _SHOW = """
-    insert or ignore into shown (turn, memory_id, rank, score, checksum) values (?, ?, ?, ?, ?)
+    insert into shown (turn, memory_id, rank, score, checksum) values (?, ?, ?, ?, ?)
 """
 _RESTORE_SHOWN = """
     insert into shown (turn, memory_id, rank, score)
@@ -117,11 +119,6 @@ def forget_questions(connection: sqlite3.Connection, memory_id: str) -> None:
     asked = {"id": memory_id}
     connection.execute(_FORGET_QUESTIONS, asked)
     sums.seal(connection, "turn", _OF_ITS_QUESTIONS, asked)
-
-
-def _sealed(*row: object) -> tuple[object, ...]:
-    """The row with its checksum."""
-    return (*row, sums.of_row(row))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +214,17 @@ class SqliteEngagement:
         """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
         connection, known = self.moment.connection, self._named(turn)
         first = turn if known is None else known[1]
-        (row,) = connection.execute(_LOG_TURN, (first, at, question)).fetchone()
-        sums.seal(connection, "turn", "row = ?", (row,))
-        (rank,) = connection.execute("select count(*) from shown where turn = ?", (row,)).fetchone()
-        fresh: list[str] = []
+        *logged, row = connection.execute(_LOG_TURN, (first, at, question)).fetchone()
+        there = {id_ for (id_,) in connection.execute(_SHOWN_TO, (row,))}
+        scores: dict[str, float] = {}
         for memory_id, score in shown:
-            if connection.execute(
-                _SHOW, _sealed(row, memory_id, rank + len(fresh), score)
-            ).rowcount:
-                fresh.append(memory_id)
+            if memory_id not in there:
+                scores.setdefault(memory_id, score)
+        fresh, first_rank = list(scores), len(there)
+        told = [(row, id_, first_rank + n, scores[id_]) for n, id_ in enumerate(fresh)]
+        (*_, check), *rows = summed([tuple(logged), *told])
+        connection.execute(_SEAL_TURN, (check, row))
+        connection.executemany(_SHOW, rows)
         connection.execute(
             "delete from turn where row <= (select max(row) from turn) - ?", (RECALL_TURNS,)
         )
@@ -236,29 +235,34 @@ class SqliteEngagement:
         known, other = self._named(turn), self._named(also)
         if known is None or other is not None:
             return known is not None and known == other
-        self.moment.connection.execute(_NAME, _sealed(also, known[0]))
+        self.moment.connection.executemany(_NAME, summed([(also, known[0])]))
         return True
 
     def append(self, signals: Iterable[Signal]) -> list[Signal]:
         """Log signals; those that are new. One whose event is in the log already is left out."""
-        connection, fresh = self.moment.connection, []
-        for signal in signals:
-            said = _sealed(signal.event_id, signal.memory_id, signal.kind, signal.at.timestamp(),
-                           signal.strength, signal.turn)  # fmt: skip
-            if connection.execute(_APPEND, said).rowcount:
-                fresh.append(signal)
-        return fresh
+        connection, given = self.moment.connection, list(signals)
+        rows = summed(
+            [(s.event_id, s.memory_id, s.kind, s.at.timestamp(), s.strength, s.turn) for s in given]
+        )
+        return [
+            signal
+            for signal, row in zip(given, rows, strict=True)
+            if connection.execute(_APPEND, row).rowcount
+        ]
 
     def retract(self, event_id: str, at: Seconds) -> bool:
         """Log that an event is taken back. False if it was already."""
-        return self.moment.connection.execute(_RETRACT, _sealed(event_id, at)).rowcount > 0
+        (row,) = summed([(event_id, at)])
+        return self.moment.connection.execute(_RETRACT, row).rowcount > 0
 
     def restore(self, signals: Sequence[SignalRecord]) -> None:
         """Log signals whose events are not in the log, as they were."""
         connection = self.moment.connection
-        said = [_sealed(s.event_id, s.memory_id, s.kind, s.at, s.strength, s.turn) for s in signals]
+        said = summed(
+            [(s.event_id, s.memory_id, s.kind, s.at, s.strength, s.turn) for s in signals]
+        )
         connection.executemany(_APPEND, said)
-        back = [_sealed(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None]
+        back = summed([(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None])
         connection.executemany(_RETRACT, back)
 
     def restore_turns(self, turns: Sequence[TurnRecord]) -> None:
@@ -269,9 +273,8 @@ class SqliteEngagement:
         connection = self.moment.connection
         (oldest,) = connection.execute("select min(row) from turn").fetchone()
         first = 1 if oldest is None else oldest - len(turns)
-        rows = [
-            _sealed(at, each.name, each.at, each.vector) for at, each in enumerate(turns, first)
-        ]
+        told = summed([(each.name, each.at, each.vector) for each in turns])
+        rows = [(row, *each) for row, each in enumerate(told, first)]
         connection.executemany(_RESTORE_TURN, rows)
 
     def restore_shown(self, shown: Sequence[ShownRecord]) -> None:

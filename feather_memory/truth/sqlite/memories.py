@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter, itemgetter
 from typing import Any
 
-from feather_memory.checks import FIRST, LAST
+from feather_memory.checks import FIRST, LAST, row_sum, summed
 from feather_memory.config import ALIKE
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
@@ -60,6 +60,10 @@ _ARE_REPLACED = """
 """
 _ALIKE = "select likeness, row from words where likeness in (select value from json_each(?))"
 _ROWS_OF_KEYS = "select row, key from memory where key in (select value from json_each(?))"
+_SUMMED_OF = f"""
+    select {", ".join(sums.MEMORY)} from memory where id in (select value from json_each(?))
+"""
+_SEAL = "update memory set checksum = ? where row = ?"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
     update memory set affirmed = affirmed + 1, affirmed_at = ?, affirmed_by = ?, changed = ?
@@ -74,19 +78,9 @@ _HOLDERS = """
       and (valid_to is null or valid_from < valid_to)
     order by valid_from, row
 """
-_SUPERSEDES = """
-    with asked (id) as (select value from json_each(:ids))
-    select source, target from edge where type = 'supersedes' and source in asked
-    union select source, target from edge where type = 'supersedes' and target in asked
-"""
 _HAS_VECTORS = "select 1 from memory where vector is not null limit 1"
 _SET_DIMENSION = "update state set dimension = ?, embedder = ?, remade = ?, snapshot = null"
-_BURY = "insert into tombstone (row, generation) values (?, ?)"
 
-_TOUCH_REPLACED = """
-    update memory set changed = ?
-    where id in (select old_id from supersession where new_id = ?)
-"""
 _REPLACED_BY = "select rowid from supersession where new_id = ?"
 _PAGE = 500
 _MOST = 1 << 62  # SQLite counts to 2^63
@@ -231,7 +225,9 @@ class SqliteMemories:
         new: dict[str, tuple[str, ...]] = {}
         old: dict[str, tuple[str, ...]] = {}
         ids = json.dumps([record.id for record in records])
-        for source, target in sorted(self.moment.connection.execute(_SUPERSEDES, {"ids": ids})):
+        for source, target in sorted(
+            self.moment.connection.execute(changes.SUPERSEDES, {"ids": ids})
+        ):
             new[source] = (*new.get(source, ()), target)
             old[target] = (*old.get(target, ()), source)
         told = [(each, new.get(each.id, ()), old.get(each.id, ())) for each in records]
@@ -284,7 +280,7 @@ class SqliteMemories:
         is_same = content_of(new) == content_of(old)
         new.row = old.row if is_same else self._take_row()
         if not is_same:
-            connection.execute(_BURY, (old.row, self.moment.generation))
+            connection.execute(changes.BURY, (old.row, self.moment.generation))
         connection.execute(_REPLACE, (*self._values(new), new.id))
         if not is_same:
             connection.execute(words.REMOVE, (old.row,))
@@ -337,13 +333,13 @@ class SqliteMemories:
         """Count that the same was said again, by whom and when last."""
         said = (at, by, self.moment.generation, memory_id)
         self.moment.connection.execute(_AFFIRM, said)
-        sums.seal_ids(self.moment.connection, [memory_id])
+        self._seal([memory_id])
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""
         shown, generation = list(ids), self.moment.generation
         self.moment.connection.executemany(_COUNT_RECALL, [(generation, id_) for id_ in shown])
-        sums.seal_ids(self.moment.connection, shown)
+        self._seal(shown)
 
     def delete(self, records: Sequence[Record]) -> None:
         """Remove them, and by foreign key all that hangs on them; to erase them is owed then."""
@@ -353,13 +349,17 @@ class SqliteMemories:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
             engagement.forget_questions(connection, record.id)
-            connection.execute(_TOUCH_REPLACED, (generation, record.id))
-            connection.execute(_BURY, (record.row, generation))
+            connection.execute(changes.TOUCH_REPLACED, (generation, record.id))
+            connection.execute(changes.BURY, (record.row, generation))
             left = connection.execute(_REPLACED_BY, (record.id,)).fetchall()
             connection.execute("delete from memory where row = ?", (record.row,))
             for rowid in left:  # what it replaced stays so, by nothing that is there
                 sums.seal(connection, "supersession", "rowid = ?", rowid)
         self.moment.state.owed += 1
+
+    def _seal(self, ids: Collection[str]) -> None:
+        asked = self.moment.connection.execute(_SUMMED_OF, (json.dumps(ids),)).fetchall()
+        self.moment.connection.executemany(_SEAL, [(row[-1], row[0]) for row in summed(asked)])
 
     def _keep_words(self, records: Sequence[Record]) -> None:
         kept = zip(records, self._words_of(records), strict=True)
@@ -380,7 +380,7 @@ class SqliteMemories:
         return state.next_row - 1
 
     def _values(self, record: Record) -> tuple[object, ...]:
-        return (*_VALUES(record), sums.of_row(_SUMMED(record)), self.moment.generation)
+        return (*_VALUES(record), row_sum(_SUMMED(record)), self.moment.generation)
 
     def _check_dimension(self, record: Record, *, beside: Record) -> None:
         """See that the vector is as long as the others, and as that of what is written with it."""

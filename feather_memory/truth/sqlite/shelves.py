@@ -6,13 +6,13 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from feather_memory.checks import row_sum
 from feather_memory.model.records import ShelfRecord
-from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.moment import Moment
 
 _PUT = """
-    insert into shelf (name, key, value) values (?, ?, ?)
-    on conflict (name, key) do update set value = excluded.value
+    insert into shelf (name, key, value, checksum) values (?, ?, ?, ?)
+    on conflict (name, key) do update set value = excluded.value, checksum = excluded.checksum
 """
 
 _OF_KEYS = "name = ? and key in (select value from json_each(?))"
@@ -79,10 +79,8 @@ class SqliteShelves:
 
     def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
         """Write values. One that replaces another keeps its place in the order."""
-        rows = [(name, key, value) for key, value in values]
+        rows = [(name, key, value, row_sum((name, key, value))) for key, value in values]
         self.moment.connection.executemany(_PUT, rows)
-        keys = json.dumps([key for _, key, _ in rows])
-        sums.seal(self.moment.connection, "shelf", _OF_KEYS, (name, keys))
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
         """Delete what is under these keys; how many there were. To erase them is owed then."""

@@ -7,12 +7,11 @@ write of a row writes it anew. Nothing compares it but an audit.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from feather_memory.checks import row_sum
 from feather_memory.model.fields import FIELDS
 
 _DERIVED: Final = {"importance", "valid_to"}
@@ -26,10 +25,10 @@ _COLUMNS: Final = {
     "supersession": ("old_id", "new_id", "holds_from", "recorded_at"),
     "signal": ("event_id", "memory_id", "kind", "at", "strength", "turn"),
     "retraction": ("event_id", "at"),
-    "turn": ("row", "name", "at", "vector"),
+    "turn": ("name", "at", "vector"),
     "turn_name": ("name", "turn"),
     "shown": ("turn", "memory_id", "rank", "score"),
-    "shelf": ("row", "name", "key", "value"),
+    "shelf": ("name", "key", "value"),
     "state": (
         *("store_id", "tenant", "dimension", "language", "tokenizer"),
         *("embedder", "remade", "successor"),
@@ -50,22 +49,6 @@ _KEYS: Final = {
 _SHOWN_BY: Final = {"memory": "id", "supersession": "old_id", "turn": "name", "shelf": "key"}
 
 
-def of_row(values: Iterable[object]) -> int:
-    """crc32 over the values of a row, be texts decoded or not. 1 and 1.0 are the same."""
-    return zlib.crc32(
-        b"\0".join(
-            [
-                each
-                if type(each) is bytes
-                else b"\1"
-                if each is None
-                else (each if type(each) is str else str(each).removesuffix(".0")).encode()
-                for each in values
-            ]
-        )
-    )
-
-
 def seal(
     connection: sqlite3.Connection,
     table: str,
@@ -79,13 +62,8 @@ def seal(
     ).fetchall()
     connection.executemany(
         f"update {table} set checksum = ? where {' and '.join(f'{key} = ?' for key in keys)}",
-        [(of_row(row[len(keys) :]), *row[: len(keys)]) for row in told],
+        [(row_sum(row[len(keys) :]), *row[: len(keys)]) for row in told],
     )
-
-
-def seal_ids(connection: sqlite3.Connection, ids: Iterable[str]) -> None:
-    """Write the checksums of memories, by their ids."""
-    seal(connection, "memory", "id in (select value from json_each(?))", (json.dumps(list(ids)),))
 
 
 def seal_state(connection: sqlite3.Connection) -> None:
@@ -117,6 +95,6 @@ def faults(connection: sqlite3.Connection) -> Iterator[str]:
         name = _SHOWN_BY.get(table, _KEYS[table][0])
         rows = connection.execute(f"select checksum, {name}, {', '.join(columns)} from {table}")
         for checksum, shown, *values in rows:
-            if of_row(values) != checksum:
+            if row_sum(values) != checksum:
                 said = shown.decode(errors="replace") if isinstance(shown, bytes) else shown
                 yield f"{table} {said!r}: it is not what was written"
