@@ -71,9 +71,10 @@ def answers(path: Path) -> list[Any]:
 
 
 def said(memory: Any) -> list[Any]:
-    """All fields, the vector as numbers."""
+    """All fields, the vector as numbers; importance to what the audit compares of it."""
     names = [name for name in type(memory).__slots__ if not name.startswith("_")]
     told = [getattr(memory, name) for name in names]
+    told = [round(each, 8) if isinstance(each, float) else each for each in told]
     return [each.tolist() if isinstance(each, np.ndarray) else repr(each) for each in told]
 
 
