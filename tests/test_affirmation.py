@@ -300,3 +300,40 @@ def test_a_batch_that_changes_a_slot_twice_has_its_history_in_order(store):
     )
 
     assert [memory.id for memory in store.history("a")] == ["z", "a"]
+
+
+# What does not hold at the moment is not affirmed
+
+
+def test_what_holds_only_later_is_not_affirmed_by_who_says_that_it_holds(store, clock):
+    later = store.add("Alice lives in Rome", valid_from=clock() + 30 * 86_400)
+
+    said = store.add("Alice lives in Rome")
+
+    assert (said.id != later.id, store.get(later.id).affirmed) == (True, 0)
+    assert [hit.memory.id for hit in store.search("Alice Rome")] == [said.id]
+
+
+def test_what_stands_instead_but_has_expired_is_not_returned_for_what_is_said_again(store, clock):
+    old = store.add("I am in Oslo")
+    clock.advance(days=1)
+    store.supersede(old.id, "I am on holiday in Rome", expires_at=clock() + 86_400)
+    clock.advance(days=9)
+
+    said = store.add("I am in Oslo")
+
+    assert (said.text, said.echo_of) == ("I am in Oslo", None)
+    assert [hit.memory.id for hit in store.search("Oslo")] == [said.id]
+
+
+def test_until_its_replacement_holds_a_fact_is_affirmed_and_not_doubled(store, clock):
+    old = store.add("I live in Oslo", key="home")
+    store.add("I live in Rome", key="home", valid_from=clock() + 9 * 86_400)
+
+    again = store.add("I live in Oslo", key="home")
+    beside = store.add("I live in Oslo!", session="s", role="user")
+
+    assert (again.id, again.affirmed, len(store)) == (old.id, 1, 3)
+    assert beside.valid_to == store.get(old.id).valid_to
+    clock.advance(days=10)
+    assert [hit.memory.text for hit in store.search("live", distinct=False)] == ["I live in Rome"]

@@ -280,6 +280,113 @@ def test_where_what_stood_is_forgotten_saying_it_again_is_news(store, corrected)
     assert store.add("Alice lives in Oslo").echo_of is None
 
 
+@pytest.mark.parametrize("text", ["Alice lives in Oslo", "ALICE lives in Oslo!"])
+@pytest.mark.parametrize("origin", OTHERS)
+def test_where_what_stood_is_forgotten_nobody_but_the_user_brings_the_old_value_back(
+    store, corrected, origin, text
+):
+    _, new = corrected
+    store.forget(new.id)
+    store.add("A page", id="page", origin=origin)
+
+    first = store.add(text, origin=origin)
+    again = store.add(text, origin=origin)
+    for more in ({}, {"valid_from": "2030-01-01"}, {"reaffirm": True}, {"id": "page"}):
+        said = store.add(text, origin=origin, metadata={"n": 1}, **more)
+        assert said.manner == "echo"
+
+    assert (first.manner, first.id, again.affirmed) == ("echo", again.id, 0)
+    assert current(store) == set()
+    store.add(text)
+    assert current(store) == {text}
+
+
+def test_what_an_equal_says_anew_holds_where_what_stood_is_forgotten(store, clock):
+    store.add("The door is open", key="door", origin="tool")
+    clock.advance(seconds=9)
+    store.forget(store.add("The door is shut", key="door", origin="tool").id)
+    assert store.add("The door is open", key="door", origin="tool").manner == "echo"
+
+    anew = store.add("The door is open", key="door", origin="tool", reaffirm=True)
+
+    assert (anew.manner, anew.valid_to) == ("statement", None)
+
+
+LOWER = [("user", o) for o in OTHERS] + [("document", "tool"), ("import", "assistant")]
+
+
+@pytest.mark.parametrize("text", ["Home is Oslo", "Дом в Осло", "家は大阪です"])
+@pytest.mark.parametrize(("speaker", "lower"), LOWER)
+@pytest.mark.parametrize("door", ["add", "with an id", "batch", "rewritten", "suggested"])
+def test_what_only_somebody_lower_has_said_is_no_past_of_what_is_said_now(
+    store, clock, speaker, lower, door, text
+):
+    if door == "suggested":
+        store.add("Home is Bern, 京都", key="home", origin=speaker)
+        store.add(text, key="home", origin=lower)
+    else:
+        store.add(text, key="home", origin=lower)
+        clock.advance(days=1)
+        store.add("Home is Bern, 京都", key="home", origin=lower)
+    store.add("A page", id="page", origin=speaker)
+    clock.advance(days=1)
+
+    told = {"text": text, "origin": speaker}
+    if door == "batch":
+        said = store.add_many([told])[0]
+    elif door in {"with an id", "rewritten"}:
+        said = store.add(**told, id="new" if door == "with an id" else "page")
+    else:
+        said = store.add(**told)
+
+    assert (said.text, said.manner, said.echo_of, said.origin) == (text, "statement", None, speaker)
+    assert text in current(store, text)
+
+
+@pytest.mark.parametrize("text", ["Alice lives in Oslo", "Summary: Alice lives in Oslo. Tea."])
+def test_what_somebody_lower_has_said_and_the_user_replaced_is_past_for_all_others(store, text):
+    store.add("Alice lives in Oslo", key="home", origin="assistant")
+    store.add("Alice lives in Lisbon", key="home")
+
+    store.add(text, origin="document")
+
+    assert current(store) == {"Alice lives in Lisbon"}
+
+
+def test_what_a_batch_corrects_is_corrected_for_what_comes_after_it(store):
+    rows = [
+        {"text": "Bob is in Paris", "key": "bob"},
+        {"text": "Note: Bob is in Paris.", "origin": "document", "id": "before"},
+        {"text": "Bob is in Rome", "key": "bob"},
+        *({"text": f"Note {n}: Bob is in Paris.", "origin": "tool"} for n in range(3)),
+        {"text": "Bob is in Quito", "key": "bob"},
+        {"text": "Note: Bob is in Rome.", "origin": "document"},
+        {"text": "Note: Bob is in Quito.", "origin": "document"},
+    ]
+
+    store.add_many(rows)
+
+    assert current(store, "bob note") == {
+        "Note: Bob is in Paris.",  # as alone: nothing joins it to what it said when it held
+        "Bob is in Quito",
+        "Note: Bob is in Quito.",
+    }
+
+
+@pytest.mark.parametrize("about", [{}, {"id": "t1"}, {"id": "t1", "session": "s", "role": "user"}])
+@pytest.mark.parametrize("in_a_batch", [False, True])
+def test_reaffirming_brings_back_whatever_else_is_given(store, corrected, about, in_a_batch):
+    """And though a message that says so stands beside, which was written since."""
+    _, new = corrected
+    store.add("Alice lives in Oslo", id="turn 9", role="user")
+    told = {"text": "Alice lives in Oslo", "reaffirm": True, **about}
+
+    back = store.add_many([told])[0] if in_a_batch else store.add(**told)
+
+    assert (back.supersedes, back.key) == ((new.id,), "home")
+    assert "Alice lives in Lisbon" not in current(store)
+
+
 def test_reaffirming_is_a_yes_or_a_no(store):
     with pytest.raises(ParameterError, match="reaffirm must be True or False"):
         store.add("tea", reaffirm="yes")

@@ -23,7 +23,7 @@ from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write.dependants import keep_back
 from feather_memory.write.draft import Draft
-from feather_memory.write.past import Past
+from feather_memory.write.past import Past, is_said_higher
 
 _OF_ITS_OWN: Final = ("valid_from", "stated_to", "expires_at", "prior", "session", "role")
 """What is stated of a memory itself: a repetition that states it otherwise is a change."""
@@ -68,26 +68,54 @@ def said_again(
         named: What it is said to replace.
         holder: What holds its slot.
     """
-    now = transaction.now
     asks = record.manner == QUESTION
     alike = [each for each in alike if (each.manner == QUESTION) == asks]
-    if draft.id is None:
-        taken = named or holder
-        for held in alike:
-            is_meant = taken is None or taken.id == held.id
-            if is_meant and _is_said_by(transaction, draft, record, held):
-                return Again(answer=_affirmed(transaction, record, held))
-    if record.manner != STATEMENT:
-        return Again()
     ours = [each for each in alike if _may_be_one(each, record)]
-    stands = [each for each in ours if _stands(each, now)]
-    for old in reversed([each for each in ours if not _stands(each, now)]):
-        if outranks(record.origin, old.origin):
-            continue  # nobody of this origin has said it yet
-        heads = _heads(transaction, old, now)
+    stands = [each for each in ours if _stands(each, transaction.now)]
+    fell = _fell(transaction, record, ours)
+    if draft.reaffirms and (gone := _gone(fell, alike)):
+        return _of_the_past(draft, record, *gone, named)
+    if draft.id is None:
+        meant = {each.id for each in alike} if (taken := named or holder) is None else {taken.id}
+        for held in alike:
+            if held.id in meant and _is_said_by(transaction, draft, record, held):
+                return Again(answer=_affirmed(transaction, record, held))
+    for old, heads in fell:
         # What was said before the change, and stands by itself, does not say that it holds again.
         if heads and all(each.valid_from < heads[-1].valid_from for each in stands):
             return _of_the_past(draft, record, old, heads, named)
+    if record.manner != STATEMENT or record.origin == USER:
+        return Again()
+    if stands:
+        return _of_what_stands(draft, record, stands)
+    return _of_what_nothing_replaces(transaction, draft, record, [old for old, _ in fell], named)
+
+
+def _fell(
+    transaction: WriteTransaction, record: Record, ours: Sequence[Record]
+) -> list[tuple[Record, list[Record]]]:
+    """What does not hold of what says the same, the last first, and what stands instead of each.
+
+    What only somebody lower has said, and nobody higher replaced, is no past of what is said now.
+    """
+    now = transaction.now
+    if record.manner != STATEMENT:
+        return []
+    olds = [each for each in reversed(ours) if not _stands(each, now)]
+    fell = [(old, _heads(transaction, old, now)) for old in olds]
+    return [(old, heads) for old, heads in fell if not is_said_higher(record, old, heads)]
+
+
+def _gone(
+    fell: Sequence[tuple[Record, list[Record]]], alike: Sequence[Record]
+) -> tuple[Record, list[Record]] | None:
+    """What another text has replaced, and that."""
+    same = {each.id for each in alike}
+    return next(((o, heads) for o, heads in fell if heads and heads[-1].id not in same), None)
+
+
+def _of_what_stands(draft: Draft, record: Record, stands: Sequence[Record]) -> Again:
+    """What it comes to that others than the user say what stands: of a higher origin an echo."""
     above = [each for each in stands if outranks(each.origin, record.origin)]
     if above and draft.id is None and record.metadata == "{}" and draft.fields.keys() <= _BARE:
         return Again(answer=above[-1])
@@ -107,13 +135,40 @@ def _of_the_past(
     if draft.reaffirms or is_stated or ((named or is_newer) and not is_outranked):
         takes_a_slot = named is not None or record.key is not None
         return Again(replacing=None if takes_a_slot else heads[-1].id)
-    says_no_more = record.metadata == "{}" or json.loads(record.metadata) == json.loads(
-        old.metadata
-    )
-    if draft.id is None and says_no_more:
+    if draft.id is None and _says_no_more(record, old):
         return Again(answer=replace(heads[-1], echo_of=old.id))
     record.manner = ECHO
     return Again(repeats=[old])
+
+
+def _of_what_nothing_replaces(
+    transaction: WriteTransaction,
+    draft: Draft,
+    record: Record,
+    fell: Sequence[Record],
+    named: Record | None,
+) -> Again:
+    """What it comes to that others than the user say what was replaced by what is forgotten since.
+
+    Nobody knows then what holds, and they know no better than before.
+    """
+    ends = {old.id: transaction.edges.closings(old.id) for old in fell}
+    replaced = [old for old in fell if ends[old.id]]  # the time of others was up by itself
+    if not replaced:
+        return Again()
+    since, last = draft.fields.get("valid_from"), replaced[0]
+    is_newer = since is not None and since > max(held for _, held in ends[last.id])
+    is_outranked = any(outranks(old.origin, record.origin) for old in replaced)
+    if (draft.reaffirms or named is not None or is_newer) and not is_outranked:
+        return Again()
+    if draft.id is None and last.manner == ECHO and _says_no_more(record, last):
+        return Again(answer=last)
+    record.manner = ECHO
+    return Again(repeats=[last])
+
+
+def _says_no_more(record: Record, old: Record) -> bool:
+    return record.metadata == "{}" or json.loads(record.metadata) == json.loads(old.metadata)
 
 
 def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[Record]) -> None:
@@ -142,9 +197,10 @@ def repeats_of(transaction: WriteTransaction, record: Record) -> list[Record]:
     ]
     if any(_stands(each, transaction.now) for each in alike):
         return []
-    if past := [each for each in alike if _heads(transaction, each, transaction.now)]:
-        record.manner = ECHO
-        return past[-1:]
+    for old, _ in _fell(transaction, record, alike):
+        if transaction.edges.closings(old.id):
+            record.manner = ECHO
+            return [old]
     if record.key is not None:
         return []
     return repeated(transaction, record, Past.near(transaction, [record.text]))
@@ -164,7 +220,7 @@ def unlink_echo(transaction: WriteTransaction, record: Record) -> bool:
 
 def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[Record]:
     """What was replaced and a text that is not the user's says again, which is an echo then."""
-    if found := past.repeated_in(transaction, record.text):
+    if found := past.repeated_in(transaction, record):
         record.manner = ECHO
     return found
 

@@ -38,7 +38,12 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     written: list[Record] = []
     fresh: list[Record] = []
     asked: dict[str, Draft] = {}
+    retelling = 0
     for draft, new in zip(drafts, made, strict=True):
+        if past is not None and _may_retell(draft):
+            if len(fresh) < len(written):  # an earlier draft may have replaced something
+                past = past.brought_up(transaction, retelling)
+            retelling += 1
         if new is not None and _is_plain(draft, new, said, past):
             fresh.append(new)
             asked[new.id] = draft
@@ -98,8 +103,11 @@ def _is_plain(draft: Draft, record: Record, said: Collection[int], past: Past | 
 
 
 def _may_echo(draft: Draft) -> bool:
-    """Whether it matters what is held of an equal text: a user's own id is a memory of its own."""
-    return draft.id is None or _is_anothers(draft)
+    """Whether it matters what is held of an equal text: a user's own id is a memory of its own.
+
+    Unless the user says that what was replaced holds again.
+    """
+    return draft.id is None or draft.reaffirms or _is_anothers(draft)
 
 
 def _may_retell(draft: Draft) -> bool:
@@ -157,7 +165,7 @@ def put(
     record = draft.record(now) if made is None else made
     named = None if replacing is None else transaction.memories.find(replacing)
     replaced = named or _holder(transaction, record)
-    again = Again()
+    again, equal = Again(), list[Record]()
     if may_affirm and _may_echo(draft) and (alike := transaction.memories.alike([record])):
         (equal,) = alike.values()
         again = said_again(transaction, draft, record, equal, named=named, holder=replaced)
@@ -168,7 +176,12 @@ def put(
     is_heir = replaced is not None and not outranks(replaced.origin, record.origin)
     if replaced is not None and is_heir and draft.fields.get("prior") is None:
         record.prior = record.importance = replaced.importance  # what was earned is inherited
-    return _written(transaction, record, again.repeats, replacing, past)
+    written = _written(transaction, record, again.repeats, replacing, past)
+    for each in equal:
+        if each.valid_to is not None and each.valid_to > now:  # it will fall, and this with it
+            dependants.catch_up(transaction, each)
+            written.valid_to = transaction.edges.end_of(written.id)
+    return written
 
 
 def _written(

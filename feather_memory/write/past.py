@@ -10,6 +10,7 @@ import numpy as np
 
 from feather_memory.config import ECHO_CORRECTIONS
 from feather_memory.model.fields import Record
+from feather_memory.model.origin import outranks
 from feather_memory.model.restating import Change, Subject, Told
 from feather_memory.model.words import Tokenizer, entries, tokenizer
 from feather_memory.truth.contract import WriteTransaction
@@ -24,45 +25,72 @@ class Past:
     """The changes that some texts may undo, by one of the words that each took back."""
 
     speaks: Tokenizer
-    changes: Mapping[int, Sequence[tuple[str, Change]]]
+    changes: Mapping[int, Sequence[tuple[str, str, Change]]]
+    """(id of what was replaced, of what stands instead, how that differs)."""
+
+    told: Sequence[bytes]
+    """The words of the texts, in compact form."""
+    newest: Fallen | None
+    """The last change of all when it was read."""
 
     @classmethod
     def near(cls, transaction: WriteTransaction, texts: Iterable[str]) -> Self:
         """Those that any of the texts may undo: from what was replaced to what stands instead."""
-        fallen = transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)
         speaks = tokenizer(transaction.state.language)
-        changes: dict[int, list[tuple[str, Change]]] = {}
+        return cls._of(transaction, speaks, [*map(speaks.compact, texts)], 0)
+
+    def brought_up(self, transaction: WriteTransaction, at: int) -> Past:
+        """The same for the texts from one on, if something has been replaced since."""
+        newest = transaction.edges.fallen(transaction.now, 1)
+        is_same = newest[:1] == [self.newest] if newest else self.newest is None
+        return self if is_same else self._of(transaction, self.speaks, self.told, at)
+
+    @classmethod
+    def _of(
+        cls, transaction: WriteTransaction, speaks: Tokenizer, told: Sequence[bytes], at: int
+    ) -> Self:
+        fallen = transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)
+        changes: dict[int, list[tuple[str, str, Change]]] = {}
         if fallen:
             pairs = _with_last(fallen)
-            for first, last in _within(pairs, b"".join(map(speaks.compact, texts)), speaks):
+            for first, last in _within(pairs, b"".join(told[at:]), speaks):
                 change = _between(speaks, first, last)
                 if change is not None:
-                    changes.setdefault(min(change.taken), []).append((first.old, change))
-        return cls(speaks, changes)
+                    changes.setdefault(min(change.taken), []).append((first.old, last.new, change))
+        return cls(speaks, changes, told, fallen[-1] if fallen else None)
 
-    def near_to(self, text: str) -> dict[str, Change]:
-        """The changes that a text may undo, by the ids of what was replaced."""
+    def near_to(self, text: str) -> dict[str, tuple[str, Change]]:
+        """The changes that a text may undo, by the id of what was replaced."""
         if not self.changes:
             return {}
         told = Told.of(text, self.speaks)
         return {
-            id_: change
+            old: (new, change)
             for word in told.words & self.changes.keys()
-            for id_, change in self.changes[word]
+            for old, new, change in self.changes[word]
             if change.is_undone_by(told)
         }
 
-    def repeated_in(self, transaction: WriteTransaction, text: str) -> list[Record]:
-        """What a text says again, though it was replaced; some, where there are many."""
-        if not (near := self.near_to(text)):
+    def repeated_in(self, transaction: WriteTransaction, record: Record) -> list[Record]:
+        """What a record says again, though it was replaced; some, where there are many."""
+        if not (near := self.near_to(record.text)):
             return []
-        told = Told.of(text, self.speaks)
+        told = Told.of(record.text, self.speaks)
+        found = transaction.memories.by_ids([*near, *(new for new, _ in near.values())])
         repeated = []
-        for id_, old in sorted(transaction.memories.by_ids(near).items()):
-            subject = Subject.of(near[id_], old.text, old.actor, self.speaks)
-            if near[id_].is_undone_by(told, subject):
+        for id_, (new, change) in sorted(near.items()):
+            old = found[id_]
+            subject = Subject.of(change, old.text, old.actor, self.speaks)
+            if change.is_undone_by(told, subject) and not is_said_higher(record, old, [found[new]]):
                 repeated.append(old)
         return repeated[:MOST]
+
+
+def is_said_higher(record: Record, old: Record, heads: Iterable[Record]) -> bool:
+    """Whether a record says what only somebody lower has said, and nobody higher replaced."""
+    return outranks(record.origin, old.origin) and not any(
+        outranks(head.origin, record.origin) for head in heads
+    )
 
 
 def _with_last(fallen: Sequence[Fallen]) -> list[tuple[Fallen, Fallen]]:
