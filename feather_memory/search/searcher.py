@@ -19,7 +19,7 @@ from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hit, Hits, hits_of
 from feather_memory.model.memory import Memory, shown
-from feather_memory.model.periods import period_in
+from feather_memory.model.periods import MAY_NAME_A_TIME, period_in
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
 from feather_memory.model.voice import LANGUAGES
@@ -164,7 +164,7 @@ class Searcher:
             eligible = self._relevant(question, words, eligible)
         period = None
         if question.scoring.structure:
-            if text is not None:
+            if text is not None and MAY_NAME_A_TIME.search(text.lower()):
                 period = period_in(text, question.now, view.state.language)
             turns, liked = self.turns, None
             if view.liked is not None and question.vector is not None:

@@ -362,7 +362,9 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             if is_outage(error):
                 owe_all(due, waiting)
             raise
-        self._offer(self.tenant, self._bind(), write_all(due, waiting, vectors))
+        new = write_all(due, waiting, vectors)
+        if self.extracts:
+            self._offer(self.tenant, self._bind(), new)
 
     async def _awrite(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
         texts = [text for each in due for text in each.new.texts]
@@ -373,7 +375,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
                 await asyncio.to_thread(owe_all, due, waiting)
             raise
         new = await asyncio.to_thread(write_all, due, waiting, vectors)
-        self._offer(self.tenant, self._bind(), new)
+        if self.extracts:
+            self._offer(self.tenant, self._bind(), new)
 
     @override
     def _extraction(self) -> Extraction | None:
