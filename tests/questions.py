@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from feather_memory.filters.language import F
 
+UNSAID = {"origin": "user", "manner": "statement"}  # what a row leaves out that every memory has
+
 COLUMNS = {
     "id": "text",
     "text": "text",
@@ -132,7 +134,7 @@ records = st.fixed_dictionaries(
         **{name: built_ins[kind] for name, kind in COLUMNS.items()},
         "metadata": st.dictionaries(keys, values, max_size=4),
     },
-)
+).map(lambda record: {**record, **{n: u for n, u in UNSAID.items() if record[n] is None}})
 
 
 @st.composite

@@ -276,7 +276,7 @@ def test_the_tenants_benchmark_tells_of_every_bar(capfd, monkeypatch):
 # weighed conversations: it asks who is named before it embeds, measures by a scale, and chooses
 # among what says the same; that is two files and eighteen returns more. What an agent is given is
 # let through by who said it and how, which walks into the filters: five files and eleven returns.
-# A row's checksum is a step of every write: one return of feedback, three of the retriever's recall.
+# A row's checksum is a step of a write: one return of feedback, three of the retriever's recall.
 MOST = {
     "add": (10, 9),
     "search after a write": (15, 38),

@@ -13,7 +13,17 @@ from enum import StrEnum
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from questions import COLUMNS, floats, naive, naive_value, neighbours, questions, records, with_f
+from questions import (
+    COLUMNS,
+    UNSAID,
+    floats,
+    naive,
+    naive_value,
+    neighbours,
+    questions,
+    records,
+    with_f,
+)
 
 from feather_memory.errors import FilterError
 from feather_memory.filters.language import And, F, Leaf, Not
@@ -63,11 +73,12 @@ def sql_answers(where, record):
         db.execute(f"create table memory ({columns}, metadata text)")
         for name, function in SQL_FUNCTIONS.items():
             db.create_function(name, 2, function, deterministic=True)
+        row = {n: None if said == UNSAID.get(n, ()) else said for n, said in record.items()}
         marks = ", ".join("?" * (len(COLUMNS) + 1))
         for style in ({}, {"ensure_ascii": False}, {"separators": (",", ":"), "sort_keys": True}):
             metadata = json.dumps(record["metadata"], **style)
             db.execute(
-                f"insert into memory values ({marks})", [*(record[n] for n in COLUMNS), metadata]
+                f"insert into memory values ({marks})", [*(row[n] for n in COLUMNS), metadata]
             )
         answers = {row[0] for row in db.execute(f"select {text} from memory", bound)}
         counts = db.execute(f"select count(*) from memory where {text}", bound).fetchone()[0]
@@ -77,7 +88,7 @@ def sql_answers(where, record):
 
 def record_of(metadata=None, **fields):
     plain = {"id": "m1", "text": "likes tea", "importance": 0.4, "recalls": 2, "created_at": 10.0}
-    return {**dict.fromkeys(COLUMNS), **plain, **fields, "metadata": metadata or {}}
+    return {**dict.fromkeys(COLUMNS), **UNSAID, **plain, **fields, "metadata": metadata or {}}
 
 
 both = records.flatmap(lambda record: st.tuples(st.just(record), questions(record)))

@@ -11,6 +11,7 @@ from feather_memory import DimensionError, F, Scoring, Store, config
 from feather_memory.config import DAY
 from feather_memory.index import beside
 from feather_memory.testing import FrozenClock
+from feather_memory.truth.sqlite import sums
 
 COUNT = 5_000
 DIM = 32
@@ -56,6 +57,7 @@ class World:
                 "update memory set recalls = ? where id = ?",
                 [(count, f"m{at}") for at, count in enumerate(recalls.tolist())],
             )
+            sums.seal_all(connection)
         beside.discard(path)  # it knows nothing of recalls that no Store wrote
         self.store = Store.open(path, clock=self.clock)
         self.facts = {
