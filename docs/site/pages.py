@@ -87,7 +87,7 @@ def summary_of(text: str) -> str:
     prose = re.sub(r"^(#.*|!\[.*|:::.*|    .*|\|.*)$", "", _FENCE.sub("", text), flags=re.MULTILINE)
     first = next((each for each in prose.split("\n\n") if each.strip()), "")
     plain = re.sub(r"\[([^\]]+)\]\([^)]*\)", r"\1", " ".join(first.split()))
-    return re.split(r"(?<=[.:])\s", plain, maxsplit=1)[0].rstrip(":")
+    return re.split(r"(?<=[.?])\s", plain, maxsplit=1)[0]
 
 
 def llms_txt(config: str) -> str:
