@@ -10,12 +10,14 @@ DEMO_STAMP := .venv/.demo
 UV := $(shell command -v uv 2>/dev/null)
 BENCH := .bench/env
 BENCH_STAMP := .bench/.installed
+DOCS := .docs/env
+DOCS_STAMP := .docs/.installed
 PROJECTS := pyproject.toml \
 	integrations/langchain-feather-memory/pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench test-postgres test-upstream test-long torture test-lowest test-wheels clean
+.PHONY: help demo test check docs bench test-postgres test-upstream test-long torture test-lowest test-wheels clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +40,10 @@ check: $(STAMP)  ## lint, format and types
 		--namespace-packages --explicit-package-bases -p llama_index.memory.feather
 	$(BIN)/mypy tests/typing
 	$(BIN)/basedpyright
+
+# What is documented is read, not imported: of the project itself nothing is installed.
+docs: $(DOCS_STAMP)  ## build the documentation into .docs/site; any warning is an error
+	$(DOCS)/bin/python docs/site/build.py
 
 # ARGS="--quick" takes under three minutes instead of thirty, ARGS="--only dense" measures one row, and
 # DATA=FOLDER takes real sentences and evaluation data, too. A whole run writes docs/performance.md and
@@ -99,8 +105,8 @@ test-wheels:  ## build the three wheels, look into them, and run their tests aga
 	for tests in tests integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
 		"$$folder/env/bin/python" -m pytest -q -m "not long" -p no:cacheprovider $$tests; done
 
-clean:  ## remove .venv, .bench and whatever the tools left behind
-	rm -rf .venv .bench build dist htmlcov .coverage .coverage.* \
+clean:  ## remove .venv, .bench, .docs and whatever the tools left behind
+	rm -rf .venv .bench .docs build dist htmlcov .coverage .coverage.* \
 		.hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -128,4 +134,10 @@ $(STAMP): $(PROJECTS)
 
 $(BENCH_STAMP): $(PROJECTS) benchmarks/speed/environment.py
 	$(PYTHON) benchmarks/speed/environment.py $(BENCH)
+	touch $@
+
+$(DOCS_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(DOCS)/bin/python -m pip install --quiet --group docs
 	touch $@

@@ -67,6 +67,15 @@ def test_tests_and_checks_install_everything_from_nothing(clone, target):
     assert "--group dev" in plan
 
 
+def test_the_documentation_is_built_in_an_environment_of_its_own_without_the_project(clone):
+    plan = planned(clone, "docs")
+
+    assert "-m venv .docs/env" in plan
+    assert "--group docs" in plan
+    assert " -e " not in plan
+    assert ".venv" not in plan
+
+
 def test_uv_is_used_where_it_is_found_and_leaves_a_pip_for_the_rest(clone):
     plan = planned(clone, "demo", uv=True)
 

@@ -73,12 +73,18 @@ class Memory(_Unread):
     """
 
     id: str
+    """As it was given, or drawn; unlike any other of the store."""
     text: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What JSON can hold, as it was given."""
     key: str | None = None
+    """The slot of which it is, or was, the current value."""
     session: str | None = None
+    """The conversation that it is a turn of."""
     actor: str | None = None
+    """Who said it, by name."""
     role: str | None = None
+    """In which role, such as user or assistant."""
     origin: str = "user"
     """Who it comes from: user, document, import, tool or assistant."""
     manner: str = "statement"

@@ -74,8 +74,6 @@ class FeatherVectorStore(BasePydanticVectorStore):
         tenant: Whose it must be.
         store: Instead of a path, an open store. It needs no embedder: LlamaIndex embeds.
         pool: Instead of a path, the pool that knows the tenant's.
-        reads: "documents", or "everything": what was said in conversations is a node, too, and is
-            deleted and cleared like one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -86,6 +84,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
     path: str
     tenant: str | None = None
     reads: Literal["documents", "everything"] = "documents"
+    """With "everything", what was said in conversations is a node, too, and is deleted and cleared
+    like one."""
     _source: Source = PrivateAttr()
 
     def __init__(
