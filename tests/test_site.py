@@ -15,7 +15,11 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 CONFIG = (ROOT / "mkdocs.yml").read_text("utf-8")
 MODULES = ["feather_memory", "feather_memory.agent", "feather_memory.testing"]
-ADAPTERS = ["langchain_feather_memory", "llama_index.memory.feather"]
+ADAPTERS = {
+    "langchain_feather_memory": "langchain-feather-memory",
+    "llama_index.memory.feather": "llama-index-memory-feather",
+}
+"""Module: its project's folder."""
 
 ENTRY = re.compile(r"^::: ([\w.]+)$", re.MULTILINE)
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -102,17 +106,12 @@ def test_every_public_name_has_an_example_that_runs(module):
 
 @pytest.mark.parametrize("module", ADAPTERS)
 def test_every_name_of_an_adapter_is_looked_up_and_shown(module):
-    names = importlib.import_module(module).__all__ if importlib.util.find_spec(module) else None
-    if names is None:
-        pytest.skip(f"{module} is not installed")
-    folder = {"langchain_feather_memory": "langchain-feather-memory"}.get(
-        module, "llama-index-memory-feather"
-    )
+    names = pytest.importorskip(module).__all__
     found = entries()
     assert [name for name in names if f"{module}.{name}" not in found] == []
 
     page = found[f"{module}.{names[0]}"]
-    shown = used_on(ROOT / "integrations" / folder / "README.md") | used_on(page)
+    shown = used_on(ROOT / "integrations" / ADAPTERS[module] / "README.md") | used_on(page)
     assert [name for name in names if name not in shown] == []
 
 
