@@ -17,4 +17,4 @@ for line in building.stdout or ():
     print(line, end="")
     # Of docstrings it only tells: to be strict about them is left to whoever calls.
     is_warned |= line.startswith("griffe:")
-sys.exit(building.wait() or int(is_warned))
+sys.exit(building.wait() or ("A docstring is warned of: see above." if is_warned else 0))
