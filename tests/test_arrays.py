@@ -143,7 +143,10 @@ def test_arrays_that_are_dropped_amid_an_advance_stay_dropped(opened, monkeypatc
             return real(*arguments)
 
         monkeypatch.setattr(type(columns), "_advance", slowly)
-        searching = threading.Thread(target=lambda: store.search("tea"))
+        asked = {
+            "vector": np.ones(32)
+        }  # whose arrays are looked at once, where a text names nobody
+        searching = threading.Thread(target=store.search, kwargs=asked)
         dropping = threading.Thread(target=columns.unload)
         searching.start()
         inside.wait(10)

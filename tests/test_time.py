@@ -1,5 +1,6 @@
 """What was true and what was known at any moment, against a replay of all that was done."""
 
+import itertools
 import math
 import random
 import sqlite3
@@ -33,7 +34,7 @@ class Driver:
         self.store, self.replay = Store.open(path, clock=clock), Replay()
         self.start = clock()
         self.done, self.refused = dict.fromkeys(OFTEN, 0), 0
-        self.last = 0.0
+        self.last, self.numbers = 0.0, itertools.count()
 
     def due(self):
         """When the next write is recorded: by the clock, but after the last."""
@@ -48,6 +49,10 @@ class Driver:
         if self.random.random() < 0.2:
             return self.clock()
         return float(self.random.randint(int(self.start) - 500, int(self.clock()) + 300))
+
+    def fact(self):
+        """A text that nobody has said: what is said again is another test's."""
+        return f"fact number {next(self.numbers)}"
 
     def any_id(self):
         known = list(self.replay.facts)
@@ -88,7 +93,7 @@ class Driver:
     def do_add(self):
         id_, given, now = self.random.choice(IDS), self.given(), self.due()
         self.both(
-            lambda: self.store.add(f"fact number {self.random.randint(0, 9)}", id=id_, **given),
+            lambda: self.store.add(self.fact(), id=id_, **given),
             lambda: self.replay.put(id_, now, **given),
         )
 
@@ -114,7 +119,7 @@ class Driver:
         if self.random.random() < 0.2:
             given["key"] = self.random.choice([*KEYS, None])
         if self.random.random() < 0.2:
-            given["text"] = f"fact number {self.random.randint(0, 9)}"
+            given["text"] = self.fact()
 
         def on_replay():
             if id_ not in self.replay.facts:
@@ -134,7 +139,7 @@ class Driver:
                 self.replay.facts, self.replay.endings = before
                 raise
 
-        self.both(lambda: self.store.supersede(old, "fact replaced", id=new, **given), on_replay)
+        self.both(lambda: self.store.supersede(old, self.fact(), id=new, **given), on_replay)
 
     def do_supersedes(self):
         new, old, now = self.any_id(), self.any_id(), self.due()

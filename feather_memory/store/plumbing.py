@@ -18,7 +18,16 @@ from collections.abc import (
 from contextlib import contextmanager
 from typing import Any, Final, Unpack
 
-from feather_memory.checks import exact_json, label, labels, passage, query, seconds, whole
+from feather_memory.checks import (
+    exact_json,
+    instances,
+    label,
+    labels,
+    passage,
+    query,
+    seconds,
+    whole,
+)
 from feather_memory.config import MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError, quoted
 from feather_memory.model.formula import Scale
@@ -157,9 +166,10 @@ class Plumbing(Recalls, of="Store.plumbing"):
         Equal but for case and punctuation, both asked or both stated, and by the same person as far
         as that is known. The further arguments are those of `held`.
         """
+        given = instances(memories, "memories", Memory)
         question = self._at(where, session, as_of, known_at, now)
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            return says_any(searcher, searcher.present(question), memories)
+            return says_any(searcher, searcher.present(question), given)
 
     def _at(
         self,

@@ -86,13 +86,13 @@ class TenantPool:
         one_of(durability, "durability", get_args(Durability))
         if number(idle_seconds, "idle_seconds", 0) == 0:
             raise ParameterError(f"idle_seconds must be above 0, got {quoted(idle_seconds)}")
-        self._home = home_at(directory)
         self.max_open = min(whole(max_open, "max_open", 1), room())
         self.idle_seconds = float(idle_seconds)
         self._embedding = Embedding.of(embedder, query_embedder, embedder_name)
         self._language = None if language is None else tokenizer(language).language
         self._durability: Durability = durability
         self._clock = clock
+        self._home = home_at(directory)  # makes the directory, once all else was accepted
         self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
         self._awake: OrderedDict[str, Seat] = OrderedDict()  # least recently used first
         self._lock = threading.Lock()

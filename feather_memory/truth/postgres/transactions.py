@@ -90,11 +90,6 @@ class PostgresTransaction:
     def now(self, moment: Seconds) -> None:
         self._now = moment
 
-    def go_on(self, clock: Seconds) -> None:
-        """Have it be as late as the clock says, if that is later."""
-        self._clock = max(self._clock, clock)
-        self._now = None if self._now is None else max(self._now, clock)
-
     def refresh(self) -> None:
         """Move to the present. A write transaction is there already."""
         moment = self._moment
@@ -118,6 +113,11 @@ class PostgresTransaction:
                 self._statements.tenant,
             )
         )  # fmt: skip
+
+    def go_on(self, clock: Seconds) -> None:
+        """Have it be as late as the clock says, if that is later."""
+        self._clock = max(self._clock, clock)
+        self._now = None if self._now is None else max(self._now, clock)
 
     def take_back(self, kept: State) -> None:
         """Have the state say what it said then."""
