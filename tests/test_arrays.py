@@ -143,9 +143,7 @@ def test_arrays_that_are_dropped_amid_an_advance_stay_dropped(opened, monkeypatc
             return real(*arguments)
 
         monkeypatch.setattr(type(columns), "_advance", slowly)
-        asked = {
-            "vector": np.ones(32)
-        }  # whose arrays are looked at once, where a text names nobody
+        asked = {"vector": np.ones(32)}  # by a text the arrays are looked at twice: whom it names
         searching = threading.Thread(target=store.search, kwargs=asked)
         dropping = threading.Thread(target=columns.unload)
         searching.start()
