@@ -164,6 +164,7 @@ def test_a_time_field_is_compared_with_a_moment_however_it_is_written(june, mome
             assert set(june.forget(where=where, dry_run=True).ids) == ids
 
 
+@pytest.mark.file
 def test_the_command_line_asks_by_iso_text(june):
     def called(where):
         asked = ["forget", str(june.path), "--dry-run", "--where", json.dumps(where)]

@@ -103,8 +103,9 @@ _TOUCH_REPLACED = """
 """
 _FORGET_QUESTIONS = """
     update feather.turn set vector = null
-    where tenant = %(tenant)s and vector is not null and row in (
-        select turn from feather.shown where tenant = %(tenant)s and memory_id = any(%(ids)s))
+    where tenant = %(tenant)s and vector is not null and (name = any(%(ids)s) or row in (
+        select turn from feather.shown where tenant = %(tenant)s and memory_id = any(%(ids)s)
+        union select turn from feather.turn_name where tenant = %(tenant)s and name = any(%(ids)s)))
 """
 _DELETE = "delete from feather.memory where tenant = %(tenant)s and row = any(%(rows)s)"
 _PAGE = 500
