@@ -43,7 +43,6 @@ TOLD_FIRST = [
     "My son is 7. What may he eat?",
     "I take vitamin C. What else should I take?",
     'She said "I am off." What did she mean?',
-    "I live in Oslo! Which museums are there? Thanks!",
     "Hi! I am Ann. Who are you?",
     "we moved to Rome\nwhich museums are there?",
     "I am vegan; what can I eat?",
@@ -89,6 +88,7 @@ ACKNOWLEDGEMENTS = [
     "Dziękuję, do widzenia",
 ]
 STATEMENTS = [
+    "I live in Oslo! Which museums are there? Thanks!",
     "I live in Oslo",
     "x" * 161 + "?",
     'He asked "why?"',
@@ -110,7 +110,8 @@ STATEMENTS = [
     [
         ("question", QUESTIONS),
         ("acknowledgement", ACKNOWLEDGEMENTS),
-        ("statement", STATEMENTS + TOLD_FIRST),
+        ("statement", STATEMENTS),
+        ("asking", TOLD_FIRST),
     ],
 )
 def test_a_text_is_said_in_the_manner_of_its_writing(store, manner, texts):

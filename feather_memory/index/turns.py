@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from feather_memory.filters.masks import Codes, Values
 from feather_memory.index.fields import MappedFields
-from feather_memory.model.manner import QUESTION
+from feather_memory.model.manner import ANSWERED
 from feather_memory.model.origin import ASSISTANT, TOOL
 from feather_memory.model.structure import Said
 from feather_memory.model.words import folded
@@ -203,7 +203,7 @@ def _mapped(
 def _told(
     session: str | None, actor: str | None, key: str | None, origin: str | None, manner: str | None
 ) -> Told:
-    return session, actor, key is None, origin in _MACHINES, manner == QUESTION
+    return session, actor, key is None, origin in _MACHINES, manner in ANSWERED
 
 
 def _by_session(

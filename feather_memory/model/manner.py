@@ -2,7 +2,8 @@
 
 A question ends in a question mark of whatever script, is short, and tells nothing first: before it
 come only questions and acknowledgements, and it is no statement that wants to be agreed with, such
-as "We fly on Friday, ok?". An acknowledgement is made of nothing but words that say nothing by
+as "We fly on Friday, ok?". What tells something first is asking: a statement, after which an answer
+is expected. An acknowledgement is made of nothing but words that say nothing by
 themselves. What is neither is a statement. An echo is what says again what is known already, and is
 not the user's: a write decides that, not the text.
 """
@@ -21,8 +22,15 @@ STATEMENT: Final = "statement"
 QUESTION: Final = "question"
 ACKNOWLEDGEMENT: Final = "acknowledgement"
 ECHO: Final = "echo"
+ASKING: Final = "asking"
 
-MANNERS: Final = (STATEMENT, QUESTION, ACKNOWLEDGEMENT, ECHO)
+MANNERS: Final = (STATEMENT, QUESTION, ACKNOWLEDGEMENT, ECHO, ASKING)
+
+TELLING: Final = frozenset({STATEMENT, ASKING})
+"""What tells something."""
+
+ANSWERED: Final = frozenset({QUESTION, ASKING})
+"""What an answer is expected after."""
 
 LONGEST_QUESTION: Final = 160
 """Characters before its mark. What is longer tells something first."""
@@ -203,10 +211,10 @@ def _agreement() -> re.Pattern[str]:
 
 
 def manner_of(text: str) -> str:
-    """A statement, a question or an acknowledgement.
+    """A statement, a question, an acknowledgement, or a statement that ends by asking.
 
     >>> manner_of("What can I cook?"), manner_of("I'm allergic to nuts. What can I cook?")
-    ('question', 'statement')
+    ('question', 'asking')
     """
     said = patterns().fullmatch(text)
     return STATEMENT if said is None else manner_by(said)
@@ -215,7 +223,7 @@ def manner_of(text: str) -> str:
 def manner_by(said: re.Match[str]) -> str:
     """The same, of a text that `patterns` matches: few do, and who knows that asks no further."""
     if said.lastgroup == QUESTION and not all(map(_only_asks, _sentences(said[0]))):
-        return STATEMENT
+        return ASKING
     return str(said.lastgroup)
 
 

@@ -88,7 +88,7 @@ class Memory(_Unread):
     origin: str = "user"
     """Who it comes from: user, document, import, tool or assistant."""
     manner: str = "statement"
-    """How it is said: as a statement, question, acknowledgement or echo."""
+    """How it is said: statement, question, acknowledgement, echo, or asking, which tells first."""
     importance: float = 0.4
     """In [0, 1]: the prior folded with every Signal."""
     recalls: int = 0

@@ -23,7 +23,7 @@ import numpy as np
 
 from feather_memory.index.postings import Postings
 from feather_memory.model.fields import Record
-from feather_memory.model.manner import QUESTION, STATEMENT
+from feather_memory.model.manner import QUESTION, TELLING
 from feather_memory.model.origin import ASSISTANT, TOOL
 from feather_memory.model.scoring import Score
 from feather_memory.types import Mask, Numbers, Positions
@@ -172,7 +172,7 @@ def lifts(records: Sequence[Record], values: Numbers, held: Mask) -> Numbers:
 
 def _said(record: Record, held: Mask) -> _Said:
     numbers = frozenset(number.rstrip(".,:") for number in _NUMBER.findall(record.text))
-    may_be = record.manner == STATEMENT and record.origin not in {ASSISTANT, TOOL}
+    may_be = record.manner in TELLING and record.origin not in {ASSISTANT, TOOL}
     return _Said(record.valid_from, held, numbers, record.key is not None, may_be)
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from feather_memory.model.fields import Record
-from feather_memory.model.manner import ECHO, QUESTION, STATEMENT
+from feather_memory.model.manner import ECHO, QUESTION, TELLING
 from feather_memory.model.memory import TURN, EdgeType
 from feather_memory.model.origin import USER, outranks
 from feather_memory.model.restating import LONGEST, content
@@ -84,7 +84,7 @@ def said_again(
         # What was said before the change, and stands by itself, does not say that it holds again.
         if heads and all(each.valid_from < heads[-1].valid_from for each in stands):
             return _of_the_past(draft, record, old, heads, named)
-    if record.manner != STATEMENT or record.origin == USER:
+    if record.manner not in TELLING or record.origin == USER:
         return Again()
     if stands:
         return _of_what_stands(draft, record, stands)
@@ -99,7 +99,7 @@ def _fell(
     What only somebody lower has said, and nobody higher replaced, is no past of what is said now.
     """
     now = transaction.now
-    if record.manner != STATEMENT:
+    if record.manner not in TELLING:
         return []
     olds = [each for each in reversed(ours) if not _stands(each, now)]
     fell = [(old, _heads(transaction, old, now)) for old in olds]
@@ -187,7 +187,7 @@ def link_echo(transaction: WriteTransaction, record: Record, repeats: Sequence[R
 
 def repeats_of(transaction: WriteTransaction, record: Record) -> list[Record]:
     """What was replaced and the new text of a memory says again, which is not the user's."""
-    if record.manner != STATEMENT:
+    if record.manner not in TELLING:
         return []
     alike = [
         each

@@ -9,7 +9,7 @@ _COLUMNS = ", ".join(f"memory.{name}" for name in COLUMNS)
 # What the arrays of a View are made of; the rest only where it is new to the reader.
 APPENDED = f"""
     select memory.row, {_COLUMNS}, session, actor, key is null,
-        (origin in ('assistant', 'tool'))::int, (manner = 'question')::int,
+        (origin in ('assistant', 'tool'))::int, (manner in ('question', 'asking'))::int,
         likeness, vector, compact
     from feather.memory
     left join feather.words on words.tenant = memory.tenant and words.row = memory.row

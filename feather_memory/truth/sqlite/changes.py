@@ -7,7 +7,7 @@ from feather_memory.model.fields import COLUMNS
 # What the arrays of a View are made of; the rest only where it is new to the reader.
 APPENDED = f"""
     select memory.row, {", ".join(COLUMNS)}, session, actor, key is null,
-        coalesce(origin in ('assistant', 'tool'), 0), coalesce(manner = 'question', 0),
+        coalesce(origin in ('assistant', 'tool'), 0), coalesce(manner in ('question', 'asking'), 0),
         likeness, vector, compact
     from memory left join words on memory.row = words.row
     where changed > ? and memory.row >= ? order by memory.row

@@ -88,7 +88,7 @@ create table memory (
     checksum   integer not null,        -- crc32 of text, metadata and vector
     changed    integer not null,        -- generation of its last change
     origin     text,                    -- who it comes from
-    manner     text,                    -- statement, question, acknowledgement, echo
+    manner     text,                    -- one of model/manner.py's
     affirmed   integer not null default 0,  -- how often it was said again
     affirmed_at real,                   -- when last
     affirmed_by text,                   -- and by whom
