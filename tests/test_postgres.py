@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -185,8 +186,10 @@ def test_tables_are_made_by_who_migrates_and_by_nobody_else(url):
     codes = []
 
     def migrated():
-        command = [sys.executable, "-m", "feather_memory", "migrate", bare]
-        codes.append(subprocess.run(command, check=False, capture_output=True).returncode)
+        command = [sys.executable, "-m", "feather_memory", "migrate", bare, "--json"]
+        done = subprocess.run(command, check=False, capture_output=True)
+        codes.append(done.returncode)
+        return done.stdout
 
     both = [threading.Thread(target=migrated) for _ in range(2)]
     for each in both:
@@ -197,7 +200,7 @@ def test_tables_are_made_by_who_migrates_and_by_nobody_else(url):
     assert codes == [0, 0]
     with Store.open(bare, tenant="alice") as store:
         store.add("tea")
-    migrated()
+    assert json.loads(migrated()).keys() == {"place", "format"}
     with Store.open(bare, tenant="alice") as store:
         assert texts(store) == ["tea"]
         assert store.check() == []

@@ -123,8 +123,7 @@ def _source(
     if directory is None and store is not None:
         if tenant is not None:
             raise ParameterError("say whose store it is: --dir DIR goes with --tenant NAME")
-        embed = fitting(Place(store), embedder) if store.exists() else embedder_named(embedder)
-        with Store.open(store, embedder=embed) as opened:
+        with Store.open(store, embedder=fitting(Place(store), embedder)) as opened:
             yield Source.chosen("feather-memory mcp", store=opened)
         return
     if tenant is None and needs_tenant:

@@ -218,7 +218,10 @@ class Searcher:
 
     def search(self, question: Question, k: int) -> Hits:
         """The k best, best first; of several that say the same one."""
-        ranking = self.rank(question)
+        return self.found(self.rank(question), question, k)
+
+    def found(self, ranking: Ranking, question: Question, k: int) -> Hits:
+        """The same, of what is ranked already."""
         settles = ranking.words is not None and question.scoring.structure
         kept = self._best(ranking, question, max(k, AMONG) if settles else k)[1]
         if settles and ranking.words is not None:

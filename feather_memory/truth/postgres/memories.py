@@ -23,9 +23,8 @@ from feather_memory.truth.postgres.rows import (
     is_first_named,
     take_row,
     told_with,
-    words_of,
 )
-from feather_memory.truth.sqlite.memories import record_in
+from feather_memory.truth.sqlite.memories import record_in, words_of
 from feather_memory.truth.state import Changes
 from feather_memory.types import Seconds
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.memory import Memory, shown
-from feather_memory.model.words import tokenizer
 from feather_memory.truth.state import State
 
 
@@ -32,16 +31,6 @@ def told_with(records: Collection[Record], pairs: Iterable[tuple[str, str]]) -> 
         old[target] = (*old.get(target, ()), source)
     told = [(each, new.get(each.id, ()), old.get(each.id, ())) for each in records]
     return shown(told, DECODERS)
-
-
-def words_of(records: Sequence[Record], language: str) -> list[tuple[int, bytes]]:
-    """The likeness and the words of each, made once."""
-    keep, kept = tokenizer(language).kept, []
-    for each in records:
-        if (told := each.words) is None:
-            told = each.words = keep(each.text, each.actor)
-        kept.append(told)
-    return kept
 
 
 def take_row(state: State) -> int:

@@ -98,6 +98,16 @@ def record_in(row: tuple[Any, ...]) -> Record:
     return record
 
 
+def words_of(records: Sequence[Record], language: str) -> list[tuple[int, bytes]]:
+    """The likeness and the words of each, made once."""
+    keep, kept = tokenizer(language).kept, []
+    for each in records:
+        if (told := each.words) is None:
+            told = each.words = keep(each.text, each.actor)
+        kept.append(told)
+    return kept
+
+
 def listed() -> str:
     """The columns of `record_in`, in their order."""
     return _READ
@@ -154,7 +164,7 @@ class SqliteMemories:
 
     def alike(self, records: Sequence[Record]) -> dict[int, list[Record]]:
         """What says what one of these says, by its likeness. They have their words then."""
-        asked, one = [same for same, _ in self._words_of(records)], words.LIKE
+        asked, one = [same for same, _ in words_of(records, self.moment.state.language)], words.LIKE
         told = (one, (asked[0],)) if len(asked) == 1 else (_ALIKE, (json.dumps(asked),))
         rows: dict[int, list[int]] = {}
         for same, row in sorted(self.moment.connection.execute(*told), key=itemgetter(1)):
@@ -362,17 +372,8 @@ class SqliteMemories:
         self.moment.connection.executemany(_SEAL, [(row[-1], row[0]) for row in summed(asked)])
 
     def _keep_words(self, records: Sequence[Record]) -> None:
-        kept = zip(records, self._words_of(records), strict=True)
+        kept = zip(records, words_of(records, self.moment.state.language), strict=True)
         self.moment.connection.executemany(words.ADD, ((each.row, *told) for each, told in kept))
-
-    def _words_of(self, records: Sequence[Record]) -> list[tuple[int, bytes]]:
-        """The likeness and the words of each, made once."""
-        keep, kept = tokenizer(self.moment.state.language).kept, []
-        for each in records:
-            if (told := each.words) is None:
-                told = each.words = keep(each.text, each.actor)
-            kept.append(told)
-        return kept
 
     def _take_row(self) -> int:
         state = self.moment.state
