@@ -190,14 +190,14 @@ class Matrix(Rows):
         Returns:
             Shape (m,), in [−1, 1]; 0 where the row or the query is all zeros.
         """
-        direction = _unit64(np.atleast_2d(np.asarray(query)))[0]
+        direction = _unit64(np.asarray(query)[np.newaxis])[0]
         result = np.zeros(len(positions), np.float64)
         for chunk in chunks(len(positions), self.dim, _CHUNK_NUMBERS):
             wide = self.take(positions[chunk]).astype(np.float64)
             length = np.sqrt(np.vecdot(wide, wide))
             product = np.vecdot(wide, direction)
             np.divide(product, length, out=result[chunk], where=length > 0.0)
-        return np.clip(result, -1.0, 1.0, out=result)
+        return result.clip(-1.0, 1.0, out=result)
 
 
 def _write_unit(rows: npt.NDArray[Any], out: Vector) -> None:

@@ -6,9 +6,9 @@ small ones are joined, so that there are never many. No segment ever changes.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
@@ -106,9 +106,43 @@ class Segment:
         """Of each of the words that is in it: its place among those asked, and its entries."""
         at = np.searchsorted(self.words, asked)
         np.minimum(at, len(self.words) - 1, out=at)
-        for number in np.flatnonzero(self.words[at] == asked).tolist():
-            within = slice(int(self.starts[at[number]]), int(self.starts[at[number] + 1]))
-            yield number, self.places[within], self.counts[within]
+        numbers = (self.words[at] == asked).nonzero()[0]
+        at = at[numbers]
+        starts, stops = self.starts[at].tolist(), self.starts[at + 1].tolist()
+        for number, start, stop in zip(numbers.tolist(), starts, stops, strict=True):
+            yield number, self.places[start:stop], self.counts[start:stop]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Which memories hold each of some words, and how often: the entries of word after word."""
+
+    places: Places
+    """Shape (h,)."""
+    counts: Counts
+    """Shape (h,)."""
+    sizes: Places
+    """How many of the entries are those of each word. Shape (words,)."""
+
+    def also(self, further: Mapping[int, Positions]) -> Held:
+        """The same, where by a word's place these memories, ascending, hold it once more."""
+        within = np.cumsum(self.sizes)[:-1]
+        parts = [*zip(np.split(self.places, within), np.split(self.counts, within), strict=True)]
+        for number, at in further.items():
+            parts[number] = _and_also(parts[number], at)
+        sizes = np.array([len(places) for places, _ in parts], np.int32)
+        return Held(*_one(parts), sizes)
+
+    def at(self, positions: Positions, n: int) -> Mask:
+        """Which of the words each of some memories, of n, holds. Shape (m, words)."""
+        held = np.zeros((len(positions), len(self.sizes)), np.bool_)
+        rank = np.full(n, -1, np.int32)  # of a memory among those asked for
+        rank[positions] = np.arange(len(positions))
+        ranks = rank[self.places]
+        entries = (ranks >= 0).nonzero()[0]
+        words = self.sizes.cumsum().searchsorted(entries, "right")
+        held[ranks[entries], words] = True
+        return held
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +166,7 @@ class Postings:
 
     def bm25(
         self, asked: Words, eligible: Mask, further: Mapping[int, Positions] = _NOBODY
-    ) -> tuple[Numbers, float, list[tuple[Places, Counts]]]:
+    ) -> tuple[Numbers, float, Held]:
         """BM25 of every memory that may be returned, as if there were no others, and of all words.
 
         Args:
@@ -142,21 +176,22 @@ class Postings:
                 their texts do.
 
         Returns:
-            As `bm25`; and who holds each of the words, and how often.
+            As `bm25`; and who holds each of the words.
         """
         known = self.settled()
         held = known.holding(asked)
-        for number, also in further.items():
-            held[number] = _and_also(held[number], also)
+        if further:
+            held = held.also(further)
         return (*bm25(held, known.lengths, eligible), held)
 
-    def holding(self, asked: Words) -> list[tuple[Places, Counts]]:
+    def holding(self, asked: Words) -> Held:
         """All entries of each of the words, but for the fresh memories'."""
-        found: list[list[tuple[Places, Counts]]] = [[] for _ in asked]
-        for segment in self.segments:
-            for number, places, counts in segment.holding(asked):
-                found[number].append((places, counts))
-        return [_one(parts) for parts in found]
+        found = [entry for segment in self.segments for entry in segment.holding(asked)]
+        found.sort(key=itemgetter(0))  # by word, and of each in the order of the segments
+        sizes = [0] * len(asked)
+        for number, places, _ in found:
+            sizes[number] += len(places)
+        return Held(*_one([entries[1:] for entries in found]), np.array(sizes, np.int32))
 
     def followed_by(
         self, compact: Sequence[bytes | None], likeness: Sequence[int | None] | None = None
@@ -278,8 +313,8 @@ def _spared(array: npt.NDArray[Any], dropped: Positions) -> npt.NDArray[Any]:
     return np.concatenate([first, *(each[1:] for each in others)])
 
 
-def _one(parts: list[tuple[Places, Counts]]) -> tuple[Places, Counts]:
-    """The entries of one word in several segments, together."""
+def _one(parts: Sequence[tuple[Places, Counts]]) -> tuple[Places, Counts]:
+    """All of these entries, one after the other."""
     if len(parts) == 1:
         return parts[0]
     if not parts:
@@ -312,11 +347,7 @@ def _join(segments: Sequence[Segment]) -> Segment:
     return Segment.of(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
 
-def bm25(
-    held: Iterable[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]],
-    lengths: npt.NDArray[np.int32],
-    eligible: Mask,
-) -> tuple[Numbers, float]:
+def bm25(held: Held, lengths: Places, eligible: Mask) -> tuple[Numbers, float]:
     """BM25 of each of the texts that may be returned, as if there were no others, and of all words.
 
     Each word adds, to those that hold it ::
@@ -328,7 +359,7 @@ def bm25(
 
     Args:
         held: Of each word that is asked for, whether any text holds it or not: which texts do, and
-            how often. Shape (h,) each.
+            how often.
         lengths: How many words each text has. Shape (n,).
         eligible: Shape (n,).
 
@@ -340,27 +371,25 @@ def bm25(
         Robertson & Zaragoza, The Probabilistic Relevance Framework: BM25 and Beyond, 2009; the
         logarithm's 1 + is Lucene's, so that no word counts against a text.
     """
-    total, many = np.zeros(len(eligible)), int(np.count_nonzero(eligible))
-    words = int(np.sum(lengths, where=eligible, dtype=np.int64))
+    n, many = len(eligible), int(np.count_nonzero(eligible))
+    is_every = many == n
+    words = int(lengths.sum(dtype=np.int64) if is_every else lengths[eligible].sum(dtype=np.int64))
     if not words:
-        return total, 0.0
-    mean, whole = words / many, 0.0
-    for places, counts in held:
-        at, often = places, counts
-        if many < len(eligible):
-            is_asked = eligible[places]
-            at, often = places[is_asked], counts[is_asked]
-        rarity = math.log1p((many - len(at) + 0.5) / (len(at) + 0.5))
-        whole += rarity
-        if len(at):
-            # A text holds a word once: none is lost.
-            total[at] += (_SATURATION + 1) * rarity * _fullness(often, lengths[at], mean)
-    return total, whole
+        return np.zeros(n), 0.0
+    at, often, sizes = held.places, held.counts, held.sizes
+    if not is_every:
+        is_asked = eligible[at]
+        word = np.repeat(np.arange(len(sizes)), sizes)
+        sizes = np.bincount(word[is_asked], minlength=len(sizes)).astype(np.int32)
+        at, often = at[is_asked], often[is_asked]
+    rarity = np.log1p((many - sizes + 0.5) / (sizes + 0.5))  # (words,)
+    weights = np.repeat((_SATURATION + 1) * rarity, sizes)  # (h,)
+    weights *= _fullness(often, lengths[at], words / many)
+    total = np.bincount(at, weights, n).astype(np.float64, copy=False)
+    return total, float(rarity.sum())
 
 
-def _fullness(
-    counts: npt.NDArray[np.uint8], lengths: npt.NDArray[np.int32], mean: float
-) -> Numbers:
+def _fullness(counts: Counts, lengths: Places, mean: float) -> Numbers:
     """How much of a word's weight each of the texts that hold it gets, in (0, 1). Shape (h,)."""
     often = counts.astype(np.float64)
     damped = lengths * (_SATURATION * _LENGTH_SHARE / mean)

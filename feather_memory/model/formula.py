@@ -69,20 +69,21 @@ class Scale:
         that of a memory without a vector, which is similar to nothing.
         """
         if self.low == 0.0 and self.best == 1.0:
-            plain: Floats = np.clip(cosine, 0.0, 1.0, out=out)
+            plain: Floats = cosine.clip(0.0, 1.0, out=out)
             return plain
         has_none = cosine == 0
         scaled = self.most(cosine, out=out)
-        if has_none.any():
+        if np.count_nonzero(has_none):
             scaled[has_none] = 0.0
         return scaled
 
     def most(self, bound: Floats, *, out: Floats | None = None) -> Floats:
         """What no similarity exceeds whose cosine does not exceed `bound`. Shape (n,)."""
         kind = bound.dtype.type
-        scaled: Floats = np.subtract(bound, kind(self.best - self.width), out=out)
-        np.multiply(scaled, kind(1.0 / self.width), out=scaled)
-        np.clip(scaled, 0.0, 1.0, out=scaled)
+        width = self.width
+        scaled: Floats = np.subtract(bound, kind(self.best - width), out=out)
+        np.multiply(scaled, kind(1.0 / width), out=scaled)
+        scaled.clip(0.0, 1.0, out=scaled)  # the method: `np.clip` takes four times as long
         return scaled
 
     def joined(self, other: Scale) -> Scale:

@@ -30,10 +30,15 @@ _put_memory, _put_score, _put_layer, _put_hop, _put_copies = (
 )
 
 
-def hits_of(found: Iterable[tuple[Memory, Score, int]]) -> Hits:
-    """The answers to one query, with how many say the same: a search makes ten at a time."""
+def hits_of(memories: Iterable[Memory], found: Iterable[tuple[int, Score, int]]) -> Hits:
+    """The answers to one query: a search makes ten at a time.
+
+    Args:
+        memories: In order.
+        found: Of each where it stands, its score, and how many say the same.
+    """
     made = Hits()
-    for memory, score, copies in found:
+    for memory, (_, score, copies) in zip(memories, found, strict=True):
         hit = object.__new__(Hit)
         _put_memory(hit, memory)
         _put_score(hit, score)

@@ -131,7 +131,7 @@ def remembered(cosine: Numbers) -> Numbers:
     Args:
         cosine: Of the two questions. Shape (n,).
     """
-    shared: Numbers = np.clip((cosine - 0.5) / 0.5, 0.0, 1.0)
+    shared: Numbers = ((cosine - 0.5) / 0.5).clip(0.0, 1.0)
     return shared
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -26,7 +26,7 @@ from feather_memory.model.fields import Record
 from feather_memory.model.manner import QUESTION, TELLING
 from feather_memory.model.origin import ASSISTANT, TOOL
 from feather_memory.model.scoring import Score
-from feather_memory.types import Mask, Numbers, Positions
+from feather_memory.types import Mask, Positions
 
 Found: TypeAlias = tuple[int, Score, int]
 """Where a memory stands, its score, and how many say the same."""
@@ -37,27 +37,18 @@ Records: TypeAlias = Callable[[list[int]], dict[int, Record]]
 Voice: TypeAlias = tuple[bool, str | None]
 """Whether it is asked, and who says it."""
 
+_Shared: TypeAlias = tuple[int, int, float]
+"""A hit, one before it, and the share of the question's words in that which it holds as well."""
+
 AMONG: Final = 10
 """Of how many of the best hits the newer go first, whatever k is: few are the first of many."""
 
+_BEFORE: Final = np.tri(AMONG, k=-1, dtype=np.bool_)  # of the best hits, by the later one
 _SHARED: Final = 0.5  # of the question's words, which both hold
 _CLOSE: Final = 0.8  # of the older one's score, where the newer holds all that the older does
 _NUMBERS_SHARED: Final = 0.7  # of the question's words that the older holds, where numbers differ
 _NUMBERS_CLOSE: Final = 0.5
 _NUMBER = re.compile(r"\d[\d.,:]*")
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """What a hit says, as far as it may be said anew."""
-
-    since: float
-    held: Mask
-    """Which of the question's words it holds. Shape (words,)."""
-    numbers: frozenset[str]
-    has_key: bool
-    may_be: bool
-    """Whether it is a statement, and no machine's."""
 
 
 def distinct(best: list[Found], words: Postings, eligible: Mask, records: Records) -> list[Found]:
@@ -134,59 +125,79 @@ def newer_first(
         held_at: Which of the question's words the memories at some positions hold.
         records: Of the hits.
     """
-    if len(hits) < 2:
-        return hits
     places = [at for at, *_ in hits]
+    shared = _shared(held_at(np.array(places, np.intp)))
+    if not shared:
+        return hits
     told = records(places)
-    values = np.array([score for _, score, _ in hits], np.float64)
-    lifted = lifts([told[at] for at in places], values, held_at(np.array(places, np.intp)))
-    if not lifted.any():
+    lifted = _lifts([told[at] for at in places], [score.value for _, score, _ in hits], shared)
+    if not any(lifted):
         return hits
     made = [
         (at, score.lifted(more), copies)
-        for (at, score, copies), more in zip(hits, lifted.tolist(), strict=True)
+        for (at, score, copies), more in zip(hits, lifted, strict=True)
     ]
     return sorted(made, key=lambda one: (-one[1].value, -told[one[0]].valid_from, -one[0]))
 
 
-def lifts(records: Sequence[Record], values: Numbers, held: Mask) -> Numbers:
+def _shared(held: Mask) -> list[_Shared]:
+    """Which two hits hold so many of a question's words that they may say the same.
+
+    Args:
+        held: Which of the words each holds, best first. Shape (k, words).
+    """
+    told = held.astype(np.float64)
+    many = told @ told.T  # (k, k)  in each two, and in each
+    are_enough = (many >= max(1.0, _SHARED * held.shape[1])) & _BEFORE[: len(held), : len(held)]
+    later, first = are_enough.nonzero()
+    shares = many[later, first] / many[first, first]
+    return list(zip(later.tolist(), first.tolist(), shares.tolist(), strict=True))
+
+
+def _lifts(records: list[Record], values: list[float], shared: list[_Shared]) -> list[float]:
     """How much is added to each hit's score, so that it does not stand behind what it says anew.
 
     Args:
         records: Of the hits, best first.
-        values: Their scores. Shape (k,).
-        held: Which of the question's words each holds. Shape (k, words).
+        values: Their scores.
+        shared: Which two of them may say the same, ascending.
 
     Returns:
-        At least 0, and at most half of the best score. Shape (k,).
+        Of each at least 0, and at most half of the best score.
     """
-    said = [_said(record, words) for record, words in zip(records, held, strict=True)]
     lifted = values.copy()
-    for later in range(1, len(said)):
-        for first in range(later):
-            close = values[later] / values[first] if values[first] > 0 else 0.0
-            if _says_anew(said[later], said[first], close):
-                lifted[later] = max(lifted[later], lifted[first])
-    return lifted - values
+    for later, first, share in shared:
+        close = values[later] / values[first] if values[first] > 0 else 0.0
+        if _says_anew(records[later], records[first], share, close):
+            lifted[later] = max(lifted[later], lifted[first])
+    return [after - before for after, before in zip(lifted, values, strict=True)]
 
 
-def _said(record: Record, held: Mask) -> _Said:
-    numbers = frozenset(number.rstrip(".,:") for number in _NUMBER.findall(record.text))
-    may_be = record.manner in TELLING and record.origin not in {ASSISTANT, TOOL}
-    return _Said(record.valid_from, held, numbers, record.key is not None, may_be)
+def _says_anew(newer: Record, older: Record, share: float, close: float) -> bool:
+    """Whether one says with another value what the other says, and since later.
 
-
-def _says_anew(newer: _Said, older: _Said, close: float) -> bool:
-    """Whether one says with another value what the other says, and since later."""
-    if newer.since <= older.since or not (newer.may_be and older.may_be):
+    Args:
+        newer: Which may.
+        older: What it may say anew.
+        share: Of the question's words that the older holds, which the newer holds as well.
+        close: The newer's score ÷ the older's.
+    """
+    if newer.valid_from <= older.valid_from or not (_may_be(newer) and _may_be(older)):
         return False
-    if older.has_key and not newer.has_key:  # the value of a slot stands before chatter about it
+    if older.key is not None and newer.key is None:  # a slot's value stands before chatter
         return False
-    shared = int(np.count_nonzero(newer.held & older.held))
-    if not shared or shared < _SHARED * len(newer.held):
-        return False
-    of_older = int(np.count_nonzero(older.held))
-    if shared == of_older and close >= _CLOSE:
+    if share == 1 and close >= _CLOSE:
         return True
-    differ = newer.numbers and older.numbers and newer.numbers != older.numbers
-    return bool(differ) and shared >= _NUMBERS_SHARED * of_older and close >= _NUMBERS_CLOSE
+    if share < _NUMBERS_SHARED or close < _NUMBERS_CLOSE:
+        return False
+    numbers, others = _numbers(newer), _numbers(older)
+    return bool(numbers and others) and numbers != others
+
+
+def _may_be(record: Record) -> bool:
+    """Whether it is a statement, and no machine's."""
+    return record.manner in TELLING and record.origin not in {ASSISTANT, TOOL}
+
+
+def _numbers(record: Record) -> frozenset[str]:
+    return frozenset(number.rstrip(".,:") for number in _NUMBER.findall(record.text))

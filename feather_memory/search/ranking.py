@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from feather_memory.config import GATHER_SHARE, SCALE_SAMPLE
 from feather_memory.index.matrix import slack_for
+from feather_memory.index.postings import Held
 from feather_memory.index.view import View
 from feather_memory.model import formula
 from feather_memory.model.formula import PLAIN, Parts, Scale, low_of
@@ -36,18 +37,12 @@ class WordsAsked:
     """Shape (n,), 0 for what may not be returned."""
     whole: float
     """That of a text of mean length which holds every word once."""
-    held: Sequence[tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]]
-    """Of each word, which memories hold it, and how often."""
+    held: Held
+    """Which memories hold each of the words."""
 
     def held_at(self, at: Positions) -> Mask:
         """Which of the words each of some memories holds. Shape (m, words)."""
-        has = np.zeros(len(self.bm25), np.bool_)
-        held = np.empty((len(at), len(self.held)), np.bool_)
-        for number, (places, _) in enumerate(self.held):
-            has[places] = True
-            held[:, number] = has[at]
-            has[places] = False
-        return held
+        return self.held.at(at, len(self.bm25))
 
 
 @dataclass(slots=True)
@@ -96,7 +91,7 @@ class Ranking:
         elif cosines is None:
             self._scale = Scale(0.0, 0.0, words)
         elif self._scale is None:
-            is_every = pool is not None or bool(self.eligible.all())
+            is_every = pool is not None or np.count_nonzero(self.eligible) == len(cosines)
             among = cosines if is_every else cosines[self.eligible]
             usual = self._usual(None if pool is not None else cosines)
             self._scale = Scale(low_of(usual), float(among.max(initial=-1.0)), words)
@@ -308,7 +303,7 @@ class Ranking:
             lexical=np.zeros(len(at)) if lexical is None else lexical,
             recency=formula.retention(age, recalls, half_life=asked.scoring.half_life),
             importance=view.columns["importance"][at],
-            cosine=np.clip(cosine, 0.0, 1.0),
+            cosine=cosine.clip(0.0, 1.0),
             share=share,
         )
 
@@ -343,8 +338,7 @@ def contenders(scores: Vector, k: int, slack: float = 0.0) -> Positions:
     if positions.size <= k:
         return positions
     shortlist = scores[positions]  # (≥k,)  every score that could be among the k best
-    kth_best = np.partition(shortlist, -k)[-k]
-    return positions[shortlist >= _at_least(float(kth_best), slack)]
+    return positions[shortlist >= _at_least(_kth_best(shortlist, k), slack)]
 
 
 def _lower_bound(scores: Vector, k: int) -> float:
@@ -353,12 +347,18 @@ def _lower_bound(scores: Vector, k: int) -> float:
         return -np.inf
     block = min(_BLOCK, scores.size // (4 * k))  # ≥ 4k groups keep the bound close
     if block < 2 or scores.size <= _FEW:
-        return float(np.partition(scores, -k)[-k])
+        return _kth_best(scores, k)
     width = scores.size // block
     # Group j is every width-th position: the maximum then runs along contiguous rows, which is
     # some ten times faster than along groups of neighbours. The remainder may stay out.
     maxima = scores[: width * block].reshape(block, width).max(axis=0)  # (width,)
-    return float(np.partition(maxima, -k)[-k])
+    return _kth_best(maxima, k)
+
+
+def _kth_best(scores: Vector, k: int) -> float:
+    """Few are sorted, which takes as long whatever they are: `partition` is slow among equals."""
+    ordered = np.sort(scores) if len(scores) <= _FEW // 2 else np.partition(scores, -k)
+    return float(ordered[-k])
 
 
 def _at_least(bound: float, slack: float) -> np.float32:

@@ -191,7 +191,7 @@ class Searcher:
         if words is not None and words.whole > 0:
             absolute += (1 - d) * np.minimum(words.bm25 / words.whole, 1.0)
         if question.vector is not None and matrix is not None:
-            absolute += d * np.clip(matrix.products(question.vector, n), 0.0, 1.0)
+            absolute += d * matrix.products(question.vector, n).clip(0.0, 1.0)
         is_answered = absolute.max(where=eligible, initial=0.0) >= least
         return eligible & (absolute >= least / 2) if is_answered else np.zeros(n, np.bool_)
 
@@ -228,10 +228,7 @@ class Searcher:
             first = newer_first(kept[:AMONG], ranking.words.held_at, self.records_at)
             kept = [*first, *kept[AMONG:]]
         kept = kept[:k]
-        found = self.memories_at([at for at, *_ in kept])
-        hits = hits_of(
-            (memory, score, copies) for memory, (_, score, copies) in zip(found, kept, strict=True)
-        )
+        hits = hits_of(self.memories_at([at for at, *_ in kept]), kept)
         hits.question = question.vector
         if ranking.period is not None:
             hits.period = ranking.period.moments
