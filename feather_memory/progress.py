@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import importlib
 import sys
 import time
@@ -73,13 +72,15 @@ def _is_notebook() -> bool:
 
 def _in_notebook(label: str) -> Callable[[int, int], None]:
     """One output that is drawn again; on stderr it would stand there as if something were wrong."""
+    from html import escape
+
     drawing = importlib.import_module("IPython.display")
     shown = drawing.display(drawing.HTML(""), display_id=True)
 
     def draw(done: int, total: int) -> None:
         shown.update(
             drawing.HTML(
-                f'{html.escape(label)} <progress value="{done}" max="{total}"></progress> '
+                f'{escape(label)} <progress value="{done}" max="{total}"></progress> '
                 f"{done:,} of {total:,}"
             )
         )

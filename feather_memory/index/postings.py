@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import BRIEF_WORDS
+from feather_memory.config import (
+    BM25_LENGTH_SHARE,
+    BM25_SATURATION,
+    BRIEF_WORDS,
+    LONG_WORDS,
+)
 from feather_memory.model.words import ENTRY, entries
 from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Mask, Numbers, Positions, Words
@@ -29,18 +34,6 @@ Places = npt.NDArray[np.int32]
 
 _NONE: tuple[Places, Counts] = (np.empty(0, np.int32), np.empty(0, np.uint8))
 _NOBODY: Mapping[int, Positions] = {}
-
-_SATURATION: Final = 1.2
-"""k₁: how soon a word that occurs again adds nothing more."""
-
-_LENGTH_SHARE: Final = 0.3
-"""b: how far a word counts for less in a text that is longer than the mean. 0.75, which is usual
-for articles, costs 1.2 points of recall@10 on LoCoMo's turns."""
-
-_LONG: Final = 75
-"""Words, some 400 characters, beyond which a text's BM25 is divided by √(length ÷ 75): an answer
-of pages holds a few of any question's words. On BEAM, where such answers are stored beside what
-the user said, recall@10 of the latter rises by 4 points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,7 +376,7 @@ def bm25(held: Held, lengths: Places, eligible: Mask) -> tuple[Numbers, float]:
         sizes = np.bincount(word[is_asked], minlength=len(sizes)).astype(np.int32)
         at, often = at[is_asked], often[is_asked]
     rarity = np.log1p((many - sizes + 0.5) / (sizes + 0.5))  # (words,)
-    weights = np.repeat((_SATURATION + 1) * rarity, sizes)  # (h,)
+    weights = np.repeat((BM25_SATURATION + 1) * rarity, sizes)  # (h,)
     weights *= _fullness(often, lengths[at], words / many)
     total = np.bincount(at, weights, n).astype(np.float64, copy=False)
     return total, float(rarity.sum())
@@ -392,11 +385,11 @@ def bm25(held: Held, lengths: Places, eligible: Mask) -> tuple[Numbers, float]:
 def _fullness(counts: Counts, lengths: Places, mean: float) -> Numbers:
     """How much of a word's weight each of the texts that hold it gets, in (0, 1). Shape (h,)."""
     often = counts.astype(np.float64)
-    damped = lengths * (_SATURATION * _LENGTH_SHARE / mean)
-    damped += _SATURATION * (1 - _LENGTH_SHARE)
+    damped = lengths * (BM25_SATURATION * BM25_LENGTH_SHARE / mean)
+    damped += BM25_SATURATION * (1 - BM25_LENGTH_SHARE)
     damped += often
     often /= damped
-    is_long = lengths > _LONG
+    is_long = lengths > LONG_WORDS
     if is_long.any():
-        often[is_long] /= np.sqrt(lengths[is_long] / _LONG)
+        often[is_long] /= np.sqrt(lengths[is_long] / LONG_WORDS)
     return often

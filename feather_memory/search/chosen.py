@@ -130,7 +130,7 @@ def newer_first(
     if not shared:
         return hits
     told = records(places)
-    lifted = _lifts([told[at] for at in places], [score.value for _, score, _ in hits], shared)
+    lifted = _lifts([told[at] for at in places], [float(score) for _, score, _ in hits], shared)
     if not any(lifted):
         return hits
     made = [

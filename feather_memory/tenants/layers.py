@@ -9,10 +9,10 @@ holds hides the same slot farther away: the user's own preference beats the team
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from os import urandom
 from typing import Any, Self
 
 from feather_memory.checks import instances, label, labels, passage, whole
@@ -223,7 +223,7 @@ class ContextLayers:
         Raises:
             ParameterError: A Hit of no layer here. Nothing was logged.
         """
-        name = secrets.token_hex(8) if turn is None else label(turn, "turn")
+        name = urandom(8).hex() if turn is None else label(turn, "turn")
         shown: dict[str, list[Hit]] = {layer.name: [] for layer in self.layers}
         for hit in instances(hits, "hits", Hit):
             if hit.layer is None or hit.layer not in shown:

@@ -13,7 +13,6 @@ import time
 import weakref
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -184,6 +183,8 @@ class TenantPool:
         Raises:
             ParameterError: One name instead of several, or no worker.
         """
+        from concurrent.futures import ThreadPoolExecutor, as_completed  # which few processes need
+
         if isinstance(tenants, str):
             raise ParameterError(f"tenants must be several names, got {quoted(tenants)}")
         names = list(dict.fromkeys(tenants))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from feather_memory import display
 from feather_memory.errors import FeatherError
 
 
@@ -56,5 +55,7 @@ class WarmReport:
         return {each.tenant: each.failure for each in self.tenants if each.failure is not None}
 
     def _repr_html_(self) -> str:
+        from feather_memory import display  # only where something is drawn
+
         rows = [[w.tenant, f"{w.milliseconds:.1f}", str(w.failure or "")] for w in self.tenants]
         return display.table(["tenant", "ms", "failure"], rows)

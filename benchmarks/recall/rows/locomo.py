@@ -48,7 +48,7 @@ TERMS: Final[dict[str, tuple[Any, dict[str, Any]]]] = {
     "without words of dates": (searcher, {"dates_in": lambda *_: {}}),
     "without the time that is named": (structure, {"PERIOD": 0.0}),
     "without the newer first": (searcher, {"newer_first": lambda hits, *_: hits}),
-    "BM25's b = .75": (postings, {"_LENGTH_SHARE": 0.75}),
+    "BM25's b = .75": (postings, {"BM25_LENGTH_SHARE": 0.75}),
 }
 """Constants of the formula that no caller sets, each switched off where it stands."""
 

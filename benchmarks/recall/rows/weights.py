@@ -23,7 +23,7 @@ GRIDS: Final[dict[str, tuple[Any, str, tuple[float, ...]]]] = {
     "speaker": (structure, "SPEAKER", (0.05, 0.1, 0.15, 0.2, 0.3)),
     "question": (structure, "QUESTION", (0.1, 0.15, 0.2, 0.25, 0.3)),
     "answer": (structure, "ANSWER", (0.0, 0.05, 0.1, 0.15, 0.2)),
-    "BM25's b": (postings, "_LENGTH_SHARE", (0.1, 0.2, 0.3, 0.4, 0.5)),
+    "BM25's b": (postings, "BM25_LENGTH_SHARE", (0.1, 0.2, 0.3, 0.4, 0.5)),
 }
 """Constants that no caller sets: where each stands, and the values around it."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -54,6 +53,8 @@ def _has_room(path: Path) -> bool:
     SQLite tells a full disk, but neither a quota that is used up nor a limit to the length of files
     from a disk that is broken.
     """
+    import tempfile  # with what compresses files, and only where something failed
+
     longest = 0
     for each in (path, log_of(path)):
         with suppress(OSError):
