@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -27,6 +28,7 @@ from feather_memory.cli import app as command_line
 from feather_memory.config import SERVICE_THREADS
 from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
+from feather_memory.doors.limits import Lanes, Room
 from feather_memory.doors.service import ServiceSettings, service_app
 from feather_memory.testing import HashEmbedder
 
@@ -499,6 +501,48 @@ async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):
     with Store.open(tmp_path / "m" / "slow.feather") as store:
         assert len(store) == len(waiting) + 2
         assert store.check() == []
+
+
+async def test_few_calls_run_at_once_and_all_have_their_turn():
+    lanes, inside, most = Lanes(each=4, waiting=0, room=Room(many=3, patience=SECONDS)), [], []
+
+    def call(nth):
+        inside.append(nth)
+        most.append(len(inside))
+        inside.remove(nth)
+        return nth
+
+    told = await asyncio.gather(*(lanes.run([f"tenant {nth}"], call, nth) for nth in range(60)))
+
+    assert told == list(range(60))
+    assert max(most) <= 3
+
+
+async def test_calls_that_take_long_make_room_for_another_and_for_no_more_once_they_end():
+    room, ended = Room(many=2, patience=0.0), threading.Event()
+    lanes = Lanes(each=8, waiting=0, room=room)
+    waiting = [asyncio.create_task(lanes.run(["slow"], ended.wait)) for _ in range(8)]
+
+    assert await asyncio.wait_for(lanes.run(["quick"], str, "tea"), SECONDS) == "tea"
+
+    assert not any(task.done() for task in waiting)
+    ended.set()
+    assert await asyncio.gather(*waiting) == [True] * 8
+    assert room.limit == 2
+
+
+async def test_calls_that_take_long_would_hold_up_others_without_patience():
+    ended = threading.Event()
+    lanes = Lanes(each=8, waiting=0, room=Room(many=2, patience=SECONDS))
+    waiting = [asyncio.create_task(lanes.run(["slow"], ended.wait)) for _ in range(2)]
+
+    quick = asyncio.create_task(lanes.run(["quick"], str, "tea"))
+    await all_wait(lanes, "quick", 1)
+
+    assert not quick.done()
+    ended.set()
+    assert await quick == "tea"
+    await asyncio.gather(*waiting)
 
 
 async def test_more_calls_than_may_wait_for_a_tenant_are_turned_away(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,7 +12,12 @@ from typing import Any, TypeVar
 import anyio
 import anyio.to_thread
 
-from feather_memory.config import BUSY_SECONDS, SERVICE_THREADS
+from feather_memory.config import (
+    BUSY_SECONDS,
+    SERVICE_AT_ONCE,
+    SERVICE_PATIENCE,
+    SERVICE_THREADS,
+)
 from feather_memory.errors import BusyStoreError, FeatherError
 
 Made = TypeVar("Made")
@@ -30,6 +36,46 @@ class _Lane:
 
 
 @dataclass(slots=True)
+class Room:
+    """For a few calls that run at once: they are short, and so each one's turn comes soon.
+
+    Who takes long waits for something, and makes room for another meanwhile. Used by one event
+    loop.
+    """
+
+    many: int = SERVICE_AT_ONCE
+    patience: float = SERVICE_PATIENCE
+    """Seconds after which a call takes long."""
+    _limit: anyio.CapacityLimiter = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._limit = anyio.CapacityLimiter(self.many)
+
+    @property
+    def limit(self) -> int:
+        """How many may run now."""
+        return int(self._limit.total_tokens)
+
+    @asynccontextmanager
+    async def taken(self) -> AsyncIterator[None]:
+        """A block that is one of those few."""
+        async with self._limit:
+            made = 0
+
+            def make() -> None:
+                nonlocal made
+                made = 1
+                self._limit.total_tokens += 1
+
+            late = asyncio.get_running_loop().call_later(self.patience, make)
+            try:
+                yield
+            finally:
+                late.cancel()
+                self._limit.total_tokens -= made
+
+
+@dataclass(slots=True)
 class Lanes:
     """Calls run in threads, of which those for one tenant take a few and no more.
 
@@ -38,6 +84,7 @@ class Lanes:
 
     each: int
     waiting: int
+    room: Room = field(default_factory=Room)
     _lanes: dict[str, _Lane] = field(default_factory=dict)
     _threads: anyio.CapacityLimiter = field(
         default_factory=lambda: anyio.CapacityLimiter(SERVICE_THREADS)
@@ -54,7 +101,7 @@ class Lanes:
         Raises:
             CrowdedError: As in `turn`, as is BusyStoreError.
         """
-        async with self.turn(tenants):
+        async with self.turn(tenants), self.room.taken():
             return await anyio.to_thread.run_sync(call, *given, limiter=self._threads)
 
     @asynccontextmanager
