@@ -11,8 +11,7 @@ from feather_memory.errors import MissingExtraError, ParameterError
 from feather_memory.index.mending import mend
 from feather_memory.truth.contract import Truth
 from feather_memory.truth.sqlite.file import SqliteTruth
-from feather_memory.truth.sqlite.transactions import Lease
-from feather_memory.truth.state import Durability
+from feather_memory.truth.state import Durability, Lease
 from feather_memory.types import Clock
 from feather_memory.write.copying import fill
 

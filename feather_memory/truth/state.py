@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -9,6 +11,9 @@ from feather_memory.types import Seconds
 
 Durability = Literal["process", "full"]
 """What a returned write survives: the death of the process, or the loss of power, too."""
+
+Lease = Callable[[], AbstractContextManager[object]]
+"""Makes what is held while a truth is in use, so that whoever owns it knows."""
 
 
 class DamagedRowError(ValueError):

@@ -14,7 +14,7 @@ from feather_memory.config import RECALL_TURNS
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
 from feather_memory.truth.postgres.moment import Moment
-from feather_memory.truth.sqlite.engagement import signal_in
+from feather_memory.truth.sqlite.engagement import NamedTurns, signal_in
 from feather_memory.types import Seconds
 
 _NAMED = """
@@ -126,20 +126,10 @@ _RENAME = """
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresEngagement:
+class PostgresEngagement(NamedTurns):
     """The tables of turns, of what they were shown, and of signals."""
 
     moment: Moment
-
-    def turn(self, name: str) -> str | None:
-        """The first name of the turn that has this name; None if there is no such turn."""
-        found = self._named(name)
-        return None if found is None else found[1]
-
-    def recalled(self, turn: str) -> tuple[str, list[str]] | None:
-        """The turn's first name, and ids of what it was shown, best first; None for no turn."""
-        known = self._named(turn)
-        return None if known is None else (known[1], self._shown_in(known[0]))
 
     def signal(self, event_id: str) -> Signal | None:
         """The signal of that event."""
@@ -217,14 +207,6 @@ class PostgresEngagement:
         moment.done(_DROP_OLD, kept=RECALL_TURNS)
         return list(fresh)
 
-    def rename(self, turn: str, also: str) -> bool:
-        """Give a turn a further name. False, and nothing, if it is another turn's."""
-        known, other = self._named(turn), self._named(also)
-        if known is None or other is not None:
-            return known is not None and known == other
-        self.moment.done(_RENAME, also=also, turn=known[0])
-        return True
-
     def append(self, signals: Iterable[Signal]) -> list[Signal]:
         """Log signals; those that are new. One whose event is in the log already is left out."""
         fresh = []
@@ -267,12 +249,14 @@ class PostgresEngagement:
         )
 
     def _named(self, name: str) -> tuple[int, str] | None:
-        """Row and first name of the turn that has this name."""
         found: tuple[int, str] | None = self.moment.one(_NAMED, name=name)
         return found
 
     def _shown_in(self, row: int) -> list[str]:
         return [id_ for (id_,) in self.moment.asked(_SHOWN_IN, turn=row)]
+
+    def _name(self, row: int, also: str) -> None:
+        self.moment.done(_RENAME, also=also, turn=row)
 
 
 def _told(signal: Signal | SignalRecord, at: Seconds) -> dict[str, object]:

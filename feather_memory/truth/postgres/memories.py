@@ -17,14 +17,9 @@ from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.postgres import changes, contexts, successors, texts, words
 from feather_memory.truth.postgres.conditions import necessary
 from feather_memory.truth.postgres.moment import Moment
-from feather_memory.truth.postgres.rows import (
-    checksum,
-    fits,
-    is_first_named,
-    take_row,
-    told_with,
-)
-from feather_memory.truth.sqlite.memories import record_in, words_of
+from feather_memory.truth.postgres.rows import checksum, told_with
+from feather_memory.truth.sqlite.memories import record_in, take_row, words_of
+from feather_memory.truth.sqlite.vectors import fits, is_first_named
 from feather_memory.truth.state import Changes
 from feather_memory.types import Seconds
 

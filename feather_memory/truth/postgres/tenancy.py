@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from json import JSONDecodeError
 from os import urandom
@@ -37,14 +37,13 @@ from feather_memory.truth.postgres.server import Server, last_row
 from feather_memory.truth.postgres.tenants import Tenants, clear
 from feather_memory.truth.postgres.transactions import PostgresTransaction, Statements, state_in
 from feather_memory.truth.sqlite.file import SqliteTruth
-from feather_memory.truth.state import DamagedRowError, Durability
+from feather_memory.truth.state import DamagedRowError, Durability, Lease
 from feather_memory.types import Clock, Seconds
 
-Lease = Callable[[], AbstractContextManager[object]]
 Fill = Callable[[ReadTransaction, WriteTransaction], object]
 """Puts everything that is read in the one into the other, of an empty truth."""
 
-__all__ = ["FORMAT", "Lease", "PostgresTruth", "Server", "Tenants", "migrate"]
+__all__ = ["FORMAT", "PostgresTruth", "Server", "Tenants", "migrate"]
 
 _OURS: Final = (psycopg.Error, JSONDecodeError, DamagedRowError)
 _MINE: Final = "select set_config('feather.tenant', {tenant}, true)"

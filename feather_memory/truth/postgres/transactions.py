@@ -13,7 +13,7 @@ from feather_memory.truth.postgres.engagement import PostgresEngagement
 from feather_memory.truth.postgres.memories import PostgresMemories
 from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.shelves import PostgresShelves
-from feather_memory.truth.sqlite.transactions import after
+from feather_memory.truth.sqlite.transactions import Recording
 from feather_memory.truth.state import State
 from feather_memory.types import Seconds
 
@@ -45,13 +45,11 @@ class Statements:
         """Whoever else would write for the tenant waits at the last of these."""
 
 
-class PostgresTransaction:
+class PostgresTransaction(Recording):
     """One moment of a tenant's rows, by a connection that has begun it."""
 
-    __slots__ = (
-        "_clock", "_moment", "_now", "_place", "_statements", "audit", "edges", "engagement",
-        "memories", "shelves",
-    )  # fmt: skip
+    __slots__ = "_place", "_statements", "audit", "edges", "engagement", "memories", "shelves"
+    _moment: Moment
 
     def __init__(
         self,
@@ -63,11 +61,10 @@ class PostgresTransaction:
         place: str,
         write_at: Seconds | None = None,
     ) -> None:
-        self._clock = write_at or 0.0
-        self._now: Seconds | None = None
-        self._place, self._statements = place, statements
         generation = 0 if write_at is None else state.generation + 1
-        self._moment = moment = Moment(connection, tenant, state, generation)
+        moment = Moment(connection, tenant, state, generation)
+        super().__init__(moment, write_at)
+        self._place, self._statements = place, statements
         self.memories = PostgresMemories(moment)
         self.edges = PostgresEdges(moment)
         self.engagement = PostgresEngagement(moment)
@@ -78,17 +75,6 @@ class PostgresTransaction:
     def state(self) -> State:
         """What is said of the tenant's store."""
         return self._moment.state
-
-    @property
-    def now(self) -> Seconds:
-        """When what it writes is recorded: after all that is, whatever the clock says."""
-        if self._now is None:
-            self._now = after(self.state.latest, self._clock)
-        return self._now
-
-    @now.setter
-    def now(self, moment: Seconds) -> None:
-        self._now = moment
 
     def refresh(self) -> None:
         """Move to the present. A write transaction is there already."""
@@ -105,24 +91,8 @@ class PostgresTransaction:
 
     def commit(self) -> None:
         """Count the write, and commit it."""
-        moment, state = self._moment, self.state
-        latest = state.latest if self._now is None else self._now  # None: it recorded nothing
-        moment.connection.execute(
-            _ADVANCE.format(
-                moment.generation, state.next_row, float(latest), state.owed,
-                self._statements.tenant,
-            )
-        )  # fmt: skip
-
-    def go_on(self, clock: Seconds) -> None:
-        """Have it be as late as the clock says, if that is later."""
-        self._clock = max(self._clock, clock)
-        self._now = None if self._now is None else max(self._now, clock)
-
-    def take_back(self, kept: State) -> None:
-        """Have the state say what it said then."""
-        kept.next_row = self.state.next_row  # none is given back: a gap harms nobody
-        self._moment.state = kept
+        told = _ADVANCE.format(*self.advanced(), self._statements.tenant)
+        self._moment.connection.execute(told)
 
 
 def state_in(row: Any, place: str) -> State:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -74,7 +75,7 @@ _SHOWN = """
 """
 _SEAL_TURN = "update turn set checksum = ? where row = ?"
 _RESTORE_TURN = "insert into turn (row, name, at, vector, checksum) values (?, ?, ?, ?, ?)"
-_SHOWN_TO = "select memory_id from shown where turn = ?"
+_SHOWN_IN = "select memory_id from shown where turn = ? order by rank, memory_id"
 _SHOW = """
     insert into shown (turn, memory_id, rank, score, checksum) values (?, ?, ?, ?, ?)
 """
@@ -121,11 +122,10 @@ def forget_questions(connection: sqlite3.Connection, memory_id: str) -> None:
     sums.seal(connection, "turn", _OF_ITS_QUESTIONS, asked)
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteEngagement:
-    """The tables of turns, of what they were shown, and of signals."""
+class NamedTurns(ABC):
+    """The turns of any truth, by whichever of their names."""
 
-    moment: Moment
+    __slots__ = ()
 
     def turn(self, name: str) -> str | None:
         """The first name of the turn that has this name; None if there is no such turn."""
@@ -135,12 +135,34 @@ class SqliteEngagement:
     def recalled(self, turn: str) -> tuple[str, list[str]] | None:
         """The turn's first name, and ids of what it was shown, best first; None for no turn."""
         known = self._named(turn)
-        if known is None:
-            return None
-        rows = self.moment.connection.execute(
-            "select memory_id from shown where turn = ? order by rank, memory_id", (known[0],)
-        )
-        return known[1], [memory_id for (memory_id,) in rows]
+        return None if known is None else (known[1], self._shown_in(known[0]))
+
+    def rename(self, turn: str, also: str) -> bool:
+        """Give a turn a further name. False, and nothing, if it is another turn's."""
+        known, other = self._named(turn), self._named(also)
+        if known is None or other is not None:
+            return known is not None and known == other
+        self._name(known[0], also)
+        return True
+
+    @abstractmethod
+    def _named(self, name: str) -> tuple[int, str] | None:
+        """Row and first name of the turn that has this name."""
+
+    @abstractmethod
+    def _shown_in(self, row: int) -> list[str]:
+        """Ids of what the turn of a row was shown, best first."""
+
+    @abstractmethod
+    def _name(self, row: int, also: str) -> None:
+        """Give the turn of a row a further name, which is nobody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteEngagement(NamedTurns):
+    """The tables of turns, of what they were shown, and of signals."""
+
+    moment: Moment
 
     def signal(self, event_id: str) -> Signal | None:
         """The signal of that event."""
@@ -215,7 +237,7 @@ class SqliteEngagement:
         connection, known = self.moment.connection, self._named(turn)
         first = turn if known is None else known[1]
         *logged, row = connection.execute(_LOG_TURN, (first, at, question)).fetchone()
-        there = {id_ for (id_,) in connection.execute(_SHOWN_TO, (row,))}
+        there = self._shown_in(row)
         scores: dict[str, float] = {}
         for memory_id, score in shown:
             if memory_id not in there:
@@ -229,14 +251,6 @@ class SqliteEngagement:
             "delete from turn where row <= (select max(row) from turn) - ?", (RECALL_TURNS,)
         )
         return fresh
-
-    def rename(self, turn: str, also: str) -> bool:
-        """Give a turn a further name. False, and nothing, if it is another turn's."""
-        known, other = self._named(turn), self._named(also)
-        if known is None or other is not None:
-            return known is not None and known == other
-        self.moment.connection.executemany(_NAME, summed([(also, known[0])]))
-        return True
 
     def append(self, signals: Iterable[Signal]) -> list[Signal]:
         """Log signals; those that are new. One whose event is in the log already is left out."""
@@ -285,8 +299,13 @@ class SqliteEngagement:
         sums.seal(self.moment.connection, "shown", _OF_TURNS, (turns,))
 
     def _named(self, name: str) -> tuple[int, str] | None:
-        """Row and first name of the turn that has this name."""
         found: tuple[int, str] | None = self.moment.connection.execute(
             _NAMED, {"name": name}
         ).fetchone()
         return found
+
+    def _shown_in(self, row: int) -> list[str]:
+        return [id_ for (id_,) in self.moment.connection.execute(_SHOWN_IN, (row,))]
+
+    def _name(self, row: int, also: str) -> None:
+        self.moment.connection.executemany(_NAME, summed([(also, row)]))

@@ -18,6 +18,10 @@ from feather_memory.errors import (
 )
 from feather_memory.truth.sqlite.log import log_of
 
+OF_SQLITE = (sqlite3.Error,)
+OURS = (*OF_SQLITE, ArithmeticError, LookupError, TypeError, ValueError)
+"""What reading odd rows raises, too."""
+
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _AMISS = ("no such ", "error in tokenizer", "parse error in tokenize")  # of a table not as made

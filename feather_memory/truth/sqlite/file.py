@@ -30,12 +30,11 @@ from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.log import logs_of
 from feather_memory.truth.sqlite.transactions import (
     Connections,
-    Lease,
     SqliteTransaction,
     Use,
     read_state,
 )
-from feather_memory.truth.state import DamagedRowError, Durability
+from feather_memory.truth.state import DamagedRowError, Durability, Lease
 from feather_memory.types import Clock, Seconds
 
 Mend = Callable[[Path, WriteTransaction], None]

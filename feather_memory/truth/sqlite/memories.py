@@ -10,7 +10,6 @@ from typing import Any
 
 from feather_memory.checks import FIRST, LAST, row_sum, summed
 from feather_memory.config import ALIKE
-from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.sql import to_sql
 from feather_memory.model.fields import (
@@ -25,7 +24,8 @@ from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.sqlite import changes, contexts, engagement, successors, sums, words
 from feather_memory.truth.sqlite.moment import Moment
-from feather_memory.truth.state import Changes, DamagedRowError
+from feather_memory.truth.sqlite.vectors import fits, is_first_named
+from feather_memory.truth.state import Changes, DamagedRowError, State
 from feather_memory.types import Seconds
 
 _NAMES = ("row", *FIELDS)
@@ -115,6 +115,12 @@ def listed() -> str:
 
 def _condition(where: Filter | None) -> tuple[str, Sequence[object]]:
     return ("1", ()) if where is None else to_sql(where)
+
+
+def take_row(state: State) -> int:
+    """The next row there is, which nothing else will ever have."""
+    state.next_row += 1
+    return state.next_row - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +283,7 @@ class SqliteMemories:
             if record.vector is not None:
                 first = first or record
                 self._check_dimension(record, beside=first)
-            record.row = self._take_row()
+            record.row = take_row(self.moment.state)
         connection = self.moment.connection
         connection.executemany(_INSERT, map(self._values, records))
         self._keep_words(records)
@@ -288,7 +294,7 @@ class SqliteMemories:
             self._check_dimension(new, beside=new)
         connection = self.moment.connection
         is_same = content_of(new) == content_of(old)
-        new.row = old.row if is_same else self._take_row()
+        new.row = old.row if is_same else take_row(self.moment.state)
         if not is_same:
             connection.execute(changes.BURY, (old.row, self.moment.generation))
         connection.execute(_REPLACE, (*self._values(new), new.id))
@@ -300,12 +306,11 @@ class SqliteMemories:
     def made_by(self, model: str) -> None:
         """See that vectors are by the model of that name, from the first that is named on."""
         state = self.moment.state
-        if state.embedder is None or (state.embedder != model and not self.has_vectors()):
+        if state.embedder == model:
+            return
+        if is_first_named(state, model, has_vectors=self.has_vectors()):
             self.moment.connection.execute("update state set embedder = ?", (model,))
             sums.seal_state(self.moment.connection)
-            state.embedder = model
-        if state.embedder != model:
-            raise WrongEmbedderError(expected=state.embedder, got=model)
 
     def without_successor(self, model: str, count: int) -> list[int]:
         """Rows of some that have no vector by the model yet that is to make all anew."""
@@ -375,24 +380,14 @@ class SqliteMemories:
         kept = zip(records, words_of(records, self.moment.state.language), strict=True)
         self.moment.connection.executemany(words.ADD, ((each.row, *told) for each, told in kept))
 
-    def _take_row(self) -> int:
-        state = self.moment.state
-        state.next_row += 1
-        return state.next_row - 1
-
     def _values(self, record: Record) -> tuple[object, ...]:
         return (*_VALUES(record), row_sum(_SUMMED(record)), self.moment.generation)
 
     def _check_dimension(self, record: Record, *, beside: Record) -> None:
-        """See that the vector is as long as the others, and as that of what is written with it."""
-        state, dimension = self.moment.state, len(record.vector or b"") // 4
-        if state.dimension == dimension:
+        state = self.moment.state
+        if len(record.vector or b"") // 4 == state.dimension:
             return
-        connection = self.moment.connection
-        if state.dimension is not None:
-            if record is not beside or self.has_vectors():
-                raise DimensionError(state.dimension, dimension)
-            state.remade += 1  # there are none any more; whoever holds arrays of them starts over
-        connection.execute(_SET_DIMENSION, (dimension, state.embedder, state.remade))
-        sums.seal_state(connection)
-        state.dimension = dimension
+        if not fits(state, record, beside=beside, has_vectors=self.has_vectors()):
+            said = (state.dimension, state.embedder, state.remade)
+            self.moment.connection.execute(_SET_DIMENSION, said)
+            sums.seal_state(self.moment.connection)

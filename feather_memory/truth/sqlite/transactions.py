@@ -34,22 +34,16 @@ from feather_memory.errors import (
 from feather_memory.truth.sqlite.audit import SqliteAudit
 from feather_memory.truth.sqlite.edges import SqliteEdges
 from feather_memory.truth.sqlite.engagement import SqliteEngagement
+from feather_memory.truth.sqlite.faults import OF_SQLITE, OURS
 from feather_memory.truth.sqlite.handles import Connection, Handles
 from feather_memory.truth.sqlite.memories import SqliteMemories
-from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.sqlite.moment import ADVANCE, GENERATION, SAID, UNREAD, Moment
 from feather_memory.truth.sqlite.shelves import SqliteShelves
-from feather_memory.truth.state import DamagedRowError, State
+from feather_memory.truth.state import DamagedRowError, Lease, State
 from feather_memory.types import Clock, Seconds
 
-_OF_SQLITE = (sqlite3.Error,)
-_OURS = (*_OF_SQLITE, ArithmeticError, LookupError, TypeError, ValueError)  # of odd rows
 _FAR = 1e10  # seconds: a clock that is not so far ahead needs no second look
-Lease = Callable[[], AbstractContextManager[object]]
-_UNREAD = State("", None, None, -1, 0, None, "", None, 0.0, 0, 0, 0)
 _TICK = 1e-6  # seconds: times are kept to the microsecond
-_SAID = f"select {', '.join(State.__slots__)} from state"
-_GENERATION = "select generation, is_gone from state"
-_ADVANCE = "update state set generation = ?, next_row = ?, latest = ?, owed = ?"
 
 
 def read_state(connection: sqlite3.Connection) -> State:
@@ -58,26 +52,60 @@ def read_state(connection: sqlite3.Connection) -> State:
     Raises:
         DamagedRowError: It says nothing.
     """
-    row = connection.execute(_SAID).fetchone()
+    row = connection.execute(SAID).fetchone()
     if row is None:
         raise DamagedRowError("the file says nothing of itself")
     return State(*row)
 
 
-def after(last: Seconds, clock: Seconds) -> Seconds:
-    """The time by the clock; where it does not move on, or goes back, the next there is."""
-    return clock if clock > last else round(last + _TICK, DECIMALS)
+class Recording:
+    """A transaction of any truth: the time at which it records, and what a part of it undoes."""
+
+    __slots__ = "_clock", "_moment", "_now"
+    _moment: Any
+
+    def __init__(self, moment: object, write_at: Seconds | None) -> None:
+        self._clock, self._moment = write_at or 0.0, moment
+        self._now: Seconds | None = None
+
+    @property
+    def now(self) -> Seconds:
+        """When what it writes is recorded: after all that is, whatever the clock says."""
+        if self._now is None:
+            last, clock = self._moment.state.latest, self._clock
+            self._now = clock if clock > last else round(last + _TICK, DECIMALS)
+        return self._now
+
+    @now.setter
+    def now(self, moment: Seconds) -> None:
+        self._now = moment
+
+    def go_on(self, clock: Seconds) -> None:
+        """Have it be as late as the clock says, if that is later."""
+        self._clock = max(self._clock, clock)
+        self._now = None if self._now is None else max(self._now, clock)
+
+    def advanced(self) -> tuple[int, int, Seconds, int]:
+        """Generation, next row, last moment and what is owed, once it is committed."""
+        state = self._moment.state
+        latest = state.latest if self._now is None else self._now  # None: it recorded nothing
+        return self._moment.generation, state.next_row, float(latest), state.owed
+
+    def take_back(self, kept: State) -> None:
+        """Have the truth say what it said then."""
+        kept.next_row = self._moment.state.next_row  # none is given back: a gap harms nobody
+        self._moment.state = kept
 
 
-class SqliteTransaction:
+class SqliteTransaction(Recording):
     """One moment of the file; as a write, what is committed whole or not at all."""
 
-    __slots__ = "_clock", "_moment", "_now", "audit", "edges", "engagement", "memories", "shelves"
+    __slots__ = "audit", "edges", "engagement", "memories", "shelves"
+    _moment: Moment
 
     def __init__(self, connection: sqlite3.Connection, write_at: Seconds | None = None) -> None:
-        self._clock = write_at or 0.0
-        self._now: Seconds | None = None
-        self._moment = moment = Moment(connection, _UNREAD, 0)
+        moment = Moment(connection, UNREAD, 0)
+        super().__init__(moment, write_at)
         if write_at is not None:
             moment.generation = self.state.generation + 1
         self.memories = SqliteMemories(moment)
@@ -90,27 +118,11 @@ class SqliteTransaction:
     def state(self) -> State:
         """What the file says of itself; read when it is first asked for."""
         moment = self._moment
-        if moment.state is _UNREAD:
+        if moment.state is UNREAD:
             moment.state = state = read_state(moment.connection)
             if state.is_gone:
                 raise GoneStoreError(str(cast("Connection", moment.connection).path))
         return moment.state
-
-    @property
-    def now(self) -> Seconds:
-        """When what it writes is recorded: after all that is, whatever the clock says."""
-        if self._now is None:
-            self._now = after(self.state.latest, self._clock)
-        return self._now
-
-    @now.setter
-    def now(self, moment: Seconds) -> None:
-        self._now = moment
-
-    def go_on(self, clock: Seconds) -> None:
-        """Have it be as late as the clock says, if that is later."""
-        self._clock = max(self._clock, clock)
-        self._now = None if self._now is None else max(self._now, clock)
 
     def refresh(self) -> None:
         """Move to the present. A write transaction is there already."""
@@ -118,7 +130,7 @@ class SqliteTransaction:
         if not moment.generation:
             moment.connection.rollback()
             moment.connection.execute("begin")
-            moment.state = _UNREAD
+            moment.state = UNREAD
 
     def own_snapshot(self, mark: str | None) -> None:
         """Say which mapped file belongs to this history; None for none."""
@@ -126,16 +138,8 @@ class SqliteTransaction:
 
     def commit(self) -> None:
         """Count the write, and commit it."""
-        moment, state = self._moment, self.state
-        latest = state.latest if self._now is None else self._now  # None: it recorded nothing
-        advanced = (moment.generation, state.next_row, latest, state.owed)
-        moment.connection.execute(_ADVANCE, advanced)
-        moment.connection.execute("commit")
-
-    def take_back(self, kept: State) -> None:
-        """Have the file say what it said then."""
-        kept.next_row = self.state.next_row  # none is given back: a gap harms nobody
-        self._moment.state = kept
+        self._moment.connection.execute(ADVANCE, self.advanced())
+        self._moment.connection.execute("commit")
 
 
 class _Ending(partial[None]):
@@ -163,12 +167,12 @@ class Use(SimpleNamespace):
     is_call, is_writer, is_done = True, False, False
     __hash__ = object.__hash__  # type: ignore[assignment]
     __exit__ = _AtEnd(_Ending)
-    ours: ClassVar[tuple[type[Exception], ...]] = _OURS
+    ours: ClassVar[tuple[type[Exception], ...]] = OURS
 
     def __enter__(self) -> Any:
         try:
             return self.begun(self.arrive())
-        except _OURS as error:
+        except OURS as error:
             raise self.of.meaning(error) or error from error
 
     def arrive(self) -> Connections:
@@ -244,7 +248,7 @@ class _Write(Use):
     depth = 0
     outer: _Write | None = None
     transaction: SqliteTransaction
-    ours = (*_OF_SQLITE, DamagedRowError)  # the block is the caller's
+    ours = (*OF_SQLITE, DamagedRowError)  # the block is the caller's
 
     def begun(self, of: Connections) -> SqliteTransaction:
         of.require_open()
@@ -326,11 +330,9 @@ class Connections(Handles):
         """Writes committed so far, in one statement; −1 where a transaction will say why not."""
         self.require_open()
         generation, is_gone = -1, 0
-        with suppress(*_OF_SQLITE, ValueError, FeatherError), Use(me=self.me) as connection:
-            ((generation, is_gone),) = connection.execute(_GENERATION)
+        with suppress(*OF_SQLITE, ValueError, FeatherError), Use(me=self.me) as connection:
+            ((generation, is_gone),) = connection.execute(GENERATION)
         return -1 if is_gone else generation
-
-    # What a use consists of
 
     def require_open(self) -> None:
         """See that it is open, and wake it if it rests."""
