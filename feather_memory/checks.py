@@ -14,6 +14,7 @@ from numbers import Real
 from os import PathLike, fsencode, fspath
 from pathlib import Path, PurePath
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import numpy as np
@@ -72,6 +73,17 @@ _SERVERS: Final = ("postgresql://", "postgres://")
 def server_url(value: object) -> str | None:
     """The URL of a PostgreSQL database, if that is what it is; else it says where a file is."""
     return value if isinstance(value, str) and value.startswith(_SERVERS) else None
+
+
+def server_place(url: str) -> str:
+    """The URL as errors, logs and handles may tell it: without a password."""
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    told = "&".join(each for each in parts.query.split("&") if not each.startswith("password="))
+    address = f"{user.partition(':')[0]}{at}{host}"
+    # by hand: `urlunsplit` leaves out the slashes where nothing stands between them
+    rest = urlunsplit(("", "", parts.path, told, parts.fragment))
+    return f"{parts.scheme}://{address}{rest}"
 
 
 def file_path(value: object, name: str = "path") -> Path:

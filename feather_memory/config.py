@@ -64,6 +64,10 @@ LOG_KEPT_BYTES = 32 * 1024 * 1024
 IDLE_READERS = 4
 """Read connections kept open for reuse. Each is some 150 KiB."""
 
+POOL_BYTES = 1 << 30
+"""What the arrays of a pool's stores may take in memory: some 60 tenants of 10,000 × 384 on a
+server. Of a directory's large tenants they are mapped, and take next to nothing."""
+
 SERVER_CONNECTIONS = 8
 """Of a process to one PostgreSQL database, whatever the number of its stores: a server has a
 hundred by default, and each takes it some megabytes."""

@@ -18,10 +18,9 @@ import pytest
 
 psycopg = pytest.importorskip("psycopg", reason="no psycopg here: install the extra postgres")
 
-from feather_memory.checks import server_url  # noqa: E402
+from feather_memory.checks import server_place, server_url  # noqa: E402
 from feather_memory.store.opening import truth_at  # noqa: E402
 from feather_memory.truth.postgres.schema import KEPT, migrate  # noqa: E402  it needs psycopg
-from feather_memory.truth.postgres.server import place_of  # noqa: E402  likewise
 
 
 def begun(folder):
@@ -64,7 +63,7 @@ def _dropped(url, made):
 def migrated(name):
     """The same, with our tables."""
     url = bare(name)
-    migrate(url, place_of(url))
+    migrate(url, server_place(url))
     return url
 
 

@@ -89,7 +89,7 @@ def test_the_least_recently_used_store_rests_first(pool):
     pool.get("a").search("x")
     pool.get("d").add("x")
 
-    assert list(pool._awake) == ["c", "a", "d"]
+    assert [seat.tenant for seat in pool._awake.seats()] == ["c", "a", "d"]
     assert pool.stats().open == 3
     assert pool.stats().rests == 1
 
@@ -179,7 +179,7 @@ def test_a_store_nobody_holds_is_given_up_when_it_rests(pool):
     for name in "abcdefgh":
         pool.get(name).add("x")
     gc.collect()
-    assert len(pool._seats) == 3
+    assert len(pool._awake._known) == 3
 
 
 def test_a_large_tenants_mapped_file_is_written_and_used_after_a_rest(pool, monkeypatch):
@@ -713,7 +713,7 @@ with TenantPool(sys.argv[1]) as pool:
     except StoreAccessError:
         print("no handles left")
     pool.max_open = 1
-    pool._settle()
+    pool._awake.settle()
 """
 
 

@@ -28,6 +28,7 @@ from feather_memory import (
     TenantPool,
 )
 from feather_memory.agent import Source
+from feather_memory.checks import server_place
 from feather_memory.cli.app import app
 
 servers = pytest.importorskip("servers")
@@ -409,7 +410,8 @@ def test_an_adapter_s_source_takes_a_url_where_it_takes_a_path(url):
 
     assert again.opened().writes.tenant == "bob"
     assert len(again.opened().writes) == 0
-    assert source.path.endswith("#alice")
+    assert source.path == server_place(url)
+    assert (source.owner, again.owner) == ("alice", "bob")
     source.close()
     again.close()
 

@@ -78,7 +78,10 @@ from feather_memory.agent.source import (
     Opener,
     Reader,
     Source,
+    address_at,
+    known_place,
     named_in,
+    written_place,
 )
 from feather_memory.agent.tenancy import (
     CallFields,
@@ -138,6 +141,7 @@ __all__ = [
     "Source",
     "TenantRule",
     "TenantTemplate",
+    "address_at",
     "answer_of",
     "approximate_tokens",
     "asks_nothing",
@@ -158,6 +162,7 @@ __all__ = [
     "is_fenced",
     "is_outage",
     "keys_of",
+    "known_place",
     "known_turn",
     "last_exchanges",
     "latest_known",
@@ -190,4 +195,5 @@ __all__ = [
     "with_vectors",
     "without_last",
     "worth",
+    "written_place",
 ]

@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 from uuid import UUID
 from weakref import WeakValueDictionary
 
-from feather_memory.checks import server_url
+from feather_memory.checks import server_place, server_url
 from feather_memory.errors import ParameterError, WrongTenantError, quoted
 from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
@@ -33,6 +33,34 @@ _NOWHERE: Final[Mapping[str, str | None]] = MappingProxyType({})
 _shared: WeakValueDictionary[tuple[str, str | None], Store] = WeakValueDictionary()
 
 
+# Of databases: what this process was told beside what may be written down, which is the password.
+_addresses: dict[str, str] = {}
+
+
+def known_place(path: str | os.PathLike[str]) -> str:
+    """What all names of one file, directory or database have in common; it may be written down.
+
+    The real path; or the URL without its password, which this process keeps for `address_at`.
+    """
+    url = server_url(path)
+    if url is None:
+        return os.path.realpath(path)
+    place = server_place(url)
+    if place != url:
+        _addresses[place] = url
+    return place
+
+
+def written_place(path: str | os.PathLike[str]) -> str:
+    """The same as it may be written down: a path as it is, of a URL what `known_place` says."""
+    return os.fspath(path) if server_url(path) is None else known_place(path)
+
+
+def address_at(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """What opens a place: where it is a database, with the password this process was last told."""
+    return _addresses.get(place, place) if isinstance(place, str) else place
+
+
 def shared_store(path: str | os.PathLike[str], tenant: str | None = None) -> Store:
     """The store at a path: within a process the same for all who hold it at one time.
 
@@ -42,12 +70,11 @@ def shared_store(path: str | os.PathLike[str], tenant: str | None = None) -> Sto
         path: Of the file, which is made if there is none; or the URL of a PostgreSQL database.
         tenant: Whose file a new one is marked as; of a database, whose rows.
     """
-    url = server_url(path)
-    place = os.path.realpath(path) if url is None else url
-    key = (place, None if url is None else tenant)  # of a file the tenant is checked, not chosen
+    place, is_file = known_place(path), server_url(path) is None
+    key = (place, None if is_file else tenant)  # of a file the tenant is checked, not chosen
     found = _shared.get(key)
     if found is None or not found.plumbing.is_open:
-        found = _shared[key] = Store.open(place, tenant=tenant)
+        found = _shared[key] = Store.open(address_at(place), tenant=tenant)
     return found
 
 
@@ -221,10 +248,17 @@ class Source:
 
     @property
     def path(self) -> str:
-        """Where the file that is written to is, or will be; of one tenant's source."""
-        if isinstance(self.given, TenantPool):
-            return self.given.place_of(self.tenant_for() or "")
-        return self.opened().writes.plumbing.place
+        """What, with `owner`, opens the store that is written to again; of one tenant's source.
+
+        The file's path; or the URL of a database without a password, which this process knows
+        and another has to be given, as by PGPASSWORD or a password file.
+        """
+        if not isinstance(self.given, TenantPool):
+            address = self.opened().writes.plumbing.address
+            return address if server_url(address) is None else known_place(address)
+        if server_url(self.given.place) is not None:
+            return self.given.place
+        return self.given.place_of(self.tenant_for() or "")
 
     @property
     def arguments(self) -> dict[str, Any]:

@@ -169,7 +169,7 @@ def tenant_rule(given: str | Callable[[Any], str] | None) -> TenantRule:
     return TenantRule(rule=template)
 
 
-def one_tenant(adapter: str, given: str | None) -> str | None:
+def one_tenant(adapter: str, given: str | Callable[[Any], str] | None) -> str | None:
     """What `tenant=` says where all calls are one tenant's.
 
     Raises:

@@ -15,9 +15,10 @@ import typer
 
 from feather_memory.agent.recall import FITTING, RecallOptions
 from feather_memory.agent.source import Source
+from feather_memory.checks import server_url
 from feather_memory.cli.options import EmbedderOption, embedder_named, fitting, table
 from feather_memory.cli.output import Answer, answered
-from feather_memory.cli.places import Place
+from feather_memory.cli.places import place_of
 from feather_memory.config import SERVICE_OPEN, SERVICE_RATE, SERVICE_TENANTS
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.verbs import Terms
@@ -26,7 +27,14 @@ from feather_memory.store.store import Store
 from feather_memory.tenants.pool import TenantPool
 
 _Directory = Annotated[
-    Path | None, typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool.")
+    str | None,
+    typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool, or a URL."),
+]
+_Keys = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Where the keys are, if --dir is a URL; else beside the tenants."
+    ),
 ]
 _Host = Annotated[str, typer.Option(help="The address to listen on.")]
 _Hosts = Annotated[
@@ -46,10 +54,15 @@ _Origins = Annotated[
 def mcp(
     *,
     store: Annotated[
-        Path | None,
-        typer.Option("--store", metavar="STORE", help="The .feather file; made if there is none."),
+        str | None,
+        typer.Option(
+            "--store",
+            metavar="STORE",
+            help="The .feather file, made if there is none; or a URL, with --tenant.",
+        ),
     ] = None,
     directory: _Directory = None,
+    keys: _Keys = None,
     tenant: Annotated[
         str | None,
         typer.Option(
@@ -92,7 +105,7 @@ def mcp(
         if not http:
             server.run("stdio")
             return
-        opened_by = _opened_by(directory, token)
+        opened_by = _opened_by(directory, keys, token)
         app = http_app(server, opened_by, hosts=allow_host or (), origins=allow_origin or ())
         typer.echo(f"Serving MCP at http://{host}:{port}/mcp", err=True)
         listen(lambda: app, host, port)
@@ -110,8 +123,8 @@ def _doors_of_mcp() -> tuple[Callable[..., Any], ...]:
 
 @contextmanager
 def _source(
-    store: Path | None,
-    directory: Path | None,
+    store: str | None,
+    directory: str | None,
     tenant: str | None,
     embedder: str | None,
     *,
@@ -121,9 +134,9 @@ def _source(
     if (store is None) == (directory is None):
         raise ParameterError("say which memory: either --store STORE or --dir DIR")
     if directory is None and store is not None:
-        if tenant is not None:
-            raise ParameterError("say whose store it is: --dir DIR goes with --tenant NAME")
-        with Store.open(store, embedder=fitting(Place(store), embedder)) as opened:
+        place = place_of(store, None, tenant)
+        model = fitting(place, embedder)
+        with Store.open(place.path, embedder=model, tenant=place.tenant) as opened:
             yield Source.chosen("feather-memory mcp", store=opened)
         return
     if tenant is None and needs_tenant:
@@ -135,9 +148,14 @@ def _source(
 def serve(
     *,
     directory: Annotated[
-        Path,
-        typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool; made if none."),
+        str,
+        typer.Option(
+            "--dir",
+            metavar="DIR",
+            help="The directory of a TenantPool, made if none; or a URL, with --keys.",
+        ),
     ],
+    keys: _Keys = None,
     host: _Host = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.", min=0, max=65_535)] = 8_000,
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 1,
@@ -165,7 +183,8 @@ def serve(
         raise MissingExtraError((error.name or "").partition(".")[0], "service") from error
     embedder_named(embedder)  # refused here, and not by each process
     settings = ServiceSettings(
-        directory=directory.absolute(),
+        directory=_folder_of_keys(directory, keys).absolute(),
+        database=server_url(directory),
         embedder=partial(embedder_named, embedder),
         clock=time.time,
         rate=rate,
@@ -178,13 +197,27 @@ def serve(
     listen(partial(service_app, settings), host, port, workers=workers)
 
 
-def _opened_by(directory: Path | None, token: str | None) -> Callable[[str], Grant | None]:
+def _folder_of_keys(directory: str, keys: Path | None) -> Path:
+    """Beside which tenants the keys are, or where else.
+
+    Raises:
+        ParameterError: The tenants are in a database, and nowhere else is named; or it is.
+    """
+    is_database = server_url(directory) is not None
+    if is_database == (keys is None):
+        raise ParameterError("--keys DIR goes with --dir URL: else keys are beside the tenants")
+    return keys or Path(directory)
+
+
+def _opened_by(
+    directory: str | None, keys: Path | None, token: str | None
+) -> Callable[[str], Grant | None]:
     from feather_memory.doors.guard import OneToken
 
     if directory is not None:
         if token is not None:
             raise ParameterError("with --dir clients have keys: feather-memory keys add")
-        return KeyRing(directory).opened_by
+        return KeyRing(_folder_of_keys(directory, keys)).opened_by
     if token is None:
         token = secrets.token_urlsafe(32)
         typer.echo(f"The token is {token}", err=True)
@@ -192,7 +225,10 @@ def _opened_by(directory: Path | None, token: str | None) -> Callable[[str], Gra
 
 
 keys = typer.Typer(help="Who may use the doors of a directory: make, list and revoke keys.")
-_Ring = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool.")]
+_Ring = Annotated[
+    str,
+    typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool, or of --keys."),
+]
 _Name = Annotated[str, typer.Argument(metavar="NAME", help="The key's: up to 40 of a-z, 0-9, -.")]
 
 

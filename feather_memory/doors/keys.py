@@ -16,7 +16,7 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Any, Final
 
-from feather_memory.checks import file_path
+from feather_memory.checks import file_path, server_url
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.model.names import checked
 from feather_memory.truth.atomic import begin, newborn
@@ -74,8 +74,14 @@ class Grant:
 class KeyRing:
     """The keys of a directory. Safe for threads and processes: each key is a file of its own."""
 
-    def __init__(self, directory: Path) -> None:
-        """The ring beside the tenants of a directory; there need be none yet."""
+    def __init__(self, directory: Path | str) -> None:
+        """The ring beside the tenants of a directory; there need be none yet.
+
+        Raises:
+            ParameterError: It is no directory, such as a database: a key is a file.
+        """
+        if server_url(directory) is not None:
+            raise ParameterError("keys are files: name the directory that they are in, or shall be")
         self._folder = file_path(directory, "directory") / FOLDER
 
     def add(self, grant: Grant) -> str:

@@ -114,6 +114,11 @@ class Recent:
                 if row in self._held:
                     self._drop(row)
 
+    @property
+    def bytes(self) -> int:
+        """What it holds takes about so many."""
+        return self._bytes
+
     def _drop(self, row: int) -> None:
         del self._held[row]
         self._bytes -= self._sizes.pop(row)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 from feather_memory.checks import file_path, server_url
-from feather_memory.errors import ParameterError, StoreAccessError
+from feather_memory.errors import FeatherError, ParameterError, StoreAccessError
 from feather_memory.model.names import SUFFIX, checked, file_name
 from feather_memory.store.opening import postgres, truth_at
 from feather_memory.tenants.ownership import (
@@ -52,6 +53,12 @@ class Home(Protocol):
 
     def truth(self, tenant: str, **opened: Any) -> Truth:
         """Their truth, begun if there is none, without what is being removed of it."""
+
+    def is_there(self) -> bool:
+        """Whether it is there, and can be asked."""
+
+    def count(self) -> int:
+        """How many stores there are."""
 
     def names(self) -> Iterator[str]:
         """All who have a store."""
@@ -112,6 +119,14 @@ class Folder:
         path = self.path_of(tenant)
         return begun_anew(path, lambda: truth_at(path, tenant=tenant, **opened))
 
+    def is_there(self) -> bool:
+        """Whether the directory is."""
+        return self.directory.is_dir()
+
+    def count(self) -> int:
+        """How many files there are."""
+        return sum(1 for _ in self.directory.glob(f"*{SUFFIX}"))
+
     def names(self) -> Iterator[str]:
         """Whose files there are; without those that are too damaged to tell."""
         return self._owners(self.directory.glob(f"*{SUFFIX}"))
@@ -170,6 +185,16 @@ class Database:
     def truth(self, tenant: str, **opened: Any) -> Truth:
         """That of their rows, which begin with it."""
         return truth_at(self._url, tenant=tenant, **opened)
+
+    def is_there(self) -> bool:
+        """Whether the server answers, and has our tables."""
+        with suppress(FeatherError):
+            return self.count() >= 0
+        return False
+
+    def count(self) -> int:
+        """How many tenants have rows."""
+        return int(self._tenants.count())
 
     def names(self) -> Iterator[str]:
         """Whose rows there are."""

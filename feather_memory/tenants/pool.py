@@ -8,10 +8,7 @@ a dead store. A store rests only while none of its calls is under way.
 from __future__ import annotations
 
 import os
-import threading
 import time
-import weakref
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
@@ -19,7 +16,7 @@ from pathlib import Path
 from typing import Self, get_args
 
 from feather_memory.checks import number, one_of, whole
-from feather_memory.config import WARM_WORKERS
+from feather_memory.config import POOL_BYTES, WARM_WORKERS
 from feather_memory.errors import (
     BusyStoreError,
     ClosedStoreError,
@@ -33,6 +30,7 @@ from feather_memory.model.words import tokenizer
 from feather_memory.progress import Progress, teller
 from feather_memory.store.core import Core
 from feather_memory.store.store import Store
+from feather_memory.tenants.awake import Awake
 from feather_memory.tenants.homes import home_at
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
@@ -65,6 +63,7 @@ class TenantPool:
         durability: Durability = "process",
         clock: Clock = time.time,
         max_open: int = 256,
+        max_bytes: int = POOL_BYTES,
         idle_seconds: Seconds = 600.0,
     ) -> None:
         """The pool of a directory, which is made, for its owner alone, if there is none.
@@ -80,24 +79,25 @@ class TenantPool:
             max_open: Stores that are open at once, at least 1. The least recently used rests
                 first; where more are in use at one moment, more are open until they are done.
                 Fewer where this process may not have enough file handles: `stats` has the number.
+            max_bytes: What the arrays of open stores may take of this process's own memory, at
+                least 1; 1 GiB unless given. Beyond it the least recently used rest, likewise. What
+                is mapped from a file does not count; one tenant in use may take more by itself.
             idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
         """
         one_of(durability, "durability", get_args(Durability))
         if number(idle_seconds, "idle_seconds", 0) == 0:
             raise ParameterError(f"idle_seconds must be above 0, got {quoted(idle_seconds)}")
-        self.max_open = min(whole(max_open, "max_open", 1), room())
-        self.idle_seconds = float(idle_seconds)
+        self._awake = Awake(
+            clock=clock,
+            max_open=min(whole(max_open, "max_open", 1), room()),
+            max_bytes=whole(max_bytes, "max_bytes", 1),
+            idle_seconds=float(idle_seconds),
+        )
         self._embedding = Embedding.of(embedder, query_embedder, embedder_name)
         self._language = None if language is None else tokenizer(language).language
         self._durability: Durability = durability
         self._clock = clock
         self._home = home_at(directory)  # makes the directory, once all else was accepted
-        self._seats: weakref.WeakValueDictionary[str, Seat] = weakref.WeakValueDictionary()
-        self._awake: OrderedDict[str, Seat] = OrderedDict()  # least recently used first
-        self._lock = threading.Lock()
-        self._rests = 0
-        self._is_open = True
-        _after_forks(self)
 
     def __enter__(self) -> Self:
         return self
@@ -107,7 +107,26 @@ class TenantPool:
 
     def __repr__(self) -> str:
         state = f"{len(self._awake)} of at most {self.max_open} open"
-        return f"<TenantPool {self.place!r}, {state if self._is_open else 'closed'}>"
+        return f"<TenantPool {self.place!r}, {state if self._awake.is_open else 'closed'}>"
+
+    @property
+    def max_open(self) -> int:
+        """How many stores may be open at once."""
+        return self._awake.max_open
+
+    @max_open.setter
+    def max_open(self, most: int) -> None:
+        self._awake.max_open = whole(most, "max_open", 1)
+
+    @property
+    def max_bytes(self) -> int:
+        """How much memory the arrays of open stores may take."""
+        return self._awake.max_bytes
+
+    @property
+    def idle_seconds(self) -> Seconds:
+        """A store that was unused for so long rests."""
+        return self._awake.idle_seconds
 
     @property
     def directory(self) -> Path:
@@ -215,6 +234,15 @@ class TenantPool:
         milliseconds = (time.perf_counter() - start) * 1_000
         return Warmed(tenant=tenant, milliseconds=milliseconds, failure=failure)
 
+    def count(self) -> int:
+        """How many tenants have a store; damaged files are counted, too."""
+        self._require_open()
+        return self._home.count()
+
+    def is_there(self) -> bool:
+        """Whether its directory is there, or its database answers, at this moment."""
+        return self._home.is_there()
+
     def tenants(self) -> list[str]:
         """Every tenant that has a file, sorted.
 
@@ -234,15 +262,16 @@ class TenantPool:
 
     def stats(self) -> PoolStats:
         """What is open and in use at this moment, once the idle rest."""
-        self._settle(look_for_idle=True)
-        with self._lock:
-            seats = list(self._awake.values())
+        self.close_idle()
+        seats = self._awake.seats()
         return PoolStats(
             directory=self.place,
             open=len(seats),
             in_use=sum(seat.is_in_use for seat in seats),
             max_open=self.max_open,
-            rests=self._rests,
+            rests=self._awake.rests,
+            bytes=sum(seat.bytes for seat in seats),
+            max_bytes=self.max_bytes,
         )
 
     def claim(self, path: str | os.PathLike[str], tenant: str) -> Store:
@@ -295,9 +324,7 @@ class TenantPool:
         elif not seat.wait_to_rest(remove):
             raise BusyStoreError(f"the store of {tenant!r} is in use; nothing was removed")
         else:
-            with self._lock:
-                if not seat.is_in_use:
-                    self._awake.pop(tenant, None)
+            self._awake.leave(seat)
         return ForgottenTenant(
             tenant=tenant,
             files=tuple(name for name, _ in found),
@@ -307,29 +334,20 @@ class TenantPool:
 
     def close_idle(self) -> int:
         """Let the stores rest that were not used for `idle_seconds`; how many there were."""
-        return self._settle(look_for_idle=True)
+        return self._awake.settle(look_for_idle=True)
 
     def close(self) -> None:
         """Close every store, for good. Waits for calls under way. Safe to call twice."""
-        with self._lock:
-            self._is_open = False
-            seats = list(self._seats.values())
-            self._awake.clear()
-        for seat in seats:
-            seat.close()
+        self._awake.close()
 
     def _require_open(self) -> None:
-        if not self._is_open:
+        if not self._awake.is_open:
             raise ClosedStoreError(self.place)
 
     def _seat(self, tenant: str) -> Seat:
         name = checked(tenant)
-        with self._lock:
-            self._require_open()
-            seat = self._seats.get(name)
-            if seat is None:
-                seat = self._seats[name] = Seat(name, touch=self._touch, settle=self._settle)
-        return seat
+        self._require_open()
+        return self._awake.seat(name)
 
     def _make(self, seat: Seat) -> Store:
         self._require_open()  # again: whoever closes the pool may have passed this seat by now
@@ -340,58 +358,6 @@ class TenantPool:
             clock=self._clock,
             lease=seat.lease,
         )
-        return Store(Core.over(truth, self._embedding))
-
-    def _touch(self, seat: Seat) -> None:
-        """Note that a store is being used."""
-        now = self._clock()
-        with self._lock:
-            seat.used = now
-            if self._is_open:
-                self._awake[seat.tenant] = seat
-                self._awake.move_to_end(seat.tenant)
-            oldest = next(iter(self._awake.values()), seat)
-        if now - oldest.used >= self.idle_seconds:
-            self._settle(look_for_idle=True)
-
-    def _settle(self, *, look_for_idle: bool = False) -> int:
-        """Let stores rest: those beyond `max_open`, and the idle."""
-        if not look_for_idle and len(self._awake) <= self.max_open:
-            return 0
-        now, leaving = self._clock(), []
-        with self._lock:
-            surplus = len(self._awake) - self.max_open
-            for seat in list(self._awake.values()):
-                is_idle = look_for_idle and now - seat.used >= self.idle_seconds
-                if surplus <= 0 and not is_idle:
-                    break
-                if not seat.is_in_use:  # who is about to use it puts it back
-                    del self._awake[seat.tenant]
-                    leaving.append(seat)
-                    surplus -= 1
-        rested = sum(seat.rest() for seat in leaving)
-        with self._lock:
-            self._rests += rested
-        return rested
-
-    def _after_fork(self) -> None:
-        self._lock = threading.Lock()
-        for seat in list(self._seats.values()):
-            seat.start_over()
-
-
-_pools: weakref.WeakSet[TenantPool] = weakref.WeakSet()
-_is_watching_forks = threading.Event()
-
-
-def _after_forks(pool: TenantPool) -> None:
-    """See that the pool starts over in a forked process, before any of its threads uses it."""
-    _pools.add(pool)
-    if not _is_watching_forks.is_set() and hasattr(os, "register_at_fork"):
-        _is_watching_forks.set()
-        os.register_at_fork(after_in_child=_start_over)
-
-
-def _start_over() -> None:
-    for pool in list(_pools):
-        pool._after_fork()  # noqa: SLF001  two halves of one mechanism
+        core = Core.over(truth, self._embedding)
+        seat.columns = core.columns
+        return Store(core)

@@ -18,6 +18,11 @@ class PoolStats:
     max_open: int
     rests: int
     """How often a store was let rest, for room or for idleness."""
+    bytes: int
+    """What the arrays of those that are open take of this process's memory, without what is mapped
+    from files."""
+    max_bytes: int
+    """Beyond so many the least recently used rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,10 +11,13 @@ from contextlib import contextmanager
 
 from feather_memory.config import BUSY_SECONDS, HANDLE_SHARE, STORE_HANDLES
 from feather_memory.errors import FeatherError
+from feather_memory.index.columns import Columns
+from feather_memory.index.weight import bytes_of
 from feather_memory.store.store import Store
 from feather_memory.types import Seconds
 
 _log = logging.getLogger("feather_memory")
+_GROWN = 1.125  # to count takes 0.1 ms: not after every write
 _PAUSE = 0.002  # seconds between two looks at whether a store is still in use
 
 
@@ -54,18 +57,21 @@ class Seat:
     """One tenant's place in the pool: its store, and the calls that are under way in it."""
 
     def __init__(
-        self, tenant: str, *, touch: Callable[[Seat], None], settle: Callable[[], object]
+        self, tenant: str, *, touch: Callable[[Seat], None], settle: Callable[[Seat], object]
     ) -> None:
         """A tenant's place, without a store yet.
 
         Args:
             tenant: Whose.
             touch: Told when a call begins.
-            settle: Called when one has ended: there may be more stores open than there should be.
+            settle: Told when one has ended: there may be more stores open than there should be.
         """
         self.tenant = tenant
         self.used: Seconds = 0.0
         self.store: Store | None = None
+        self.columns: Columns | None = None
+        """The arrays of the store."""
+        self._weighed = 0, 0, 0  # of which lineage of arrays, at how many rows, how much
         self._touch = touch
         self._settle = settle
         self.start_over()
@@ -75,6 +81,18 @@ class Seat:
         self._lock = threading.RLock()
         self._leases: set[object] = set()
         self._is_changing = False
+
+    @property
+    def bytes(self) -> int:
+        """What the arrays of the store take in memory, as of when they grew by an eighth."""
+        columns = self.columns
+        if columns is None or (view := columns.view) is None:
+            return 0
+        lineage, rows, size = self._weighed
+        if lineage != id(view.lineage) or not rows <= len(view) <= rows * _GROWN:
+            size = bytes_of(columns)
+            self._weighed = id(view.lineage), len(view), size
+        return size
 
     @property
     def is_in_use(self) -> bool:
@@ -97,7 +115,7 @@ class Seat:
         """Note that it is over."""
         if lease in self._leases:
             self._leases.discard(lease)
-            self._settle()
+            self._settle(self)
 
     def opened(self, make: Callable[[Seat], Store]) -> Store:
         """The store; made by the first who asks, while the others wait.

@@ -69,9 +69,9 @@ async def health() -> dict[str, str]:
 
 
 async def ready(request: Request) -> Response:
-    """Whether it serves: its tenants' directory is open, and the recent ones are warm."""
+    """Whether it serves: its tenants are where they were, and the recent ones are warm."""
     serving: Serving | None = request.app.state.serving
-    is_ready = serving is not None and serving.pool.directory.is_dir()
+    is_ready = serving is not None and await anyio.to_thread.run_sync(serving.pool.is_there)
     return _json({"status": "ready" if is_ready else "not ready"}, 200 if is_ready else 503)
 
 
@@ -80,7 +80,7 @@ async def metrics(request: Request) -> Response:
     if request.scope[GRANT].prefix != "":
         raise NotAllowedError("metrics are for a key that is for everybody")
     stats = request.app.state.serving.pool.stats()
-    gauges = {"stores_open": stats.open, "stores_in_use": stats.in_use}
+    gauges = {"stores_open": stats.open, "stores_in_use": stats.in_use, "array_bytes": stats.bytes}
     text = request.app.state.watched.metrics(gauges)
     return Response(text, media_type="text/plain; version=0.0.4")
 
@@ -89,7 +89,7 @@ async def metrics(request: Request) -> Response:
 async def _served(app: FastAPI, settings: ServiceSettings) -> AsyncIterator[None]:
     """Nothing is answered before the tenants are warm; at the end the calls under way are done."""
     pool = TenantPool(
-        settings.directory,
+        settings.database or settings.directory,
         embedder=settings.embedder(),
         max_open=settings.max_open,
         clock=settings.clock,

@@ -13,7 +13,6 @@ from feather_memory.doors.guard import GRANT
 from feather_memory.doors.keys import Grant
 from feather_memory.doors.limits import Lanes, Rates
 from feather_memory.errors import NotAllowedError, ParameterError
-from feather_memory.model.names import SUFFIX
 from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
 from feather_memory.tenants.pool import TenantPool
@@ -49,10 +48,8 @@ class Serving:
         Raises:
             NotAllowedError: There is none.
         """
-        if tenant not in self.pool:
-            count = sum(1 for _ in self.pool.directory.glob(f"*{SUFFIX}"))
-            if count >= self.max_tenants:
-                raise NotAllowedError("no more tenants are taken here")
+        if tenant not in self.pool and self.pool.count() >= self.max_tenants:
+            raise NotAllowedError("no more tenants are taken here")
         return self.pool.get(tenant)
 
 

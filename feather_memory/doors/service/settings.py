@@ -27,7 +27,9 @@ class ServiceSettings:
     """
 
     directory: Path
-    """Of the tenants, and of the keys."""
+    """Of the keys, and of the tenants unless they are in a database."""
+    database: str | None = None
+    """The URL of that."""
     embedder: Callable[[], Embedder | Model | None]
     """Makes what makes vectors; called once in each process."""
     clock: Clock

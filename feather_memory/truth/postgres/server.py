@@ -11,24 +11,14 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from feather_memory.checks import server_place
 from feather_memory.config import BUSY_SECONDS, SERVER_CONNECTIONS
 from feather_memory.errors import BusyStoreError, ParameterError
 from feather_memory.truth.forked import watch
-
-
-def place_of(url: str) -> str:
-    """The URL as errors and logs may tell it: without a password."""
-    parts = urlsplit(url)
-    user, at, host = parts.netloc.rpartition("@")
-    told = "&".join(each for each in parts.query.split("&") if not each.startswith("password="))
-    address = f"{user.partition(':')[0]}{at}{host}"
-    # by hand: `urlunsplit` leaves out the slashes where nothing stands between them
-    return f"{parts.scheme}://{address}{urlunsplit(('', '', parts.path, told, ''))}"
 
 
 class Server:
@@ -43,9 +33,11 @@ class Server:
         try:
             psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.ProgrammingError as error:
-            raise ParameterError(f"{place_of(url)!r} is no URL of a database: {error}") from error
+            raise ParameterError(
+                f"{server_place(url)!r} is no URL of a database: {error}"
+            ) from error
         self.url = url
-        self.place = place_of(url)
+        self.place = server_place(url)
         self._users = 0
         self._inherited: list[object] = []
         self._begin()

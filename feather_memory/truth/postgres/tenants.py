@@ -16,6 +16,7 @@ from feather_memory.truth.postgres.server import Server
 
 _LISTING: Final = "select set_config('feather.listing', 'on', true)"
 _NAMES: Final = "select tenant from feather.state order by latest desc, tenant"
+_COUNT: Final = "select count(*) from feather.state"
 _MINE: Final = "select set_config('feather.tenant', %s, true)"
 _IS_THERE: Final = "select 1 from feather.state where tenant = %s"
 _BYTES: Final = """
@@ -37,6 +38,13 @@ class Tenants:
         with self._transaction() as connection:
             connection.execute(_LISTING)
             return [name for (name,) in connection.execute(_NAMES)]
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._transaction() as connection:
+            connection.execute(_LISTING)
+            (count,) = connection.execute(_COUNT).fetchone() or (0,)
+            return int(count)
 
     def size(self, tenant: str) -> int | None:
         """Bytes of a tenant's memories as the server keeps them; None if they have none there."""

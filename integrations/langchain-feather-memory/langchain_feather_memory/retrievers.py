@@ -32,6 +32,7 @@ from feather_memory.agent import (
     RecallOptions,
     Source,
     TenantRule,
+    known_place,
     recalled,
     reject,
     tenant_rule,
@@ -121,7 +122,7 @@ class FeatherRetriever(Closing, BaseRetriever):
     def _with_source(self) -> Self:
         path = self.path
         if self.store is not None and path is not None:  # both are there when LangChain copies us
-            if self.store.path != Path(path).absolute():
+            if known_place(self.store.plumbing.address) != known_place(path):
                 raise ParameterError("a FeatherRetriever takes either store= or path=, not both")
             path = None
         rule = tenant_rule(self.tenant)

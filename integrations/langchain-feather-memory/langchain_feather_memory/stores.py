@@ -37,7 +37,7 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Source
+from feather_memory.agent import Source, one_tenant
 from langchain_feather_memory import _items
 from langchain_feather_memory._configs import (
     Namespaces,
@@ -68,10 +68,12 @@ class FeatherStore(OfABlock, BaseStore):
     namespace is no isolation boundary: `search(())` sees them all.
 
     Args:
-        path: The file, which is made if there is none. `close()` closes it.
+        path: The file, which is made if there is none; or the URL of a PostgreSQL database, with
+            `tenant`. `close()` closes it.
         pool: Instead, a directory with a file for each tenant, best one of its own: items are
             memories whose text is JSON. The caller closes it.
-        tenant: With a pool, whose a namespace is: a template over its labels by their places, such
+        tenant: With a path, whose the one store there is. With a pool, whose a namespace is: a
+            template over its labels by their places, such
             as "user:{1}" for langmem's `("memories", user_id)`, with all but letters, digits and
             `-._~@` escaped; or a function of the labels, which is also given those that begin all
             namespaces that a search is about.
@@ -108,13 +110,13 @@ class FeatherStore(OfABlock, BaseStore):
             self.embeddings = ensure_embeddings(index.get("embed"))
             self._fields = fields_of(index)
         check_ttl(ttl or {})
-        if tenant is not None and pool is None:
-            raise ParameterError("tenant= says which file of a pool= a namespace is in")
-        self._rule = namespace_rule(tenant)
+        is_pool = pool is not None  # else all namespaces are one tenant's
+        name = None if is_pool else one_tenant("FeatherStore over a path", tenant)
+        self._rule = namespace_rule(tenant if is_pool else None)
         self._clock = clock
         source = Source.chosen(
-            "FeatherStore", path=path, pool=pool, takes=("path", "pool"),
-            opener=lambda place, _: Store.open(place, clock=clock),
+            "FeatherStore", path=path, pool=pool, takes=("path", "pool"), tenant=name,
+            opener=lambda place, whose: Store.open(place, tenant=whose, clock=clock),
         )  # fmt: skip
         self._pool = pool
         self._store = None if path is None else source.opened().writes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 
 from llama_index.core.base.llms.base import BaseLLM
@@ -67,14 +66,19 @@ def extraction_of(given: Extracting, save: str) -> Extraction:
     raise ParameterError(f"extract= is a function or an LLM, got {given!r:.80}")
 
 
-def keep_extraction(place: str, extraction: Extraction) -> None:
-    """Let the handles of this file or directory use it that say they do; the latest wins."""
-    _extractions[os.path.realpath(place)] = extraction
+def keep_extraction(name: str, extraction: Extraction) -> None:
+    """Let the handles of this store or directory use it that say they do; the latest wins.
+
+    Args:
+        name: As `name_of` has it.
+        extraction: Takes the facts.
+    """
+    _extractions[name] = extraction
 
 
-def extraction_for(place: str) -> Extraction | None:
-    """What this process has for the handles of a file or directory; None for nothing."""
-    return _extractions.get(os.path.realpath(place))
+def extraction_for(name: str) -> Extraction | None:
+    """What this process has for the handles of that name; None for nothing."""
+    return _extractions.get(name)
 
 
 def _asking(llm: BaseLLM) -> Extract:

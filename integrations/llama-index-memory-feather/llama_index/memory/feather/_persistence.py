@@ -20,8 +20,8 @@ def persist(store: Store, persist_path: str, fs: Any) -> None:
         StoreAccessError: A snapshot is there that somebody has open.
     """
     target = snapshot_path(persist_path, fs)
-    if target.parent.resolve() == store.path.parent.resolve():
-        return
+    if target.parent.resolve() == Path(store.plumbing.place).parent.resolve():
+        return  # none does that lives on a server: its place is a URL
     target.parent.mkdir(parents=True, exist_ok=True)
     companions = [path for path in target.parent.iterdir() if _belongs_to(path, target)]
     if any(path.name == f"{target.name}-wal" for path in companions):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -22,7 +21,7 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Opened, Source, embedded, same_id
+from feather_memory.agent import Opened, Source, address_at, embedded, known_place, same_id
 
 Vectors = Sequence[Any] | None
 """One a text; None where the store goes by words alone."""
@@ -134,8 +133,8 @@ def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
     return model
 
 
-# What this process has for a handle that is plain data, by kind, real path and, of layers, which
-# they are. What is open is its owner's to keep alive; models are shared objects, and a handle that
+# What this process has for a handle that is plain data, by kind, name and, of layers, which they
+# are. What is open is its owner's to keep alive; models are shared objects, and a handle that
 # comes back from a workflow's context has nobody else to keep its own.
 _open: WeakValueDictionary[tuple[str, str, str | None], Store | TenantPool | ContextLayers] = (
     WeakValueDictionary()
@@ -147,21 +146,31 @@ _pools: WeakValueDictionary[str, TenantPool] = WeakValueDictionary()
 _pools_lock = threading.Lock()
 
 
-def offer(place: str, source: Source | None, model: BaseEmbedding | None) -> BaseEmbedding | None:
-    """Let handles of this file or directory use these; the latest wins. What embeds for it.
+def name_of(*, path: str | None, directory: str | None, tenant: str) -> str:
+    """By what this process knows whatever a handle names: a tenant's store, or a directory.
 
     Args:
-        place: Where the file or directory is.
+        path: The file, or the database; or None,
+        directory: where the tenant is in this directory, or in this database's pool.
+        tenant: Whose it is. A database has others, a file has not.
+    """
+    return known_place(directory or "") if path is None else f"{known_place(path)}#{tenant}"
+
+
+def offer(name: str, source: Source | None, model: BaseEmbedding | None) -> BaseEmbedding | None:
+    """Let handles of this store or directory use these; the latest wins. What embeds for it.
+
+    Args:
+        name: As `name_of` has it.
         source: What is open there, as long as its owner keeps it open.
         model: Embeds for it from now on; None for what did before.
     """
-    key = os.path.realpath(place)
     if source is not None:
         (kind, given), _ = source.arguments.items()
-        _open[kind, key, digest_of(source)] = given
+        _open[kind, name, digest_of(source)] = given
     if model is not None:
-        _models[key] = model
-    return _models.get(key)
+        _models[name] = model
+    return _models.get(name)
 
 
 def digest_of(source: Source) -> str | None:
@@ -169,48 +178,56 @@ def digest_of(source: Source) -> str | None:
     if not isinstance(source.given, ContextLayers):
         return None
     parts = (
-        (each.name, os.path.realpath(each.store.path), each.weight, each.time_weight, each.hops)
+        (each.name, _lasting(each.store), each.weight, each.time_weight, each.hops)
         for each in source.given
     )
     return same_id(*map(repr, parts))
+
+
+def _lasting(store: Store) -> str:
+    """What a store is called in every process: its real path, or its database and its tenant."""
+    return known_place(store.plumbing.place)
 
 
 def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: str | None) -> Bound:
     """What a handle's file means here: what is open already, else a store that is opened.
 
     Args:
-        path: The file; or None,
-        directory: where the tenant's file is in this directory.
-        tenant: Whose file it must be.
+        path: The file, or the database; or None,
+        directory: where the tenant is in this directory, or in this database's pool.
+        tenant: Whose store it must be.
         layers: The digest of the layers of which the file is the nearest; None for it alone.
 
     Raises:
         WrongTenantError: It is another tenant's.
         ParameterError: Nobody in this process has these layers open.
     """
-    place = _in_directory(directory or "", tenant) if path is None else _at(path, layers)
-    model = _models.get(os.path.realpath(path or directory or ""))
+    name = name_of(path=path, directory=directory, tenant=tenant)
+    if path is None:
+        place = _in_directory(directory or "", name, tenant)
+    else:
+        place = _at(path, name, layers)
+    model = _models.get(name)
     return Bound(chosen("FeatherMemory", tenant=tenant, **place), model)
 
 
-def _in_directory(directory: str, tenant: str) -> dict[str, Any]:
+def _in_directory(directory: str, name: str, tenant: str) -> dict[str, Any]:
     """The pool of the directory: the application's own, else one that all handles share."""
-    place = os.path.realpath(directory)
-    pool = _open.get(("pool", place, None))
+    pool = _open.get(("pool", name, None))
     if isinstance(pool, TenantPool):
         with suppress(ClosedStoreError):
             pool.get(tenant)
             return {"pool": pool}
     with _pools_lock:
-        shared = _pools.get(place)
+        shared = _pools.get(name)
         if shared is None:
-            shared = _pools[place] = TenantPool(directory)
+            shared = _pools[name] = TenantPool(address_at(directory))
     return {"pool": shared}
 
 
-def _at(path: str, digest: str | None) -> dict[str, Any]:
+def _at(path: str, name: str, digest: str | None) -> dict[str, Any]:
     kind = "store" if digest is None else "layers"
-    found = _open.get((kind, os.path.realpath(path), digest))
+    found = _open.get((kind, name, digest))
     if isinstance(found, Store | ContextLayers):
         stores = Opened.of(found).stores.values()
         if all(store.plumbing.is_open for store in stores):

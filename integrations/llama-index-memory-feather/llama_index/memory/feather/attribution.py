@@ -117,8 +117,9 @@ class FeatherAttributionHandler(BaseEventHandler):
 
     def concerns(self, reader: Reader) -> bool:
         """Whether it listens for every file that is read."""
-        own = {store.path for store in self._opened.stores.values()}
-        return all(store.path in own for store in Opened.of(reader).stores.values())
+        own = {store.plumbing.place for store in self._opened.stores.values()}
+        read = Opened.of(reader).stores.values()
+        return all(store.plumbing.place in own for store in read)
 
     def _note(self, turn: str, ids: Sequence[str]) -> None:
         if not ids:

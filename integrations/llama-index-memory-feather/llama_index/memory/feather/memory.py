@@ -36,12 +36,12 @@ from llama_index.memory.feather._extract import (
 )
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
-from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, offer
+from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, name_of, offer
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
 from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
-from feather_memory.agent import Extraction, is_outage, reject
+from feather_memory.agent import Extraction, is_outage, reject, written_place
 
 
 class FeatherMemory(TakingFacts, Telling, BaseMemory):
@@ -74,9 +74,10 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     model_config = ConfigDict(extra="forbid")
 
     path: str | None = None
-    """The tenant's file, which is made if there is none."""
+    """The tenant's file, which is made if there is none; or the URL of a PostgreSQL database. Of a
+    password in it only this process knows: another is given it as libpq takes it, by PGPASSWORD."""
     directory: str | None = None
-    """Instead, the directory of a `TenantPool`, in which the tenant's file is."""
+    """Instead, the directory of a `TenantPool`, in which the tenant's file is; or likewise."""
     layers_digest: str | None = None
     """Which `ContextLayers` are read together, of which the file is the nearest. They are written
     down nowhere: a handle that comes back needs the same ones open in its process."""
@@ -113,6 +114,9 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             raise ParameterError(_ONE_PLACE)
         if self.layers_digest is not None and self.path is None:
             raise ParameterError("the layers of a FeatherMemory are found by the nearest's path")
+        for field in ("path", "directory"):  # a handle is written down, and no password with it
+            if (place := getattr(self, field)) is not None:
+                self.__dict__[field] = written_place(place)
         return self
 
     @classmethod
@@ -167,7 +171,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             source = chosen(
                 cls.__name__, store=store, pool=pool, path=place, layers=layers, tenant=tenant
             )
-            place = source.path if pool is None else pool.directory
+            place = source.path if pool is None else pool.place
             tenant = source.owner
         if tenant is None:
             raise ParameterError("name the tenant= whose memory it is; there is no default")
@@ -175,18 +179,18 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             raise ParameterError(f"the path or directory of a FeatherMemory is no {place!r:.80}")
         if extract is not None:
             fields["extracts"] = True
-        place, is_folder = os.fspath(place), pool is not None or directory is not None
+        is_folder = pool is not None or directory is not None
         memory = cls(
-            path=None if is_folder else place,
-            directory=place if is_folder else None,
+            path=None if is_folder else os.fspath(place),
+            directory=os.fspath(place) if is_folder else None,
             layers_digest=None if source is None else digest_of(source),
             tenant=tenant,
             session_id=uuid4().hex if session_id is None else session_id,
             **fields,
         )
         if extract is not None:
-            keep_extraction(place, extraction_of(extract, memory.save))
-        model = offer(place, source, embed_model)
+            keep_extraction(memory._name, extraction_of(extract, memory.save))
+        model = offer(memory._name, source, embed_model)
         memory._bound = None if source is None else Bound(source, model)
         memory._bind()
         if chat_history is not None:
@@ -300,7 +304,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def to_dict(self, **options: Any) -> dict[str, Any]:
         """Its fields. In this process they mean the layers that it reads itself, while it does."""
         if self._bound is not None and self.layers_digest is not None and self.path is not None:
-            offer(self.path, self._bound.source, None)
+            offer(self._name, self._bound.source, None)
         return super().to_dict(**options)
 
     # Equal by what it says, not by which of two equal stores it found in this process.
@@ -380,7 +384,11 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     @override
     def _extraction(self) -> Extraction | None:
-        return extraction_for(self.path or self.directory or "") if self.extracts else None
+        return extraction_for(self._name) if self.extracts else None
+
+    @property
+    def _name(self) -> str:
+        return name_of(path=self.path, directory=self.directory, tenant=self.tenant)
 
     def _unread(self) -> list[ChatMessage]:
         """What of the conversation is known without the file."""
