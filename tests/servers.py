@@ -67,6 +67,23 @@ def migrated(name):
     return url
 
 
+ROLE = "feather_plain"  # a superuser is bound by no row's policy
+
+
+def as_nobody_special(url):
+    """The URL for a user with the rights that docs/scaling.md grants, and a password."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        with suppress(psycopg.errors.DuplicateObject):
+            connection.execute(f"create role {ROLE} login password 'plain'")
+        connection.execute(f"grant usage on schema feather to {ROLE}")
+        connection.execute(
+            f"grant select, insert, update, delete on all tables in schema feather to {ROLE}"
+        )
+    parts = urlsplit(url)
+    host = parts.netloc.rpartition("@")[2]
+    return url.replace(parts.netloc, f"{ROLE}:plain@{host}", 1)
+
+
 @cache
 def database(name):
     """The same, one for this process."""

@@ -175,6 +175,29 @@ def test_close_idle_says_how_many_it_let_rest(pool, clock):
     assert pool.stats().open == 0
 
 
+def test_a_pool_keeps_to_its_budget_of_memory(tmp_path):
+    """All but the tenant in use rest where their arrays are too large; the others stay."""
+    with TenantPool(tmp_path, embedder=HashEmbedder(256), max_bytes=300_000) as pool:
+        for name in "abc":
+            pool.get(name).add_many({"text": f"fact {n} of {name}"} for n in range(150))
+            assert pool.get(name).search("fact 7", k=1)
+        told = pool.stats()
+        assert 150 * 256 * 4 < told.bytes <= told.max_bytes == 300_000
+        assert (told.open, told.rests) == (1, 2)
+
+        large = pool.get("large")
+        large.add_many({"text": f"fact {n}"} for n in range(400))
+        assert large.search("fact 7", k=1)
+        told = pool.stats()
+        assert told.bytes > told.max_bytes  # by itself: it is in use
+        assert told.open == 1
+        assert pool.get("a").search("fact 7", k=1)
+        assert pool.stats().bytes <= told.max_bytes
+        pool.get("a").plumbing.rest()
+        assert pool.stats().bytes == 0
+        assert all(pool.get(name).check() == [] for name in pool.tenants())
+
+
 def test_a_store_nobody_holds_is_given_up_when_it_rests(pool):
     for name in "abcdefgh":
         pool.get(name).add("x")
@@ -404,7 +427,7 @@ def test_a_closed_pool_refuses_and_so_do_its_stores(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [{"max_open": 0}, {"max_open": 1.5}, {"idle_seconds": 0}, {"idle_seconds": float("nan")},
-     {"durability": "some"}],
+     {"durability": "some"}, {"max_bytes": 0}],
 )  # fmt: skip
 def test_a_parameter_outside_its_range_is_refused(tmp_path, wrong):
     with pytest.raises(ParameterError):

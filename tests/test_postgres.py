@@ -8,9 +8,7 @@ import re
 import subprocess
 import sys
 import threading
-from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
@@ -39,7 +37,6 @@ HOSTILE = [
     "../../x", "a\nb", '"', "feather.tenant", "x" * 255, "'||current_setting('feather.tenant')||'",
 ]  # fmt: skip
 NAMES = [name for name in HOSTILE if name]
-ROLE = "feather_plain"  # a superuser is bound by no row's policy
 
 
 @pytest.fixture
@@ -51,16 +48,7 @@ def url():
 @pytest.fixture
 def plain(url):
     """The same, as a user who is nothing special."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        with suppress(psycopg.errors.DuplicateObject):
-            connection.execute(f"create role {ROLE} login password 'plain'")
-        connection.execute(f"grant usage on schema feather to {ROLE}")
-        connection.execute(
-            f"grant select, insert, update, delete on all tables in schema feather to {ROLE}"
-        )
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return url.replace(parts.netloc, f"{ROLE}:plain@{host}", 1)
+    return servers.as_nobody_special(url)
 
 
 def run(*arguments):
@@ -171,7 +159,7 @@ def test_a_store_on_a_server_is_a_tenant_s(url, path):
 def test_no_error_and_no_name_says_a_password(plain):
     with Store.open(plain, tenant="alice") as store:
         said = [repr(store), store.stats().path, store.plumbing.place]
-    wrong = plain.replace(ROLE, "nobody_at_all", 1)
+    wrong = plain.replace(servers.ROLE, "nobody_at_all", 1)
     with pytest.raises(StoreAccessError) as refused:
         Store.open(wrong, tenant="alice")
 

@@ -64,6 +64,23 @@ async def test_a_story_ends_in_the_same_memories_whichever_way_it_is_told(tmp_pa
         assert end in (None, (told, worth)), kind
 
 
+def pytest_generate_tests(metafunc):
+    if "over_a_server" in metafunc.fixturenames:
+        names = [name for name in CASES if not marked(name)]
+        all_ = metafunc.config.getoption("--servers")
+        metafunc.parametrize("over_a_server", names if all_ else names[:1])
+
+
+async def test_a_story_ends_alike_over_a_server(tmp_path, over_a_server):
+    """`make test-postgres` tells all that `make test` tells over files."""
+    servers, case = pytest.importorskip("servers"), CASES[over_a_server]
+    in_files = await played(WAYS["Library"](tmp_path / "files", case), case)
+
+    for kind, way in WAYS.items():
+        there = way(servers.emptied("cases"), case, tmp_path / kind)
+        assert await played(there, case) in (None, in_files), kind
+
+
 def test_there_are_a_hundred_cases_and_each_verb_is_in_them():
     verbs = {step["do"] for case in CASES.values() for step in case.steps}
 

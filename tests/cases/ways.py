@@ -35,9 +35,11 @@ class Library:
     takes_back = True
     """Whether it can be asked what was true then."""
 
-    def __init__(self, folder, case):
+    def __init__(self, place, case, keys=None):
+        """Over the tenants of a directory, or of a database; then the keys are elsewhere."""
         self.clock = FrozenClock()
-        self.pool = TenantPool(folder, embedder=HashEmbedder(64), clock=self.clock)
+        self.pool = TenantPool(place, embedder=HashEmbedder(64), clock=self.clock)
+        self.keys, self.database = (place, None) if keys is None else (keys, place)
         self.case = case
         self.own = self.pool.get("own")
         named = {layer: self.pool.get(layer) for layer in case.layers}
@@ -110,11 +112,11 @@ class Http(Library):
 
     @asynccontextmanager
     async def opened(self):
-        key = KeyRing(self.pool.directory).add(Grant(name="all", prefix=""))
+        key = KeyRing(self.keys).add(Grant(name="all", prefix=""))
         app = service_app(
             ServiceSettings(
-                directory=self.pool.directory, embedder=lambda: HashEmbedder(64),
-                clock=self.clock, rate=0,
+                directory=self.keys, database=self.database,
+                embedder=lambda: HashEmbedder(64), clock=self.clock, rate=0,
             )
         )  # fmt: skip
         async with (
