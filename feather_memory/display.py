@@ -1,7 +1,7 @@
 """Answers as HTML, for notebooks. Everything that came from a caller is escaped.
 
-Nothing here is fetched or scripted, and text takes the page's own colour: it reads on a light
-page and on a dark one.
+Nothing here is fetched or scripted: what is clicked has the focus, and shows more by its style.
+Text takes the page's own colour, so that it reads on a light page and on a dark one.
 """
 
 from __future__ import annotations
@@ -39,6 +39,17 @@ _ARCH = 44  # room above for edges that pass over a column
 _SMALLEST, _GROWTH = 9, 13  # a node's radius: at score 0, and what the best score adds
 _ARROW = 8
 _LABEL_WIDTH, _LABEL_LINES = 26, 2  # characters, lines
+_NARROWEST, _LETTER, _LINE_HEIGHT, _PANEL_LINES = 420, 6.4, 16, 8
+
+# What is clicked, or reached by the tabulator key, is told below the graph, and its links stand
+# out. The hiding attribute is the weaker of the two: without the style nothing is shown at once.
+_STYLE = (
+    ".feather-memory{cursor:pointer;outline:none}"
+    ".feather-memory:focus circle{stroke:currentColor;stroke-width:3}"
+    ".feather-memory:focus .feather-about{display:inline}"
+    ".feather-graph:focus-within .feather-hint{display:none}"
+)
+_HINT = "Click a memory to read all of it."
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -74,36 +85,53 @@ def hits(rows: Iterable[tuple[float, str, str, str, Mapping[str, float]]]) -> st
     )
 
 
-def graph(nodes: Iterable[Node], edges: Iterable[Link]) -> str:
+def graph(
+    nodes: Iterable[Node],
+    edges: Iterable[Link],
+    about: Mapping[str, str] | None = None,
+) -> str:
     """A context chain as an inline SVG: hops from left to right, better answers larger.
+
+    Whoever clicks a memory reads all of it below, and sees which links are its.
 
     Args:
         nodes: (id, text, hop, score), best first.
         edges: (source, target, type, weight); one that ends outside the nodes is not drawn.
+        about: By id, what is to be told of a memory that is clicked, besides its text and score.
     """
     drawn = list(nodes)
     if not drawn:
         return "<p>No memory was found.</p>"
     links = [edge for edge in edges if {edge[0], edge[1]} <= {node[0] for node in drawn}]
     places, width, height = _places(drawn, links)
+    width = max(width, _NARROWEST)
     best = max(score for *_, score in drawn)
     sizes = {
         id_: _SMALLEST + _GROWTH * math.sqrt(max(0.0, score) / best if best > 0 else 0.0)
         for id_, _, _, score in drawn
     }
+    numbers = {node[0]: number for number, node in enumerate(drawn)}
     seen: Counter[frozenset[str]] = Counter()
     lines = []
     for link in links:
         pair = frozenset(link[:2])
-        lines.append(_edge(link, places, sizes, nth=seen[pair]))
+        own = " ".join(sorted({f"feather-of{numbers[end]}" for end in link[:2]}))
+        lines.append(_edge(link, places, sizes, nth=seen[pair], own=own))
         seen[pair] += 1
-    circles = [_node(node, places[node[0]], sizes[node[0]]) for node in drawn]
+    panels = [_panel(node, (about or {}).get(node[0], ""), width) for node in drawn]
+    circles = [
+        _node(node, places[node[0]], sizes[node[0]], number, _lines(panel, height))
+        for number, (node, panel) in enumerate(zip(drawn, panels, strict=True))
+    ]
+    hint = f'<g class="feather-hint" opacity="0.6">{_lines([_HINT], height)}</g>'
+    style = _STYLE + "".join(_standing_out(number) for number in range(len(drawn)))
+    height += _LINE_HEIGHT * (max(map(len, panels)) + 1)
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="feather-graph" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}" style="max-width:100%;height:auto" '
         'font-family="system-ui, sans-serif" font-size="12" fill="currentColor">'
-        f"<title>{len(drawn)} memories and {len(links)} links</title>"
-        f"{''.join(lines)}{''.join(circles)}</svg>"
+        f"<title>{len(drawn)} memories and {len(links)} links</title><style>{style}</style>"
+        f"{''.join(lines)}{''.join(circles)}{hint}</svg>"
     )
 
 
@@ -198,7 +226,7 @@ def _places(nodes: Sequence[Node], edges: Sequence[Link]) -> tuple[dict[str, Poi
     return places, width, _ARCH + rows * _ROW + 8
 
 
-def _node(node: Node, place: Point, radius: float) -> str:
+def _node(node: Node, place: Point, radius: float, number: int, panel: str) -> str:
     id_, text, hop, score = node
     x, y = place
     lines = textwrap.wrap(shorten(text, 300), _LABEL_WIDTH, max_lines=_LABEL_LINES, placeholder="…")
@@ -206,16 +234,52 @@ def _node(node: Node, place: Point, radius: float) -> str:
         f'<tspan x="{x:.1f}" dy="{14 if at else 0}">{_safe(line)}</tspan>'
         for at, line in enumerate(lines)
     )
-    about = _safe(f"{shorten(text, 300)}\n{id_}: score {score:.3f}, hop {hop}")
+    title = _safe(f"{shorten(text, 300)}\n{id_}: score {score:.3f}, hop {hop}")
     return (
-        f'<g><title>{about}</title><circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" '
+        f'<g class="feather-memory feather-is{number}" tabindex="0" role="button">'
+        f'<title>{title}</title><circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" '
         f'fill="{_HOPS[min(hop, len(_HOPS) - 1)]}"/>'
-        f'<text x="{x:.1f}" y="{y + radius + 14:.1f}" text-anchor="middle">{label}</text></g>'
+        f'<text x="{x:.1f}" y="{y + radius + 14:.1f}" text-anchor="middle">{label}</text>'
+        f'<g class="feather-about" display="none">{panel}</g></g>'
     )
 
 
-def _edge(link: Link, places: Mapping[str, Point], sizes: Mapping[str, float], *, nth: int) -> str:
-    """A curve with an arrow head and its type; the nth between two nodes bends further out."""
+def _panel(node: Node, about: str, width: float) -> list[str]:
+    """What is told of a memory that is clicked: its text, and what else there is, by lines."""
+    id_, text, hop, score = node
+    room = int((width - 2 * _ARROW) / _LETTER)
+    told = f"{id_}: score {score:.3f}, hop {hop}" + (f", {about}" if about else "")
+    said = textwrap.wrap(shorten(text, 2_000), room, max_lines=_PANEL_LINES, placeholder="…")
+    return [*said, *textwrap.wrap(shorten(told, 300), room, max_lines=2, placeholder="…")]
+
+
+def _lines(lines: Sequence[str], top: float) -> str:
+    return "".join(
+        f'<text x="{_ARROW}" y="{top + (at + 1) * _LINE_HEIGHT}">{_safe(line)}</text>'
+        for at, line in enumerate(lines)
+    )
+
+
+def _standing_out(number: int) -> str:
+    """While this memory has the focus, links of others are pale."""
+    return (
+        f".feather-graph:has(.feather-is{number}:focus) "
+        f".feather-link:not(.feather-of{number}){{opacity:0.2}}"
+    )
+
+
+def _edge(
+    link: Link, places: Mapping[str, Point], sizes: Mapping[str, float], *, nth: int, own: str
+) -> str:
+    """A curve with an arrow head and its type; the nth between two nodes bends further out.
+
+    Args:
+        link: What is drawn.
+        places: Where its ends are.
+        sizes: And their radius.
+        nth: How many were drawn between the two.
+        own: The classes that say whose it is.
+    """
     source, target, type_, weight = link
     a, b = places[source], places[target]
     bend, is_same_column = _bend(a, b, nth)
@@ -231,7 +295,8 @@ def _edge(link: Link, places: Mapping[str, Point], sizes: Mapping[str, float], *
         slope = abs(b[1] - a[1]) / abs(b[0] - a[0])
         x, y = (middle[0], middle[1] - 5 - slope * 3 * len(name))
     return (
-        f"<g><title>{_safe(f'{source} {type_} {target}, weight {weight:g}')}</title>"
+        f'<g class="feather-link {own}">'
+        f"<title>{_safe(f'{source} {type_} {target}, weight {weight:g}')}</title>"
         f'<path d="M{_at(start)} Q{_at(bend)} {_at(end)}" fill="none" stroke="{colour}" '
         f'stroke-width="{1 + weight:.1f}"{dashes}/>'
         f'<polygon points="{_head(tip, end)}" fill="{colour}"/>'

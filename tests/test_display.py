@@ -54,7 +54,7 @@ def test_hostile_text_stays_text_wherever_it_is_shown():
     for html in shown:
         assert {element.tag.removeprefix(SVG) for element in parsed(html).iter()} <= {
             "div", "p", "b", "br", "span", "table", "thead", "tbody", "tr", "th", "td",
-            "svg", "g", "title", "path", "polygon", "circle", "rect", "text", "tspan",
+            "svg", "g", "title", "style", "path", "polygon", "circle", "rect", "text", "tspan",
         }  # fmt: skip
         html.encode()
 
@@ -93,6 +93,50 @@ def test_a_graph_stays_inside_its_frame_and_loads_nothing():
             assert -90 <= float(y) <= height
     assert "url(" not in html
     assert "href" not in html
+
+
+def test_who_clicks_a_memory_reads_all_of_it_and_sees_which_links_are_its():
+    text = "the deploy pipeline waits for two approvals and then for the canary " * 3
+    drawing = parsed(
+        display.graph(
+            [("a", text, 0, 1.0), ("b", "B", 1, 0.5), ("c", "C", 1, 0.25)],
+            [("a", "b", "supports", 1), ("b", "c", "refines", 1)],
+            {"a": "since 2026-01-01"},
+        )
+    )[0]
+
+    memories = [each for each in drawing if each.get("class", "").startswith("feather-memory ")]
+    assert [each.get("tabindex") for each in memories] == ["0"] * 3
+    panel = next(each for each in memories[0] if each.get("class") == "feather-about")
+    assert panel.get("display") == "none"  # until the style shows it
+    *said, told = [line.text for line in panel]
+    assert " ".join(said) == text.strip()
+    assert told == "a: score 1.000, hop 0, since 2026-01-01"
+    height = float(drawing.get("height"))
+    assert all(float(line.get("y")) < height for line in drawing.iter(f"{SVG}text"))
+    style = drawing.find(f"{SVG}style").text
+    assert ".feather-memory:focus .feather-about{display:inline}" in style
+    assert ":has(.feather-is1:focus) .feather-link:not(.feather-of1)" in style
+    links = [
+        each.get("class").split() for each in drawing if "feather-link" in each.get("class", "")
+    ]
+    assert links == [
+        ["feather-link", "feather-of0", "feather-of1"],
+        ["feather-link", "feather-of1", "feather-of2"],
+    ]
+
+
+def test_a_chain_tells_of_a_memory_that_is_clicked_whose_it_is_and_since_when():
+    memory = Memory(id="a", text="A", session="s", actor="ada", valid_from=when(0))
+    html = ContextChain(
+        hits=(Hit(memory=memory, score=Score(value=0.5), layer="team"),), edges=()
+    )._repr_html_()
+
+    panel = next(each for each in parsed(html).iter() if each.get("class") == "feather-about")
+    _, *told = [line.text for line in panel]
+    assert " ".join(told) == (
+        "a: score 0.500, hop 0, since 1970-01-01, actor ada, session s, layer team"
+    )
 
 
 def test_later_hops_stand_further_right_and_better_answers_are_larger():

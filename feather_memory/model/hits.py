@@ -116,13 +116,21 @@ class ContextChain:
     def _repr_html_(self) -> str:
         from feather_memory import display  # only where something is drawn
 
-        return display.graph(*self._drawn())
+        return display.graph(*self._drawn(), {h.memory.id: _told(h) for h in self.hits})
 
     def _drawn(self) -> tuple[list[tuple[str, str, int, float]], list[tuple[str, str, str, float]]]:
         return (
             [(hit.memory.id, hit.memory.text, hit.hop, hit.score.value) for hit in self.hits],
             [(edge.source, edge.target, edge.type, edge.weight) for edge in self.edges],
         )
+
+
+def _told(hit: Hit) -> str:
+    """What is told of a hit besides its text and score, where somebody clicks it."""
+    memory = hit.memory
+    said = {name: getattr(memory, name) for name in ("actor", "role", "session", "key")}
+    known = (f"{name} {value}" for name, value in {**said, "layer": hit.layer}.items() if value)
+    return ", ".join([f"since {memory.valid_from:%Y-%m-%d}", *known])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
