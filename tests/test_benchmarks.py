@@ -258,6 +258,17 @@ def test_the_measures_are_those_of_the_textbook(recall):
     )
 
 
+@pytest.mark.long
+def test_the_import_benchmark_measures_a_process_and_that_again_changes_nothing(tmp_path, capsys):
+    load("imports").main(["--megabytes", "0.2", "--folder", str(tmp_path)])
+
+    printed = capsys.readouterr().out
+    assert printed.count("lines/s (") == 2
+    assert "met: at most 300 MB" in printed
+    assert "the second import changed nothing" in printed
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_tenants_benchmark_tells_of_every_bar(capfd, monkeypatch):
     tenants = load("tenants")
     for name in ("LARGE", "SMALL", "HELD"):

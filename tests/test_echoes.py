@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from feather_memory import F, ParameterError
+from feather_memory.truth.sqlite.memories import SqliteMemories
 
 OTHERS = ["assistant", "tool", "document", "import"]
 
@@ -434,3 +435,39 @@ def test_an_answer_that_only_says_what_it_was_shown_is_an_echo_and_falls_with_it
 )
 def test_what_says_more_or_was_shown_nothing_is_no_echo(store, asked, text, said):
     assert store.add(text, **{"metadata": {"turn": "t1"}, **said}).manner == "statement"
+
+
+@pytest.mark.parametrize("about", [{}, {"turn": "t1"}, {"turn": 1}, {"n": {"turn": "t1"}}])
+def test_in_a_batch_it_is_as_alone_whatever_metadata_it_has(store, clock, asked, about):
+    rows = [
+        {"text": f"You live in Oslo{end}", "role": "assistant", "id": str(n), "metadata": about}
+        for n, end in enumerate(["", ", near the harbour"])
+    ]
+    said = store.add_many(rows)
+
+    clock.advance(days=1)
+    store.add("Alice lives in Lisbon", key="home")
+
+    assert [each.manner == "echo" for each in said] == [about == {"turn": "t1"}, False]
+    assert ("You live in Oslo" in current(store)) == (about != {"turn": "t1"})
+
+
+def test_what_is_imported_goes_in_together_whatever_metadata_it_has(store, corrected, monkeypatch):
+    """One by one, a file takes twice as long."""
+    inserts = []
+    insert = SqliteMemories.insert
+    monkeypatch.setattr(
+        SqliteMemories,
+        "insert",
+        lambda own, rows: (inserts.append(len(rows)), insert(own, rows))[1],
+    )
+
+    store.add_many(
+        [
+            *({"text": f"row {n}", "origin": "import", "metadata": {"n": n}} for n in range(9)),
+            {"text": "Note: Alice lives in Oslo.", "origin": "import", "metadata": {"n": 9}},
+        ]
+    )
+
+    assert [each for each in inserts if each] == [9, 1]
+    assert "Note: Alice lives in Oslo." not in current(store, "note")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from feather_memory.importers.entries import Refused
 
@@ -18,7 +18,7 @@ def objects(stream: IO[str]) -> Iterator[tuple[int, dict[str, Any] | Refused]]:
         if not text.strip():
             continue
         try:
-            row = json.loads(text, parse_constant=_refuse_constant)
+            row = _DECODER.decode(text)
         except json.JSONDecodeError as error:
             yield line, _refused(line, f"not JSON: {error.msg} (column {error.colno})")
         except (ValueError, RecursionError) as error:
@@ -33,3 +33,6 @@ def _refused(line: int, reason: str) -> Refused:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON value")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)  # `loads` makes one each time

@@ -225,12 +225,17 @@ def repeated(transaction: WriteTransaction, record: Record, past: Past) -> list[
     return found
 
 
+def may_name_turn(record: Record) -> bool:
+    """Whether its metadata may say in which turn it was given as an answer."""
+    return f'"{TURN}"' in record.metadata
+
+
 def retold(transaction: WriteTransaction, record: Record) -> list[Record]:
     """What the turn was shown that a record says it was given in, if it says nothing besides.
 
     An answer that has no word of its own is an echo of what the model was shown.
     """
-    turn = json.loads(record.metadata).get(TURN) if f'"{TURN}"' in record.metadata else None
+    turn = json.loads(record.metadata).get(TURN) if may_name_turn(record) else None
     logged = transaction.engagement.recalled(turn) if isinstance(turn, str) else None
     if logged is None or record.manner == QUESTION or len(record.text) > LONGEST:
         return []

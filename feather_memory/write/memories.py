@@ -16,7 +16,14 @@ from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write import dependants, turns
 from feather_memory.write.draft import Draft
-from feather_memory.write.echoes import Again, link_echo, repeated, retold, said_again
+from feather_memory.write.echoes import (
+    Again,
+    link_echo,
+    may_name_turn,
+    repeated,
+    retold,
+    said_again,
+)
 from feather_memory.write.past import Past
 from feather_memory.write.rewriting import rewrite
 from feather_memory.write.supersession import derive, settle_slot, supersede, undo
@@ -33,8 +40,8 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     made = _made(transaction, drafts, now)
     may_echo = any(map(_may_echo, drafts))
     said = _said_already(transaction, drafts, made) if may_echo else set()
-    told = [draft.fields["text"] for draft in drafts if _may_retell(draft)]
-    past = Past.near(transaction, told) if told else None
+    told = [_words_of(new) for draft, new in zip(drafts, made, strict=True) if _may_retell(draft)]
+    past = Past.of(transaction, told) if told else None
     written: list[Record] = []
     fresh: list[Record] = []
     asked: dict[str, Draft] = {}
@@ -62,7 +69,12 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     _insert(transaction, fresh, asked)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
         found = transaction.memories.by_ids([record.id for record in written])
-        return [replace(found[record.id], echo_of=record.echo_of) for record in written]
+        return [
+            found[each.id]
+            if each.echo_of is None
+            else replace(found[each.id], echo_of=each.echo_of)
+            for each in written
+        ]
     return written
 
 
@@ -99,7 +111,7 @@ def _is_plain(draft: Draft, record: Record, said: Collection[int], past: Past | 
         return False
     if past is None or not _may_retell(draft):
         return True
-    return record.metadata == "{}" and not past.near_to(record.text)
+    return not may_name_turn(record) and not past.near_to(record.text)
 
 
 def _may_echo(draft: Draft) -> bool:
@@ -108,6 +120,11 @@ def _may_echo(draft: Draft) -> bool:
     Unless the user says that what was replaced holds again.
     """
     return draft.id is None or draft.reaffirms or _is_anothers(draft)
+
+
+def _words_of(record: Record | None) -> bytes:
+    """Those of a new memory that was looked for among what is held; of a rewrite none matter."""
+    return b"" if record is None or record.words is None else record.words[1]
 
 
 def _may_retell(draft: Draft) -> bool:

@@ -29,7 +29,7 @@ class Past:
     """(id of what was replaced, of what stands instead, how that differs)."""
 
     told: Sequence[bytes]
-    """The words of the texts, in compact form."""
+    """The words of the texts, in compact form; those of who says them may be among them."""
     newest: Fallen | None
     """The last change of all when it was read."""
 
@@ -38,6 +38,11 @@ class Past:
         """Those that any of the texts may undo: from what was replaced to what stands instead."""
         speaks = tokenizer(transaction.state.language)
         return cls._of(transaction, speaks, [*map(speaks.compact, texts)], 0)
+
+    @classmethod
+    def of(cls, transaction: WriteTransaction, told: Sequence[bytes]) -> Self:
+        """The same, of texts whose words are known."""
+        return cls._of(transaction, tokenizer(transaction.state.language), told, 0)
 
     def brought_up(self, transaction: WriteTransaction, at: int) -> Past:
         """The same for the texts from one on, if something has been replaced since."""
