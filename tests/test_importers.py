@@ -800,6 +800,18 @@ def test_a_format_that_is_named_is_not_looked_for(tmp_path, path):
         assert store.check() == []
 
 
+@pytest.mark.parametrize("is_in_notebook", [False, True])
+def test_a_bar_is_drawn_where_its_line_can_be_drawn_again(tmp_path, path, is_in_notebook):
+    env = {"FORCE_COLOR": "1", "JPY_PARENT_PID": "1" if is_in_notebook else None}
+    command = ["import", str(exports.jsonl(tmp_path)), "--store", str(path)]
+
+    done = CliRunner().invoke(app, command, env=env)
+
+    assert ("chat.jsonl" in done.stderr) == (not is_in_notebook)
+    with Store.open(path) as store:
+        assert store.check() == []
+
+
 # The first hour, as the README has it
 
 

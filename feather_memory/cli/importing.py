@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -311,10 +312,10 @@ def _bar(source: Source) -> Iterator[Callable[[], None]]:
         TaskProgressColumn(),
         TimeElapsedColumn(),
     )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        if not console.is_terminal:
+    # A cell of a notebook is a terminal whose lines nobody can draw again.
+    is_seen = console.is_terminal and "JPY_PARENT_PID" not in os.environ
+    with Progress(*columns, console=console, transient=True, disable=not is_seen) as bar:
+        if not is_seen:
             yield lambda: None
             return
         task = bar.add_task("", total=source.total_bytes)
