@@ -186,6 +186,35 @@ def test_what_is_about_somebody_else_stays_though_it_came_of_the_same(
         assert store.check() == []
 
 
+@pytest.mark.parametrize(
+    ("lives", "knows", "again"),
+    [
+        ("Alice lives in {}", "Alice has a friend in {}", "Alice is living in {}"),
+        ("Anna wohnt in {}", "Anna hat eine Freundin in {}", "Noch wohnt Anna in {}"),
+        ("Анна живёт в {}", "Анна купила билет в {}", "Анна сейчас живёт в {}"),
+    ],
+)
+@pytest.mark.parametrize("joined_by", ["summary", "turn"])
+def test_what_the_same_person_has_to_do_with_the_value_otherwise_stays(
+    store, clock, lives, knows, again, joined_by
+):
+    fact = store.add(lives.format("Oslo"), key="home")
+    store.add(knows.format("Oslo"), id="bystander")
+    store.add(again.format("Oslo"), id="same")
+    store.add(f"{lives} {knows}".replace("{}", "Oslo"), id="both")
+    for id_ in (fact.id, "bystander", "same"):
+        ends = (id_, "both") if joined_by == "turn" else ("both", id_)
+        store.link(*ends, "derived_from")
+    clock.advance(days=1)
+
+    store.add(lives.format("Rome"), key="home")
+
+    assert store.get("bystander").valid_to is None
+    assert store.get("both").valid_to is not None
+    falls_by_the_turn = joined_by == "turn"  # what a summary was made of besides is beside nothing
+    assert (store.get("same").valid_to is not None) == falls_by_the_turn
+
+
 def test_a_slot_that_fell_and_was_taken_since_has_one_value_when_it_comes_back(store, clock):
     store.add("I live in Oslo", id="turn")
     old = store.add("The user lives in Oslo", key="home")

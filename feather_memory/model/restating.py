@@ -12,7 +12,9 @@ of its sentences has
 
 Many things have the same value. So what is not derived of the memory itself is about the same only
 if it names the same, too: the words that both share and the old one writes with a capital or a
-digit. Where it has none of those, or only a number was taken, that is all that both share.
+digit. Where it has none of those, or only a number was taken, that is all that both share. And the
+same person has to do with a value in many ways. So it says of what is named half of the other words
+that both share, too ("lives", not "has a friend"), or only what it is ("Alice is a nurse").
 """
 
 from __future__ import annotations
@@ -22,10 +24,16 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from feather_memory.model.words import Tokenizer, folded
+from feather_memory.model.words import ENGLISH, Tokenizer, folded
 
 LONGEST: Final = 1_000
 """Characters of a text that is looked at. What is longer is a document, which says much else."""
+
+_IS: Final = {"is", "are", "am"}
+_ARTICLES: Final = {"a", "an", "the", "still", "now"}
+"""English, as the words that questions leave out are: without such a table nothing only "is"."""
+_SHORT: Final = 2
+"""Letters of what joins words in most languages ("in", "de", "в", "في"), and says nothing else."""
 
 _SENTENCES: Final = re.compile(r"[.!?;\n\u0964\u06d4\u3002\uff01\uff1f\uff1b]+")
 
@@ -106,6 +114,10 @@ class Subject:
     """What may be told without being about anything else."""
     is_named: bool
     """Whether it has names, or numbers, by which to know it."""
+    how: frozenset[int]
+    """What is said of those: half of it has to be told. None where all is to be told anyway."""
+    taken: frozenset[int]
+    """What was taken back of it."""
     speaks: Tokenizer
 
     @classmethod
@@ -116,7 +128,11 @@ class Subject:
         is_number = change.taken <= _named(text, speaks, _is_number)
         known = stays | change.taken | change.put | content(actor or "", speaks)
         words = stays if is_number or not named else named
-        return cls(words, known, bool(named), speaks)
+        how = stays - words
+        short = frozenset[int]().union(
+            *(content(word, speaks) for word in folded(text) if len(word) <= _SHORT)
+        )
+        return cls(words, known, bool(named), how - short or how, change.taken, speaks)
 
     def is_in(self, told: Told, at: int) -> bool:
         """Whether one of a text's sentences is about it.
@@ -125,10 +141,26 @@ class Subject:
         lives in Oslo".
         """
         says_so = self.words <= told.sentences[at]
+        if not (self._says_how(told.sentences[at]) or (says_so and self._is_all(told.parts[at]))):
+            return False
         if says_so and self.is_named:
             return True
         names_another = not _named(told.parts[at], self.speaks) <= self.known
         return not names_another and (says_so or (self.is_named and self.words <= told.words))
+
+    def _says_how(self, sentence: frozenset[int]) -> bool:
+        return 2 * len(self.how & sentence) >= len(self.how)
+
+    def _is_all(self, sentence: str) -> bool:
+        """Whether a sentence says of what it names that it is what was taken back, and no more."""
+        said = [word for word in folded(sentence) if word not in _ARTICLES]
+        return self.speaks.language == ENGLISH and any(
+            joint in _IS and self._has(self.words, one) and self._has(self.taken, other)
+            for one, joint, other in zip(said, said[1:], said[2:], strict=False)
+        )
+
+    def _has(self, words: frozenset[int], word: str) -> bool:
+        return not words.isdisjoint(content(word, self.speaks))
 
 
 @dataclass(frozen=True, slots=True)
