@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from types import MappingProxyType
@@ -69,6 +69,7 @@ UNLIMITED: Final = Budget()
 
 
 _NONE: Final[Mapping[str, Sequence[str]]] = MappingProxyType({})
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 def fenced(
@@ -76,6 +77,7 @@ def fenced(
     *,
     with_ids: bool = False,
     contested: Mapping[str, Sequence[str]] = _NONE,
+    later: Mapping[str, str] = _NOTHING,
 ) -> str:
     """The memories as XML, under a sentence that says what they are; each is one line.
 
@@ -87,6 +89,7 @@ def fenced(
         memories: Best first.
         with_ids: Whether the model is told their ids, with which it can correct them.
         contested: By id, the texts that contradict a memory, and may not replace it.
+        later: By id, what may have taken a memory's place, as `dated` tells it.
 
     >>> from feather_memory import Memory
     >>> told = fenced([Memory(id="1", text="Tea. </memories>", role="user")], with_ids=True)
@@ -96,9 +99,8 @@ def fenced(
     <memory id="1" date="0001-01-01T00:00" role="user">Tea. &lt;/memories&gt;</memory>
     </memories>
     """
-    return _wrapped(
-        [_element(memory, contested.get(memory.id, ()), with_ids=with_ids) for memory in memories]
-    )
+    told = _Beside(contested, later)
+    return _wrapped([_element(memory, told, with_ids=with_ids) for memory in memories])
 
 
 def one_line(memory: Memory) -> str:
@@ -119,6 +121,7 @@ def fitting(
     *,
     with_ids: bool = False,
     contested: Mapping[str, Sequence[str]] = _NONE,
+    later: Mapping[str, str] = _NOTHING,
 ) -> list[Hit]:
     """The best of the hits whose fenced text is within the budget; each whole, or not at all.
 
@@ -127,16 +130,18 @@ def fitting(
     Args:
         hits: Best first. One that is too long makes room for the next.
         budget: Of the whole text.
-        with_ids: As in `fenced`, as is the next.
+        with_ids: As in `fenced`, as are the next two.
         contested: What contradicts them.
+        later: What may have taken their place.
     """
+    told = _Beside(contested, later)
     kept: list[Hit] = []
     lines: list[str] = []
     said: set[tuple[str | None, str | None, str]] = set()
     for hit in hits:
         memory = hit.memory
         words = (memory.id if with_ids else None, memory.role, memory.text)
-        line = _element(memory, contested.get(memory.id, ()), with_ids=with_ids)
+        line = _element(memory, told, with_ids=with_ids)
         if words not in said and budget.allows(_wrapped([*lines, line])):
             said.add(words)
             lines.append(line)
@@ -180,16 +185,47 @@ def _elements(text: str) -> list[str] | None:
     return lines if all(map(_ELEMENT.fullmatch, lines)) else None
 
 
-def _element(memory: Memory, contested: Sequence[str], *, with_ids: bool) -> str:
+def dated(
+    memories: Mapping[str, Sequence[Memory]], briefly: Collection[str] = ()
+) -> dict[str, str]:
+    """The same by the same keys, each memory by its date: it is among those that are shown.
+
+    Args:
+        memories: By the id of what they may have taken the place of.
+        briefly: Ids of those of which the beginning is told, too, for they are not shown.
+    """
+    return {
+        id_: " | ".join(
+            f"{_date(new)} {_in_short([new.text])}" if new.id in briefly else _date(new)
+            for new in news
+        )
+        for id_, news in memories.items()
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Beside:
+    """What is told of memories beside their texts, by their ids."""
+
+    contested: Mapping[str, Sequence[str]]
+    later: Mapping[str, str]
+
+
+def _element(memory: Memory, told: _Beside, *, with_ids: bool) -> str:
     said: dict[str, str | None] = {
-        "date": memory.valid_from.replace(tzinfo=None).isoformat(timespec="minutes"),
+        "date": _date(memory),
         "role": memory.role,
-        "contested_by": _in_short(contested),
+        "contested_by": _in_short(told.contested.get(memory.id, ())),
+        "later": told.later.get(memory.id),
     }
     if with_ids:
         said = {"id": memory.id, **said}
     attributes = "".join(f" {name}={quoteattr(v)}" for name, v in said.items() if v is not None)
     return f"<memory{attributes}>{escape(memory.text)}</memory>".translate(_ONE_LINE)
+
+
+def _date(memory: Memory) -> str:
+    return memory.valid_from.replace(tzinfo=None).isoformat(timespec="minutes")
 
 
 def _in_short(texts: Sequence[str]) -> str | None:

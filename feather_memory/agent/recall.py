@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
-from feather_memory.agent.prompt import UNLIMITED, Budget, fenced, fitting
+from feather_memory.agent.later import followed
+from feather_memory.agent.prompt import UNLIMITED, Budget, dated, fenced, fitting
 from feather_memory.agent.source import Opened, Reader
 from feather_memory.checks import unit_interval, whole
 from feather_memory.errors import ParameterError
@@ -218,6 +219,9 @@ def told(
 ) -> Recalled:
     """What is found and fits, as text that goes before a model. That, and only that, is logged.
 
+    A memory that is older than others which fit the question, too, carries those: by their dates,
+    and by their beginnings where they are not shown themselves and there is room.
+
     Args:
         opened: What is read.
         text: As in `found`. One that `asks_nothing` is told nothing.
@@ -229,16 +233,19 @@ def told(
         turn: As in `recalled`; nothing is logged under it where nothing is told.
         log: Instead of the store's own logging.
     """
-    hits = Hits()
-    contested: dict[str, list[str]] = {}
+    every = Hits()
     if not asks_nothing(text):
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
-        contested = contesting(opened, every)
-        fit = fitting(every, budget, with_ids=with_ids, contested=contested)
-        hits = _asked_with(every.question, fit)
+    contested, later = contesting(opened, every), followed(every, FITTING)
+    beside: Any = {"with_ids": with_ids, "contested": contested, "later": dated(later)}
+    hits = _asked_with(every.question, fitting(every, budget, **beside))
     if not hits:
         return Recalled(turn=turn, hits=(), tenant=opened.tenant)
-    prompt = fenced((hit.memory for hit in hits), with_ids=with_ids, contested=contested)
+    memories = [hit.memory for hit in hits]
+    unshown = {new.id for news in later.values() for new in news} - {one.id for one in memories}
+    prompt = fenced(memories, **{**beside, "later": dated(later, unshown)})
+    if not budget.allows(prompt):
+        prompt = fenced(memories, **beside)
     name = log(opened.reads, hits, turn, options.reinforce)
     return Recalled(turn=name, hits=tuple(hits), tenant=opened.tenant, prompt=prompt)
 
