@@ -313,7 +313,7 @@ def _bar(source: Source) -> Iterator[Callable[[], None]]:
         TimeElapsedColumn(),
     )
     # A cell of a notebook is a terminal whose lines nobody can draw again.
-    is_seen = console.is_terminal and "JPY_PARENT_PID" not in os.environ
+    is_seen = console.is_terminal and not os.getenv("JPY_PARENT_PID")
     with Progress(*columns, console=console, transient=True, disable=not is_seen) as bar:
         if not is_seen:
             yield lambda: None
