@@ -195,3 +195,18 @@ def test_a_correction_that_an_assistant_has_said_already_is_written_as_the_users
 
     (new,) = store.get("a").superseded_by
     assert (store.get(new).text, store.get(new).origin) == ("Home is Rome", "user")
+
+
+def test_what_contests_memories_is_told_of_all_that_are_there_at_once(store):
+    held = [store.add(f"Home {nth} is Oslo", key=f"home {nth}") for nth in range(3)]
+    for one in held[:2]:
+        store.add(f"{one.text}, or Rome", key=one.key, origin="assistant")
+    gone = store.add("Tea is green")
+    store.forget([gone.id])
+    ids = [*(one.id for one in held), gone.id, "nobody"]
+
+    told = store.plumbing.contesting(ids)
+
+    assert told == {one.id: [f"{one.text}, or Rome"] for one in held[:2]}
+    assert store.plumbing.contesting([]) == {}
+    assert store.check() == []

@@ -15,7 +15,6 @@ from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
 from feather_memory.model.hits import Hit, Hits
 from feather_memory.model.manner import ACKNOWLEDGEMENT, manner_of
-from feather_memory.model.memory import EdgeType
 from feather_memory.model.scoring import Scoring
 from feather_memory.store.store import Store
 from feather_memory.types import Vector, VectorLike, When
@@ -253,12 +252,9 @@ def told(
 def contesting(opened: Opened, hits: Sequence[Hit]) -> dict[str, list[str]]:
     """The texts that contradict what was found and may not replace it, by the memories' ids."""
     texts: dict[str, list[str]] = {}
-    for hit in hits:
-        store, memory = opened.stores[hit.layer], hit.memory
-        edges = [edge for edge in store.edges(memory.id) if edge.target == memory.id]
-        ids = [edge.source for edge in edges if edge.type == EdgeType.CONTRADICTS]
-        if against := [m.text for m in store.get_many(ids) if m.text != memory.text]:
-            texts[memory.id] = against
+    for layer, store in opened.stores.items():
+        ids = [hit.memory.id for hit in hits if hit.layer == layer]
+        texts |= store.plumbing.contesting(ids) if ids else {}
     return texts
 
 

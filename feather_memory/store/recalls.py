@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from feather_memory.checks import instances, label, vector_bytes
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import Hit
-from feather_memory.model.memory import Memory
+from feather_memory.model.memory import EdgeType, Memory
 from feather_memory.store.core import Part
 from feather_memory.types import VectorLike
 
@@ -63,6 +63,25 @@ class Recalls(Part, of="Store.plumbing"):
             ids = logged[1]
             found = moment.memories.by_ids(ids)
             return moment.memories.shown([found[id_] for id_ in ids if id_ in found])
+
+    def contesting(self, ids: Iterable[str]) -> dict[str, list[str]]:
+        """The texts that contradict memories and may not replace them, by the memories' ids.
+
+        Memories of which there are none, or that have been forgotten since, are left out.
+        """
+        wanted = frozenset(ids)
+        with self._core.truth.reading() as moment:
+            pairs = [
+                (edge.target, edge.source)
+                for edge in moment.edges.touching(wanted)
+                if edge.type == EdgeType.CONTRADICTS and edge.target in wanted
+            ]
+            told = moment.memories.by_ids({id_ for pair in pairs for id_ in pair}) if pairs else {}
+        texts: dict[str, list[str]] = {}
+        for id_, against in pairs:
+            if told[against].text != told[id_].text:
+                texts.setdefault(id_, []).append(told[against].text)
+        return texts
 
     def name_turn(self, turn: str, also: str) -> None:
         """Give a turn another name, such as its message's id: feedback finds it by either.
