@@ -68,14 +68,17 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
             said.add(likeness(draft.fields["text"]) if words is None else words[0])
     _insert(transaction, fresh, asked)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
-        found = transaction.memories.by_ids([record.id for record in written])
-        return [
-            found[each.id]
-            if each.echo_of is None
-            else replace(found[each.id], echo_of=each.echo_of)
-            for each in written
-        ]
+        return _as_they_stand(transaction, written)
     return written
+
+
+def _as_they_stand(transaction: WriteTransaction, written: list[Record]) -> list[Record]:
+    """Records that were written, as later ones left them, each with what it was an echo of."""
+    found = transaction.memories.by_ids([record.id for record in written])
+    return [
+        found[each.id] if each.echo_of is None else replace(found[each.id], echo_of=each.echo_of)
+        for each in written
+    ]
 
 
 def _made(

@@ -7,7 +7,6 @@ calls a service, is its own affair; `here` is for models that are on this machin
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -148,9 +147,7 @@ def _made(library: str, model: str, *, is_here: bool) -> NamedModel:
     try:
         if is_here and known.is_of_hub and _placed(model)[1] is None:
             _in_cache(model)  # first: sentence-transformers needs seconds to be imported
-        with warnings.catch_warnings():  # of a bar that no model draws here
-            warnings.filterwarnings("ignore", "IProgress not found")
-            return known.make(import_module(known.module), model, is_here=is_here)
+        return known.make(import_module(known.module), model, is_here=is_here)
     except FeatherError:
         raise
     except Exception as error:  # the library may raise anything
