@@ -111,7 +111,7 @@ class FeatherStore(OfABlock, BaseStore):
             self._fields = fields_of(index)
         check_ttl(ttl or {})
         is_pool = pool is not None  # else all namespaces are one tenant's
-        name = None if is_pool else one_tenant("FeatherStore over a path", tenant)
+        name = None if is_pool else one_tenant("FeatherStore without pool=", tenant)
         self._rule = namespace_rule(tenant if is_pool else None)
         self._clock = clock
         source = Source.chosen(
