@@ -27,6 +27,8 @@ from feather_memory.doors.mcp import memory_server
 from feather_memory.testing import HashEmbedder
 
 TURNS = 300
+WARMING = 4.0
+"""Seconds that are not counted: until both workers are there, and the tenants are open."""
 
 
 async def mcp(folder: Path) -> None:
@@ -61,11 +63,13 @@ def body_of(number: int, lucky: random.Random, turn: str | None) -> tuple[str, d
     return "feedback", {"tenant": tenant, "turn": turn, "kind": "liked"}
 
 
-async def calls(number: int, port: int, key: str, end: float, took: list[float]) -> None:
+async def calls(
+    number: int, port: int, key: str, counted: tuple[float, float], took: list[float]
+) -> None:
     """One client's, as fast as they are answered. By plain streams: a client costs more."""
     lucky, turn = random.Random(number), None
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while time.monotonic() < end:
+    while time.monotonic() < counted[1]:
         path, body = body_of(number, lucky, turn)
         content = json.dumps(body).encode()
         head = (
@@ -77,7 +81,8 @@ async def calls(number: int, port: int, key: str, end: float, took: list[float])
         told = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = int(told.split(b"content-length:")[1].split(b"\r\n")[0])
         answer = json.loads(await reader.readexactly(length))
-        took.append(time.perf_counter() - begun)
+        if time.monotonic() > counted[0]:
+            took.append(time.perf_counter() - begun)
         assert b" 20" in told[:16], answer
         turn = answer.get("turn") or turn
     writer.close()
@@ -104,8 +109,9 @@ async def service(folder: Path, clients: int, seconds: float) -> None:
             else:
                 break
         took: list[float] = []
-        end = time.monotonic() + seconds
-        await asyncio.gather(*(calls(nth, port, key, end, took) for nth in range(clients)))
+        start = time.monotonic() + WARMING
+        counted = (start, start + seconds)
+        await asyncio.gather(*(calls(nth, port, key, counted, took) for nth in range(clients)))
     finally:
         server.terminate()
         await server.wait()

@@ -240,11 +240,11 @@ of its threads and no more, and nobody else waits for it."""
 SERVICE_THREADS = 64
 """Of a process of the service: sixteen tenants' worth of lanes."""
 
-SERVICE_AT_ONCE = 4
+SERVICE_AT_ONCE = 3
 """Calls that a process of the service runs at once while each is short. Python runs one at a time:
 sixty that take turns all end late."""
 
-SERVICE_PATIENCE = 0.05
+SERVICE_PATIENCE = 0.03
 """Seconds after which a call is not short: it waits, for a lock or a model, and another may run."""
 
 SERVICE_WAITING = 64

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -29,6 +29,7 @@ from feather_memory.config import SERVICE_THREADS
 from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.limits import Lanes, Room
+from feather_memory.doors.listening import shared_out
 from feather_memory.doors.service import ServiceSettings, service_app
 from feather_memory.testing import HashEmbedder
 
@@ -501,6 +502,28 @@ async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):
     with Store.open(tmp_path / "m" / "slow.feather") as store:
         assert len(store) == len(waiting) + 2
         assert store.check() == []
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they share a socket")
+def test_connections_are_shared_out_among_the_workers_before_these_are_there():
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        place = bound.getsockname()
+        sockets = shared_out(bound, 2)
+    clients = [socket.create_connection(place) for _ in range(64)]
+    counts = []
+    for each in sockets:
+        each.setblocking(False)
+        counts.append(0)
+        with suppress(BlockingIOError):
+            while True:
+                each.accept()[0].close()
+                counts[-1] += 1
+    for each in (*clients, *sockets):
+        each.close()
+
+    assert sum(counts) == 64
+    assert min(counts) > 0  # all fall to one by chance once in 2 ** 63
 
 
 async def test_few_calls_run_at_once_and_all_have_their_turn():

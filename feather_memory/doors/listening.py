@@ -29,6 +29,8 @@ _QUIET: Final[Mapping[str, Any]] = {
 _FAILED_TO_START: Final = 3
 """What uvicorn exits with then."""
 
+_QUEUE: Final = 2_048  # connections that wait to be accepted
+
 
 def listen(make: Callable[[], Any], host: str, port: int, *, workers: int = 1) -> None:
     """Serve an ASGI application until the process is told to stop.
@@ -43,19 +45,39 @@ def listen(make: Callable[[], Any], host: str, port: int, *, workers: int = 1) -
     if workers == 1:
         uvicorn.Server(config).run()
         return
-    multiprocessing.allow_connection_pickling()  # for the socket, which all of them listen on
+    multiprocessing.allow_connection_pickling()  # for the sockets that they listen on
     bound = config.bind_socket()
     # What is accepted inherits it. asyncio sets it by itself only on a socket that says that it is
     # TCP's, and this one does not: answers in two parts would wait 40 ms for the first's receipt.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _supervise(make, bound, workers)
+    _supervise(make, shared_out(bound, workers), workers)
 
 
-def _supervise(make: Callable[[], Any], bound: socket.socket, workers: int) -> None:
+def shared_out(bound: socket.socket, workers: int) -> list[socket.socket]:
+    """A socket for each worker, all at one port; the one for all where the system has no such.
+
+    Of one socket, whoever is first takes every connection that waits, and clients keep them.
+    """
+    if not sys.platform.startswith("linux"):
+        return [bound] * workers
+    place, sockets = bound.getsockname(), list[socket.socket]()
+    bound.close()
+    for _ in range(workers):
+        own = socket.socket(bound.family, bound.type)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        own.bind(place)
+        own.listen(_QUEUE)  # from now on, so that who comes early is shared out as well
+        sockets.append(own)
+    return sockets
+
+
+def _supervise(make: Callable[[], Any], sockets: list[socket.socket], workers: int) -> None:
     spawn, stop = multiprocessing.get_context("spawn"), threading.Event()
 
-    def begun() -> SpawnProcess:
-        process = spawn.Process(target=_serve, args=(make, bound))
+    def begun(nth: int) -> SpawnProcess:
+        process = spawn.Process(target=_serve, args=(make, sockets[nth]))
         process.start()
         return process
 
@@ -64,7 +86,7 @@ def _supervise(make: Callable[[], Any], bound: socket.socket, workers: int) -> N
         for process in processes:
             process.terminate()
 
-    processes = [begun() for _ in range(workers)]
+    processes = [begun(nth) for nth in range(workers)]
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, told)
     while not stop.is_set():
@@ -73,7 +95,9 @@ def _supervise(make: Callable[[], Any], bound: socket.socket, workers: int) -> N
         if any(process.exitcode == _FAILED_TO_START for process in dead):
             told(signal.SIGTERM, None)
         elif not stop.is_set():
-            processes = [begun() if process in dead else process for process in processes]
+            processes = [
+                begun(nth) if process in dead else process for nth, process in enumerate(processes)
+            ]
     for process in processes:
         process.join()
     sys.exit(max(process.exitcode == _FAILED_TO_START for process in processes))
