@@ -20,7 +20,7 @@ from feather_memory import (
     WrongTenantError,
 )
 from feather_memory.agent import Opened, Source, named_in
-from feather_memory.agent.source import shared_store
+from feather_memory.agent.places import shared_store
 
 
 @pytest.fixture
@@ -252,3 +252,47 @@ def test_a_name_is_an_entry_or_an_attribute(context, expected):
 def test_what_is_no_name_is_refused(wrong):
     with pytest.raises(ParameterError, match="must name a tenant"):
         named_in({"tenant": wrong}, "tenant")
+
+
+# In a coroutine
+
+
+async def test_a_path_that_is_named_in_a_coroutine_is_opened_by_the_first_call(path):
+    source = Source.chosen("Door", path=path, tenant="alice")
+
+    assert source.is_waiting
+    assert (source.path, source.owner) == (str(path), "alice")
+    assert source.arguments == {"path": str(path), "tenant": "alice"}
+    assert source.bound().tenant_for() == "alice"
+    with pytest.raises(WrongTenantError, match="bob"):
+        source.tenant_for("bob")
+    source.rest()
+    assert not path.exists()
+
+    store = source.opened(named="alice").writes
+
+    assert not source.is_waiting
+    assert source.given is source.opened().writes is store is shared_store(path)
+    assert source.arguments == {"store": store, "tenant": "alice"}
+    assert store.check() == []
+    store.close()
+
+
+async def test_what_is_wrong_without_looking_is_refused_in_a_coroutine_too(path):
+    for wrong in ("", ":memory:", "a\0b"):
+        with pytest.raises(ParameterError):
+            Source.chosen("Door", path=wrong)
+    with pytest.raises(TenantNameError):
+        Source.chosen("Door", path=path, tenant="")
+    assert not path.exists()
+
+
+async def test_a_file_that_turns_out_to_be_anothers_stays_refused(path):
+    with Store.open(path) as store:
+        nobodys, bobs = Source.chosen("Door", path=path, tenant="bob"), Source("Door", store)
+        for _ in range(2):
+            with pytest.raises(WrongTenantError, match="bob"):
+                nobodys.opened()
+            with pytest.raises(WrongTenantError, match="bob"):
+                bobs.opened(named="bob")
+        assert store.check() == []

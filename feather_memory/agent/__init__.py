@@ -53,6 +53,12 @@ from feather_memory.agent.outage import (
     is_outage,
 )
 from feather_memory.agent.outcome import Outcome, outcome_of, what_became
+from feather_memory.agent.places import (
+    Opener,
+    address_at,
+    known_place,
+    written_place,
+)
 from feather_memory.agent.prompt import (
     NOTE,
     Budget,
@@ -75,13 +81,9 @@ from feather_memory.agent.recall import (
 from feather_memory.agent.refusal import reject
 from feather_memory.agent.source import (
     Opened,
-    Opener,
     Reader,
     Source,
-    address_at,
-    known_place,
     named_in,
-    written_place,
 )
 from feather_memory.agent.tenancy import (
     CallFields,

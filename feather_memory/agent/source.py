@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, Self
 from uuid import UUID
-from weakref import WeakValueDictionary
 
-from feather_memory.checks import server_place, server_url
+from feather_memory.agent.places import (
+    Later,
+    Opener,
+    is_on_a_loop,
+    known_place,
+    refuse_another,
+)
+from feather_memory.checks import server_url
 from feather_memory.errors import ParameterError, WrongTenantError, quoted
 from feather_memory.store.store import Store
 from feather_memory.tenants.layers import ContextLayers
@@ -19,63 +25,11 @@ from feather_memory.tenants.pool import TenantPool
 Reader = Store | ContextLayers
 """What answers a question. Both have the verbs for it, and for what users do with the answer."""
 
-Opener = Callable[[str | os.PathLike[str], str | None], Store]
-"""From a path, and whose it must be, to an open store."""
-
 KINDS: Final = {"store": Store, "pool": TenantPool, "path": Store, "layers": ContextLayers}
 """By what a source may be given, and what stands behind it."""
 
 _CALLED: Final[Mapping[str, str]] = MappingProxyType({})
 _NOWHERE: Final[Mapping[str, str | None]] = MappingProxyType({})
-
-# Nothing depends on the sharing: two stores of one file agree. It saves memory, and as it keeps
-# nothing alive, needs no lock and no closing.
-_shared: WeakValueDictionary[tuple[str, str | None], Store] = WeakValueDictionary()
-
-
-# Of databases: what this process was told beside what may be written down, which is the password.
-_addresses: dict[str, str] = {}
-
-
-def known_place(path: str | os.PathLike[str]) -> str:
-    """What all names of one file, directory or database have in common; it may be written down.
-
-    The real path; or the URL without its password, which this process keeps for `address_at`.
-    """
-    url = server_url(path)
-    if url is None:
-        return os.path.realpath(path)
-    place = server_place(url)
-    if place != url:
-        _addresses[place] = url
-    return place
-
-
-def written_place(path: str | os.PathLike[str]) -> str:
-    """The same as it may be written down: a path as it is, of a URL what `known_place` says."""
-    return os.fspath(path) if server_url(path) is None else known_place(path)
-
-
-def address_at(place: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """What opens a place: where it is a database, with the password this process was last told."""
-    return _addresses.get(place, place) if isinstance(place, str) else place
-
-
-def shared_store(path: str | os.PathLike[str], tenant: str | None = None) -> Store:
-    """The store at a path: within a process the same for all who hold it at one time.
-
-    It has no embedder.
-
-    Args:
-        path: Of the file, which is made if there is none; or the URL of a PostgreSQL database.
-        tenant: Whose file a new one is marked as; of a database, whose rows.
-    """
-    place, is_file = known_place(path), server_url(path) is None
-    key = (place, None if is_file else tenant)  # of a file the tenant is checked, not chosen
-    found = _shared.get(key)
-    if found is None or not found.plumbing.is_open:
-        found = _shared[key] = Store.open(address_at(place), tenant=tenant)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +67,9 @@ class Opened:
 class Source:
     """What an adapter was given to find its memories in: one tenant's, or the pool of many.
 
+    A path is opened at once; where it is named in a coroutine, by the first call that needs the
+    file, so that making an adapter does not hold up the loop.
+
     >>> import tempfile
     >>> pool = TenantPool(tempfile.mkdtemp())
     >>> source = Source.chosen("FeatherRetriever", pool=pool)
@@ -130,7 +87,8 @@ class Source:
 
     adapter: str
     """What was given it, for the errors."""
-    given: Store | TenantPool | ContextLayers
+    kept: Store | TenantPool | ContextLayers | Later
+    """What was given, or will be opened."""
     tenant: str | None = None
     """Whose it is, where a call names nobody; of a store or of layers, whose it must be."""
     is_owned: bool = False
@@ -180,10 +138,27 @@ class Source:
         given: Any = everything[name]
         _check_kind(adapter, name, given, takes, called)
         if name == "path":
-            given = (opener or shared_store)(given, tenant)
+            is_waiting = is_on_a_loop()
+            given = Later(given, tenant, opener)
+            given = given if is_waiting else given.store()
         source = cls(adapter, given, tenant, name == "path" and opener is not None)
         source._check_tenant()
         return source
+
+    @property
+    def given(self) -> Store | TenantPool | ContextLayers:
+        """What was given: of a path, the store, which is opened if need be."""
+        return self.kept.store() if isinstance(self.kept, Later) else self.kept
+
+    @property
+    def is_pool(self) -> bool:
+        """Whether it is many tenants'."""
+        return isinstance(self.kept, TenantPool)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it is a path that nobody has opened yet."""
+        return isinstance(self._now, Later)
 
     def bound(self) -> Self:
         """The same, which is one tenant's.
@@ -199,6 +174,8 @@ class Source:
     ) -> str | None:
         """Whom a call is for: its keyword, then the adapter's field, then the call's context.
 
+        Of a file that nobody has opened yet, `opened` says whether it is theirs.
+
         Args:
             named: The tenant that the call's own keyword names.
             places: Where else a tenant is named, nearest first, by what the place is called; None
@@ -212,8 +189,12 @@ class Source:
             WrongTenantError: It is another tenant's than the one that is named.
         """
         tenant = next((t for t in (named, self.tenant, *places.values()) if t is not None), None)
-        if not isinstance(self.given, TenantPool):
-            _refuse_another(Opened.of(self.given).writes, tenant)
+        kept = self._now
+        if isinstance(kept, Store | ContextLayers):
+            refuse_another(Opened.of(kept).writes, tenant)
+        elif isinstance(kept, Later):
+            if tenant is not None and self.tenant not in {None, tenant}:
+                raise WrongTenantError(kept.place, expected=tenant, found=self.tenant)
         elif tenant is None:
             looked = ", ".join(("tenant=", f"the {self.adapter}'s own tenant", *places))
             raise ParameterError(f"no tenant is named: not by {looked}; there is no default")
@@ -223,11 +204,12 @@ class Source:
         self, *, named: str | None = None, places: Mapping[str, str | None] = _NOWHERE
     ) -> Opened:
         """What a call reads and writes, as `tenant_for` finds whose; opened if need be."""
+        given = self.given
         tenant = self.tenant_for(named, places)
-        if not isinstance(self.given, TenantPool):
-            return Opened.of(self.given)
+        if not isinstance(given, TenantPool):
+            return Opened.of(given)
         assert tenant is not None  # noqa: S101  a pool's is always named, for mypy
-        return Opened.of(self.given.get(tenant))
+        return Opened.of(given.get(tenant))
 
     def found(
         self, *, named: str | None = None, places: Mapping[str, str | None] = _NOWHERE
@@ -237,14 +219,18 @@ class Source:
         Whether that tenant could have one is checked like any other's name.
         """
         tenant = self.tenant_for(named, places)
-        if isinstance(self.given, TenantPool) and (tenant is None or tenant not in self.given):
+        if isinstance(self.kept, TenantPool) and (tenant is None or tenant not in self.kept):
             return None
         return self.opened(named=tenant)
 
     @property
     def owner(self) -> str | None:
-        """Whose it is; None for nobody's file, and for a pool of which no tenant is named."""
-        return self.tenant if isinstance(self.given, TenantPool) else self.opened().tenant
+        """Whose it is; None for nobody's file, and for a pool of which no tenant is named.
+
+        Of a file that nobody has opened yet, whose it must be.
+        """
+        kept = self._now
+        return Opened.of(kept).tenant if isinstance(kept, Store | ContextLayers) else self.tenant
 
     @property
     def path(self) -> str:
@@ -253,49 +239,60 @@ class Source:
         The file's path; or the URL of a database without a password, which this process knows
         and another has to be given, as by PGPASSWORD or a password file.
         """
-        if not isinstance(self.given, TenantPool):
-            address = self.opened().writes.plumbing.address
-            return address if server_url(address) is None else known_place(address)
-        if server_url(self.given.place) is not None:
-            return self.given.place
-        return self.given.place_of(self.tenant_for() or "")
+        kept = self._now
+        if isinstance(kept, TenantPool):
+            is_file = server_url(kept.place) is None
+            return kept.place_of(self.tenant_for() or "") if is_file else kept.place
+        if isinstance(kept, Later):
+            return kept.path
+        address = Opened.of(kept).writes.plumbing.address
+        return address if server_url(address) is None else known_place(address)
 
     @property
     def arguments(self) -> dict[str, Any]:
         """The keywords with which `chosen` chooses the same again, for another adapter."""
-        kind = next(name for name, class_ in KINDS.items() if isinstance(self.given, class_))
-        return {kind: self.given, "tenant": self.tenant}
+        kept = self._now
+        if isinstance(kept, Later):
+            return {"path": kept.address, "tenant": self.tenant}
+        kind = next(name for name, class_ in KINDS.items() if isinstance(kept, class_))
+        return {kind: kept, "tenant": self.tenant}
 
     def rest(self) -> None:
         """Have a store give back its memory and files until the next call; a pool does so."""
-        if isinstance(self.given, Store):
-            self.given.plumbing.rest()
+        kept = self._now
+        if isinstance(kept, Store):
+            kept.plumbing.rest()
 
     def close(self) -> None:
         """Close the store if it was opened for this source alone. Safe to call twice."""
-        if self.is_owned and isinstance(self.given, Store):
-            self.given.close()
+        if self.is_owned and isinstance(self.kept, Store | Later):
+            self.kept.close()
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # what it names is one, however often it is named
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the file anew; what has no path of its own is refused."""
-        if not isinstance(self.given, Store):
-            kind = type(self.given).__name__
+        kept = self._now
+        if isinstance(kept, Later):
+            return _reopened, (self.adapter, kept.address, self.tenant)
+        if not isinstance(kept, Store):
+            kind = type(kept).__name__
             raise TypeError(
                 f"a {self.adapter} over an open {kind} cannot be pickled: give it a path="
             )
-        return _reopened, (
-            self.adapter,
-            self.given.plumbing.address,
-            self.given.tenant or self.tenant,
-        )
+        return _reopened, (self.adapter, kept.plumbing.address, kept.tenant or self.tenant)
+
+    @property
+    def _now(self) -> Store | TenantPool | ContextLayers | Later:
+        """What there is at this moment, of which nothing is opened."""
+        kept = self.kept
+        return kept if not isinstance(kept, Later) or kept.opened is None else kept.opened
 
     def _check_tenant(self) -> None:
-        if isinstance(self.given, TenantPool):
+        if isinstance(self.kept, TenantPool):
             if self.tenant is not None:
-                self.given.place_of(self.tenant)  # refuses what no tenant can be called
+                self.kept.place_of(self.tenant)  # refuses what no tenant can be called
         else:
             self.tenant_for()
 
@@ -332,8 +329,3 @@ def _check_kind(
     raise ParameterError(
         f"the {called.get(name, name)}= of a {adapter} is a {wanted}, got {quoted(given)}{hint}"
     )
-
-
-def _refuse_another(store: Store, tenant: str | None) -> None:
-    if tenant is not None and tenant != store.tenant:
-        raise WrongTenantError(store.plumbing.place, expected=tenant, found=store.tenant)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from feather_memory.checks import seconds
 from feather_memory.errors import FilterError, ParameterError
-from feather_memory.filters.values import is_number, literal, named
+from feather_memory.filters.values import is_number, literal, named, unicode_text
 from feather_memory.model.fields import FIELDS, Kind
 
 _TAKEN: Final[Mapping[Kind, str]] = {
@@ -32,7 +32,10 @@ def possible(name: str, operator: str, value: object, subject: object) -> Any:
     Raises:
         FilterError: It holds for no memory, or denied for every one; says what could.
     """
-    kind, is_part = FIELDS[name].kind, operator in {"contains", "icontains"}
+    kind = FIELDS[name].kind
+    if kind == "text" and type(value) is str:  # as most are, of thousands of choices
+        return unicode_text(value)
+    is_part = operator in {"contains", "icontains"}
     if kind == "time" and not is_part and isinstance(value, date | str):  # a datetime is a date
         operand: Any = _moment(value, subject)
     else:

@@ -129,6 +129,11 @@ class TenantPool:
         return self._awake.idle_seconds
 
     @property
+    def is_open(self) -> bool:
+        """Whether nobody has closed it."""
+        return self._awake.is_open
+
+    @property
     def directory(self) -> Path:
         """Where the files of the tenants are.
 
@@ -206,9 +211,8 @@ class TenantPool:
 
         if isinstance(tenants, str):
             raise ParameterError(f"tenants must be several names, got {quoted(tenants)}")
-        names = list(dict.fromkeys(tenants))
+        names, done = list(dict.fromkeys(tenants)), dict[str, Warmed]()
         wanted, tell = names[: self.max_open], teller(progress, label="warming")
-        done: dict[str, Warmed] = {}
         start = time.perf_counter()
         with ThreadPoolExecutor(min(whole(workers, "workers", 1), max(1, len(wanted)))) as threads:
             futures = [threads.submit(self._warmed, name) for name in wanted]

@@ -87,6 +87,8 @@ def run(suite: Suite, place: Path, arguments: list[str]) -> dict[str, int]:
         "LEFT_OUT": json.dumps(list(suite.left_out)),
     }
     subprocess.run(command, cwd=place, env=environment, check=False)
+    if not report.exists():
+        sys.exit(f"the tests of {suite.name} did not start: is the group `upstream` installed?")
     (told,) = ET.parse(report).getroot().iter("testsuite")  # noqa: S314  our own report
     counts = {name: int(told.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
     failed = counts["failures"] + counts["errors"]

@@ -42,7 +42,6 @@ from feather_memory.errors import (
     NotAllowedError,
     UnknownMemoryError,
 )
-from feather_memory.tenants.pool import TenantPool
 
 INSTRUCTIONS: Final = """\
 A long-term memory of one person or project. Recall before you answer what earlier conversations may
@@ -199,7 +198,7 @@ class MemoryTools:
             return None
         if writes and not grant.may_write:
             raise NotAllowedError("this token may only read")
-        if own is None and isinstance(self._source.given, TenantPool):
+        if own is None and self._source.is_pool:
             if grant.tenant is None:
                 raise NotAllowedError("this token is for many tenants, and none is served here")
             return grant.tenant

@@ -115,7 +115,7 @@ class MemoryAccess:
         """
         source, configurable = self.source, config.get("configurable")
         named = named_by(source, self.rule, self.tenant_key, configurable, context)
-        return named if isinstance(source.given, TenantPool) else source.owner
+        return named if source.is_pool else source.owner
 
     def opened(self, tenant: str | None) -> Opened:
         """What a run of the tenant reads and writes."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from langgraph.store.base import GetOp, ListNamespacesOp, Op, PutOp, SearchOp
+from langgraph.store.base import GetOp, ListNamespacesOp, MatchCondition, Op, PutOp, SearchOp
 
 from feather_memory import ParameterError
 from feather_memory.agent import CallFields, TenantRule, TenantTemplate, tenant_rule
@@ -60,11 +60,21 @@ def check_paths(op: Op) -> None:
             several = {"a namespace": labels}
         case PutOp(namespace=labels, index=paths):
             several = {"a namespace": labels, "index": paths}
-        case ListNamespacesOp(match_conditions=conditions):
-            several = {f"a {each.match_type}": each.path for each in conditions or ()}
+        case ListNamespacesOp():
+            several = {}
     for name, given in several.items():
         if isinstance(given, str):
             raise ParameterError(f"{name} is several strings, got {given!r:.80}")
+
+
+def with_labels(op: Op) -> Op:
+    """The operation, in whose conditions of namespaces one string is one label.
+
+    LangGraph's own tests have such; other stores read them letter by letter.
+    """
+    if not isinstance(op, ListNamespacesOp) or not op.match_conditions:
+        return op
+    return op._replace(match_conditions=tuple(map(_labelled_by, op.match_conditions)))
 
 
 def check_lifetime(op: PutOp) -> None:
@@ -101,6 +111,11 @@ def namespace_rule(given: str | Namespaces | None) -> TenantRule:
             f"a namespace has no {strange[0]!r}: its labels are {{0}}, {{1}} and so on"
         )
     return TenantRule(rule=lambda labels: template(_labelled(labels)))
+
+
+def _labelled_by(condition: MatchCondition) -> MatchCondition:
+    path: object = condition.path
+    return condition._replace(path=(path,)) if isinstance(path, str) else condition
 
 
 def _labelled(labels: Sequence[str]) -> CallFields:

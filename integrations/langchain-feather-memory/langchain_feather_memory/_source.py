@@ -7,7 +7,6 @@ import os
 from typing import NoReturn, Self
 
 from langchain_core.embeddings import Embeddings
-from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
 from feather_memory.agent import (
@@ -39,35 +38,33 @@ class Held:
         )
 
 
-class OfABlock(Held):
-    """An adapter that is closed with its block."""
+class Closing(Held):
+    """An adapter that closes, with its block, the source that it opened."""
+
+    _source: Source
 
     def close(self) -> None:
-        """Close what this opened. Safe to call twice."""
-        raise NotImplementedError
+        """Close the store if this opened it. Safe to call twice."""
+        self._source.close()
 
     def __enter__(self) -> Self:
+        self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._open)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.to_thread(self.close)
 
-
-class Closing(OfABlock):
-    """One that closes, with its block, the source that it opened."""
-
-    _source: Source
-
-    @override
-    def close(self) -> None:
-        """Close the store if this opened it. Safe to call twice."""
-        self._source.close()
+    def _open(self) -> None:
+        """Open the file, where there is but one, if nobody has: who begins a block sees it fail."""
+        if not self._source.is_pool:
+            self._source.opened()
 
 
 def opener(embedding: Embeddings | None) -> Opener:

@@ -100,7 +100,7 @@ class FeedbackCallbackHandler(Held, BaseCallbackHandler):
         **__: Any,
     ) -> None:
         tree = self._begin(run_id, parent_run_id)
-        if isinstance(self._source.given, TenantPool):
+        if self._source.is_pool:
             tree.tenants[run_id] = named_in(metadata, self._tenant_key)
 
     @override
@@ -169,7 +169,7 @@ class FeedbackCallbackHandler(Held, BaseCallbackHandler):
 
     def _opened(self, tenant: str | None) -> Opened | None:
         """Where a recall for this tenant is logged; None if it is nobody's, or of another store."""
-        if isinstance(self._source.given, TenantPool):
+        if self._source.is_pool:
             return None if tenant is None else self._source.found(named=tenant)
         opened = self._source.opened()
         whose = {None, *(store.tenant for store in opened.stores.values())}

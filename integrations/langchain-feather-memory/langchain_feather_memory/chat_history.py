@@ -58,16 +58,17 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
             raise ParameterError(f"session_id must be a string that is not empty: {session_id!r}")
         super().__init__()
         self.session_id = session_id
-        source = Source.chosen(
+        self._source = Source.chosen(
             "FeatherChatMessageHistory", store=store, pool=pool,
             tenant=one_tenant("FeatherChatMessageHistory", tenant), takes=("store", "pool"),
-        )  # fmt: skip
-        self._store = source.opened().writes
+        ).bound()  # fmt: skip
         self._embedding = embedding
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # there it is an attribute
         """The session's messages, oldest first. One whose memory was forgotten is gone, too."""
+        if self._source.found() is None:  # who has no memory yet gets none by asking
+            return []
         older = sorted(self._store.iterate(self._older), key=lambda memory: memory.id)
         kept = [cast("dict[str, Any]", memory.metadata["message"]) for memory in older]
         by_id = dict(self._shelf.items())
@@ -112,6 +113,8 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     @override
     def clear(self) -> None:
         """Forget this session's messages for good, and nothing else."""
+        if self._source.found() is None:
+            return
         self._store.forget(where=self._older | F("id").is_in(list(self._shelf)))
         self._shelf.clear()
 
@@ -119,6 +122,10 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     async def aclear(self) -> None:
         """As `clear`, in a thread."""
         await asyncio.to_thread(self.clear)
+
+    @property
+    def _store(self) -> Store:
+        return self._source.opened().writes
 
     @property
     def _shelf(self) -> Shelf:

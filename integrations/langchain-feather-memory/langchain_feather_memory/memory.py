@@ -6,6 +6,7 @@ This interface is LangChain's past: it is deprecated since 0.3.3. New agents use
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, Self
 from uuid import uuid4
 
@@ -14,7 +15,7 @@ from langchain_classic.memory.utils import get_prompt_input_key
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
-from feather_memory import ContextLayers, ParameterError, Store, TenantPool
+from feather_memory import ContextLayers, Memory, ParameterError, Store, TenantPool
 from feather_memory.agent import (
     FITTING,
     Opened,
@@ -76,15 +77,14 @@ class FeatherMemory(Held, BaseMemory):
     return_messages: bool = False
     """Whether it is a list of messages: the model's own as AIMessage, all else as HumanMessage."""
 
-    _opened: Opened = PrivateAttr()
+    _source: Source = PrivateAttr()
 
     @model_validator(mode="after")
     def _of_one_tenant(self) -> Self:
-        source = Source.chosen(
+        self._source = Source.chosen(
             "FeatherMemory", store=self.store, pool=self.pool, layers=self.layers,
             tenant=one_tenant("FeatherMemory", self.tenant), takes=("store", "pool", "layers"),
-        )  # fmt: skip
-        self._opened = source.opened()
+        ).bound()  # fmt: skip
         if self.return_docs and self.return_messages:
             raise ParameterError("history is either documents or messages, not both")
         return self
@@ -105,8 +105,9 @@ class FeatherMemory(Held, BaseMemory):
         """
         said = self._input(inputs)
         asked = RecallOptions(k=self.k, min_relevance=self.min_relevance)
-        hits = () if asks_nothing(said) else recalled(self._opened, said, asked).hits
-        last = last_exchanges(self._opened.writes, self.session, self.last_turns)
+        opened = self._source.found()  # who has no memory yet gets none by asking
+        hits = () if opened is None or asks_nothing(said) else recalled(opened, said, asked).hits
+        last = () if opened is None else self._last(opened)
         late = [memory for memory in last if not memory.superseded_by]
         known = {memory.id for memory in late}
         found = [hit.memory for hit in hits if hit.memory.id not in known] + late
@@ -131,7 +132,13 @@ class FeatherMemory(Held, BaseMemory):
             Said(role="user", text=self._input(inputs)),
             Said(role="assistant", text=self._output(outputs)),
         ]
-        exchanged(self._opened.writes, said, session=self.session, mark=uuid4().hex, save=self.save)
+        exchanged(
+            self._source.opened().writes,
+            said,
+            session=self.session,
+            mark=uuid4().hex,
+            save=self.save,
+        )
 
     @override
     async def asave_context(self, inputs: dict[str, Any], outputs: dict[str, Any]) -> None:
@@ -141,12 +148,16 @@ class FeatherMemory(Held, BaseMemory):
     @override
     def clear(self) -> None:
         """Forget this session's turns for good, and nothing else."""
-        forget_exchanges(self._opened.writes, self.session)
+        if (opened := self._source.found()) is not None:
+            forget_exchanges(opened.writes, self.session)
 
     @override
     async def aclear(self) -> None:
         """As `clear`, in a thread."""
         await asyncio.to_thread(self.clear)
+
+    def _last(self, opened: Opened) -> Sequence[Memory]:
+        return last_exchanges(opened.writes, self.session, self.last_turns)
 
     def _input(self, inputs: dict[str, Any]) -> str:
         return words_of(

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from langchain_core.callbacks import (
     AsyncCallbackManagerForRetrieverRun,
@@ -27,7 +27,6 @@ from feather_memory import ContextLayers, Filter, Hit, ParameterError, Scoring, 
 from feather_memory.agent import (
     RECALLED,
     CallFields,
-    Opened,
     RecallEvent,
     RecallOptions,
     Source,
@@ -109,9 +108,7 @@ class FeatherRetriever(Closing, BaseRetriever):
     """Whether documents say their score, its parts, hop and turn, as `metadata["feather"]`."""
 
     _source: Source = PrivateAttr()
-    _only: Opened | None = PrivateAttr(default=None)
     _rule: tuple[object, TenantRule] = PrivateAttr()
-    """What every call reads; a pool's opens its tenant's."""
 
     @field_validator("filter")
     @classmethod
@@ -133,10 +130,20 @@ class FeatherRetriever(Closing, BaseRetriever):
             "FeatherRetriever", store=self.store, pool=self.pool, path=path, layers=self.layers,
             tenant=rule.name, opener=opener(self.embedding),
         )  # fmt: skip
-        self._only = None if self.pool is not None else self._source.opened()
-        if self._only is not None and path is not None:
-            self.__dict__["store"] = self._only.writes  # which nobody else may set any more
+        if self._source.is_waiting:
+            self.__dict__.pop("store")  # until `__getattr__` is asked for it
+        else:
+            self._open()
         return self
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """The store of a path that nobody has opened yet, opened now."""
+            if name != "store":
+                return super().__getattr__(name)
+            self._open()
+            return self.__dict__[name]
 
     __copy__ = BaseRetriever.__copy__
 
@@ -218,7 +225,7 @@ class FeatherRetriever(Closing, BaseRetriever):
         if named is not None:
             return {**asked, "tenant": self._source.tenant_for(named)}
         nobody = not configurable and context is None
-        if self._only is not None and rule.rule is None and nobody:
+        if not self._source.is_pool and rule.rule is None and nobody:
             return asked  # nobody is named, and nobody need be
         found = named_by(self._source, rule, self.tenant_key, configurable, context)
         return {**asked, "tenant": found}
@@ -246,11 +253,22 @@ class FeatherRetriever(Closing, BaseRetriever):
         tenant: str | None,
     ) -> tuple[list[Document], RecallEvent]:
         """The documents, and what is told of them to handlers such as the feedback's."""
-        opened = self._source.found(named=tenant) if self._only is None else self._only
+        opened = self._source.found(named=tenant)
+        self._show()
         if opened is None:  # who has no memory yet gets none by asking
             return [], {"turn": turn, "ids": [], "scores": [], "tenant": tenant}
         found = recalled(opened, query, options, vector=vector, turn=turn)
         return [self._document(hit, turn) for hit in found.hits], found.event
+
+    @override
+    def _open(self) -> None:
+        super()._open()
+        self._show()
+
+    def _show(self) -> None:
+        """Have `store` be what the path was opened as, which nobody else may set any more."""
+        if self.path is not None:
+            self.__dict__["store"] = self._source.opened().writes
 
     def _document(self, hit: Hit, turn: str) -> Document:
         memory, metadata = hit.memory, dict(hit.memory.metadata)

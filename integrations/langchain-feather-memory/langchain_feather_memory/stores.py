@@ -46,16 +46,17 @@ from langchain_feather_memory._configs import (
     check_ttl,
     fields_of,
     namespace_rule,
+    with_labels,
 )
 from langchain_feather_memory._item_file import ItemFile
-from langchain_feather_memory._source import OfABlock
+from langchain_feather_memory._source import Closing
 
 Vectors = dict[str, Sequence[float]]
 
 _log = logging.getLogger("feather_memory")
 
 
-class FeatherStore(OfABlock, BaseStore):
+class FeatherStore(Closing, BaseStore):
     """LangGraph's long-term memory: `create_agent(..., store=FeatherStore(path))`.
 
     The whole contract: namespaces, filters, semantic search over the indexed fields, time to
@@ -114,12 +115,11 @@ class FeatherStore(OfABlock, BaseStore):
         name = None if is_pool else one_tenant("FeatherStore without pool=", tenant)
         self._rule = namespace_rule(tenant if is_pool else None)
         self._clock = clock
-        source = Source.chosen(
+        self._source = Source.chosen(
             "FeatherStore", path=path, pool=pool, takes=("path", "pool"), tenant=name,
             opener=lambda place, whose: Store.open(place, tenant=whose, clock=clock),
         )  # fmt: skip
         self._pool = pool
-        self._store = None if path is None else source.opened().writes
         self._sweeping: Future[None] | None = None
         self._sweeper: threading.Thread | None = None
         self._stop = threading.Event()
@@ -128,8 +128,7 @@ class FeatherStore(OfABlock, BaseStore):
     def close(self) -> None:
         """Stop sweeping, and close the file if this opened it. Safe to call twice."""
         self.stop_ttl_sweeper()
-        if self._store is not None:
-            self._store.close()
+        self._source.close()
 
     @override
     def batch(self, ops: Iterable[Op]) -> list[Result]:
@@ -170,7 +169,7 @@ class FeatherStore(OfABlock, BaseStore):
         """Forget what has expired for good; how many items that were."""
         now, swept = self._clock(), 0
         if self._pool is None:
-            return ItemFile(self._one()).sweep(now)
+            return ItemFile(self._store).sweep(now)
         for tenant in self._pool.tenants():
             try:
                 with self._pool.lease(tenant) as store:
@@ -232,7 +231,7 @@ class FeatherStore(OfABlock, BaseStore):
 
     def _checked(self, ops: Iterable[Op]) -> list[Op]:
         """The operations, all of which can be done. Nothing has been done yet."""
-        listed = list(ops)
+        listed = list(map(with_labels, ops))
         for op in listed:
             check_paths(op)
             validate_op_namespace(op)
@@ -322,16 +321,17 @@ class FeatherStore(OfABlock, BaseStore):
     def _file_of(self, tenant: str | None, *, is_made: bool) -> Iterator[ItemFile | None]:
         """The tenant's items; None if there are none and no file is to be made for them."""
         if self._pool is None or tenant is None:
-            yield ItemFile(self._one())
+            yield ItemFile(self._store)
         elif not is_made and tenant not in self._pool:
             yield None
         else:
             with self._pool.lease(tenant) as store:
                 yield ItemFile(_without_embedder(store))
 
-    def _one(self) -> Store:
-        assert self._store is not None  # noqa: S101  there is no pool, for mypy
-        return self._store
+    @property
+    def _store(self) -> Store:
+        """The one file's."""
+        return self._source.opened().writes
 
 
 def _common_labels(op: Op) -> tuple[str, ...]:

@@ -102,13 +102,12 @@ class FeatherVectorStore(Closing, VectorStore):
             "FeatherVectorStore", store=store, path=path, pool=pool,
             tenant=one_tenant("FeatherVectorStore", tenant), opener=opener(embedding),
             takes=("store", "path", "pool"),
-        )  # fmt: skip
-        self._store = self._source.opened().writes
+        ).bound()  # fmt: skip
 
     @property
     def store(self) -> Store:
         """The tenant's store, for what LangChain has no word for: edges, signals, history."""
-        return self._store
+        return self._source.opened().writes
 
     @property
     @override
@@ -226,8 +225,8 @@ class FeatherVectorStore(Closing, VectorStore):
         reject(unknown, "delete")
         if ids is None:
             raise ParameterError("delete needs ids; it never removes everything")
-        if listed := several(ids, "ids"):
-            self._store.forget(where=F("id").is_in(listed))
+        if (listed := several(ids, "ids")) and (store := self._known()) is not None:
+            store.forget(where=F("id").is_in(listed))
         return True
 
     @override
@@ -241,7 +240,8 @@ class FeatherVectorStore(Closing, VectorStore):
     @override
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
         """The documents with those ids, in their order; those that do not exist are left out."""
-        return [to_document(memory) for memory in self._store.get_many(ids)]
+        store = self._known()
+        return [] if store is None else [to_document(each) for each in store.get_many(ids)]
 
     @override
     async def aget_by_ids(self, ids: Sequence[str], /) -> list[Document]:
@@ -392,11 +392,11 @@ class FeatherVectorStore(Closing, VectorStore):
     # Inside
 
     def _write(self, records: list[dict[str, Any]], made: list[list[list[float]]]) -> list[str]:
-        ids = iter(self._store.plumbing.new_ids(sum(r["id"] is None for r in records)))
+        ids = iter(self.store.plumbing.new_ids(sum(r["id"] is None for r in records)))
         own = [{**r, "id": r["id"] or next(ids)} for r in records]  # equal chunks are two documents
         ready = with_vectors(own, [vector for batch in made for vector in batch])
         if ready:
-            self._store.add_many(ready)
+            self.store.add_many(ready)
         return [record["id"] for record in own]
 
     def _scored(
@@ -406,4 +406,10 @@ class FeatherVectorStore(Closing, VectorStore):
         return [(to_document(memory), 1.0 - cosine) for memory, cosine in found]
 
     def _nearest(self, vector: list[float], k: int, given: Where | None) -> Near:
-        return self._store.nearest(vector, k, where=to_filter(given))
+        where, store = to_filter(given), self._known()
+        return [] if store is None else store.nearest(vector, k, where=where)
+
+    def _known(self) -> Store | None:
+        """The store, to read; None for a tenant of a pool who has none, and none is made."""
+        found = self._source.found()
+        return None if found is None else found.writes

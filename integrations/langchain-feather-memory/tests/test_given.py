@@ -34,7 +34,7 @@ from langchain_feather_memory import (
 )
 from langgraph.store.base import PutOp
 
-from feather_memory import InvalidMetadataError, ParameterError, Store
+from feather_memory import InvalidMetadataError, ParameterError, Store, TenantPool
 
 from .conftest import HashEmbeddings
 
@@ -349,8 +349,6 @@ def test_one_bad_item_of_a_batch_names_itself_and_nothing_is_written(tmp_path, v
         lambda store: store.get("abc", "k"),
         lambda store: store.delete("abc", "k"),
         lambda store: store.search("abc"),
-        lambda store: store.list_namespaces(prefix="abc"),
-        lambda store: store.list_namespaces(suffix="abc"),
         lambda store: store.put(("a",), "k", {"text": "x"}, index="text"),
     ],
 )
@@ -360,6 +358,22 @@ def test_one_string_is_no_namespace_and_no_list_of_paths(tmp_path, call):
             call(store)
 
         assert store.list_namespaces() == []
+
+
+async def test_one_string_as_a_condition_of_namespaces_is_one_label(tmp_path):
+    """LangGraph's own tests have it so."""
+    with FeatherStore(tmp_path / "a.feather") as store:
+        for labels in (("abc", "facts"), ("a", "b", "c"), ("facts", "abc")):
+            store.put(labels, "k", {"x": 1})
+
+        assert store.list_namespaces(prefix="abc") == [("abc", "facts")]
+        assert store.list_namespaces(suffix="abc") == [("facts", "abc")]
+        assert await store.alist_namespaces(prefix="abc") == [("abc", "facts")]
+    with TenantPool(tmp_path / "pool") as pool, FeatherStore(pool=pool) as store:
+        for labels in (("abc", "facts"), ("a", "b", "c")):
+            store.put(labels, "k", {"x": 1})
+
+        assert store.list_namespaces(prefix="abc") == [("abc", "facts")]
 
 
 @pytest.mark.parametrize("minutes", [float("nan"), float("inf"), "5", True])

@@ -7,10 +7,12 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from llama_index.core.base.llms.types import ToolCallBlock
 from llama_index.core.llms import ChatMessage, ImageBlock, TextBlock
 from llama_index.core.utils import get_tokenizer
 from llama_index.memory.feather import FeatherMemory
 from llama_index.memory.feather._fitting import fitting
+from llama_index.memory.feather._reading import messages_of
 
 from feather_memory import Store
 
@@ -59,6 +61,28 @@ def test_what_fits_is_what_a_look_at_every_end_of_the_conversation_finds(saved, 
     found = fitting([kept(m) for m in saved], unsaved, limit)
 
     assert found == expected([*saved, *unsaved], limit)
+
+
+@given(st.lists(messages(), max_size=9), st.booleans())
+def test_messages_that_are_read_at_once_are_those_that_are_read_one_by_one(saved, is_named):
+    named = {"name": "alice", "cached": {"tokens": 7}} if is_named else {}
+    call = ToolCallBlock(tool_name="clock", tool_kwargs={"zone": "UTC"}, tool_call_id="c1")
+    saved = [*saved, ChatMessage(role="assistant", blocks=[call], additional_kwargs=named)]
+
+    found = messages_of([kept(each) for each in saved])
+
+    alone = [ChatMessage.model_validate(json.loads(kept(each))["message"]) for each in saved]
+    assert found == alone == saved
+    assert [each.model_fields_set for each in found] == [each.model_fields_set for each in alone]
+    assert [type(b) for m in found for b in m.blocks] == [type(b) for m in saved for b in m.blocks]
+
+
+def test_half_a_character_of_an_earlier_release_keeps_nobody_from_reading():
+    text = r'{"message": {"role": "user", "blocks": [{"block_type": "text", "text": "\ud83e"}]}}'
+
+    (found,) = messages_of([text])
+
+    assert found.content == "\ud83e"
 
 
 @pytest.fixture

@@ -112,6 +112,9 @@ class TestHandle:
         assert bob.get_all() == []
         assert bob.get(input="secret") == []
         with TenantPool(tmp_path) as pool:
+            assert pool.tenants() == ["alice"]
+        bob.put(user("Bob's secret"))
+        with TenantPool(tmp_path) as pool:
             assert pool.tenants() == ["../bob", "alice"]
             assert pool.get("alice").stats().memories == 1
 

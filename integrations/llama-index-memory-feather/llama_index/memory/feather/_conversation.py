@@ -137,8 +137,17 @@ def said_in(messages: Iterable[ChatMessage], actor: str | None = None) -> list[S
     ]
 
 
+def lines_of(messages: Iterable[ChatMessage]) -> list[tuple[Role, str]]:
+    """Who says what in words, as `said_in`: where there are thousands, half the time."""
+    sides = _SIDES
+    return [(sides[m.role], _words(m)) for m in messages if m.role in sides]
+
+
 def _words(message: ChatMessage) -> str:
-    return "\n".join(b.text for b in message.blocks if isinstance(b, TextBlock)).strip()
+    blocks = message.blocks
+    if len(blocks) == 1 and isinstance(blocks[0], TextBlock):
+        return blocks[0].text.strip()
+    return "\n".join(b.text for b in blocks if isinstance(b, TextBlock)).strip()
 
 
 def _is_ours(block: object) -> bool:

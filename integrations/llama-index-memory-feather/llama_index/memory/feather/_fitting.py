@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock
 from llama_index.core.utils import get_tokenizer
+from llama_index.memory.feather._reading import messages_of
 
 _TOKENS_OF_OTHERS: Final = 256
 """What an image or a sound is taken to weigh; LlamaIndex's own estimate."""
 
+_AT_ONCE: Final = 32_768
+"""How many characters of messages are read at once."""
+
 _Weight: TypeAlias = tuple[str, int]
 
 _COUNTS: Final = 16_384
-"""Of how many texts this process knows how many tokens they have, by their digests: 2 MB."""
+"""Of how many texts this process knows how many tokens they have."""
+_SHORT: Final = 128
+"""Up to how many characters a text is its own key; a longer one is known by its digest. 4 MB."""
 
 
 def fitting(kept: Sequence[str], unsaved: Sequence[ChatMessage], limit: int) -> list[ChatMessage]:
@@ -33,8 +37,10 @@ def fitting(kept: Sequence[str], unsaved: Sequence[ChatMessage], limit: int) -> 
     """
     said = _Said(kept, unsaved)
     systems = said.systems()
-    others = [at for at in range(len(said)) if at not in systems]
-    room = _Room(limit - sum(_tokens(_weight(said[at])) for at in systems))
+    is_system = set(systems).__contains__
+    others = [at for at in range(len(said)) if not is_system(at)]
+    room = _Room(limit)
+    room.holds(said[at] for at in systems)
     start = len(others)
     while start > 0 and room.takes(said[others[start - 1]]):
         start -= 1
@@ -46,7 +52,7 @@ def fitting(kept: Sequence[str], unsaved: Sequence[ChatMessage], limit: int) -> 
 
 
 class _Said:
-    """Messages by their places, each read when it is first looked at."""
+    """Messages by their places, read when they are looked at, or shortly before."""
 
     def __init__(self, kept: Sequence[str], unsaved: Sequence[ChatMessage]) -> None:
         self._kept = kept
@@ -57,8 +63,19 @@ class _Said:
 
     def __getitem__(self, at: int) -> ChatMessage:
         if at not in self._read:
-            self._read[at] = ChatMessage.model_validate(json.loads(self._kept[at])["message"])
+            self._look(at)
         return self._read[at]
+
+    def _look(self, at: int) -> None:
+        """Read it together with some before it, which come next: at once takes half as long."""
+        start, chars = at, len(self._kept[at])
+        while start > 0 and (chars := chars + len(self._kept[start - 1])) <= _AT_ONCE:
+            start -= 1
+        try:
+            listed = messages_of(self._kept[start : at + 1])
+        except ValueError:  # one that may not be needed is no message
+            start, listed = at, messages_of([self._kept[at]])
+        self._read.update(zip(range(start, at + 1), listed, strict=True))
 
     def is_asked(self, at: int) -> bool:
         """Whether the user says it."""
@@ -77,52 +94,63 @@ class _Room:
     def __init__(self, left: int) -> None:
         self._left = left
         self._bytes = 0
-        self._uncounted: list[_Weight] = []
+        self._uncounted: list[str] = []
+
+    def holds(self, messages: Iterable[ChatMessage]) -> None:
+        """Take these, whether they fit or not."""
+        for text, others in map(_weight, messages):
+            self._left -= others + _counts.of([text])
 
     def takes(self, message: ChatMessage) -> bool:
         """Whether it fits, too."""
-        text, others = weight = _weight(message)
-        self._uncounted.append(weight)
-        self._bytes += len(text.encode()) + others
+        text, others = _weight(message)
+        self._uncounted.append(text)
+        self._left -= others
+        self._bytes += len(text) if text.isascii() else len(text.encode())
         if self._bytes <= self._left:  # no tokenizer makes more tokens than there are bytes
             return True
-        self._left -= sum(map(_tokens, self._uncounted))
+        self._left -= _counts.of(self._uncounted)
         self._bytes, self._uncounted = 0, []
         return self._left >= 0
 
 
 class _Counts:
-    """How many tokens texts have by one tokenizer; those not asked for longest are dropped."""
+    """How many tokens texts have by one tokenizer; the first known go first."""
 
     def __init__(self) -> None:
         self._tokenizer: Callable[[str], list[Any]] | None = None
-        self._held: OrderedDict[bytes, int] = OrderedDict()
+        self._held: dict[str | bytes, int] = {}
 
-    def of(self, text: str) -> int:
-        """How many the text has."""
+    def of(self, texts: Iterable[str]) -> int:
+        """How many the texts have in all."""
         tokenizer = get_tokenizer()
         if tokenizer is not self._tokenizer:
-            self._tokenizer, self._held = tokenizer, OrderedDict()
-        held, digest = self._held, blake2b(text.encode(), digest_size=16).digest()
-        if (count := held.get(digest)) is None:
-            count = len(tokenizer(text))
-        held[digest] = count
-        if len(held) > _COUNTS:
-            held.pop(next(iter(held)), None)
-        return count
+            self._tokenizer, self._held = tokenizer, {}
+        held, total = self._held, 0
+        for text in texts:
+            key = text if len(text) <= _SHORT else _digest(text)
+            count = held.get(key)
+            if count is None:
+                count = held[key] = len(tokenizer(text))
+                if len(held) > _COUNTS:
+                    held.pop(next(iter(held)), None)
+            total += count
+        return total
 
 
 _counts = _Counts()
 
 
+def _digest(text: str) -> bytes:
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
 def _weight(message: ChatMessage) -> _Weight:
     """What of a message is text, and how many tokens all else is taken to have."""
-    texts = [block.text for block in message.blocks if isinstance(block, TextBlock)]
-    others = len(message.blocks) - len(texts)
+    blocks, named = message.blocks, message.additional_kwargs
+    if len(blocks) == 1 and not named and isinstance(blocks[0], TextBlock):  # as most are
+        return blocks[0].text, 0
+    texts = [block.text for block in blocks if isinstance(block, TextBlock)]
+    others = len(blocks) - len(texts)
     words = texts[0] if len(texts) == 1 else "\n".join(texts)
-    return f"{words}{message.additional_kwargs or ''}", _TOKENS_OF_OTHERS * others
-
-
-def _tokens(weight: _Weight) -> int:
-    text, others = weight
-    return _counts.of(text) + others
+    return f"{words}{named or ''}", _TOKENS_OF_OTHERS * others

@@ -26,7 +26,7 @@ from feather_memory.agent import (
     Opened,
     OutageEvent,
     RecallOptions,
-    Said,
+    Role,
     Save,
     told,
     turn_of,
@@ -53,12 +53,12 @@ class Question:
     """Memories that say something else than the messages, which the model is shown anyway."""
 
     @classmethod
-    def of(cls, said: Sequence[Said], session: str | None) -> Self:
-        """The question of a session's messages."""
-        asked = [each for each in said if each.role == "user"]
-        text = next((each.text for each in reversed(asked) if not each.is_blank), None)
+    def of(cls, lines: Sequence[tuple[Role, str]], session: str | None) -> Self:
+        """The question of a session's messages: who says what in words, blank for nothing."""
+        asked = [words for role, words in lines if role == "user"]
+        text = next((words for words in reversed(asked) if words.strip()), None)
         turn = current_turn() or turn_of(session, len(asked), text)
-        return cls(text, turn, unseen(texts=[each.text for each in said if not each.is_blank]))
+        return cls(text, turn, unseen(texts=[words for _, words in lines if words.strip()]))
 
 
 class MemoryOutage(BaseEvent):

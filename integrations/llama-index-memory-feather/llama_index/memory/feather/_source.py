@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any, Self
 from weakref import WeakValueDictionary
 
@@ -14,7 +13,6 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
 
 from feather_memory import (
-    ClosedStoreError,
     ContextLayers,
     MissingEmbedderError,
     ParameterError,
@@ -61,14 +59,16 @@ class Bound:
 
     def __init__(self, source: Source, embed_model: BaseEmbedding | None = None) -> None:
         self.source = source.bound()
-        # A pool may have another store of the tenant at each call; what else there is stays.
-        self._opened = None if isinstance(source.given, TenantPool) else source.opened()
         self._model = embed_model
         self._is_resolved = embed_model is not None
 
     def opened(self) -> Opened:
         """What a call reads and writes."""
-        return self._opened or self.source.opened()
+        return self.source.opened()
+
+    def found(self) -> Opened | None:
+        """What a call reads; None for a tenant of a pool who has nothing, and nothing is made."""
+        return self.source.found()
 
     def model(self) -> BaseEmbedding | None:
         """What embeds; None where the store does, or where there are only words.
@@ -77,7 +77,8 @@ class Bound:
             MissingEmbedderError: A store holds vectors, and nothing can make more of them.
         """
         if not self._is_resolved:
-            stores = self.opened().stores.values()
+            found = self.found()
+            stores = () if found is None else found.stores.values()
             is_embedding = any(each.plumbing.query_embedder is not None for each in stores)
             self._model = None if is_embedding else _application_s(stores)
             # No model is a finding of this moment: vectors or a setting may come later.
@@ -100,7 +101,9 @@ class Bound:
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """The vectors of texts that are to be remembered, also where the store makes them."""
-        model = self.model() if texts else None
+        if not texts:
+            return None
+        model = self.model()
         if model is None:
             return embedded(self.opened().writes, texts)
         return model.get_text_embedding_batch(list(texts))
@@ -175,11 +178,11 @@ def offer(name: str, source: Source | None, model: BaseEmbedding | None) -> Base
 
 def digest_of(source: Source) -> str | None:
     """What layers are known by: their names, files, order and weights. None for anything else."""
-    if not isinstance(source.given, ContextLayers):
+    if not isinstance(source.kept, ContextLayers):
         return None
     parts = (
         (each.name, _lasting(each.store), each.weight, each.time_weight, each.hops)
-        for each in source.given
+        for each in source.kept
     )
     return same_id(*map(repr, parts))
 
@@ -203,21 +206,16 @@ def bound_to(*, path: str | None, directory: str | None, tenant: str, layers: st
         ParameterError: Nobody in this process has these layers open.
     """
     name = name_of(path=path, directory=directory, tenant=tenant)
-    if path is None:
-        place = _in_directory(directory or "", name, tenant)
-    else:
-        place = _at(path, name, layers)
+    place = _in_directory(directory or "", name) if path is None else _at(path, name, layers)
     model = _models.get(name)
     return Bound(chosen("FeatherMemory", tenant=tenant, **place), model)
 
 
-def _in_directory(directory: str, name: str, tenant: str) -> dict[str, Any]:
+def _in_directory(directory: str, name: str) -> dict[str, Any]:
     """The pool of the directory: the application's own, else one that all handles share."""
     pool = _open.get(("pool", name, None))
-    if isinstance(pool, TenantPool):
-        with suppress(ClosedStoreError):
-            pool.get(tenant)
-            return {"pool": pool}
+    if isinstance(pool, TenantPool) and pool.is_open:
+        return {"pool": pool}
     with _pools_lock:
         shared = _pools.get(name)
         if shared is None:

@@ -16,7 +16,7 @@ from pydantic import ConfigDict, PrivateAttr
 from typing_extensions import override
 
 from feather_memory import Store, TenantPool
-from feather_memory.agent import Source
+from feather_memory.agent import Opened, Source
 
 _Answer = TypeVar("_Answer")
 
@@ -71,7 +71,7 @@ class FeatherChatStore(AsyncDBChatStore):
         """A conversation's messages of a status, or all for None, oldest first."""
         start = offset or 0
         stop = None if limit is None else start + limit
-        entries = await self._in(key, lambda kept: kept.entries(status))
+        entries = await self._in(key, lambda kept: kept.entries(status)) or []
         return [each.message for each in entries[start:stop]]
 
     @override
@@ -94,7 +94,7 @@ class FeatherChatStore(AsyncDBChatStore):
     ) -> None:
         """Put messages at the end, all of them or none."""
         copies = list(messages)
-        await self._in(key, lambda kept: kept.append(copies, status=status))
+        await self._in(key, lambda kept: kept.append(copies, status=status), is_made=True)
 
     @override
     async def set_messages(
@@ -102,7 +102,7 @@ class FeatherChatStore(AsyncDBChatStore):
     ) -> None:
         """Put messages in the place of all there are, archived ones too, at once."""
         copies = list(messages)
-        await self._in(key, lambda kept: kept.replace(copies, status=status))
+        await self._in(key, lambda kept: kept.replace(copies, status=status), is_made=True)
 
     @override
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:
@@ -120,23 +120,36 @@ class FeatherChatStore(AsyncDBChatStore):
     async def delete_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Erase the oldest active messages; which they were."""
         active, oldest = MessageStatus.ACTIVE, slice(max(n, 0))
-        return await self._in(key, lambda kept: kept.erase(kept.entries(active)[oldest]))
+        return await self._in(key, lambda kept: kept.erase(kept.entries(active)[oldest])) or []
 
     @override
     async def archive_oldest_messages(self, key: str, n: int) -> list[ChatMessage]:
         """Archive the oldest active messages; which they were."""
-        return await self._in(key, lambda kept: kept.archive(n))
+        return await self._in(key, lambda kept: kept.archive(n)) or []
 
     @override
     async def get_keys(self) -> list[str]:
         """The conversations that have messages, sorted."""
-        return await asyncio.to_thread(lambda: _sessions(self._source.opened().writes))
+        return await asyncio.to_thread(lambda: _sessions(self._source.found()))
 
-    async def _in(self, key: str, work: Callable[[Transcript], _Answer]) -> _Answer:
-        """What the work in a conversation gives, done in a thread: the file may have to open."""
-        return await asyncio.to_thread(lambda: work(Transcript(self._source.opened().writes, key)))
+    async def _in(
+        self, key: str, work: Callable[[Transcript], _Answer], *, is_made: bool = False
+    ) -> _Answer | None:
+        """What the work in a conversation gives, done in a thread: the file may have to open.
+
+        None for a tenant of a pool who has no file, unless one is to be made.
+        """
+
+        def worked() -> _Answer | None:
+            opened = self._source.opened() if is_made else self._source.found()
+            return None if opened is None else work(Transcript(opened.writes, key))
+
+        return await asyncio.to_thread(worked)
 
 
-def _sessions(store: Store) -> list[str]:
+def _sessions(found: Opened | None) -> list[str]:
     """The conversations that have messages, sorted."""
+    if found is None:
+        return []
+    store = found.writes
     return [name.removeprefix(CHATS) for name in store.plumbing.shelves() if name.startswith(CHATS)]

@@ -13,7 +13,15 @@ from llama_index.memory.feather._conversation import current_turn
 from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import retrieved_only, settle
 
-from feather_memory import ContextLayers, ParameterError, Signal, SignalKind, Store, TenantPool
+from feather_memory import (
+    ContextLayers,
+    ParameterError,
+    Signal,
+    SignalKind,
+    Store,
+    TenantPool,
+    UnknownTurnError,
+)
 from feather_memory.agent import (
     Act,
     Opened,
@@ -136,14 +144,14 @@ class MemoryFeedback:
         self, about: Any, kind: SignalKind | str, *, turn: str | None = None
     ) -> list[Signal]:
         """Undo feedback of a kind. The text of a correction stays; `unsupersede` undoes that."""
-        opened = self._bound.opened()
+        opened = self._opened(about, turn)
         _, logged, _ = _meant(opened, about, turn)
         return take_back(opened, logged, kind)
 
     def _done(
         self, about: Any, act: Act, turn: str | None, memory_ids: Sequence[str] | None
     ) -> list[Signal]:
-        opened = self._bound.opened()
+        opened = self._opened(about, turn)
         name, logged, own = _meant(opened, about, turn)
         strangers = sorted(set(memory_ids or ()) - set(own)) if own else []
         if strangers:
@@ -158,6 +166,12 @@ class MemoryFeedback:
             _refuse_several(opened, memory_ids or shown_in(opened, name), name)
         vector = vectors[0] if vectors else None
         return done(opened, name, act, memory_ids=memory_ids, vector=vector)
+
+    def _opened(self, about: Any, turn: str | None) -> Opened:
+        opened = self._bound.found()
+        if opened is None:  # who has no memory was shown nothing, and gets none by a like
+            raise UnknownTurnError(turn or (about if isinstance(about, str) else str(None)))
+        return opened
 
 
 def _meant(opened: Opened, about: Any, turn: str | None) -> tuple[str, str, list[str]]:

@@ -86,6 +86,8 @@ class FeatherKVStore(BaseKVStore):
         key is its text alone. Where a document store in the file has taken that one since, whoever
         asks has another document of the same text: there is none.
         """
+        if self._source.found() is None:  # who has no memory yet gets none by asking
+            return None
         value: dict[str, Any] | None = self._shelf(collection).get(key)
         store = self._source.opened().writes
         return None if is_of_another(store, collection, key, value) else value
@@ -95,7 +97,7 @@ class FeatherKVStore(BaseKVStore):
     @override
     def get_all(self, collection: str = DEFAULT_COLLECTION) -> dict[str, dict[str, Any]]:
         """Every value by its key, in the order of insertion."""
-        return dict(self._shelf(collection).items())
+        return {} if self._source.found() is None else dict(self._shelf(collection).items())
 
     aget_all = in_a_thread(get_all)
 
@@ -106,7 +108,7 @@ class FeatherKVStore(BaseKVStore):
         A document store deletes a document by many calls of this, so that their bytes are erased
         together: by the first write in every second, or when the store is closed or next opened.
         """
-        return self._shelf(collection).drop([key]) > 0
+        return self._source.found() is not None and self._shelf(collection).drop([key]) > 0
 
     adelete = in_a_thread(delete)
 

@@ -21,6 +21,7 @@ from llama_index.memory.feather._conversation import (
     addition,
     arrears,
     copied,
+    lines_of,
     owe_all,
     replacement,
     said_in,
@@ -216,6 +217,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         self._settle()
         messages = self._unread()
         with self.bearing("recall", self.tenant):
+            if self._bind().found() is None:  # who has no memory yet gets none by asking
+                return messages
             prompt = self._prompt(input, initial_token_count)
             messages = prompt.messages
             if prompt.question.text is not None:
@@ -236,6 +239,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         await self._asettle()
         messages = self._unread()
         with self.bearing("recall", self.tenant):
+            if await asyncio.to_thread(self._bind().found) is None:
+                return messages
             prompt = await asyncio.to_thread(self._prompt, input, initial_token_count)
             messages = prompt.messages
             if prompt.question.text is not None:
@@ -246,6 +251,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     @override
     def get_all(self) -> list[ChatMessage]:
         """Every message of the conversation, and nothing else."""
+        if self._bind().found() is None:
+            return []
         return [entry.message for entry in self._transcript().entries()]
 
     @override
@@ -292,8 +299,9 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     @override
     def reset(self) -> None:
         """Erase this conversation's messages. What was remembered of them stays: see `forget`."""
-        transcript = self._transcript()
-        transcript.erase(transcript.entries())
+        if self._bind().found() is not None:
+            transcript = self._transcript()
+            transcript.erase(transcript.entries())
 
     def forget(self) -> Forgotten:
         """Erase this conversation, its messages and what was remembered of them, for good."""
@@ -351,8 +359,10 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             self._is_owing = False
 
     def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:  # others' at the next look
-        transcript = self._transcript()
         due: list[Change] = []
+        if not waiting and self._bind().found() is None:
+            return due
+        transcript = self._transcript()
         if (self._is_owing or not waiting) and (owed := arrears(transcript)) is not None:
             due.append(owed)
         if waiting:
@@ -412,9 +422,9 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         kept = self._transcript().texts()
         messages = fitting(kept, self._unsaved, self.token_limit - taken)
         now = asked_in(given)
-        asked = said_in([*messages, *now])
+        asked = Question.of(lines_of([*messages, *now]), self.session_id)
         is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)
-        return _Prompt(messages, Question.of(asked, self.session_id), bool(now) and not is_said)
+        return _Prompt(messages, asked, bool(now) and not is_said)
 
     def _answered(self, prompt: _Prompt, vector: list[float] | None) -> list[ChatMessage]:
         text = self.tell(self._bind().opened(), prompt.question, vector)

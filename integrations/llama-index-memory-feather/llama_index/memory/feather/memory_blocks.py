@@ -117,7 +117,7 @@ class FeatherMemoryBlock(TakingFacts, Telling, BaseMemoryBlock[str]):
         if self.recall_from == "session" and session_id is None:
             raise ParameterError("a block that recalls from its session needs the session_id")
         said = self._said(messages or ())
-        question = Question.of(said, session_id)
+        question = Question.of([(each.role, each.text) for each in said], session_id)
         if question.text is None:
             return ""
         with self.bearing("save", self._bound.source.tenant):
@@ -126,10 +126,12 @@ class FeatherMemoryBlock(TakingFacts, Telling, BaseMemoryBlock[str]):
         text = ""
         with self.bearing("recall", self._bound.source.tenant):
             vector = await self._bound.aquery_vector([question.text])
-            text = await asyncio.to_thread(
-                lambda: self.tell(self._bound.opened(), question, vector, session=only)
-            )
+            text = await asyncio.to_thread(self._told, question, vector, only)
         return text  # noqa: RET504  an outage leaves it empty
+
+    def _told(self, question: Question, vector: Sequence[float] | None, session: str | None) -> str:
+        opened = self._bound.found()  # who has no memory yet gets none by asking
+        return "" if opened is None else self.tell(opened, question, vector, session=session)
 
     @override
     async def atruncate(self, content: Any, tokens_to_truncate: int) -> str | None:
@@ -142,7 +144,7 @@ class FeatherMemoryBlock(TakingFacts, Telling, BaseMemoryBlock[str]):
         return said_in(map(unfenced, messages), self.actor)
 
     async def _remember(self, said: Sequence[Said], session: str | None) -> None:
-        if all(each.is_blank for each in said):
+        if all(each.is_blank for each in remembered_of(said, self.save)):
             return
         new = await asyncio.to_thread(self._new, said, session)
         if (turn := current_turn()) is not None:

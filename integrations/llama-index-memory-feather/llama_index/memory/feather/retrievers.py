@@ -141,7 +141,9 @@ class FeatherRetriever(BaseRetriever):
         return await asyncio.to_thread(self._recalled, query, vector)
 
     def _recalled(self, query: str | None, vector: list[float] | None) -> list[NodeWithScore]:
-        opened = self._bound.opened()
+        opened = self._bound.found()
+        if opened is None:  # who has no memory yet gets none by asking
+            return []
         if self._matched is not None:
             refuse_unless_text(opened.stores.values(), self._matched)
         found = recalled(

@@ -17,7 +17,7 @@ from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
-from feather_memory import ContextLayers, ParameterError, Store, TenantPool
+from feather_memory import ContextLayers, Hit, ParameterError, Store, TenantPool
 from feather_memory.agent import (
     FITTING,
     Budget,
@@ -136,8 +136,11 @@ class _Tools:
             return await asyncio.to_thread(tell, await self._bound.aquery_vector([query]), query)
 
         def tell(vector: list[float] | None, query: str) -> ToolOutput:
+            opened = self._bound.found()
+            if opened is None:  # who has no memory yet gets none by asking
+                return output("", query, ())
             found = told(
-                self._bound.opened(),
+                opened,
                 query,
                 self._options,
                 self._budget,
@@ -147,11 +150,14 @@ class _Tools:
                 turn=current_turn(),
                 log=log_shown,
             )
+            return output(found.prompt, query, found.hits)
+
+        def output(prompt: str, query: str, hits: Sequence[Hit]) -> ToolOutput:
             return ToolOutput(
                 tool_name="recall",
-                content=found.prompt or "Nothing is remembered about that.",
+                content=prompt or "Nothing is remembered about that.",
                 raw_input={"args": (), "kwargs": {"query": query}},
-                raw_output=[to_node_with_score(hit) for hit in found.hits],
+                raw_output=[to_node_with_score(hit) for hit in hits],
             )
 
         return _tool("recall", RecallInput, call, acall)

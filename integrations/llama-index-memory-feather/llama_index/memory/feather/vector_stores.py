@@ -195,7 +195,9 @@ class FeatherVectorStore(BasePydanticVectorStore):
 
         What was said in conversations stays, unless this store reads everything.
         """
-        store = self.client
+        store = self._known()
+        if store is None:
+            return
         with store.transaction():
             store.forget(where=KIND.exists() if self.reads == "documents" else _EVERYTHING)
             Corrections(store).forget()
@@ -207,7 +209,9 @@ class FeatherVectorStore(BasePydanticVectorStore):
         self, where: Filter | None, *, documents: Sequence[str], with_corrections: bool
     ) -> None:
         """Remove nodes, and whatever the file has of them and of these documents beside."""
-        store = self.client
+        store = self._known()
+        if store is None:
+            return
         corrections = Corrections(store)
         with store.transaction():
             # One look at the file: `iterate` takes two, and `search` what is current only.
@@ -238,7 +242,9 @@ class FeatherVectorStore(BasePydanticVectorStore):
             node_ids: Those that do not exist are left out. None at all: no nodes.
             filters: As in a query.
         """
-        where, store = self._where(filters, node_ids), self.client
+        where, store = self._where(filters, node_ids), self._known()
+        if store is None:
+            return []
         found = current(store, max(1, len(store)), both(where, self._own()))
         if node_ids is None:
             ordered = found[::-1]
@@ -273,16 +279,25 @@ class FeatherVectorStore(BasePydanticVectorStore):
             self._where(query.filters, query.node_ids or None),
             _from_documents(query.doc_ids) if query.doc_ids else None,
         )
-        return answer(self.client, query, where, self._own(), kwargs)
+        store = self._known()
+        if store is None:
+            return VectorStoreQueryResult(nodes=[], similarities=[], ids=[])
+        return answer(store, query, where, self._own(), kwargs)
 
     aquery = in_a_thread(query)
 
     def _where(
         self, filters: MetadataFilters | None, node_ids: Sequence[str] | None
     ) -> Filter | None:
-        refuse_unless_text([self.client], filters, self._own())
+        store = self._known()
+        refuse_unless_text([] if store is None else [store], filters, self._own())
         named = None if node_ids is None else F("id").is_in(_several(node_ids, "node_ids"))
         return both(to_filter(filters), named)
+
+    def _known(self) -> Store | None:
+        """The store, to read; None for a tenant of a pool who has none, and none is made."""
+        found = self._source.found()
+        return None if found is None else found.writes
 
     def _own(self) -> Filter | None:
         """What this store reads; None for everything."""
