@@ -72,6 +72,10 @@ SERVER_CONNECTIONS = 8
 """Of a process to one PostgreSQL database, whatever the number of its stores: a server has a
 hundred by default, and each takes it some megabytes."""
 
+SERVER_WRITERS = 4
+"""Of those, how many may write at once. Who is amid a block of writes reads by another connection,
+what was committed: so some are left to read by, and no block waits for what other blocks hold."""
+
 # How search behaves
 
 SNAPSHOT_ROWS = 5_000

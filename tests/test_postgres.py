@@ -131,6 +131,64 @@ def test_every_key_of_every_table_begins_with_the_tenant(url):
     assert {row[1:2] + row[3:] for row in found} == {("tenant", True, True)}
 
 
+def test_what_a_tenant_s_rows_refer_to_is_the_same_tenant_s(url):
+    """What Citus asks for, to distribute by it: each key of others has it at the same place.
+
+    And each constraint that is to hold for rows of several places.
+    """
+    asked = """
+        select conrelid::regclass::text, contype, pg_get_constraintdef(oid)
+        from pg_constraint where connamespace = 'feather'::regnamespace and contype in ('f', 'p', 'u')
+            and conrelid <> 'feather.release'::regclass
+    """
+    with psycopg.connect(url) as connection:
+        found = connection.execute(asked).fetchall()
+        strange = connection.execute(
+            "select count(*) from pg_trigger t join pg_class c on c.oid = tgrelid "
+            "where relnamespace = 'feather'::regnamespace and not tgisinternal"
+        ).fetchone()
+
+    assert {table for table, *_ in found} == {f"feather.{table}" for table in servers.KEPT}
+    assert {kind for _, kind, _ in found} == {"f", "p", "u"}
+    for table, kind, said in found:
+        keys = re.findall(r"\(([^)]*)\)", said)
+        assert all(key.split(", ")[0] == "tenant" for key in keys[: 2 if kind == "f" else 1]), (
+            table,
+            said,
+        )
+    assert strange == (0,)  # a trigger of ours would run nowhere else
+
+
+def test_deletes_are_cleared_from_the_pages_of_the_server(url):
+    """Looked for in its data directory, after what `docs/scaling.md` says it takes to be sure."""
+    canary = f"canary{os.urandom(8).hex()}"
+    with psycopg.connect(url, autocommit=True) as owner:
+        (folder,) = owner.execute("show data_directory").fetchone()
+        (base,) = owner.execute(
+            "select 'base/' || oid from pg_database where datname = current_database()"
+        ).fetchone()
+        pages = Path(folder) / base
+        if not os.access(pages, os.R_OK):
+            pytest.skip("the server's files are not to be read from here")
+
+        def files_with():
+            owner.execute("checkpoint")
+            return [each.name for each in pages.iterdir() if canary.encode() in each.read_bytes()]
+
+        with Store.open(url, tenant="alice") as store:
+            store.add_many({"text": f"note {n}", "id": f"n{n}"} for n in range(50))
+            store.add(f"the {canary} is here", id=canary, key=canary, metadata={"is": canary})
+            store.link("n1", canary)
+            store.recall(canary, turn="t")
+            assert files_with() != []  # the control
+
+            store.forget(canary)
+            assert holding(url, [canary]) == set()
+            owner.execute("vacuum full")
+            assert files_with() == []
+            assert store.check() == []
+
+
 # Opened, and not
 
 
@@ -284,6 +342,37 @@ def test_a_process_has_so_many_connections_and_no_more(url, monkeypatch):
             len(store)
         assert len(store) == 1
         assert store.check() == []
+
+
+def test_who_is_amid_a_block_can_read_whoever_else_would_write(url, monkeypatch):
+    """A block's verbs read what was committed, by a second connection: others leave it one."""
+    monkeypatch.setattr("feather_memory.truth.postgres.server.SERVER_CONNECTIONS", 2)
+    monkeypatch.setattr("feather_memory.truth.postgres.server.BUSY_SECONDS", 5.0)
+    sign = "&" if "?" in url else "?"
+    with TenantPool(f"{url}{sign}application_name=blocks") as pool:
+        stores = [pool.get(name) for name in ("a", "b")]
+        begun, failures = threading.Barrier(2), []
+
+        def write(store):
+            try:
+                begun.wait()
+                for n in range(20):
+                    with store.transaction():
+                        store.add("tea", id=f"m{n}")
+                        store.add("wine", id="n", key="k")
+                        store.update("n", text=f"wine {n}")
+            except BaseException as error:  # noqa: BLE001  told by the test, in its own thread
+                failures.append(error)
+
+        threads = [threading.Thread(target=write, args=(store,)) for store in stores]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+
+        assert failures == []
+        assert [len(store) for store in stores] == [21, 21]
+        assert all(store.check() == [] for store in stores)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import deque
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from feather_memory.checks import server_place
-from feather_memory.config import BUSY_SECONDS, SERVER_CONNECTIONS
+from feather_memory.config import BUSY_SECONDS, SERVER_CONNECTIONS, SERVER_WRITERS
 from feather_memory.errors import BusyStoreError, ParameterError
 from feather_memory.truth.forked import watch
 
@@ -58,6 +59,7 @@ class Server:
         self._idle: deque[psycopg.Connection] = deque()
         self._taken: dict[int, psycopg.Connection] = {}
         self._room = threading.Semaphore(SERVER_CONNECTIONS)
+        self._writers = threading.Semaphore(min(SERVER_WRITERS, max(1, SERVER_CONNECTIONS - 1)))
 
     def __del__(self) -> None:
         for connection in getattr(self, "_idle", ()):  # of stores that nobody closed
@@ -81,6 +83,26 @@ class Server:
         for connection in idle:
             connection.close()
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A block in which the thread may hold a connection to write by.
+
+        Raises:
+            BusyStoreError: As many as may do so were at it for too long.
+        """
+        writers = self._writers  # a fork has others
+        if not writers.acquire(timeout=BUSY_SECONDS):
+            raise self._crowded(f"{SERVER_WRITERS} writes")
+        try:
+            yield
+        finally:
+            writers.release()
+
+    def _crowded(self, what: str) -> BusyStoreError:
+        return BusyStoreError(
+            f"all {what} to {self.place!r} were in use for over {BUSY_SECONDS:g} s"
+        )
+
     def take(self) -> psycopg.Connection:
         """A connection outside a transaction, nobody else's until it is put back.
 
@@ -90,17 +112,14 @@ class Server:
         """
         room = self._room
         if not room.acquire(timeout=BUSY_SECONDS):
-            raise BusyStoreError(
-                f"all {SERVER_CONNECTIONS} connections to {self.place!r} were in use for over "
-                f"{BUSY_SECONDS:g} s"
-            )
+            raise self._crowded(f"{SERVER_CONNECTIONS} connections")
         try:
             connection = self._idle.pop() if self._idle else None
         except IndexError:  # another thread was faster
             connection = None
         try:
             if connection is None:
-                connection = psycopg.connect(self.url, autocommit=True)
+                connection = connected(self.url)
             self._taken[id(connection)] = connection
         except BaseException:
             room.release()
@@ -145,6 +164,24 @@ class Server:
                 if not is_begun:
                     self.put_back(connection)
         raise AssertionError
+
+
+def connected(url: str) -> psycopg.Connection:
+    """A new connection. Through a pooler it prepares no statement.
+
+    What is prepared is of one connection to the server, and a pooler in transaction mode gives the
+    next transaction another.
+    """
+    connection = psycopg.connect(url, autocommit=True)
+    if _is_pooled(connection):
+        connection.prepare_threshold = None
+    return connection
+
+
+def _is_pooled(connection: psycopg.Connection) -> bool:
+    """Whether something between pretends to be the server: it tells a process id of its own."""
+    row = connection.execute("select pg_backend_pid()", binary=True).fetchone()
+    return row is None or row[0] != connection.info.backend_pid
 
 
 def last_row(cursor: psycopg.Cursor[Any]) -> Any:

@@ -193,22 +193,26 @@ class PostgresTruth:
 
     @contextmanager
     def _whole(self) -> Iterator[PostgresTransaction]:
-        with self._translating():
-            connection, said = self.server.begun(self._statements.writing)
-        try:
-            self._insists = False
+        with self.server.writing():
             with self._translating():
-                self._current = self._transaction(connection, said, write_at=self.now())
-            yield self._current
-            with self._translating():
-                if connection.info.transaction_status is not TransactionStatus.INTRANS:
-                    raise StoreAccessError(f"what was written to {self.place!r} was rolled back")
-                self._current.commit()
-        except psycopg.Error as error:  # of a noun, in the block
-            raise translated(error, self.place) or error from error
-        finally:
-            self._current = None
-            self.server.put_back(connection)
+                connection, said = self.server.begun(self._statements.writing)
+            try:
+                self._insists = False
+                with self._translating():
+                    self._current = self._transaction(connection, said, write_at=self.now())
+                yield self._current
+                with self._translating():
+                    self._commit(connection, self._current)
+            except psycopg.Error as error:  # of a noun, in the block
+                raise translated(error, self.place) or error from error
+            finally:
+                self._current = None
+                self.server.put_back(connection)
+
+    def _commit(self, connection: psycopg.Connection, writing: PostgresTransaction) -> None:
+        if connection.info.transaction_status is not TransactionStatus.INTRANS:
+            raise StoreAccessError(f"what was written to {self.place!r} was rolled back")
+        writing.commit()
 
     @contextmanager
     def _part(self, outer: PostgresTransaction) -> Iterator[PostgresTransaction]:
