@@ -138,8 +138,8 @@ def test_what_a_tenant_s_rows_refer_to_is_the_same_tenant_s(url):
     """
     asked = """
         select conrelid::regclass::text, contype, pg_get_constraintdef(oid)
-        from pg_constraint where connamespace = 'feather'::regnamespace and contype in ('f', 'p', 'u')
-            and conrelid <> 'feather.release'::regclass
+        from pg_constraint where connamespace = 'feather'::regnamespace
+            and contype in ('f', 'p', 'u') and conrelid <> 'feather.release'::regclass
     """
     with psycopg.connect(url) as connection:
         found = connection.execute(asked).fetchall()
