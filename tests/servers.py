@@ -60,10 +60,10 @@ def _dropped(url, made):
         connection.execute(f"drop database if exists {made} with (force)")
 
 
-def migrated(name):
+def migrated(name, partitions=0):
     """The same, with our tables."""
     url = bare(name)
-    migrate(url, server_place(url))
+    migrate(url, server_place(url), partitions=partitions)
     return url
 
 

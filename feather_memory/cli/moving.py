@@ -31,6 +31,13 @@ Target = Annotated[str, typer.Option("--to", metavar="PLACE", help="A directory 
 @answered
 def migrate(
     url: Annotated[str, typer.Argument(metavar="URL", help="postgresql://… of a database.")],
+    *,
+    partitions: Annotated[
+        int,
+        typer.Option(
+            help="Of how many, by the tenant's hash, each table is made; 0 for none.", min=0
+        ),
+    ] = 0,
 ) -> Answer:
     """Make the tables of a PostgreSQL database.
 
@@ -41,7 +48,7 @@ def migrate(
     """
     if server_url(url) is None:
         raise ParameterError(f"url must be that of a database, postgresql://…, got {url!r}")
-    place, found, now = migrated(url)
+    place, found, now = migrated(url, partitions)
     done = f"has format {now} already" if found == now else f"has format {now} now"
     said = {"place": place, "format": now}
     return Answer(said=said, screen=lambda: typer.echo(plain(f"{place} {done}.")))

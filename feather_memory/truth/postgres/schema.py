@@ -12,7 +12,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
-from feather_memory.errors import NewerFormatError, StoreAccessError
+from feather_memory.errors import NewerFormatError, ParameterError, StoreAccessError
 from feather_memory.truth.postgres.faults import translated
 
 FORMAT: Final = 1
@@ -46,7 +46,7 @@ create table feather.state (            -- one row a tenant, which whoever write
     latest     double precision not null default 0,
     owed       bigint  not null default 0,
     is_gone    bigint  not null default 0
-) with (fillfactor = 50);               -- it is written with every write, in its place
+) with (fillfactor = 50);
 
 create table feather.memory (
     tenant     text   collate "C" not null references feather.state on delete cascade,
@@ -218,10 +218,20 @@ _LISTING: Final = """
     create policy listing on feather.state for select
         using (current_setting('feather.listing', true) = 'on')
 """
+_FILL: Final = " with (fillfactor = 50)"  # of what is written with every write, in its place
+_PARTITION: Final = """
+    create table feather_parts.{part} partition of feather.{table}
+        for values with (modulus {count}, remainder {number}){fill};
+    alter table feather_parts.{part} enable row level security;
+    alter table feather_parts.{part} force row level security;
+    create policy tenant on feather_parts.{part}
+        using (tenant = current_setting('feather.tenant', true))
+"""
+_PARTS: Final = "select count(*) from pg_inherits where inhparent = 'feather.state'::regclass"
 _IS_THERE: Final = "select to_regclass('feather.release') is not null"
 
 
-def migrate(url: str, place: str) -> int:
+def migrate(url: str, place: str, *, partitions: int = 0) -> int:
     """Make the tables of a database, or bring them to this release's format; the one they had.
 
     Once they are, it does nothing. Of several who begin at once, one does it.
@@ -229,8 +239,10 @@ def migrate(url: str, place: str) -> int:
     Args:
         url: Of the database, by somebody who may make tables in it.
         place: What errors call it.
+        partitions: Of how many, by the tenant's hash, each table is to be made; 0 for none.
 
     Raises:
+        ParameterError: There are tables, of another number of partitions.
         StoreAccessError: The server is before PostgreSQL 15.
         NewerFormatError: A later release made them.
     """
@@ -243,7 +255,9 @@ def migrate(url: str, place: str) -> int:
             if found > FORMAT:
                 raise NewerFormatError(place, found=found, known=FORMAT)
             if found < 1:
-                _make(connection)
+                _make(connection, partitions)
+            elif partitions:
+                _refuse_others(connection, partitions)
             return found
     except psycopg.Error as error:
         raise translated(error, place) or error from error
@@ -256,8 +270,33 @@ def _format_in(connection: psycopg.Connection) -> int:
     return int(found)
 
 
-def _make(connection: psycopg.Connection) -> None:
-    connection.execute(_TABLES)
+def _refuse_others(connection: psycopg.Connection, partitions: int) -> None:
+    (there,) = connection.execute(_PARTS).fetchone() or (0,)
+    if there != partitions:
+        raise ParameterError(
+            f"the tables are of {there} partitions, and do not become of {partitions}: copy the "
+            "tenants into another database"
+        )
+
+
+def _partitioned(tables: str) -> str:
+    """The statements that make the same tables, of partitions that are still to be made."""
+    made = []
+    for statement in tables.replace(_FILL, "").split(";"):
+        is_tenants = "create table" in statement and "feather.release" not in statement
+        made.append(f"{statement} partition by hash (tenant)" if is_tenants else statement)
+    return ";".join(made)
+
+
+def _make(connection: psycopg.Connection, partitions: int) -> None:
+    connection.execute(_partitioned(_TABLES) if partitions else _TABLES)
+    if partitions:  # elsewhere, so that rights on the tables are none on parts of them
+        connection.execute("create schema feather_parts")
+    for table in KEPT:
+        for number in range(partitions):
+            said = {"part": f"{table}_{number}", "table": table, "count": partitions}
+            fill = _FILL if table == "state" else ""
+            connection.execute(_PARTITION.format(**said, number=number, fill=fill))
     connection.execute("insert into feather.release (one, format) values (1, %s)", (FORMAT,))
     for table in KEPT:
         connection.execute(sql.SQL(_SECOND_LOCK).format(table=sql.Identifier(table)))
