@@ -173,8 +173,12 @@ def connected(url: str) -> psycopg.Connection:
     next transaction another.
     """
     connection = psycopg.connect(url, autocommit=True)
-    if _is_pooled(connection):
-        connection.prepare_threshold = None
+    try:
+        if _is_pooled(connection):
+            connection.prepare_threshold = None
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
