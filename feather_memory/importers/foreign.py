@@ -39,7 +39,7 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         ) as connection:
             connection.row_factory = sqlite3.Row
             yield connection
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # the latter of a message about what is damaged
         raise ParameterError(f"{str(path)!r} cannot be read: {error}") from None
 
 

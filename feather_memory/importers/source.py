@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -22,6 +24,16 @@ HEAD: Final = 1 << 18
 
 _GZIP: Final = b"\x1f\x8b"
 _ZIP: Final = b"PK\x03\x04"
+_DAMAGED: Final = (
+    UnicodeError,
+    EOFError,
+    gzip.BadGzipFile,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    NotImplementedError,  # a zip of a later form
+)
+"""What it raises to read what is cut off, damaged, packed or written otherwise than it says."""
 _BYTE_ORDERS: Final = {
     b"\xef\xbb\xbf": "utf-8-sig",
     b"\xff\xfe": "utf-16",
@@ -80,7 +92,7 @@ class Source:
     def members(self) -> tuple[str, ...]:
         """The paths of the files in it, sorted; those that are hidden are left out."""
         if self.is_archive:
-            with zipfile.ZipFile(self.path) as archive:
+            with self._reading(), zipfile.ZipFile(self.path) as archive:
                 named = [one.filename for one in archive.infolist() if not one.is_dir()]
         elif self.is_folder:
             files = (each for each in self.path.rglob("*") if each.is_file())
@@ -88,6 +100,10 @@ class Source:
         else:
             return ("",)
         return tuple(sorted(name for name in named if not _is_hidden(name)))
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(self.members)
 
     def named(self, *patterns: str) -> list[str]:
         """The members whose path, or the end of it, matches one of these patterns."""
@@ -103,13 +119,34 @@ class Source:
 
     @contextmanager
     def bytes_of(self, member: str = "") -> Iterator[IO[bytes]]:
-        """The bytes of a member."""
-        if self.is_archive:
-            with zipfile.ZipFile(self.path) as archive, archive.open(member) as packed:
-                yield self._unpacked(packed)
-            return
-        with (self.path / member if member else self.path).open("rb", buffering=0) as stream:
-            yield self._unpacked(cast("IO[bytes]", _Counting(stream, self)))
+        """The bytes of a member, read within this block.
+
+        Raises:
+            ParameterError: It is damaged, or there is no such member.
+            StoreAccessError: It cannot be read.
+        """
+        if member not in self._names:
+            kind = "a folder" if self.is_folder else "an archive"
+            raise ParameterError(f"{str(self.path)!r} is {kind} without {member or 'one file'!r}")
+        with self._reading(member):
+            if self.is_archive:
+                with zipfile.ZipFile(self.path) as archive, _opened(archive, member) as packed:
+                    yield self._unpacked(packed)
+                return
+            with (self.path / member if member else self.path).open("rb", buffering=0) as stream:
+                yield self._unpacked(cast("IO[bytes]", _Counting(stream, self)))
+
+    @contextmanager
+    def _reading(self, member: str = "") -> Iterator[None]:
+        """What is raised while it is read, as what it says of the file."""
+        try:
+            yield
+        except _DAMAGED as error:
+            name = "/".join([self.name, *([member] if member else [])])
+            told = f"{type(error).__name__}: {error}"
+            raise ParameterError(f"{name!r} is damaged, or no such file: {told}") from None
+        except OSError as error:
+            raise StoreAccessError(f"{str(self.path)!r} cannot be read: {error}") from None
 
     @contextmanager
     def text_of(self, member: str = "") -> Iterator[IO[str]]:
@@ -152,7 +189,7 @@ class Source:
         with self.text_of(member) as stream:
             try:
                 head = stream.read(HEAD)
-            except (UnicodeError, EOFError, gzip.BadGzipFile):
+            except (*_DAMAGED, OSError):
                 return "", None
         if "\0" in head:
             return "", None
@@ -179,6 +216,13 @@ class _Counting(io.RawIOBase):
         count = int(self._stream.readinto(buffer) or 0)
         self._source.read_bytes += count
         return count
+
+
+def _opened(archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+    try:
+        return archive.open(member)
+    except RuntimeError as error:  # it has a password, or is packed in a way that nobody knows
+        raise zipfile.BadZipFile(str(error)) from None
 
 
 def _is_hidden(name: str) -> bool:

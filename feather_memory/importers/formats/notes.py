@@ -86,7 +86,7 @@ def _parted(body: str) -> Iterator[tuple[str, str]]:
     """Each heading of a text with what is below it."""
     found = list(_HEADING.finditer(body))
     yield "", body[: found[0].start()] if found else body
-    for heading, following in zip(found, [*found[1:], None], strict=True):
+    for heading, following in zip(found, [*found[1:], None], strict=False):  # none for no heading
         yield heading[1], body[heading.end() : following.start() if following else len(body)]
 
 

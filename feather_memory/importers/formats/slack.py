@@ -44,10 +44,13 @@ def _names(source: Source) -> dict[str, str]:
         with source.text_of(member) as stream:
             document = Document(stream)
             for _ in document.items():
-                user = document.value()
+                if not isinstance(user := document.value(), dict):
+                    continue
                 profile = user.get("profile") or {}
-                called = (profile.get("display_name"), user.get("real_name"), user.get("name"))
-                names[user.get("id")] = next((name for name in called if name), user.get("id"))
+                own = profile.get("display_name") if isinstance(profile, dict) else None
+                called = (own, user.get("real_name"), user.get("name"))
+                id_ = str(user.get("id"))
+                names[id_] = next((name for name in called if name and isinstance(name, str)), id_)
     return names
 
 
