@@ -17,10 +17,10 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench test-postgres test-upstream test-long torture test-lowest test-wheels clean
+.PHONY: help demo test check docs bench test-postgres test-upstream test-long torture test-importers release-check test-wheels test-lowest clean
 
 help:  ## say what each target does
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(DEMO_STAMP)  ## a short story: remember, ask, correct, travel back
 	$(BIN)/feather-memory demo
@@ -67,43 +67,28 @@ test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m long
 
-# In environments of their own that are thrown away: nothing of them may come from .venv.
-define test_with_lowest
-	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(PYTHON) -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet uv; \
-	"$$folder/bin/uv" pip install --quiet --python "$$folder/bin/python" \
-		--resolution lowest-direct -e . -e '$(1)$(2)' --group $(1)/pyproject.toml:test; \
-	"$$folder/bin/uv" pip list --quiet --python "$$folder/bin/python" \
-		| grep -i '^lang\|^llama\|^pydantic \|^numpy'; \
-	"$$folder/bin/python" -m pytest -m "not long" $(3) $(1)
-endef
-
 # For MINUTES, with a SEED to do the same again. ARGS="--only damage" does one, ARGS=--write notes the figures.
 torture: $(STAMP)  ## kill it, fill the disk, damage the file, call it with anything
 	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),8) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
-test-lowest:  ## the adapters' tests with the lowest versions that are declared
-	$(call test_with_lowest,integrations/langchain-feather-memory,[all],-W error::DeprecationWarning)
-	$(call test_with_lowest,integrations/llama-index-memory-feather)
-
-# As users get them: built, installed in an environment of their own, and tested from a folder in
-# which there is no source.
-test-wheels:  ## build the three wheels, look into them, and run their tests against them
+# In an environment of its own that is thrown away: the packages are large, and others' to keep working.
+test-importers:  ## the importers that read through other packages, with files that these wrote
 	@set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(PYTHON) -m venv "$$folder/env"; "$$folder/env/bin/python" -m pip install --quiet uv; \
-	for project in . integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
-		"$$folder/env/bin/uv" build --quiet --wheel --out-dir "$$folder/wheels" $$project; done; \
-	"$$folder/env/bin/python" tests/wheels.py "$$folder/wheels"; \
-	"$$folder/env/bin/uv" pip install --quiet --python "$$folder/env/bin/python" \
-		--find-links "$$folder/wheels" 'feather-memory[all]' 'langchain-feather-memory[all]' \
-		llama-index-memory-feather --group dev; \
-	mkdir "$$folder/there"; \
-	git ls-files | grep -v '^feather_memory/\|^integrations/[^/]*/lang\|^integrations/[^/]*/llama_index/' \
-		| tar -c -T - | tar -x -C "$$folder/there"; \
-	cd "$$folder/there"; \
-	for tests in tests integrations/langchain-feather-memory integrations/llama-index-memory-feather; do \
-		"$$folder/env/bin/python" -m pytest -q -m "not long" -p no:cacheprovider $$tests; done
+	$(PYTHON) -m venv "$$folder"; "$$folder/bin/python" -m pip install --quiet \
+		-e '.[cli,chroma,feather-db]' 'pytest>=8.3' 'hypothesis>=6.100' 'pytest-asyncio>=1.0'; \
+	"$$folder/bin/python" -m pytest -q -p no:cacheprovider -k real tests/test_importers.py
+
+# As users get them, in environments of their own that are thrown away: nothing may come from here.
+# ARGS="-- -k words" goes to pytest; `python .ci/release.py --set 0.2.0` writes the next version.
+release-check:  ## build sdists and wheels, look into them, and test them with the newest and lowest
+	$(PYTHON) .ci/release.py $(ARGS)
+
+test-wheels:  ## of that the newest dependencies that there are
+	$(PYTHON) .ci/release.py --only newest $(ARGS)
+
+test-lowest:  ## of that the lowest that are declared
+	$(PYTHON) .ci/release.py --only lowest $(ARGS)
 
 clean:  ## remove .venv, .bench, .docs and whatever the tools left behind
 	rm -rf .venv .bench .docs build dist htmlcov .coverage .coverage.* \
