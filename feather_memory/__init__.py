@@ -53,7 +53,7 @@ from feather_memory.model.memory import (
     StoreStats,
 )
 from feather_memory.model.scoring import Score, Scoring
-from feather_memory.store.plumbing import Shelf
+from feather_memory.store.shelf import Shelf
 from feather_memory.store.store import Store
 from feather_memory.tenants.layer import Layer
 from feather_memory.tenants.layers import ContextLayers

@@ -148,6 +148,16 @@ def test_backup_copies_and_never_overwrites(call, path, tmp_path):
         assert copy.check() == []
 
 
+def test_forget_names_what_was_derived_and_takes_it_along_if_asked(call, path):
+    call("link", path, "dogs", "wheel", "--type", "derived_from")
+
+    dry = call("forget", path, "wheel", "--dry-run").stdout
+    also = call("forget", path, "wheel", "--derived", "--yes").stdout
+
+    assert "Derived from them, and stays without --derived: dogs" in dry
+    assert "Forgot 2 memories" in also
+
+
 def test_forget_asks_before_it_removes(call, path):
     dry = call("forget", path, "--where", '{"channel": "mail"}', "--dry-run").stdout
     call("forget", path, "dogs", typed="n\n", fails=True)

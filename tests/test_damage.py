@@ -44,7 +44,7 @@ def run(path, *statements):
 def columns():
     """Every column in which something is kept that cannot be derived."""
     with closing(sqlite3.connect(":memory:")) as connection:
-        from feather_memory.truth.sqlite.schema import TABLES
+        from feather_memory.truth.sqlite.tables import TABLES
 
         connection.executescript(TABLES)
         tables = [name for (name,) in connection.execute(

@@ -172,7 +172,9 @@ def rich(store, clock):
     store.signal("tea", "copied", event_id="e2")
     clock.advance(hours=1)
     store.unsignal("e1")
-    store.plumbing.shelf("hashes")["doc"] = {"hash": "é", "n": [1, None]}
+    shelf = store.plumbing.shelf("hashes")
+    shelf["doc"] = {"hash": "é", "n": [1, None]}
+    shelf.tie({"doc": ["gone-since"]}, is_whole=False)
     return store
 
 

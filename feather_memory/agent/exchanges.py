@@ -21,7 +21,7 @@ from feather_memory.agent.conversation import (
 )
 from feather_memory.filters.language import F, Filter
 from feather_memory.model.memory import EXCHANGE, EdgeType, Memory
-from feather_memory.store.plumbing import Shelf
+from feather_memory.store.shelf import Shelf
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 
@@ -65,7 +65,10 @@ def exchanged(
         written = store.add_many(with_vectors(records, made))
         for earlier, later in pairwise([*before, *written]):
             store.link(earlier.id, later.id, EdgeType.NEXT)
-        _transcript(store, session)[mark] = sides
+        transcript = _transcript(store, session)
+        transcript[mark] = sides
+        if any("text" in side for side in sides):  # which is an answer to what is remembered
+            transcript.tie({mark: sorted(are_memories)})
     return written
 
 

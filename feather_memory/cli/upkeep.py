@@ -105,6 +105,9 @@ def forget(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     *,
     where: WhereOption = None,
+    derived: Annotated[
+        bool, typer.Option("--derived", help="Also what was derived from them.")
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")
     ] = False,
@@ -118,7 +121,7 @@ def forget(
     if not ids and chosen is None:
         raise ParameterError("name the memories to forget, by id or with --where")
     with existing(store) as opened:
-        planned = opened.forget(ids or None, where=chosen, dry_run=True)
+        planned = opened.forget(ids or None, where=chosen, derived=derived, dry_run=True)
         is_only_said = dry_run or not planned.ids
         if not is_only_said:
             if not yes:
@@ -130,12 +133,14 @@ def forget(
         typer.echo(f"{'Would forget' if is_only_said else 'Forgot'} {_counted(planned)}.")
         for id_ in planned.ids if is_only_said else ():
             typer.echo(plain(id_))
+        for id_ in sorted({*planned.derived} - {*planned.ids}):
+            typer.echo(plain(f"Derived from them, and stays without --derived: {id_}"))
 
     return Answer(said={"forgotten": planned, "is_done": not is_only_said}, screen=screen)
 
 
 def _counted(planned: Forgotten) -> str:
     return (
-        f"{len(planned.ids)} memories, {planned.edges} edges, {planned.signals} signals "
-        f"and {planned.recalls} recall log entries"
+        f"{len(planned.ids)} memories, {planned.edges} edges, {planned.signals} signals, "
+        f"{planned.recalls} recall log entries and {len(planned.shelved)} values of adapters"
     )

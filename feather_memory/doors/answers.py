@@ -130,6 +130,8 @@ class ForgetTold(Answer):
     edges: int
     signals: int
     recalls: int
+    shelved: int
+    """Values that adapters keep which say the same: a transcript's message, a cached chunk."""
     also: tuple[MemoryTold, ...]
     """What stays: earlier and later versions of the same facts, and what was derived of them."""
     confirm: str | None

@@ -314,8 +314,9 @@ def _plan(store: Store | None, memories: Sequence[Memory]) -> ForgetTold:
     ids = [memory.id for memory in memories]
     if store is None or not ids:
         return ForgetTold(
-            is_done=False, memories=(), edges=0, signals=0, recalls=0, also=(), confirm=None
-        )
+            is_done=False, memories=(), edges=0, signals=0, recalls=0, shelved=0, also=(),
+            confirm=None,
+        )  # fmt: skip
     going = store.forget(ids, dry_run=True)
     return ForgetTold(
         is_done=False,
@@ -323,20 +324,15 @@ def _plan(store: Store | None, memories: Sequence[Memory]) -> ForgetTold:
         edges=going.edges,
         signals=going.signals,
         recalls=going.recalls,
-        also=tuple(map(MemoryTold.of, _beside(store, memories))),
+        shelved=len(going.shelved),
+        also=tuple(map(MemoryTold.of, _beside(store, memories, going.derived))),
         confirm=stable_id("forget", *sorted(f"{m.id}\n{m.text}" for m in memories), size=8),
     )
 
 
-def _beside(store: Store, memories: Sequence[Memory]) -> list[Memory]:
+def _beside(store: Store, memories: Sequence[Memory], derived: Sequence[str]) -> list[Memory]:
     """Other versions of the same facts, and what was derived of them: it says the same, perhaps."""
     named = {memory.id for memory in memories}
     others = {each.id: each for memory in memories for each in store.history(memory.id)}
-    made = [
-        edge.source
-        for memory in memories
-        for edge in store.edges(memory.id)
-        if edge.type == EdgeType.DERIVED_FROM and edge.target == memory.id
-    ]
-    others |= {each.id: each for each in store.get_many(made)}
+    others |= {each.id: each for each in store.get_many(derived)}
     return [each for id_, each in others.items() if id_ not in named]

@@ -213,10 +213,16 @@ class Forgotten:
     """What `forget` removed, or would remove."""
 
     ids: tuple[str, ...]
+    """Of all memories that go, also of those that are tied to what was asked for."""
     edges: int
     signals: int
     recalls: int
     is_dry_run: bool
+    derived: tuple[str, ...] = ()
+    """Ids of what is derived of them through any number of steps. What is not in `ids` stays."""
+    shelved: tuple[tuple[str, str], ...] = ()
+    """Shelf and key of what adapters keep that said the same: a transcript's message, a cached
+    chunk. It goes, or loses these words where it says more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

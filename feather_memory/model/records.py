@@ -142,6 +142,20 @@ class ShelfRecord:
     value: str = _kept("json", exact_json)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TieRecord:
+    """That something says what a memory says, and goes with it: a value, or another memory."""
+
+    memory_id: str = _text()
+    """The memory need not be there."""
+    shelf: str | None = _text(None)
+    """Of the value; None for a memory."""
+    key: str = _text()
+    """Of the value; the id of that memory."""
+    is_whole: bool = _kept("integer", _flag, True)
+    """False: the value loses what the memory says, and what else it holds stays."""
+
+
 Kept: TypeAlias = (
     StoreRecord
     | Record
@@ -152,6 +166,7 @@ Kept: TypeAlias = (
     | ShownRecord
     | SignalRecord
     | ShelfRecord
+    | TieRecord
 )
 
 RECORDS: Final[Mapping[str, type[Kept]]] = {
@@ -164,6 +179,7 @@ RECORDS: Final[Mapping[str, type[Kept]]] = {
     "shown": ShownRecord,
     "signal": SignalRecord,
     "shelf": ShelfRecord,
+    "tie": TieRecord,
 }
 """Every kind of record by its name, in an order in which each names only what came before it."""
 

@@ -6,33 +6,14 @@ besides memories: a chat's messages, a document store's hashes.
 
 from __future__ import annotations
 
-import json
-from collections.abc import (
-    Collection,
-    ItemsView,
-    Iterable,
-    Iterator,
-    Mapping,
-    MutableMapping,
-)
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Unpack
+from typing import Final, Unpack
 
-from feather_memory.checks import (
-    exact_json,
-    instances,
-    label,
-    labels,
-    passage,
-    query,
-    seconds,
-    whole,
-)
-from feather_memory.config import MAX_TEXT_BYTES
-from feather_memory.errors import ParameterError, quoted
+from feather_memory.checks import instances, label, labels, passage, query, seconds, whole
 from feather_memory.model.formula import Scale
 from feather_memory.model.memory import Memory
-from feather_memory.model.records import Kept
+from feather_memory.model.records import Kept, TieRecord
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
 from feather_memory.search.held import held_keys, held_texts, says_any
@@ -41,11 +22,11 @@ from feather_memory.search.searcher import Searcher
 from feather_memory.store import vectors
 from feather_memory.store.recalls import Recalls
 from feather_memory.store.searches import Searches
-from feather_memory.truth.contract import Truth
+from feather_memory.store.shelf import Shelf, ids_by
 from feather_memory.types import Embedder, Vector, When
 from feather_memory.write import copying
 from feather_memory.write.draft import new_id
-from feather_memory.write.memories import forget
+from feather_memory.write.forgetting import remove
 
 _MOST_IDS: Final = 1_000_000
 
@@ -239,6 +220,7 @@ class Plumbing(Recalls, of="Store.plumbing"):
 
         They are erased at once, or within about a second, together with those of other deletes:
         in the background, where no write, `Store.forget`, `Store.close` or opening comes first.
+        What is tied to them stays.
 
         Args:
             ids: Of the memories. Those that do not exist are passed over.
@@ -253,8 +235,19 @@ class Plumbing(Recalls, of="Store.plumbing"):
         with self._core.truth.writing() as transaction:
             found = list(transaction.memories.by_ids(named).values())
             if found:
-                forget(transaction, found, remade)
+                remove(transaction, found, remade)
         return len(found)
+
+    def tie(self, ties: Mapping[str, Iterable[str]]) -> None:
+        """Have memories go when others are forgotten, which say the same; see `Shelf.tie`.
+
+        Args:
+            ties: By the id of the memory that goes, ids of those with any of which it does.
+        """
+        pairs = ids_by(ties)
+        if pairs:
+            with self._core.truth.writing() as transaction:
+                transaction.shelves.tie(TieRecord(memory_id=id_, key=key) for key, id_ in pairs)
 
     def shelf(self, name: str) -> Shelf:
         """Values kept in the file beside the memories, by key; see `Shelf`. Made when filled."""
@@ -264,135 +257,3 @@ class Plumbing(Recalls, of="Store.plumbing"):
         """The names of the shelves that hold anything, sorted."""
         with self._core.truth.reading() as moment:
             return moment.shelves.names()
-
-
-class Shelf(MutableMapping[str, Any]):
-    """A dict of JSON values in the tenant's file: a chat's messages, a document store's hashes.
-
-    Every write is on disk when it returns. Keys come in the order of insertion. Values are copied
-    in and out. No search returns them, and they count for nothing in any ranking.
-
-    Deleting erases: the bytes are in none of the files afterwards. That costs some hundredths of a
-    second, so delete many at once. What a value replaced may linger in the file until then.
-
-    >>> import tempfile, pathlib
-    >>> from feather_memory import Store
-    >>> with Store.open(pathlib.Path(tempfile.mkdtemp()) / "alice.feather") as store:
-    ...     hashes = store.plumbing.shelf("hashes")
-    ...     hashes.update({"a.md": "1f0c", "b.md": "77aa"})
-    ...     _ = hashes.discard(["a.md", "gone.md"])
-    ...     dict(store.plumbing.shelf("hashes"))
-    {'b.md': '77aa'}
-    """
-
-    def __init__(self, truth: Truth, name: str) -> None:
-        self.name = name
-        self._truth = truth
-
-    def __repr__(self) -> str:
-        return f"<Shelf {self.name!r} of {self._truth.place!r}>"
-
-    def __getitem__(self, key: str) -> Any:
-        """A copy of the value. KeyError if there is none."""
-        value = None
-        if _is_key(key):  # `3 in shelf` asks for what can never be there
-            with self._truth.reading() as moment:
-                found = moment.shelves.find(self.name, key)
-                value = None if found is None else (json.loads(found),)
-        if value is None:
-            raise KeyError(key)
-        return value[0]
-
-    def __setitem__(self, key: str, value: Any) -> None:
-        """Write a value; one that replaces another keeps its place in the order."""
-        self.update({key: value})
-
-    def __delitem__(self, key: str) -> None:
-        """Erase a value. KeyError if there is none."""
-        if not self.discard([key]):
-            raise KeyError(key)
-
-    def __iter__(self) -> Iterator[str]:
-        """The keys as they are now, in the order of insertion."""
-        with self._truth.reading() as moment:
-            return iter(moment.shelves.keys(self.name))
-
-    def __len__(self) -> int:
-        with self._truth.reading() as moment:
-            return moment.shelves.count(self.name)
-
-    def items(self) -> ItemsView[str, Any]:
-        """Every key with its value at one moment, in the order of insertion."""
-        with self._truth.reading() as moment:
-            every = moment.shelves.every(self.name)
-            return {key: json.loads(value) for key, value in every}.items()
-
-    def texts(self) -> dict[str, str]:
-        """As `items`, each value as the JSON that is kept: whoever needs a few reads only those."""
-        with self._truth.reading() as moment:
-            return dict(moment.shelves.every(self.name))
-
-    def last(self, count: int) -> list[tuple[str, Any]]:
-        """Key and value of the `count` that were inserted last, the last first."""
-        wanted = whole(count, "count", 1)
-        with self._truth.reading() as moment:
-            return [
-                (key, json.loads(value)) for key, value in moment.shelves.last(self.name, wanted)
-            ]
-
-    def update(self, values: Any = (), /, **named: Any) -> None:
-        """Write many values in one transaction: all of them, or none.
-
-        Raises:
-            ParameterError: A key that is no short text, or a value that JSON cannot hold exactly
-                or that has more than 16 MiB.
-        """
-        pairs = values.items() if isinstance(values, Mapping) else values
-        written = [(label(k, "key"), _json(k, v)) for k, v in (*pairs, *named.items())]
-        with self._truth.writing() as transaction:
-            transaction.shelves.put(self.name, written)
-
-    def discard(self, keys: Iterable[str]) -> int:
-        """Erase what is under these keys, in one transaction; how many values there were.
-
-        Raises:
-            BusyStoreError: They are gone, but to erase their bytes is still owed, as after
-                `Store.forget`.
-        """
-        gone = self._deleted(keys)
-        if gone:
-            self._truth.erase()
-        return gone
-
-    def drop(self, keys: Iterable[str]) -> int:
-        """As `discard`, for callers that delete one after the other: their bytes stay owed.
-
-        They are erased as those of `Plumbing.drop`.
-        """
-        return self._deleted(keys)
-
-    def _deleted(self, keys: Iterable[str]) -> int:
-        if isinstance(keys, str):
-            raise ParameterError(f"keys must be several strings, got {quoted(keys)}")
-        listed = [key for key in keys if _is_key(key)]
-        with self._truth.writing() as transaction:
-            return transaction.shelves.discard(self.name, listed)
-
-    def clear(self) -> None:
-        """Erase everything on this shelf."""
-        self.discard(self)
-
-
-def _is_key(key: object) -> bool:
-    try:
-        label(key, "key")
-    except ParameterError:
-        return False
-    return True
-
-
-def _json(key: str, value: Any) -> str:
-    text = exact_json(value, f"the value of {key!r}")
-    if len(text) > MAX_TEXT_BYTES // 4 and len(text.encode()) > MAX_TEXT_BYTES:
-        raise ParameterError(f"the value of {key!r} may have {MAX_TEXT_BYTES:,} bytes as JSON")
-    return text

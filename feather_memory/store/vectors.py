@@ -13,9 +13,9 @@ from feather_memory.model.fields import Record
 from feather_memory.model.spoken import Anew
 from feather_memory.progress import Progress
 from feather_memory.store.core import Core
-from feather_memory.write import memories as write
 from feather_memory.write import turns
 from feather_memory.write.draft import Draft
+from feather_memory.write.forgetting import doomed
 
 _log = logging.getLogger("feather_memory")
 
@@ -47,7 +47,9 @@ def prepared(
     return [replace(draft, remade=remade) for draft in ready]
 
 
-def without(core: Core, ids: Sequence[str] | None, where: Filter | None) -> Mapping[int, Anew]:
+def without(
+    core: Core, ids: Sequence[str] | None, where: Filter | None, *, with_derived: bool = False
+) -> Mapping[int, Anew]:
     """Vectors that hold nothing of what is to be forgotten, by the row of their memory.
 
     None where the embedder fails, for what is to go must go: these memories lose their vectors.
@@ -56,13 +58,14 @@ def without(core: Core, ids: Sequence[str] | None, where: Filter | None) -> Mapp
         core: Of the store.
         ids: Of what is to be forgotten.
         where: Which of them, or of all.
+        with_derived: Whether what is derived of them is to be forgotten, too.
     """
     embedding, made = core.embedding, None
     if embedding.documents is None:
         return {}
     with core.truth.reading() as moment:
         try:
-            records, _ = write.doomed(moment, ids, where, is_dry_run=True)
+            records = doomed(moment, ids, where, with_derived=with_derived).records
         except UnknownMemoryError:
             return {}  # it is said by whoever writes
         waiting = turns.anew(moment, [(record, None) for record in records])

@@ -20,6 +20,7 @@ from feather_memory.types import VectorLike, When
 from feather_memory.write import memories as write
 from feather_memory.write import turns
 from feather_memory.write.draft import Draft
+from feather_memory.write.forgetting import doomed, forget, planned
 from feather_memory.write.rewriting import rewrite
 from feather_memory.write.supersession import unsupersede
 
@@ -252,16 +253,20 @@ class Writes(Part):
         ids: str | Iterable[str] | None = None,
         *,
         where: Where | None = None,
+        derived: bool = False,
         dry_run: bool = False,
     ) -> Forgotten:
         """Remove memories for good: when this returns, their bytes are in none of the files.
 
+        What adapters keep that says the same goes with them: messages, documents, cached chunks.
         What a forgotten memory had superseded stays superseded. A vector that was made with the
         text of a forgotten turn is made anew without it, or dropped where that cannot be.
 
         Args:
             ids: Of the memories.
             where: Which of them, or of all if no ids are given.
+            derived: Whether what is `derived_from` them goes, too, through any number of steps.
+                Else it stays, and the answer names it.
             dry_run: Only say what would go.
 
         Raises:
@@ -279,13 +284,12 @@ class Writes(Part):
         condition = parse(where)
         if dry_run:
             with self._core.truth.reading() as moment:
-                return write.doomed(moment, named, condition, is_dry_run=True)[1]
-        remade = vectors.without(self._core, named, condition)
+                return planned(doomed(moment, named, condition, with_derived=derived))
+        remade = vectors.without(self._core, named, condition, with_derived=derived)
         try:
             with self._core.truth.writing() as transaction:
-                records, forgotten = write.doomed(transaction, named, condition, is_dry_run=False)
-                if records:
-                    write.forget(transaction, records, remade)
+                going = doomed(transaction, named, condition, with_derived=derived)
+                forgotten = forget(transaction, going, remade) if going.records else going.told
         except UnknownMemoryError:
             self._core.truth.erase()  # whoever names what is gone, but owed, waits for it
             raise

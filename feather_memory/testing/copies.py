@@ -7,10 +7,14 @@ import random
 from pathlib import Path
 
 from feather_memory.model.fields import Record
+from feather_memory.model.records import TieRecord
 from feather_memory.testing.clock import FrozenClock
 from feather_memory.testing.replay import NOW, do_something, record, told
 from feather_memory.truth.contract import Truth
 from feather_memory.write.copying import everything, restore
+
+
+_TIED = TieRecord(memory_id="later", shelf="notes", key="b", is_whole=False)
 
 
 class CopyContract:
@@ -42,6 +46,7 @@ class CopyContract:
             transaction.engagement.rename("t1", "message")
             transaction.now = NOW + 100
             transaction.shelves.put("notes", [("b", "1"), ("a", '{"é": 0.1}')])
+            transaction.shelves.tie([_TIED, TieRecord(memory_id=min(held), key="later")])
         with truth.reading() as moment:
             kept = list(everything(moment))
             numbers = [row for _, row in sorted(told(moment).items())]

@@ -18,13 +18,12 @@ from feather_memory.truth.nouns import (
     Edges,
     Engagement,
     Memories,
-    Shelves,
     WritableAudit,
     WritableEdges,
     WritableEngagement,
     WritableMemories,
-    WritableShelves,
 )
+from feather_memory.truth.shelving import Shelves, WritableShelves
 from feather_memory.truth.state import State
 from feather_memory.types import Seconds
 

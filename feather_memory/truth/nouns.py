@@ -13,7 +13,6 @@ from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
 from feather_memory.model.records import (
     EdgeRecord,
-    ShelfRecord,
     ShownRecord,
     SignalRecord,
     SupersessionRecord,
@@ -329,41 +328,6 @@ class WritableEngagement(Engagement, Protocol):
 
     def restore_shown(self, shown: Sequence[ShownRecord]) -> None:
         """Log what turns were shown, behind what they are said to have been shown already."""
-
-
-class Shelves(Protocol):
-    """What adapters keep beside the memories: JSON by shelf and key, in the order of insertion."""
-
-    def names(self) -> list[str]:
-        """The shelves that hold anything, sorted."""
-
-    def find(self, name: str, key: str) -> str | None:
-        """The JSON under a key."""
-
-    def every(self, name: str) -> list[tuple[str, str]]:
-        """Key and JSON of all."""
-
-    def last(self, name: str, count: int) -> list[tuple[str, str]]:
-        """Key and JSON of the `count` that were inserted last, the last first."""
-
-    def keys(self, name: str) -> list[str]:
-        """The keys of all."""
-
-    def count(self, name: str) -> int:
-        """How many values there are."""
-
-    def stream(self) -> Iterator[ShelfRecord]:
-        """What all shelves hold, in the order of insertion, as it is needed."""
-
-
-class WritableShelves(Shelves, Protocol):
-    """Shelves, within a write transaction."""
-
-    def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
-        """Write values. One that replaces another keeps its place in the order."""
-
-    def discard(self, name: str, keys: Iterable[str]) -> int:
-        """Delete what is under these keys; how many there were. They are owed to be erased."""
 
 
 class Audit(Protocol):

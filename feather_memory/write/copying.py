@@ -27,11 +27,13 @@ from feather_memory.model.records import (
     SignalRecord,
     StoreRecord,
     SupersessionRecord,
+    TieRecord,
     TurnNameRecord,
     TurnRecord,
 )
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
+from feather_memory.write.shelving import shelve, tie
 from feather_memory.write.supersession import settle_slot
 
 Numbered: TypeAlias = tuple[int, Any]
@@ -61,6 +63,7 @@ def everything(moment: ReadTransaction) -> Iterator[Kept]:
         moment.engagement.shown(),
         moment.engagement.stream(),
         moment.shelves.stream(),
+        moment.shelves.ties(),
     )
 
 
@@ -154,6 +157,7 @@ class _Restoring:
             ShownRecord: self._shown,
             SignalRecord: self._signals,
             ShelfRecord: self._shelved,
+            TieRecord: self._tied,
         }
         write[kind](batch)
 
@@ -309,16 +313,10 @@ class _Restoring:
         )
 
     def _shelved(self, batch: list[Numbered]) -> None:
-        shelves, added = self._transaction.shelves, 0
-        for line, each in batch:
-            held = shelves.find(each.shelf, each.key)
-            if held is None:
-                shelves.put(each.shelf, [(each.key, each.value)])
-                added += 1
-            elif json.loads(held) != json.loads(each.value):
-                name = f"{each.key!r} on the shelf {each.shelf!r}"
-                raise _refusal(line, f"'value' of {name} is another in this store")
-        self._count(ShelfRecord, added, len(batch))
+        self._count(ShelfRecord, shelve(self._transaction, batch), len(batch))
+
+    def _tied(self, batch: list[Numbered]) -> None:
+        self._count(TieRecord, tie(self._transaction, batch), len(batch))
 
     def _rows(self, batch: Sequence[Numbered], *names: str) -> dict[str, int]:
         """The rows of the memories that are named in these fields, by id."""

@@ -6,15 +6,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from feather_memory.errors import DimensionError, FeatherError, UnknownMemoryError
-from feather_memory.filters.language import Filter
-from feather_memory.model.fields import Record, filtered_of
-from feather_memory.model.memory import Edge, EdgeType, Forgotten
+from feather_memory.model.fields import Record
+from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.origin import USER, outranks
-from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness
-from feather_memory.truth.contract import ReadTransaction, WriteTransaction
+from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write import dependants, turns
+from feather_memory.write import dependants
 from feather_memory.write.draft import Draft
 from feather_memory.write.echoes import (
     Again,
@@ -281,44 +279,3 @@ def unlink(transaction: WriteTransaction, source: str, target: str, type_: str) 
     if type_ == EdgeType.SUPERSEDES:
         return transaction.memories.find(target) is not None and undo(transaction, target, source)
     return transaction.edges.remove(source, target, type_)
-
-
-def doomed(
-    moment: ReadTransaction, ids: Sequence[str] | None, where: Filter | None, *, is_dry_run: bool
-) -> tuple[list[Record], Forgotten]:
-    """What `forget` means by these ids and this filter, and what would go with it.
-
-    Raises:
-        UnknownMemoryError: An id that does not exist.
-    """
-    if ids is not None:
-        found = moment.memories.by_ids(ids)
-        for id_ in ids:
-            if id_ not in found:
-                raise UnknownMemoryError(id_)
-        records = [r for r in found.values() if where is None or where.matches(filtered_of(r))]
-    else:
-        records = [] if where is None else list(moment.memories.stream(where))
-    names = tuple(record.id for record in records)
-    signals, recalls = moment.engagement.count(names)
-    return records, Forgotten(
-        ids=names,
-        edges=moment.edges.count(names),
-        signals=signals,
-        recalls=recalls,
-        is_dry_run=is_dry_run,
-    )
-
-
-def forget(
-    transaction: WriteTransaction, records: Sequence[Record], remade: Mapping[int, Anew]
-) -> None:
-    """Remove memories and everything that hangs on them, from the vectors of others, too.
-
-    Args:
-        transaction: To write in.
-        records: What is to be removed.
-        remade: Vectors made without it, by the row of their memory.
-    """
-    transaction.memories.delete(records)
-    turns.let_go(transaction, records, remade)

@@ -45,6 +45,7 @@ def story(path: Path, memories: int = 12) -> None:
         store.signal(ids[4], "disliked", event_id="e3")
         store.unsignal("e3")
         store.plumbing.shelf("hashes").update({"a": [1, 2], "b": {"c": "d"}})
+        store.plumbing.shelf("hashes").tie({"a": [ids[3], ids[4]]})
         store.forget(ids[-1])
 
 

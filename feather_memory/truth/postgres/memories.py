@@ -14,7 +14,7 @@ from feather_memory.model.fields import FIELDS, Record, content_of, filtered_of
 from feather_memory.model.memory import Memory
 from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.postgres import changes, contexts, successors, texts, words
+from feather_memory.truth.postgres import changes, contexts, shelves, successors, texts, words
 from feather_memory.truth.postgres.conditions import necessary
 from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.rows import checksum, told_with
@@ -330,6 +330,7 @@ class PostgresMemories:
         rows, ids = [each.row for each in records], [each.id for each in records]
         moment.done(words.REMOVE, rows=rows)
         moment.done(successors.REMOVE, rows=rows)
+        moment.done(shelves.UNTIE_MEMORIES, ids=ids)
         moment.done(_FORGET_QUESTIONS, ids=ids)
         moment.done(_TOUCH_REPLACED, ids=ids, changed=moment.generation)
         moment.done(_BURY, rows=rows, generation=moment.generation)

@@ -184,6 +184,16 @@ create table feather.shelf (
     unique (tenant, name, key)
 );
 
+create table feather.tie (
+    tenant    text    collate "C" not null references feather.state on delete cascade,
+    memory_id text    collate "C" not null,     -- of a memory, which may be there later
+    shelf     text    collate "C" not null,     -- of a value, empty for a memory
+    key       text    collate "C" not null,
+    is_whole  boolean not null,
+    primary key (tenant, memory_id, shelf, key)
+);
+create index tie_key on feather.tie (tenant, key, shelf);
+
 create table feather.words (
     tenant   text   collate "C" not null references feather.state on delete cascade,
     "row"    bigint not null,
@@ -204,7 +214,7 @@ create table feather.successor (
 
 KEPT: Final = (
     "state", "memory", "edge", "supersession", "signal", "retraction", "turn", "turn_name", "shown",
-    "tombstone", "shelf", "words", "successor",
+    "tombstone", "shelf", "tie", "words", "successor",
 )  # fmt: skip
 """The tables of tenants, each after those that it refers to."""
 

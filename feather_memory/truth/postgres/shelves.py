@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from feather_memory.model.records import ShelfRecord
+from feather_memory.model.records import ShelfRecord, TieRecord
 from feather_memory.truth.postgres.moment import Moment
 
 _MINE = "from feather.shelf where tenant = %(tenant)s"
@@ -15,6 +15,21 @@ _PUT = """
     from feather.shelf where tenant = %(tenant)s
     on conflict (tenant, name, key) do update set value = excluded.value
 """
+_TIE = """
+    insert into feather.tie (tenant, memory_id, shelf, key, is_whole)
+    values (%(tenant)s, %(memory_id)s, %(shelf)s, %(key)s, %(is_whole)s)
+    on conflict (tenant, memory_id, shelf, key) do update set is_whole = excluded.is_whole
+"""
+_TIES = "select memory_id, shelf, key, is_whole from feather.tie where tenant = %(tenant)s"
+_UNTIE = """
+    delete from feather.tie
+    where tenant = %(tenant)s and shelf = %(name)s and key = any(%(keys)s)
+"""
+UNTIE_MEMORIES = """
+    delete from feather.tie where tenant = %(tenant)s
+        and (memory_id = any(%(ids)s) or (key = any(%(ids)s) and shelf = ''))
+"""
+"""Ends all ties of the memories with these ids."""
 _MOST = 1 << 62
 
 
@@ -65,6 +80,16 @@ class PostgresShelves:
         for name, key, value in self.moment.stream(f"select name, key, value {_MINE} order by row"):
             yield ShelfRecord(shelf=name, key=key, value=value)
 
+    def tied(self, memory_ids: Collection[str]) -> list[TieRecord]:
+        """What is tied to these memories, by their ids, then by shelves and keys."""
+        asked = f"{_TIES} and memory_id = any(%(ids)s) order by memory_id, shelf, key"
+        return [_tie(*row) for row in self.moment.asked(asked, ids=list(memory_ids))]
+
+    def ties(self) -> Iterator[TieRecord]:
+        """All ties, in the same order, as they are needed."""
+        for row in self.moment.stream(f"{_TIES} order by memory_id, shelf, key"):
+            yield _tie(*row)
+
     # Writing
 
     def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
@@ -75,7 +100,25 @@ class PostgresShelves:
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
         """Delete what is under these keys; how many there were. To erase them is owed then."""
-        asked = f"delete {_MINE} and name = %(name)s and key = any(%(keys)s)"
-        gone = self.moment.done(asked, name=name, keys=list(keys))
+        asked, named = f"delete {_MINE} and name = %(name)s and key = any(%(keys)s)", list(keys)
+        self.moment.done(_UNTIE, name=name, keys=named)
+        gone = self.moment.done(asked, name=name, keys=named)
         self.moment.state.owed += gone
         return gone
+
+    def tie(self, ties: Iterable[TieRecord]) -> None:
+        """Note what is tied to memories, be they there or not, and how, if it was otherwise."""
+        self.moment.each(
+            _TIE,
+            (
+                {
+                    "memory_id": each.memory_id, "shelf": each.shelf or "", "key": each.key,
+                    "is_whole": each.is_whole,
+                }
+                for each in ties
+            ),
+        )  # fmt: skip
+
+
+def _tie(memory_id: str, shelf: str, key: str, is_whole: bool) -> TieRecord:  # noqa: FBT001  a row
+    return TieRecord(memory_id=memory_id, shelf=shelf or None, key=key, is_whole=is_whole)

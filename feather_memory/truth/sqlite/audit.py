@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
-from feather_memory.truth.sqlite import shape, sums, words
+from feather_memory.truth.sqlite import shape, successors, sums, words
 from feather_memory.truth.sqlite.memories import listed, record_in
 from feather_memory.truth.sqlite.moment import Moment
 from feather_memory.types import Seconds
@@ -144,5 +144,6 @@ class SqliteAudit:
         sums.seal_all(self.moment.connection)
 
     def rebuild_words(self) -> None:
-        """Derive anew what memories are found by."""
+        """Derive anew what memories are found by; what is damaged of new vectors is made anew."""
         words.rebuild(self.moment.connection)
+        successors.drop_damaged(self.moment.connection)

@@ -24,6 +24,7 @@ from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.sqlite import changes, contexts, engagement, successors, sums, words
 from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.sqlite.shelves import UNTIE_MEMORY
 from feather_memory.truth.sqlite.vectors import fits, is_first_named
 from feather_memory.truth.state import Changes, DamagedRowError, State
 from feather_memory.types import Seconds
@@ -363,6 +364,7 @@ class SqliteMemories:
         for record in records:
             connection.execute(words.REMOVE, (record.row,))
             connection.execute(successors.REMOVE, (record.row,))
+            connection.execute(UNTIE_MEMORY, {"id": record.id})
             engagement.forget_questions(connection, record.id)
             connection.execute(changes.TOUCH_REPLACED, (generation, record.id))
             connection.execute(changes.BURY, (record.row, generation))

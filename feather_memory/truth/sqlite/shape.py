@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from feather_memory.errors import CorruptStoreError
-from feather_memory.truth.sqlite.schema import TABLES
+from feather_memory.truth.sqlite.tables import TABLES
 
 _TRIGGER: Final = "select name, tbl_name from sqlite_schema where type = 'trigger' limit 1"
 _NAMES: Final = """

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from feather_memory.checks import row_sum
-from feather_memory.model.records import ShelfRecord
+from feather_memory.model.records import ShelfRecord, TieRecord
 from feather_memory.truth.sqlite.moment import Moment
 
 _PUT = """
     insert into shelf (name, key, value, checksum) values (?, ?, ?, ?)
     on conflict (name, key) do update set value = excluded.value, checksum = excluded.checksum
 """
+_TIE = """
+    insert into tie (memory_id, shelf, key, is_whole, checksum) values (?, ?, ?, ?, ?)
+    on conflict (memory_id, shelf, key)
+    do update set is_whole = excluded.is_whole, checksum = excluded.checksum
+"""
+_TIES = "select memory_id, shelf, key, is_whole from tie"
+_UNTIE = "delete from tie where shelf = ? and key in (select value from json_each(?))"
+UNTIE_MEMORY = "delete from tie where memory_id = :id or (key = :id and shelf = '')"
+"""Ends all ties of the memory with an id."""
 
 _OF_KEYS = "name = ? and key in (select value from json_each(?))"
 _LAST = """
@@ -75,6 +84,17 @@ class SqliteShelves:
         for name, key, value in rows:
             yield ShelfRecord(shelf=name, key=key, value=value)
 
+    def tied(self, memory_ids: Collection[str]) -> list[TieRecord]:
+        """What is tied to these memories, by their ids, then by shelves and keys."""
+        asked = f"{_TIES} where memory_id in (select value from json_each(?)) order by 1, 2, 3"
+        ids = json.dumps(list(memory_ids))
+        return [_tie(*row) for row in self.moment.connection.execute(asked, (ids,))]
+
+    def ties(self) -> Iterator[TieRecord]:
+        """All ties, in the same order, as they are needed."""
+        for row in self.moment.connection.execute(f"{_TIES} order by 1, 2, 3"):
+            yield _tie(*row)
+
     # Writing
 
     def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
@@ -84,8 +104,17 @@ class SqliteShelves:
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
         """Delete what is under these keys; how many there were. To erase them is owed then."""
-        gone = self.moment.connection.execute(
-            f"delete from shelf where {_OF_KEYS}", (name, json.dumps(list(keys)))
-        ).rowcount
+        named = (name, json.dumps(list(keys)))
+        self.moment.connection.execute(_UNTIE, named)
+        gone = self.moment.connection.execute(f"delete from shelf where {_OF_KEYS}", named).rowcount
         self.moment.state.owed += gone
         return gone
+
+    def tie(self, ties: Iterable[TieRecord]) -> None:
+        """Note what is tied to memories, be they there or not, and how, if it was otherwise."""
+        rows = [(each.memory_id, each.shelf or "", each.key, int(each.is_whole)) for each in ties]
+        self.moment.connection.executemany(_TIE, [(*row, row_sum(row)) for row in rows])
+
+
+def _tie(memory_id: str, shelf: str, key: str, is_whole: int) -> TieRecord:
+    return TieRecord(memory_id=memory_id, shelf=shelf or None, key=key, is_whole=bool(is_whole))

@@ -6,13 +6,15 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable
 
+from feather_memory.checks import row_sum
 from feather_memory.errors import DimensionError, ParameterError
 from feather_memory.model.spoken import Anew
 from feather_memory.truth.sqlite import sums
+from feather_memory.truth.state import DamagedRowError
 
 _KEEP = """
-    insert or replace into successor (row, vector, context)
-    select ?1, ?2, ?3 where exists (select 1 from memory where row = ?1)
+    insert or replace into successor (row, vector, context, checksum)
+    select ?1, ?2, ?3, ?5 where exists (select 1 from memory where row = ?1)
         and (?4 is null or exists (select 1 from memory where row = ?4))
 """
 _DROP = "delete from successor where context in (select value from json_each(?))"
@@ -22,7 +24,7 @@ _MISSING = """
     select row from memory where row not in (select row from successor) order by row limit ?
 """
 _PAGE = """
-    select vector, context, row from successor where row > ? order by row limit 500
+    select vector, context, row, checksum from successor where row > ? order by row limit 500
 """
 _REPLACE = "update memory set vector = ?, context = ? where row = ?"
 _DIMENSION = "select length(vector) / 4 from successor limit 1"
@@ -59,7 +61,7 @@ def keep(connection: sqlite3.Connection, model: str, made: Iterable[Anew]) -> bo
         raise ParameterError(
             f"{model!r} makes no vectors of this store any more: {begun or now!r} has begun since"
         )
-    connection.executemany(_KEEP, [(a.row, a.vector, a.context, a.follows) for a in made])
+    connection.executemany(_KEEP, (_kept(each) for each in made))
     lengths = [length for (length,) in connection.execute(_LENGTHS)]
     if len(lengths) > 1:
         raise DimensionError(lengths[0], lengths[1])
@@ -72,11 +74,18 @@ def drop(connection: sqlite3.Connection, digests: Collection[int]) -> None:
 
 
 def succeed(connection: sqlite3.Connection, model: str) -> int | None:
-    """Put the vectors in the place of the old ones, with the model's name; their length."""
+    """Put the vectors in the place of the old ones, with the model's name; their length.
+
+    Raises:
+        DamagedRowError: One is not what was made. `drop_damaged` has it made once more.
+    """
     row = -1
     while page := connection.execute(_PAGE, (row,)).fetchall():
-        connection.executemany(_REPLACE, page)
-        after, row = row, page[-1][-1]
+        for vector, context, at, checksum in page:
+            if row_sum((at, vector, context)) != checksum:
+                raise DamagedRowError(f"the new vector of row {at} is not what was made")
+        connection.executemany(_REPLACE, [each[:3] for each in page])
+        after, row = row, page[-1][2]
         sums.seal(connection, "memory", "row > ? and row <= ?", (after, row))
     (dimension,) = connection.execute(_DIMENSION).fetchone() or (None,)
     connection.execute("delete from successor")
@@ -85,3 +94,19 @@ def succeed(connection: sqlite3.Connection, model: str) -> int | None:
     connection.execute(_END, (model, dimension))
     sums.seal_state(connection)
     return dimension
+
+
+def drop_damaged(connection: sqlite3.Connection) -> None:
+    """Drop those that are not what was made; they are made once more."""
+    rows = connection.execute("select row, vector, context, checksum from successor")
+    damaged = [
+        (row,)
+        for row, vector, context, checksum in rows
+        if row_sum((row, vector, context)) != checksum
+    ]
+    connection.executemany(REMOVE, damaged)
+
+
+def _kept(made: Anew) -> tuple[object, ...]:
+    checksum = row_sum((made.row, made.vector, made.context))
+    return made.row, made.vector, made.context, made.follows, checksum

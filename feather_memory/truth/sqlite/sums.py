@@ -19,6 +19,9 @@ _DERIVED: Final = {"importance", "valid_to"}
 MEMORY: Final = ("row", *(name for name in FIELDS if name not in _DERIVED))
 """The columns of a memory that its checksum is over, in their order."""
 
+SUCCESSOR: Final = ("row", "vector", "context")
+"""Likewise of a vector that is to be a memory's."""
+
 _COLUMNS: Final = {
     "memory": MEMORY,
     "edge": ("source", "target", "type", "weight", "created_at"),
@@ -29,6 +32,8 @@ _COLUMNS: Final = {
     "turn_name": ("name", "turn"),
     "shown": ("turn", "memory_id", "rank", "score"),
     "shelf": ("name", "key", "value"),
+    "tie": ("memory_id", "shelf", "key", "is_whole"),
+    "successor": SUCCESSOR,
     "state": (
         *("store_id", "tenant", "dimension", "language", "tokenizer"),
         *("embedder", "remade", "successor"),
@@ -44,6 +49,8 @@ _KEYS: Final = {
     "turn_name": ("name",),
     "shown": ("turn", "memory_id"),
     "shelf": ("row",),
+    "tie": ("memory_id", "shelf", "key"),
+    "successor": ("row",),
     "state": ("only",),
 }
 _SHOWN_BY: Final = {"memory": "id", "supersession": "old_id", "turn": "name", "shelf": "key"}

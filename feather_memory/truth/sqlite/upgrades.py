@@ -11,7 +11,8 @@ from feather_memory.model.manner import STATEMENT, manner_of
 from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.model.words import VERSION
 from feather_memory.truth.sqlite import sums, words
-from feather_memory.truth.sqlite.schema import FORMAT, SUCCESSORS, WORDS
+from feather_memory.truth.sqlite.schema import FORMAT
+from feather_memory.truth.sqlite.tables import SUCCESSORS, TIES, WORDS
 
 _TO_2 = """
     create table turn_name (
@@ -62,6 +63,7 @@ _TO_3 = f"""
         )
     );
     drop table lexical;
+    {TIES};
     {WORDS};
     {SUCCESSORS}
 """

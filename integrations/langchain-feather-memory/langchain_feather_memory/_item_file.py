@@ -91,6 +91,7 @@ class ItemFile:
                 gone += [] if was is None else _items.vector_ids(was, start=len(texts))
             if records:
                 self._store.add_many(records)
+                self._store.plumbing.tie(_items.ties(records))
             self._store.plumbing.drop(gone)
 
     def sweep(self, now: float) -> int:

@@ -80,6 +80,15 @@ def to_records(
     return [item, *vectors]
 
 
+def ties(records: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """What of these goes with what: an item with each of its texts, and they with the item."""
+    texts = [(each["id"], each["metadata"]["of"]) for each in records if "vector" in each]
+    tied = {text: [item] for text, item in texts}
+    for text, item in texts:
+        tied.setdefault(item, []).append(text)
+    return tied
+
+
 def check_value(namespace: Sequence[str], key: str, value: Mapping[str, Any]) -> None:
     """Nothing, if JSON can hold the item's value exactly.
 

@@ -167,7 +167,9 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
         with self._store.transaction():
             self._store.add_many(ready)
             ids = [record["id"] for record in records]
-            self._shelf.update(dict(zip(ids, kept, strict=True)))
+            shelf = self._shelf
+            shelf.update(dict(zip(ids, kept, strict=True)))
+            shelf.tie({id_: [id_] for id_ in ids})
 
 
 def _said(message: BaseMessage) -> str:

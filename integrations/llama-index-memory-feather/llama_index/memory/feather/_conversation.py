@@ -219,7 +219,8 @@ class Transcript:
         """Put messages at the end; their keys."""
         fresh = _fresh(messages, memory_ids, status)
         if fresh:
-            self._shelf.update(fresh)
+            with self.store.transaction():
+                self._write(fresh)
         return list(fresh)
 
     def replace(
@@ -241,7 +242,8 @@ class Transcript:
             return [*(each.key for each in now), *new]
         gone, fresh = [each.key for each in now], _fresh(messages, memory_ids, status)
         # In one transaction; what is erased afterwards is nothing any more.
-        self._shelf.update({**dict.fromkeys(gone), **fresh})
+        with self.store.transaction():
+            self._write({**dict.fromkeys(gone), **fresh})
         self._shelf.discard(gone)
         return list(fresh)
 
@@ -259,10 +261,22 @@ class Transcript:
     def remembered(self, memory_ids: Mapping[str, str | None]) -> None:
         """Note which memories messages have become, by their keys; they are owed no more."""
         kept = {key: self._shelf.get(key) for key in memory_ids}
-        self._shelf.update(
+        self._write(
             {key: {**each, "memory": memory_ids[key]} for key, each in kept.items() if each}
         )
         self._owed.discard([self.session])
+
+    def _write(self, values: Mapping[str, Any]) -> None:
+        """Write them, within a transaction; a message goes with the memory that it became.
+
+        One that calls tools stays, without its words: their results are nothing without the call.
+        """
+        self._shelf.update(values)
+        became = {key: each for key, each in values.items() if each and each.get("memory")}
+        for calls in (False, True):
+            tied = {k: [v["memory"]] for k, v in became.items() if _calls(v["message"]) == calls}
+            if tied:
+                self._shelf.tie(tied, is_whole=not calls)
 
     @property
     def _owed(self) -> Shelf:
@@ -410,6 +424,12 @@ def _fresh(
         f"{prefix}-{number:06}": _kept(message, memory_id, status)
         for number, (message, memory_id) in enumerate(zip(messages, ids, strict=True))
     }
+
+
+def _calls(message: Mapping[str, Any]) -> bool:
+    """Whether a message, as it is kept, calls tools."""
+    is_block = any(block.get("block_type") == "tool_call" for block in message.get("blocks", ()))
+    return is_block or bool((message.get("additional_kwargs") or {}).get("tool_calls"))
 
 
 def _kept(message: ChatMessage, memory_id: str | None, status: MessageStatus) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from llama_index.core.data_structs.data_structs import IndexDict, IndexStruct
 from llama_index.core.schema import NodeRelationship
 from llama_index.core.storage.docstore.keyval_docstore import KVDocumentStore
 from llama_index.core.storage.index_store import SimpleIndexStore
-from llama_index.memory.feather._convert import RESERVED
+from llama_index.memory.feather._convert import REF_DOC_ID, RESERVED
 from typing_extensions import override
 
 from feather_memory import Memory, Shelf, Store
@@ -26,6 +26,7 @@ _ORIGINS: Final = "llama_index.origins"
 _SERVED: Final = "llama_index.served:"
 """Shelves of which cached values, by collection, are of documents that were seen before them."""
 _IS_WHOLE: Final = "whole"
+_MANY: Final = 1 << 40
 _OF_DOCUMENT: Final = str(NodeRelationship.SOURCE.value)
 
 
@@ -104,6 +105,47 @@ def _is_seen(store: Store, value: object) -> bool:
     )
 
 
+def tie_nodes(store: Store, nodes: Iterable[tuple[str, str | None]]) -> None:
+    """Have what document stores and caches in the file hold of nodes go with them.
+
+    A document loses what a node says, and keeps what it says besides.
+
+    Args:
+        store: The file.
+        nodes: The id of each, and that of its document, if it is from one.
+    """
+    names = [name for name in store.plumbing.shelves() if name.startswith(COLLECTIONS)]
+    ids: dict[str, list[str]] = {}
+    for id_, document in nodes if names else ():
+        ids.setdefault(document or id_, []).append(id_)
+    if not ids:
+        return
+    for name in names:
+        if name.endswith(_TEXTS):
+            _tie_texts(store.plumbing.shelf(name), ids)
+    digests = {same_id(document): document for document in ids}
+    for digest, found in _cached_of(store, list(digests)).items():
+        for collection, keys in found.items():
+            tied = dict.fromkeys(keys, ids[digests[digest]])
+            store.plumbing.shelf(f"{COLLECTIONS}{collection}").tie(tied)
+
+
+def tie_values(store: Store, collection: str, keys: Sequence[str]) -> None:
+    """Have what a document store keeps go with the nodes that it is of, which may come later."""
+    if collection.endswith(_TEXTS):
+        ids: dict[str, list[str]] = {}
+        for node in store.latest(_MANY, where=REF_DOC_ID.is_in(list(keys))) if len(store) else ():
+            ids.setdefault(str(document_of(node)), []).append(node.id)
+        _tie_texts(store.plumbing.shelf(f"{COLLECTIONS}{collection}"), ids, also=keys)
+
+
+def _tie_texts(shelf: Shelf, ids: Mapping[str, Sequence[str]], also: Sequence[str] = ()) -> None:
+    """Tie documents to their nodes' ids, and what is kept of a node to the node itself."""
+    kept = {document: found for document, found in ids.items() if also or document in shelf}
+    shelf.tie(kept, is_whole=False)
+    shelf.tie({key: [key] for key in also or [id_ for found in kept.values() for id_ in found]})
+
+
 def erase_traces(
     store: Store, nodes: Sequence[Memory] | None = None, documents: Iterable[str] = ()
 ) -> None:
@@ -127,7 +169,7 @@ def erase_traces(
         for name in (*(n for n in cached if _is_cache(store, name=n)), _ORIGINS):
             store.plumbing.shelf(name).clear()
         return
-    _erase_cached(store, {*gone, *(_document_of(node) or node.id for node in nodes)})
+    _erase_cached(store, {*gone, *(document_of(node) or node.id for node in nodes)})
 
 
 def _erase_in(
@@ -142,47 +184,29 @@ def _erase_in(
         return
     held = [id_ for name in documents for id_ in (nodes_of.get(name) or {}).get("node_ids", [])]
     gone = [*documents, *held, *(node.id for node in nodes)]
-    for document, said in _said_in(nodes, documents).items():
-        if (kept := texts.get(document)) is not None:
-            texts[document] = _without(kept, said)
     for shelf in (seen, texts):
         shelf.discard(gone)
     nodes_of.discard(documents)
 
 
-def _said_in(nodes: Sequence[Memory], documents: Sequence[str]) -> dict[str, list[str]]:
-    """What of documents that stay was said by the nodes."""
-    said: dict[str, list[str]] = {}
-    for node in nodes:
-        document = _document_of(node)
-        if document is not None and document not in documents:
-            said.setdefault(document, []).append(node.text)
-    return said
-
-
-def _without(kept: Any, said: Sequence[str]) -> Any:
-    """A document as its store keeps it, without what some nodes said."""
-    if isinstance(kept, str):
-        for text in said:
-            kept = kept.replace(text, "")
-        return kept
-    if isinstance(kept, dict):
-        return {name: _without(value, said) for name, value in kept.items()}
-    return [_without(value, said) for value in kept] if isinstance(kept, list) else kept
-
-
 def _erase_cached(store: Store, documents: Iterable[str]) -> None:
-    shelf, digests = store.plumbing.shelf(_ORIGINS), [same_id(document) for document in documents]
-    if _IS_WHOLE not in shelf:  # what an earlier release cached is noted nowhere
-        noted = _noted(_every_value(store))
-        shelf.update({**noted, _IS_WHOLE: True})
-    else:
-        noted = {digest: found for digest in digests if (found := shelf.get(digest)) is not None}
-    for digest in digests:
-        for collection, keys in noted.get(digest, {}).items():
+    digests = [same_id(document) for document in documents]
+    noted = _cached_of(store, digests)
+    for found in noted.values():
+        for collection, keys in found.items():
             store.plumbing.shelf(f"{COLLECTIONS}{collection}").discard(keys)
     if noted:
-        shelf.discard(digests)
+        store.plumbing.shelf(_ORIGINS).discard(digests)
+
+
+def _cached_of(store: Store, digests: Sequence[str]) -> dict[str, dict[str, list[str]]]:
+    """Keys of cached values, by collection, by the document that they are of."""
+    shelf = store.plumbing.shelf(_ORIGINS)
+    if _IS_WHOLE in shelf:
+        return {digest: found for digest in digests if (found := shelf.get(digest)) is not None}
+    noted = _noted(_every_value(store))  # what an earlier release cached is noted nowhere
+    shelf.update({**noted, _IS_WHOLE: True})
+    return {digest: noted[digest] for digest in digests if digest in noted}
 
 
 def _every_value(store: Store) -> Iterator[tuple[str, str, Any]]:
@@ -231,7 +255,8 @@ def _ids(listed: Sequence[object]) -> Iterator[str]:
             yield str(source.get("node_id") or node.get("id_"))
 
 
-def _document_of(memory: Memory) -> str | None:
+def document_of(memory: Memory) -> str | None:
+    """The id of the document that a node is from, if it is from one."""
     kept = memory.metadata.get(RESERVED)
     related = kept.get("relationships", {}) if isinstance(kept, Mapping) else {}
     id_: str | None = related.get(_OF_DOCUMENT, {}).get("node_id")

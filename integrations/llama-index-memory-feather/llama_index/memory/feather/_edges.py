@@ -8,6 +8,7 @@ from contextlib import suppress
 from llama_index.core.schema import BaseNode, NodeRelationship
 from llama_index.memory.feather._convert import RESERVED
 from llama_index.memory.feather._corrections import Corrections
+from llama_index.memory.feather._documents import tie_nodes
 
 from feather_memory import EdgeType, Store, UnknownMemoryError
 
@@ -33,6 +34,7 @@ def write_linked(
         for memory in changed:  # what replaced it replaced other words
             store.unsupersede(memory.id)
         corrections.apply(nodes, records)
+        tie_nodes(store, [(node.node_id, node.ref_doc_id) for node in nodes])
         for link in links:
             if link not in known:  # its weight may be another by now
                 with suppress(UnknownMemoryError):

@@ -12,7 +12,12 @@ from llama_index.core.storage.kvstore.types import (
     BaseKVStore,
 )
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
-from llama_index.memory.feather._documents import COLLECTIONS, is_of_another, note_origins
+from llama_index.memory.feather._documents import (
+    COLLECTIONS,
+    is_of_another,
+    note_origins,
+    tie_values,
+)
 from llama_index.memory.feather._source import one_store
 from llama_index.memory.feather._twins import in_a_thread
 from typing_extensions import override
@@ -75,6 +80,7 @@ class FeatherKVStore(BaseKVStore):
         with store.transaction():
             self._shelf(collection).update(pairs)
             note_origins(store, collection, pairs)
+            tie_values(store, collection, [key for key, _ in pairs])
 
     aput_all = in_a_thread(put_all)
 

@@ -26,7 +26,9 @@ from llama_index.memory.feather._corrections import Corrections
 from llama_index.memory.feather._documents import (
     FeatherDocumentStore,
     FeatherIndexStore,
+    document_of,
     erase_traces,
+    tie_nodes,
 )
 from llama_index.memory.feather._edges import write_linked
 from llama_index.memory.feather._filters import to_filter
@@ -222,6 +224,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
                 corrections.forget(documents)
             corrections.note(found)
             if found:
+                tie_nodes(store, [(memory.id, document_of(memory)) for memory in found])
                 store.forget([memory.id for memory in found])
             erase_traces(store, found, documents)
 
