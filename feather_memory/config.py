@@ -265,3 +265,7 @@ SERVICE_HITS = 50
 
 SERVICE_BUDGET = 32_000
 """Tokens of memories that it may ask for."""
+
+ABANDONED_SECONDS = 3_600.0
+"""A file that is being made, and that nobody has written to for so long, was left by a process that
+was killed. A backup writes all the time, however long it takes."""

@@ -288,12 +288,13 @@ def test_the_tenants_benchmark_tells_of_every_bar(capfd, monkeypatch):
 # among what says the same; that is two files and eighteen returns more. What an agent is given is
 # let through by who said it and how, which walks into the filters: five files and eleven returns.
 # A row's checksum is a step of a write: one return of feedback, three of the retriever's recall.
+# A message is tied to its memory, with which it goes: eight returns; a shelf has a file of its own.
 MOST = {
     "add": (10, 9),
     "search after a write": (15, 38),
     "feedback": (8, 13),
     "LangChain's retriever": (26, 68),
-    "LlamaIndex's put": (16, 60),
+    "LlamaIndex's put": (17, 68),
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 from torture import Run
@@ -11,7 +12,7 @@ from torture.damage import EMBED, START, answers, control, story
 from torture.damage import run as run_damage
 
 from feather_memory import CorruptStoreError, FeatherError, Store, TenantPool, config
-from feather_memory.testing import FrozenClock
+from feather_memory.testing import FrozenClock, HashEmbedder
 from feather_memory.truth.sqlite.audit import SqliteAudit
 
 SEED = 20260101
@@ -244,3 +245,34 @@ def test_a_log_that_was_cut_is_told_by_what_a_derived_file_knows(path, monkeypat
     assert "commits are lost" in told(path)[0]
     with opened(path) as store:
         assert store.check(fix=True) == []
+
+
+def half_way(path):
+    """Leave new vectors of another model beside the old ones, not yet all of them."""
+    new = HashEmbedder(dim=8)
+    with opened(path) as store:
+        waiting = store._waiting("new")
+        with store._core.truth.writing() as transaction:
+            vectors = new([each.spoken for each in waiting])
+            transaction.memories.keep_successors(
+                "new",
+                [replace(e, vector=v.tobytes()) for e, v in zip(waiting, vectors, strict=True)][:5],
+            )
+    return new
+
+
+def test_a_vector_in_the_making_that_is_damaged_is_told_and_made_once_more(path):
+    new = half_way(path)
+    run(path, "update successor set vector = zeroblob(length(vector)) where row = "
+              "(select max(row) from successor)")  # fmt: skip
+
+    (fault,) = told(path)
+    assert fault.startswith("successor")
+    with opened(path) as store:
+        with pytest.raises(CorruptStoreError, match="not what was made"):
+            store.reembed(new, embedder_name="new")
+        store.check(fix=True)
+        assert store.check() == []
+        store.reembed(new, embedder_name="new")
+        assert all(memory.vector.any() for memory in store.iterate())
+        assert store.check() == []

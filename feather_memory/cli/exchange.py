@@ -40,7 +40,7 @@ def export(
     with existing(store) as opened:
         if out.exists():
             raise StoreAccessError(f"{str(out)!r} exists; an export never overwrites")
-        with newborn(out) as beside, _private(beside) as stream:
+        with newborn(out, is_durable=True) as beside, _private(beside) as stream:
             is_seen = sys.stderr.isatty()
             counts = exports.write(opened, stream, vectors=vectors, progress=is_seen)
     said = f"{counts['memory']:,} memories written to {plain(str(out))}."

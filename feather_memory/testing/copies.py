@@ -13,7 +13,6 @@ from feather_memory.testing.replay import NOW, do_something, record, told
 from feather_memory.truth.contract import Truth
 from feather_memory.write.copying import everything, restore
 
-
 _TIED = TieRecord(memory_id="later", shelf="notes", key="b", is_whole=False)
 
 

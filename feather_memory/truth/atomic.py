@@ -2,25 +2,72 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
+
+from feather_memory.config import ABANDONED_SECONDS
+from feather_memory.model.names import SUFFIX
+
+_UNLINKED: Final = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What file systems say that have no hard links: FAT, and some over a network."""
+
+_UNBORN: Final = re.compile(r"(.+)\.[0-9a-f]{8}\.new(-wal|-shm|-journal)?")
+_swept: set[Path] = set()
 
 
 @contextmanager
-def newborn(path: Path) -> Iterator[Path]:
+def newborn(path: Path, *, is_durable: bool = False) -> Iterator[Path]:
     """A name beside `path` to build a file under, which is `path` once the block has ended.
 
     It is linked into its place, so that nobody ever sees half a file, not even after a kill.
+
+    Args:
+        path: Where the file is to be.
+        is_durable: Whether it is to be there after a power cut, too.
 
     Raises:
         FileExistsError: Something is at `path` by then. It stays as it is.
     """
     with unnamed(path) as beside:
         yield beside
-        os.link(beside, path)
+        if is_durable:
+            _sync(beside)
+        try:
+            os.link(beside, path)
+        except OSError as error:
+            if error.errno not in _UNLINKED:
+                raise
+            _move(beside, path)
+        if is_durable:
+            sync_directory(path.parent)
+
+
+def _move(beside: Path, path: Path) -> None:
+    """Bring a file to where nothing is, without a link: of those who do, one after the other.
+
+    A lock on the directory goes with its holder. Where the system has none, renaming itself
+    refuses to replace a file.
+    """
+    handle = os.open(path.parent, os.O_RDONLY) if os.name == "posix" else None
+    try:
+        if handle is not None:
+            import fcntl  # not everywhere
+
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        beside.rename(path)
+    finally:
+        if handle is not None:
+            os.close(handle)
 
 
 @contextmanager
@@ -48,6 +95,25 @@ def unborn(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}.new*"))
 
 
+def sweep(path: Path) -> None:
+    """Remove what those who were killed left in the directory of `path`, once in a process.
+
+    That is what nobody has written to for an hour, of files that were to be `path` or a store.
+    """
+    directory = path.parent
+    if directory in _swept:
+        return
+    _swept.add(directory)
+    oldest = time.time() - ABANDONED_SECONDS
+    with suppress(OSError), os.scandir(directory) as entries:
+        for entry in entries:
+            found = _UNBORN.fullmatch(entry.name)
+            if found and (found[1] == path.name or found[1].endswith(SUFFIX)):
+                with suppress(OSError):  # somebody else has removed it, or may
+                    if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        Path(entry.path).unlink()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """A new empty file beside `path` that takes its place at the end, durably and in one step.
@@ -63,8 +129,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
         yield temporary
-        with temporary.open("r+b") as file:
-            os.fsync(file.fileno())
+        _sync(temporary)
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -88,6 +153,11 @@ def leftovers(path: Path) -> list[Path]:
             for entry in entries
             if entry.name.startswith(prefix) and entry.name.endswith(".tmp")
         ]
+
+
+def _sync(path: Path) -> None:
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def sync_directory(directory: Path) -> None:

@@ -352,7 +352,7 @@ class PostgresTruth:
     def backup(self, target: Path) -> None:
         """Write it as it is at one moment into a file of its own, while others use it."""
         try:
-            with self.reading() as moment, newborn(target) as beside:
+            with self.reading() as moment, newborn(target, is_durable=True) as beside:
                 copy = SqliteTruth(
                     beside,
                     tenant=self.tenant,

@@ -22,7 +22,7 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.model import words
-from feather_memory.truth.atomic import begin, newborn, sync_directory
+from feather_memory.truth.atomic import begin, newborn, sweep
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.sqlite import erasure, schema, shape, sums, upgrades
 from feather_memory.truth.sqlite.access import Access, is_writable
@@ -159,6 +159,8 @@ class SqliteTruth(Connections):
             schema.create(path, self._expected, self._language or words.ENGLISH)
         self.birth = path.stat()  # before it is opened: so no later file is taken for it
         self.is_read_only = self._is_asked_to_read or not is_writable(path)
+        if not self.is_read_only:
+            sweep(path)
         self._look_around()
         schema.inspect(path)
 
@@ -385,13 +387,12 @@ def tenant_in(path: Path) -> str | None:
 
 def _copy(connection: sqlite3.Connection, target: Path, mode: int) -> None:
     try:
-        with newborn(target) as beside:
+        with newborn(target, is_durable=True) as beside:
             begin(beside, mode)
             with closing(sqlite3.connect(beside, isolation_level=None)) as copy:
                 connection.backup(copy)
                 schema.begin_history(copy)
                 copy.execute("pragma journal_mode = wal")
-        sync_directory(target.parent)
     except sqlite3.Error as error:
         raise translated(error, target) or error from error
     except OSError as error:
