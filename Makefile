@@ -69,7 +69,7 @@ test-long: $(STAMP)  ## the tests that take minutes
 
 # For MINUTES, with a SEED to do the same again. ARGS="--only damage" does one, ARGS=--write notes the figures.
 torture: $(STAMP)  ## kill it, fill the disk, damage the file, call it with anything
-	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),8) \
+	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),12) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # In an environment of its own that is thrown away: the packages are large, and others' to keep working.

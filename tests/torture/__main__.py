@@ -12,17 +12,41 @@ import tempfile
 import time
 from pathlib import Path
 
-from torture import Run, Told, arguments, damage, derived, disk, kills
+from torture import (
+    Run,
+    Told,
+    arguments,
+    cuts,
+    damage,
+    derived,
+    disk,
+    forgetters,
+    isolation,
+    kills,
+    places,
+    pooled,
+)
 
 FAULTS = {
     "arguments": (
         "every public verb, any arguments: refused in words of ours, nothing written",
         arguments,
     ),
+    "cuts": ("an exception at any bytecode of any write verb, or a signal in it", cuts),
     "damage": ("a bit flips, 512 bytes of garbage, a tail is missing, in the truth", damage),
     "derived": ("the same, in the mapped files beside the truth", derived),
     "disk": ("no room, a quota, a limit, EIO, a read-only disk, in any call", disk),
+    "forgetters": ("four processes forget, three read, one writes", forgetters),
+    "isolation": (
+        "tenants with hostile names, in files, layers, templates and adapters",
+        isolation,
+    ),
     "kills": ("SIGKILL of eight processes that write to one store", kills),
+    "places": (
+        "the open file is removed, replaced, renamed or linked, its tenant forgotten, amid servers",
+        places,
+    ),
+    "pooled": ("SIGKILL of eight processes that write to twenty tenants of a pool", pooled),
 }
 PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN, END = "<!-- torture: begin -->\n", "<!-- torture: end -->\n"
@@ -36,7 +60,7 @@ def row(name: str, told: Told, *, is_seen: bool) -> str:
 
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--minutes", type=float, default=8.0, help="for all faults together")
+    asked.add_argument("--minutes", type=float, default=12.0, help="for all faults together")
     asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     asked.add_argument("--only", choices=FAULTS, action="append")
     asked.add_argument("--write", action="store_true", help="the table of docs/reliability.md")

@@ -19,46 +19,54 @@ EMBED = HashEmbedder(dim=16)
 _HERE = Path(__file__).parents[1]
 _ROOT = Path(__import__("feather_memory").__file__).parents[1]
 
-# Says what it begins, and what was acknowledged; pairs are written in one transaction.
+# Says for which tenant it begins what, and what was acknowledged; pairs are one transaction.
 WRITER = """
 import random, sys
-from feather_memory import FeatherError, Store
+from feather_memory import FeatherError, Store, TenantPool
 from feather_memory.testing import HashEmbedder
-path, name, seed = sys.argv[1], sys.argv[2], int(sys.argv[3])
-chance, own = random.Random(seed), []
-say = lambda *words: print(*words, flush=True)
-with Store.open(path, embedder=HashEmbedder(dim=16)) as store:
-    say("open")
-    for n in range(100_000):
-        id_ = f"{name}-{n}"
-        verb = chance.choice(["add", "add", "pair", "supersede", "signal", "link", "forget"])
-        if verb == "add" or len(own) < 4:
-            store.add(f"text of {id_}", id=id_)
-            own.append(id_)
-            say("has", id_)
-        elif verb == "pair":
-            with store.transaction():
-                store.add(f"one of {id_}", id=f"{id_}.1")
-                store.add(f"other of {id_}", id=f"{id_}.2")
-            say("has", f"{id_}.1"); say("has", f"{id_}.2")
-        elif verb == "supersede":
-            old = chance.choice(own)
-            store.supersede(old, f"newer text of {id_}", id=id_)
-            own.append(id_)
-            say("has", id_); say("superseded", old, id_)
-        elif verb == "signal":
-            store.signal(chance.choice(own), "liked", event_id=id_)
-            say("event", id_)
-        elif verb == "link":
-            one, other = chance.sample(own, 2)
-            store.link(one, other, "next")
-            say("linked", one, other)
-        else:
-            gone = f"{id_}.gone"
-            store.add(f"canary-{gone}-must-not-be-left", id=gone)
-            say("begins", gone)
-            store.forget(gone)
-            say("gone", gone)
+path, name, seed, tenants = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+chance, kept = random.Random(seed), {}
+embed = HashEmbedder(dim=16)
+if tenants:
+    pool = TenantPool(path, embedder=embed, max_open=max(1, tenants // 2))
+    store_of = pool.get
+else:
+    alone = Store.open(path, embedder=embed)
+    store_of = lambda tenant: alone
+print("open", flush=True)
+for n in range(100_000):
+    tenant = f"t{chance.randrange(tenants or 1)}"
+    own, store = kept.setdefault(tenant, []), store_of(tenant)
+    say = lambda *words: print(tenant, *words, flush=True)
+    id_ = f"{name}-{n}"
+    verb = chance.choice(["add", "add", "pair", "supersede", "signal", "link", "forget"])
+    if verb == "add" or len(own) < 4:
+        store.add(f"text of {id_}", id=id_)
+        own.append(id_)
+        say("has", id_)
+    elif verb == "pair":
+        with store.transaction():
+            store.add(f"one of {id_}", id=f"{id_}.1")
+            store.add(f"other of {id_}", id=f"{id_}.2")
+        say("has", f"{id_}.1"); say("has", f"{id_}.2")
+    elif verb == "supersede":
+        old = chance.choice(own)
+        store.supersede(old, f"newer text of {id_}", id=id_)
+        own.append(id_)
+        say("has", id_); say("superseded", old, id_)
+    elif verb == "signal":
+        store.signal(chance.choice(own), "liked", event_id=id_)
+        say("event", id_)
+    elif verb == "link":
+        one, other = chance.sample(own, 2)
+        store.link(one, other, "next")
+        say("linked", one, other)
+    else:
+        gone = f"{id_}.gone"
+        store.add(f"canary-{gone}-must-not-be-left", id=gone)
+        say("begins", gone)
+        store.forget(gone)
+        say("gone", gone)
 """
 
 
@@ -67,14 +75,22 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def cycle(
-    path: Path, number: int, chance: random.Random, writers: int = WRITERS
-) -> list[list[str]]:
-    """Let them write for a moment, and kill them; the lines that they were able to say."""
-    logs = [path.with_name(f"said-{number}-{each}") for each in range(writers)]
+    path: Path, number: int, chance: random.Random, *, tenants: int = 0
+) -> dict[str, list[list[str]]]:
+    """Let them write for a moment, and kill them; what they were able to say, by tenant.
+
+    Args:
+        path: Of a store, or of the directory of a pool.
+        number: Of the cycle.
+        chance: By which they write.
+        tenants: Of the pool; 0 for one store.
+    """
+    logs = [path.with_name(f"said-{number}-{each}") for each in range(WRITERS)]
     running = []
     for each, log in enumerate(logs):
         with log.open("wb") as said:
-            asked = [str(path), f"{number}-{each}", str(chance.randrange(1 << 30))]
+            seed = str(chance.randrange(1 << 30))
+            asked = [str(path), f"{number}-{each}", seed, str(tenants)]
             command = [sys.executable, "-c", WRITER, *asked]
             running.append(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT,
                                             env=environment()))  # fmt: skip
@@ -89,7 +105,13 @@ def cycle(
     lines = [line.split() for log in logs for line in log.read_text().splitlines() if line]
     for log in logs:
         log.unlink()
-    return lines
+    said: dict[str, list[list[str]]] = {}
+    for tenant, *rest in lines:
+        if tenant[:1] == "t" and tenant[1:].isdigit():
+            said.setdefault(tenant, []).append(rest)
+        elif tenant != "open":  # a traceback
+            said.setdefault("t0", []).append([tenant, *rest])
+    return said
 
 
 def faults(path: Path, lines: list[list[str]]) -> list[str]:
@@ -110,7 +132,7 @@ def faults(path: Path, lines: list[list[str]]) -> list[str]:
                 found.append(f"lost: {rest[0]} next {rest[1]}")
             if verb == "gone" and rest[0] in there:
                 found.append(f"came back: {rest[0]}")
-            if verb not in {"has", "superseded", "event", "linked", "gone", "open", "begins"}:
+            if verb not in {"has", "superseded", "event", "linked", "gone", "begins"}:
                 found.append(f"said: {' '.join([verb, *rest])}")
         events = {signal.event_id for id_ in there for signal in store.signals(id_)}
         found += [f"lost: event {rest[0]}" for verb, *rest in lines
@@ -129,14 +151,23 @@ def faults(path: Path, lines: list[list[str]]) -> list[str]:
 
 def run(asked: Run) -> Told:
     """Cycles of writing and killing on one store."""
+    return killed(asked, asked.folder / "killed.feather", tenants=0)
+
+
+def killed(asked: Run, path: Path, *, tenants: int) -> Told:
+    """Cycles of writing and killing, after each of which everything is looked at."""
     chance, told, goes_on = random.Random(asked.seed), Told(), asked.goes_on()
-    path, lines = asked.folder / "killed.feather", []
+    lines: dict[str, list[list[str]]] = {}
     while goes_on(told.trials):
-        lines += cycle(path, told.trials, chance)
-        found = faults(path, lines)
+        for tenant, more in cycle(path, told.trials, chance, tenants=tenants).items():
+            lines.setdefault(tenant, []).extend(more)
+        found = []
+        for tenant, said in lines.items():
+            there = path / f"{tenant}.feather" if tenants else path
+            found += [f"{tenant}: {each}" for each in faults(there, said)]
         told.broken += [f"cycle {told.trials}: {each}" for each in found]
         told.ended("broken" if found else "whole")
-    told.counts["writes acknowledged"] = sum(line[0] != "open" for line in lines)
+    told.counts["writes acknowledged"] = sum(map(len, lines.values()))
     return told
 
 

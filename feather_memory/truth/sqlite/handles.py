@@ -40,7 +40,8 @@ class Connection(sqlite3.Connection):
     birth: os.stat_result | None = None
 
     def __del__(self) -> None:  # of a store that nobody holds; Python 3.13 warns of an open one
-        self.close()
+        with suppress(sqlite3.ProgrammingError):  # it was cut short before it was opened
+            self.close()
 
     def close(self) -> None:
         """Let go of the file.

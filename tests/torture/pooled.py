@@ -1,0 +1,16 @@
+"""Eight processes write to twenty tenants of a pool, and are killed: as in `kills`, of each."""
+
+from __future__ import annotations
+
+from torture import Run, Told, kills
+
+TENANTS = 20
+
+
+def run(asked: Run) -> Told:
+    """Cycles of writing and killing on the tenants of one directory, of which half are open."""
+    (place := asked.folder / "pool").mkdir()
+    return kills.killed(asked, place, tenants=TENANTS)
+
+
+control = kills.control
