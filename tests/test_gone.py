@@ -14,7 +14,7 @@ from feather_memory import (
     TenantPool,
 )
 from feather_memory.tenants import ownership
-from feather_memory.truth.sqlite import claims
+from feather_memory.truth.sqlite import claims, schema
 
 
 def ids_of(store):
@@ -223,6 +223,43 @@ def test_a_store_that_rested_while_its_file_was_removed_makes_none(path):
             store.add("more")
 
         assert not path.exists()
+
+
+@pytest.mark.parametrize("use", ["add", "search", "check"])
+@pytest.mark.parametrize("end", [unlinked, moved])
+def test_a_file_that_goes_after_it_was_looked_for_is_gone(path, monkeypatch, use, end):
+    """As `forget_tenant` of another process may have it, when connections are just being opened."""
+    with Store.open(path) as store:
+        store.add("the first fact", id="a")
+        store.add("the second fact", id="b")
+        truth = store._core.truth
+        truth.release()
+        real = truth.connect
+
+        def goes(*arguments, **named):
+            if path.exists():
+                end(path)
+            return real(*arguments, **named)
+
+        monkeypatch.setattr(truth, "connect", goes)
+
+        with pytest.raises(GoneStoreError):
+            USES[use](store)
+        assert not path.exists()
+
+
+def test_a_file_that_goes_while_it_is_opened_is_gone(path, monkeypatch):
+    Store.open(path).close()
+    real = schema.inspect
+
+    def goes(place):
+        place.unlink()
+        real(place)
+
+    monkeypatch.setattr(schema, "inspect", goes)
+
+    with pytest.raises(GoneStoreError):
+        Store.open(path)
 
 
 def test_a_hard_link_is_the_same_file(path, tmp_path):

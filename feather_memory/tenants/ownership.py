@@ -97,7 +97,7 @@ def begun_anew(path: Path, opened: Callable[[], Opened]) -> Opened:
         try:
             return opened()
         except GoneStoreError:
-            if time.monotonic() >= until:
+            if time.monotonic() >= until and claims.is_marked(path):  # not what was begun since
                 taken_away(path)
             time.sleep(_PAUSE)
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from feather_memory import Store, TenantPool
+from feather_memory import ForeignLogError, Store, TenantPool
 from torture import Run, Told
 from torture.kills import environment
 
@@ -176,6 +176,10 @@ def judged(way: str, path: Path, lines: list[list[str]], start: float, end: floa
 
 
 def _ids(path: Path) -> set[str]:
+    try:
+        Store.open(path, read_only=True).close()
+    except ForeignLogError:  # that of what was there before
+        Store.restore(path, path)
     with Store.open(path) as store:
         assert store.check() == []
         return {memory.id for memory in store.iterate()}

@@ -100,6 +100,15 @@ def mark_gone(path: Path) -> None:
             raise known from error
 
 
+def is_marked(path: Path) -> bool:
+    """Whether a file is there that is to be removed."""
+    try:
+        with closing(Access.to_read(path).connect()) as connection:
+            return schema.is_gone(connection)
+    except (sqlite3.Error, OSError):
+        return False
+
+
 @contextmanager
 def _alone(path: Path, tenant: str) -> Iterator[sqlite3.Connection]:
     """The file, open to nobody else, if the tenant can have it."""

@@ -22,7 +22,7 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.model import words
-from feather_memory.truth.atomic import begin, newborn, sweep
+from feather_memory.truth.atomic import begin, newborn
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.sqlite import erasure, schema, shape, sums, upgrades
 from feather_memory.truth.sqlite.access import Access, is_writable
@@ -135,6 +135,8 @@ class SqliteTruth(Connections):
         except sqlite3.Error as error:
             raise self.meaning(error) or CorruptStoreError(str(path), str(error)) from error
         except OSError as error:
+            if self.birth is not None and not self.is_in_place():
+                raise GoneStoreError(str(path)) from error
             if isinstance(error, FeatherError):
                 raise
             raise StoreAccessError(f"cannot create {str(path)!r}: {error}") from error
@@ -159,8 +161,6 @@ class SqliteTruth(Connections):
             schema.create(path, self._expected, self._language or words.ENGLISH)
         self.birth = path.stat()  # before it is opened: so no later file is taken for it
         self.is_read_only = self._is_asked_to_read or not is_writable(path)
-        if not self.is_read_only:
-            sweep(path)
         self._look_around()
         schema.inspect(path)
 

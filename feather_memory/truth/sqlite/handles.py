@@ -20,8 +20,15 @@ from feather_memory.config import (
     LOG_SECONDS,
     LOG_STEP_BYTES,
 )
-from feather_memory.errors import BusyStoreError, CorruptStoreError, FeatherError
+from feather_memory.errors import (
+    BusyStoreError,
+    CorruptStoreError,
+    FeatherError,
+    GoneStoreError,
+    StoreAccessError,
+)
 from feather_memory.filters.values import SQL_FUNCTIONS
+from feather_memory.truth.atomic import sweep
 from feather_memory.truth.sqlite import folding, sums, words
 from feather_memory.truth.sqlite.access import Access, Stamps, stamps
 from feather_memory.truth.sqlite.faults import translated
@@ -131,7 +138,11 @@ class Handles:
     def meaning(self, error: BaseException) -> FeatherError | None:
         """What an error within a use means to a caller; None if it is the caller's, or ours."""
         if isinstance(error, sqlite3.Error):
-            return translated(error, self.path)
+            known = translated(error, self.path)
+            is_taken = isinstance(known, StoreAccessError | CorruptStoreError)
+            if is_taken and self.birth is not None and not self.is_in_place():
+                return GoneStoreError(str(self.path))  # since it was looked for
+            return known
         if isinstance(error, UnicodeDecodeError | json.JSONDecodeError | DamagedRowError):
             return CorruptStoreError(str(self.path), f"damaged content: {error}")
         if isinstance(error, FeatherError) or not self._is_damaged():
@@ -170,6 +181,8 @@ class Handles:
     def _look_around(self) -> None:
         """Find out how the file can be opened."""
         self._close_readers()
+        if not self.is_read_only:
+            sweep(self.path)
         self._stamps = stamps(self.path)
         way = Access.to_read if self.is_read_only else Access.to_write
         self.access = way(self.path)
