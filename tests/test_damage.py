@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from torture import Run
 from torture.damage import EMBED, START, answers, control, story
 from torture.damage import run as run_damage
 
-from feather_memory import CorruptStoreError, FeatherError, Store, TenantPool, config
+from feather_memory import (
+    CorruptStoreError,
+    FeatherError,
+    Store,
+    StoreAccessError,
+    TenantPool,
+    config,
+)
 from feather_memory.testing import FrozenClock, HashEmbedder
 from feather_memory.truth.sqlite.audit import SqliteAudit
 
@@ -276,3 +286,34 @@ def test_a_vector_in_the_making_that_is_damaged_is_told_and_made_once_more(path)
         store.reembed(new, embedder_name="new")
         assert all(memory.vector.any() for memory in store.iterate())
         assert store.check() == []
+
+
+def malformed():
+    """What SQLite raises for a page that is damaged, and for one that the disk refuses to read."""
+    error = sqlite3.DatabaseError("database disk image is malformed")
+    error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+    return error
+
+
+def test_a_disk_that_could_not_be_read_for_a_moment_is_no_damage(path):
+    with opened(path) as store:
+        assert isinstance(store._core.truth.meaning(malformed()), StoreAccessError)
+        assert store.check() == []
+
+
+def test_a_disk_that_cannot_be_read_is_no_damage(path, monkeypatch):
+    """Not even where all that is read of the file is as if it were damaged."""
+    real = os.pread
+    with opened(path) as store:
+        truth = store._core.truth
+        monkeypatch.setattr(truth, "_is_damaged", lambda: True)
+        assert isinstance(truth.meaning(malformed()), CorruptStoreError)
+
+        def refused(handle, size, start):
+            if os.path.samestat(os.fstat(handle), path.stat()):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            return real(handle, size, start)
+
+        monkeypatch.setattr(os, "pread", refused)
+        expected = StoreAccessError if Path("/proc/self/fd").is_dir() else CorruptStoreError
+        assert isinstance(truth.meaning(malformed()), expected)

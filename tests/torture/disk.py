@@ -78,8 +78,6 @@ def trial(sound: Path, place: Path, chance: random.Random, number: int, arm: Any
             how, wrong = attempted(store, name, number, place.parent)
         finally:
             arm(b"", -1, 0, 0)
-    if how == "CorruptStoreError" and call == "read":
-        wrong = ""  # SQLite takes EIO of a read for damage, and tells no more
     if how == "StoreAccessError" and call == "write" and code in FULL and many > 1:
         wrong = "a disk without room is not told as one"
     wrong = wrong or afterwards(place, name)

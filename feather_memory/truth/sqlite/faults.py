@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 from contextlib import suppress
 from pathlib import Path
@@ -29,6 +30,7 @@ _FAILED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 _READS = {sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_IOERR_SHORT_READ}
 _NO_ROOM: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _PROBE_BYTES: Final = 64 * 1024
+_READ_BYTES: Final = 1024 * 1024
 _PRIMARY = 0xFF  # SQLite's extended error codes carry the primary code in their low byte
 
 
@@ -49,6 +51,32 @@ def translated(error: sqlite3.Error, path: Path) -> FeatherError | None:
     if code in {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}:
         return StoreAccessError(f"cannot read or write {name!r}: {error}")
     return None
+
+
+def is_unreadable(path: Path) -> bool:
+    """Whether the disk refuses to read anything of the file or its log, which SQLite has open.
+
+    SQLite tells `EIO` as damage. The file is read by SQLite's own handles: whoever closes one of
+    their own lets go of the locks of this process. Where no system tells which those are: False.
+    """
+    with suppress(OSError):
+        births = [each.stat() for each in (path, log_of(path)) if each.exists()]
+        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  names are all that is wanted
+            with suppress(ValueError, FileNotFoundError):
+                if _is_refused(int(name), births):
+                    return True
+    return False
+
+
+def _is_refused(handle: int, births: list[os.stat_result]) -> bool:
+    try:
+        own = os.fstat(handle)
+        if any(os.path.samestat(own, birth) for birth in births):
+            for start in range(0, own.st_size, _READ_BYTES):
+                os.pread(handle, _READ_BYTES, start)
+    except OSError as error:
+        return error.errno == errno.EIO
+    return False
 
 
 def _has_room(path: Path) -> bool:

@@ -31,7 +31,7 @@ from feather_memory.filters.values import SQL_FUNCTIONS
 from feather_memory.truth.atomic import sweep
 from feather_memory.truth.sqlite import folding, sums, words
 from feather_memory.truth.sqlite.access import Access, Stamps, stamps
-from feather_memory.truth.sqlite.faults import translated
+from feather_memory.truth.sqlite.faults import is_unreadable, translated
 from feather_memory.truth.sqlite.forks import gate
 from feather_memory.truth.sqlite.log import log_of
 from feather_memory.truth.state import DamagedRowError
@@ -139,6 +139,8 @@ class Handles:
         """What an error within a use means to a caller; None if it is the caller's, or ours."""
         if isinstance(error, sqlite3.Error):
             known = translated(error, self.path)
+            if isinstance(known, CorruptStoreError) and self._is_refused(error):
+                known = StoreAccessError(f"cannot read {str(self.path)!r}: its disk refuses it")
             is_taken = isinstance(known, StoreAccessError | CorruptStoreError)
             if is_taken and self.birth is not None and not self.is_in_place():
                 return GoneStoreError(str(self.path))  # since it was looked for
@@ -148,6 +150,13 @@ class Handles:
         if isinstance(error, FeatherError) or not self._is_damaged():
             return None
         return CorruptStoreError(str(self.path), f"damaged content: {error!r}")
+
+    def _is_refused(self, error: sqlite3.Error) -> bool:
+        """Whether what SQLite took for damage is a disk that cannot be read, or could not be."""
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        if code != sqlite3.SQLITE_CORRUPT:
+            return False
+        return is_unreadable(self.path) or not self._is_damaged()
 
     def _is_damaged(self) -> bool:
         """Whether the file holds what was never written: asked where reading it has gone wrong."""
