@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from oracle import assert_best, scores
 
 from feather_memory import ContextLayers, F, Scoring, Store
+from feather_memory.model.anchors import anchor_in
 from feather_memory.model.periods import MAY_NAME_A_TIME, period_in
 from feather_memory.testing import FrozenClock
 
@@ -69,6 +70,13 @@ SURE = {
     "Where was I between 3 and 5 May 2024?": ("2024-05-03", "2024-05-05"),
     "Where was I between 2019 and 2021?": ("2019-01-01", "2021-12-31"),
     "What was the issue last week, as mentioned on November 6, 2023?": ("2023-11-06", "2023-11-06"),
+    "What has changed since March?": ("2026-03-01", "2026-05-14"),
+    "What has she painted since last June?": ("2025-06-01", "2026-05-14"),
+    "What have I learned since 2019?": ("2019-01-01", "2026-05-14"),
+    "Who has called since 7 May?": ("2026-05-07", "2026-05-14"),
+    "Who has called since the 7th of May 2023?": ("2023-05-07", "2026-05-14"),
+    "Who has called since last Friday?": ("2026-05-08", "2026-05-14"),
+    "Who has called since yesterday?": ("2026-05-13", "2026-05-14"),
     "What was on 29 February 2024?": ("2024-02-29", "2024-02-29"),
 }
 
@@ -84,7 +92,10 @@ UNSURE = [
     "Who called before last Friday?", "May 7 people come?", "We march 5 miles, why?",
     "Who led the March on Washington?",
     "Is Saturday fine?", "What did I say recently?", "What did I plan for last summer?",
-    "Where was I before May 2023?", "What has changed since March?", "Who came after 7 May 2023?",
+    "Where was I before May 2023?", "Who came after 7 May 2023?",
+    "What has changed since late March?", "What has changed since March 2027?",
+    "Since March or since April?", "What did we do in May or since June?",
+    "What is to be done before May?", "What did we do last summer?",
     "How many by July 10, 2022?", "What did he say the week before August 3, 2023?",
     "What did I do the weekend before April 10, 2023?", "What happens every June?",
     "What is due next week?", "What is due next May?", "In May or in June?",
@@ -249,3 +260,105 @@ def test_the_time_is_counted_from_when_it_is_asked_and_dates_of_statements_stay(
         assert (hit.score.period, later.score.period) == (0.15, 0.0)
         assert store.get("soup").valid_from == soup.valid_from
         assert store.check() == []
+
+
+# What happened dates it, too
+
+
+@pytest.mark.parametrize(
+    ("text", "side", "clause"),
+    [
+        ("What did I drive before I moved?", "before", "moved"),
+        ("Whom did I meet SINCE WE moved to Porto, and where?", "since", "moved to Porto"),
+        ("After she\u2019d had the twins, where did she work?", "after", "d had the twins"),
+    ],
+)
+def test_a_question_may_name_a_time_by_what_somebody_did(text, side, clause):
+    found = anchor_in(text)
+
+    assert found is not None
+    assert (found.side, found.clause.strip()) == (side, clause)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Who looks after the children?",
+        "Who looked after us?",
+        "After whom are they named?",
+        "What did I do the day before I moved?",
+        "What did I do right after we met?",
+        "What did I do after the wedding?",
+        "Before I moved and before I married, where was I?",
+        "What did I do before I?",
+        "What did I do before I moved?" + " So." * 200,
+    ],
+)
+def test_what_may_be_another_moment_or_none_is_no_event(text):
+    assert anchor_in(text) is None
+
+
+def test_who_reads_another_language_names_no_event_in_english():
+    assert anchor_in("What did I do before I moved?", "german") is None
+
+
+@pytest.fixture
+def moved(tmp_path, clock):
+    """What was said before and after a move."""
+    with Store.open(tmp_path / "a.feather", clock=clock, language="english") as store:
+        for days, text in {
+            30: "I drove a Fiat to work",
+            20: "I moved to Porto",
+            10: "I drove a Volvo to work",
+        }.items():
+            store.add(text, id=text.split()[-1], valid_from=clock() - days * DAY)
+        store.add("I drove a Seat to work", id="Fiat", valid_from=clock() - 30 * DAY)
+        store.add("I drove a Volvo to work", id="Volvo", valid_from=clock() - 10 * DAY)
+        yield store
+        assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    ("side", "lifted"), [("before", {"Fiat"}), ("after", {"Volvo"}), ("since", {"Volvo", "Porto"})]
+)
+def test_the_memory_that_tells_what_happened_gives_the_date_and_the_receipt_names_it(
+    moved, side, lifted
+):
+    question = f"What did I drive to work {side} I moved?"
+
+    hits = moved.search(question, 9)
+
+    assert {hit.memory.id for hit in hits if hit.score.period} == lifted
+    assert hits.dated_by == ("Porto",)
+    at = moved.get("Porto").valid_from
+    assert abs(hits.period[side == "before"] - at) < timedelta(milliseconds=1)
+    assert moved.recall(question, budget_tokens=100).dated_by == ("Porto",)
+    assert ContextLayers(user=moved).search(question).dated_by == ("Porto",)
+    for hit in hits:
+        assert sum(hit.score.parts.values()) == pytest.approx(hit.score, abs=1e-9)
+
+
+def test_where_it_is_not_sure_what_was_meant_nothing_is_dated(moved, clock):
+    asked = "What did I drive before I moved?"
+    assert moved.search(asked).dated_by == ("Porto",), "the control"
+    again = moved.add("We moved once more, to Braga", valid_from=clock() - 5 * DAY)
+
+    assert (moved.search(asked).period, moved.search(asked).dated_by) == (None, ())
+    assert moved.search("What did I drive before we moved to Porto?").dated_by == ("Porto",)
+    assert moved.search("What did I drive before I flew?").period is None
+    assert moved.search("What did I drive before I did it?").period is None
+    assert moved.search(asked, scoring=Scoring(structure=False)).period is None
+    by_calendar = moved.search("What did I drive in March before I moved?")
+    assert by_calendar.period[0] == datetime(2026, 3, 1, tzinfo=UTC)
+    assert by_calendar.dated_by == ()
+    moved.supersede(again.id, "We never went to Braga")
+    assert moved.search(asked).dated_by == ("Porto",)
+
+
+def test_what_many_memories_hold_dates_nothing(moved, clock):
+    for at in range(9):
+        moved.add(f"We swam in lake {at}", valid_from=clock() - 3 * DAY)
+
+    assert moved.search("What did I drive before we swam?").period is None
+    assert len(moved.search("What did I drive before we swam in lake 4?").dated_by) == 1

@@ -57,6 +57,9 @@ class Hits(list[Hit]):
     period: tuple[datetime, datetime] | None = None
     """The time that the question named, from and until before, in UTC: what holds since then has
     the term `period` in its score. None where it named none for sure."""
+    dated_by: tuple[str, ...] = ()
+    """Ids of the memories that date it, where the question names it by what happened: "before I
+    moved"."""
     reason: str | None = None
     """Why a recall found nothing, in words; None where it found something."""
     question: Vector | None = None

@@ -2,8 +2,10 @@
 
 "What did she paint last week?" asks for what was said in that week, whatever its words. "Last
 week" is the calendar's week before this one, "last March" the latest that is over, "on 7 May" the
-latest that has begun; days are those of UTC. What two readers might take otherwise is no interval:
-seasons, "recently", "before I moved", two dates that are not joined by "between".
+latest that has begun, and "since May" goes on until today; days are those of UTC. What two readers
+might take otherwise is no interval: seasons, which half of the world has when the other has not,
+"recently", "before May", which may be one to come, two dates that are not joined by "between".
+"Before I moved" is dated by what was said of it: see anchors.py.
 
 A table of our own, for it has to be sure and quick: parsers of dates find one in "may", "second" or
 "sat", give a moment instead of an interval, and take a millisecond or more to find none.
@@ -13,10 +15,11 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 
+from feather_memory.config import DAY
 from feather_memory.model.words import ENGLISH
 from feather_memory.types import Seconds
 
@@ -32,6 +35,9 @@ class Period(NamedTuple):
         """The same as times of UTC."""
         return datetime.fromtimestamp(self.start, UTC), datetime.fromtimestamp(self.stop, UTC)
 
+
+FIRST: Final = datetime(1, 1, 1, tzinfo=UTC).timestamp()
+"""When a time begins of which only the end is known."""
 
 _Span = tuple[datetime, datetime]
 _DAY_LONG: Final = timedelta(days=1)
@@ -83,8 +89,9 @@ _DATE: Final = re.compile(
     rf"|(?P<day>{_DAY})\s+(?:of\s+)?(?P<month>{_MONTH})(?:,?\s*(?P<year>{_YEAR}))?"
     rf"|(?P<month2>{_MONTH})\s+(?:the\s+)?(?P<day2>{_DAY})(?:,?\s*(?P<year2>{_YEAR}))?"
     rf"|(?P<month3>{_MONTH}),?\s+(?:of\s+)?(?P<year3>{_YEAR})"
-    rf"|(?P<which>in|during|of|this|last)\s+(?P<month4>{_MONTH})(?!\.?,?\s+(?:of\s+|the\s+)?\d)"
-    rf"|(?:in|during|of)\s+(?P<year4>{_YEAR}))",
+    rf"|(?P<which>in|during|of|this|last|since)\s+(?P<month4>{_MONTH})"
+    rf"(?!\.?,?\s+(?:of\s+|the\s+)?\d)"
+    rf"|(?P<which2>in|during|of|since)\s+(?P<year4>{_YEAR}))",
     re.IGNORECASE,
 )
 _BETWEEN: Final = re.compile(rf"\bbetween\s+{_END}and\s+{_END}", re.IGNORECASE)
@@ -103,6 +110,8 @@ _IS_AN_END: Final = re.compile(
     re.IGNORECASE,
 )
 """What, before a date, makes of it a moment at which something begins or ends."""
+_IS_SINCE: Final = re.compile(r"\bsince\s+(?:(?:the|on)\s+)?$", re.IGNORECASE)
+"""What makes of it the beginning of a time that goes on."""
 _IS_A_BEGINNING: Final = re.compile(r"\bfrom\s+(?:the\s+)?$", re.IGNORECASE)
 """Likewise, but not before "two weeks ago"."""
 
@@ -130,18 +139,39 @@ def period_in(text: str, now: Seconds, language: str = ENGLISH) -> Period | None
     return None if found is None else Period(found[0].timestamp(), found[1].timestamp())
 
 
+def end_of_day(now: Seconds) -> Seconds:
+    """When the day of a moment ends, in UTC."""
+    return (now // DAY + 1) * DAY
+
+
 def _named(text: str, today: datetime) -> _Span | None:
     if (joined := _BETWEEN.search(text)) is not None:
         return _between(joined[1], joined[2], today)
     dates = list(_DATE.finditer(text))
     spoken = [] if dates else list(_SPOKEN.finditer(text))
-    if any(_IS_AN_END.search(text[: match.start()]) for match in (*dates, *spoken)):
+    found = [*dates, *spoken]
+    if any(_goes_on(match, text) for match in found):
+        return _until_today(found, text, today) if len(found) == 1 else None
+    if any(_IS_AN_END.search(text[: match.start()]) for match in found):
         return None
     if any(_IS_A_BEGINNING.search(text[: match.start()]) for match in dates):
         return None
     spans = {_dated(match, text, today) for match in dates}
     spans |= {_spoken(match, today) for match in spoken}
     return spans.pop() if len(spans) == 1 else None
+
+
+def _goes_on(match: re.Match[str], text: str) -> bool:
+    """Whether what is named is the beginning of a time that goes on until today."""
+    within = match[0].lower().startswith("since")
+    return within or _IS_SINCE.search(text[: match.start()]) is not None
+
+
+def _until_today(found: Sequence[re.Match[str]], text: str, today: datetime) -> _Span | None:
+    (match,) = found
+    span = _dated(match, text, today) if match.re is _DATE else _spoken(match, today)
+    tomorrow = today + _DAY_LONG
+    return (span[0], tomorrow) if span is not None and span[0] < tomorrow else None
 
 
 def _dated(match: re.Match[str], text: str, today: datetime) -> _Span | None:

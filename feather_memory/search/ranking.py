@@ -15,9 +15,9 @@ from feather_memory.index.postings import Held
 from feather_memory.index.view import View
 from feather_memory.model import formula
 from feather_memory.model.formula import PLAIN, Parts, Scale, low_of
-from feather_memory.model.periods import Period
 from feather_memory.model.scoring import Score, Scoring
 from feather_memory.model.structure import PERIOD, Said, terms
+from feather_memory.search.anchored import NamedTime
 from feather_memory.search.question import Question
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
@@ -55,7 +55,7 @@ class Ranking:
     """Shape (n,)."""
     words: WordsAsked | None = None
     """None if no text is asked."""
-    period: Period | None = None
+    period: NamedTime | None = None
     """The time that the question names; None where it names none, or where that does not count."""
     _scale: Scale | None = None
 

@@ -19,12 +19,12 @@ from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hit, Hits, hits_of
 from feather_memory.model.memory import Memory, shown
-from feather_memory.model.periods import MAY_NAME_A_TIME, period_in
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
 from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import folded, tokenizer
+from feather_memory.search.anchored import named_time
 from feather_memory.search.certified import CertifiedRanking
 from feather_memory.search.chosen import AMONG, Found, distinct, newer_first
 from feather_memory.search.conversation import ConversationRanking
@@ -164,8 +164,7 @@ class Searcher:
             eligible = self._relevant(question, words, eligible)
         period = None
         if question.scoring.structure:
-            if text is not None and MAY_NAME_A_TIME.search(text.lower()):
-                period = period_in(text, question.now, view.state.language)
+            period = named_time(view, question, eligible)
             turns, liked = self.turns, None
             if view.liked is not None and question.vector is not None:
                 liked = view.liked.of(question.vector, len(view))
@@ -232,6 +231,7 @@ class Searcher:
         hits.question = question.vector
         if ranking.period is not None:
             hits.period = ranking.period.moments
+            hits.dated_by = tuple(self._ids_at(ranking.period.dated_by).values())
         return hits
 
     def _best(

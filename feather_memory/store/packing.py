@@ -33,7 +33,7 @@ def packed(hits: Hits, budget_tokens: int) -> Hits:
         budget_tokens: For all of them.
     """
     left, kept = budget_tokens, Hits()
-    kept.period = hits.period
+    kept.period, kept.dated_by = hits.period, hits.dated_by
     for hit in hits:
         cost = estimated_tokens(hit)
         if cost <= left:

@@ -155,7 +155,8 @@ class ContextLayers:
         best, found = Merging(self.layers, asked).best(k, fetch)
         hits = Hits(best)
         hits.question = found[0].question  # by the nearest layer's model
-        hits.period = next((each.period for each in found if each.period is not None), None)
+        named = next((each for each in found if each.period is not None), hits)
+        hits.period, hits.dated_by = named.period, named.dated_by
         return hits
 
     def recall(  # noqa: PLR0913  a search's arguments
