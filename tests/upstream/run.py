@@ -60,7 +60,10 @@ SUITES = (
         POSTGRES,
     ),
 )
-USES = (Suite("langmem", ("use_of_langmem.py",)), Suite("deepagents", ("use_of_deepagents.py",)))
+USES = (
+    Suite("langmem", ("use_of_langmem.py", "extract_by_langmem.py")),
+    Suite("deepagents", ("use_of_deepagents.py",)),
+)
 
 
 def unpacked(folder: Path, name: str) -> Path | None:
