@@ -94,9 +94,6 @@ def _telling(view: View, clause: str, eligible: Mask) -> Positions:
     words = sorted(speaks.content(speaks.compact(clause)))
     if all(map(speaks.is_mere, words)):
         return np.empty(0, np.intp)
-    told = eligible.copy()
-    for places, _ in view.words.settled().holding(np.array(words, np.uint64)):
-        holds = np.zeros(len(told), np.bool_)
-        holds[places] = True
-        told &= holds
-    return np.flatnonzero(told)
+    held = view.words.settled().holding(np.array(words, np.uint64))
+    of_each = np.bincount(held.places, minlength=len(eligible))  # (n,)  each word counts once
+    return np.flatnonzero(eligible & (of_each == len(words)))
