@@ -156,6 +156,20 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What a turn of the recall log was shown."""
+
+    turn: str
+    """Its first name."""
+    names: tuple[str, ...]
+    """Its further names, such as its message's id."""
+    at: datetime
+    """When it was shown something last."""
+    memories: tuple[tuple[str, float], ...]
+    """Id and score, best first; without those forgotten since."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Suggestion:
     """A memory that another one may replace, and why it looks so. Nothing was replaced."""
 

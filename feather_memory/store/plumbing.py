@@ -10,17 +10,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Unpack
 
-from feather_memory.checks import instances, label, labels, passage, query, seconds, whole
+from feather_memory.checks import instances, label, labels, passage, query, whole
 from feather_memory.model.formula import Scale
 from feather_memory.model.memory import Memory
 from feather_memory.model.records import Kept, TieRecord
-from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
 from feather_memory.search.held import held_keys, held_texts, says_any
-from feather_memory.search.question import Question, SearchOptions, Where, condition
+from feather_memory.search.question import SearchOptions, Where
 from feather_memory.search.searcher import Searcher
 from feather_memory.store import vectors
 from feather_memory.store.recalls import Recalls
+from feather_memory.store.review import Review
 from feather_memory.store.searches import Searches
 from feather_memory.store.shelf import Shelf, ids_by
 from feather_memory.types import Embedder, Vector, When
@@ -31,8 +31,8 @@ from feather_memory.write.forgetting import remove
 _MOST_IDS: Final = 1_000_000
 
 
-class Plumbing(Recalls, of="Store.plumbing"):
-    """Vectors, the recall log, what is held, shelves, all there is, and a store's sleep."""
+class Plumbing(Recalls, Review, of="Store.plumbing"):
+    """Vectors, the recall log, what is held, shelves, all there is, review, a store's sleep."""
 
     @property
     def is_open(self) -> bool:
@@ -151,27 +151,6 @@ class Plumbing(Recalls, of="Store.plumbing"):
         question = self._at(where, session, as_of, known_at, now)
         with Searcher.over(self._core.truth, self._core.columns) as searcher:
             return says_any(searcher, searcher.present(question), given)
-
-    def _at(
-        self,
-        where: Where | None,
-        session: str | None,
-        as_of: When | None,
-        known_at: When | None,
-        now: When | None,
-    ) -> Question:
-        moment = self._core.truth.now() if now is None else seconds(now, "now")
-        return Question(
-            text=None,
-            vector=None,
-            scoring=Scoring(),
-            now=moment,
-            as_of=moment if as_of is None else seconds(as_of, "as_of"),
-            is_now=now is None,
-            is_current=as_of is None,
-            known_at=None if known_at is None else seconds(known_at, "known_at"),
-            where=condition(where, session),
-        )
 
     def new_ids(self, count: int) -> list[str]:
         """Ids such as `add` makes, which sort by time, for what is each a memory of its own.
