@@ -17,7 +17,7 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench test-postgres test-upstream test-long torture test-importers release-check test-wheels test-lowest clean
+.PHONY: help demo test check docs bench test-postgres test-browser test-upstream test-long torture test-importers release-check test-wheels test-lowest clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,10 +25,10 @@ help:  ## say what each target does
 demo: $(DEMO_STAMP)  ## a short story: remember, ask, correct, travel back
 	$(BIN)/feather-memory demo
 
-test: $(STAMP)  ## every test but the long ones, with branch coverage of at least 95 %
+test: $(STAMP)  ## every test but the long ones and those in a browser, with branch coverage of at least 95 %
 	$(BIN)/python -m pytest -m "not long" integrations/langchain-feather-memory
 	$(BIN)/python -m pytest -m "not long" integrations/llama-index-memory-feather
-	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) \
+	$(BIN)/python -m pytest -m "not long and not browser" -n $(WORKERS) \
 		--cov=feather_memory --cov-branch --cov-fail-under=95
 
 check: $(STAMP)  ## lint, format and types
@@ -56,7 +56,12 @@ bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and writ
 # A sample of it is in `make test`. FEATHER_POSTGRES is the URL of a database whose user may make others;
 # without it a server is started, and stopped.
 test-postgres: $(STAMP)  ## all that can runs over a store on a PostgreSQL server
-	$(BIN)/python -m pytest -m "not long" --servers -k "server or postgres" -n $(WORKERS) tests
+	$(BIN)/python -m pytest -m "not long and not browser" --servers -k "server or postgres" -n $(WORKERS) tests
+
+# Installs nothing: what is missing it says, and how to get it. FEATHER_CHROMIUM names another browser.
+test-browser:  ## what a person does in the window, in Chromium
+	@$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) tests/browser/needed.py
+	$(BIN)/python -m pytest -m browser tests/browser
 
 # Downloads nothing: SDISTS is a folder of unpacked sdists, UPSTREAM a python with the group `upstream`.
 test-upstream:  ## LangGraph's own store tests, and langmem's and deepagents' use, against FeatherStore

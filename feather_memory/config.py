@@ -269,3 +269,12 @@ SERVICE_BUDGET = 32_000
 ABANDONED_SECONDS = 3_600.0
 """A file that is being made, and that nobody has written to for so long, was left by a process that
 was killed. A backup writes all the time, however long it takes."""
+
+WINDOW_LINKS = 60
+"""Links of a memory that a walk through the window follows: more can neither be drawn nor read."""
+
+WINDOW_NODES = 40
+"""Memories that a walk through the window draws."""
+
+WINDOW_UNDOS = 200
+"""Changes that a window can still undo."""

@@ -15,7 +15,7 @@ from feather_memory.cli import app
 from feather_memory.testing import FrozenClock
 
 PAGE = Path(__file__).parents[1] / "docs" / "command-line.md"
-SERVERS = {"mcp", "serve"}  # which answer elsewhere
+SERVERS = {"mcp", "serve", "window"}  # which answer elsewhere
 OF_A_DATABASE = {"migrate"}  # asked by the tests of one
 
 

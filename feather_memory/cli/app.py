@@ -17,6 +17,7 @@ from feather_memory.cli import (
     pooling,
     serving,
     upkeep,
+    window,
     writing,
 )
 from feather_memory.cli.options import plain
@@ -99,6 +100,7 @@ app.command()(pooling.claim)
 app.command()(pooling.warm)
 app.command()(serving.mcp)
 app.command()(serving.serve)
+app.command()(window.window)
 app.add_typer(serving.keys, name="keys")
 app.command()(moving.migrate)
 app.command()(moving.copy)

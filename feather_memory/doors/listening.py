@@ -46,11 +46,35 @@ def listen(make: Callable[[], Any], host: str, port: int, *, workers: int = 1) -
         uvicorn.Server(config).run()
         return
     multiprocessing.allow_connection_pickling()  # for the sockets that they listen on
+    _supervise(make, shared_out(_bound(config), workers), workers)
+
+
+def listen_at(make: Callable[[int], Any], host: str, port: int, ready: Callable[[], None]) -> None:
+    """Serve an ASGI application that has to know its port, in this process.
+
+    Args:
+        make: Makes the application, from the port.
+        host: The address to listen on.
+        port: The port; 0 for one that is free.
+        ready: Called once the port is open: who asks from then on is answered.
+    """
+    bound = _bound(uvicorn.Config("", host=host, port=port, **_QUIET))
+    app = make(bound.getsockname()[1])
+    bound.listen()  # who is told of it now waits in the queue, and is not refused
+    ready()
+    _serve(lambda: app, bound)
+
+
+def _bound(config: uvicorn.Config) -> socket.socket:
+    """A socket at the port that is configured.
+
+    What is accepted inherits its option. asyncio sets it by itself only on a socket that says that
+    it is TCP's, and this one does not: answers in two parts would wait 40 ms for the first's
+    receipt.
+    """
     bound = config.bind_socket()
-    # What is accepted inherits it. asyncio sets it by itself only on a socket that says that it is
-    # TCP's, and this one does not: answers in two parts would wait 40 ms for the first's receipt.
     bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    _supervise(make, shared_out(bound, workers), workers)
+    return bound
 
 
 def shared_out(bound: socket.socket, workers: int) -> list[socket.socket]:
