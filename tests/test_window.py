@@ -33,7 +33,7 @@ from feather_memory.importers import exports
 PORT = 8_123
 OWN = f"http://127.0.0.1:{PORT}"
 PAGE = Path(feather_memory.__file__).parent / "doors" / "window" / "page"
-VERBS = ["place", "overview", "page", "search", "memory", "walk", "turns", "why-not", "add",
+VERBS = ["place", "span", "page", "search", "memory", "walk", "turns", "why-not", "add",
          "correct", "affirm", "weigh", "forget", "undo", "export"]  # fmt: skip
 
 
@@ -242,12 +242,13 @@ async def test_the_place_says_whose_memories_there_are(ask):
     await ask("page", 403, tenant="nobody")
 
 
-async def test_the_overview_counts_and_spans(ask):
-    told = await ask.of_ada("overview")
+async def test_the_span_is_what_the_sliders_move_over(ask, pool):
+    told = await ask.of_ada("span")
 
-    assert (told["current"], told["past"], told["turns"]) == (12, 2, 2)
     assert told["first"] == "2025-01-10T09:00:00Z"
-    assert told["embedder"] == "hash:256"
+    assert told["last"].startswith("2026-04-05T09:00:00")
+    pool.get("empty")
+    assert await ask("span", tenant="empty") == {"first": None, "last": None}
 
 
 async def test_a_page_holds_what_is_true_and_another_what_is_not(ask):
@@ -273,9 +274,11 @@ async def test_the_whole_page_travels(ask):
     assert (bergen["memory"]["holds"], bergen["reason"]) == (False, "not_yet_valid")
     assert [version["holds"] for version in bergen["history"]] == [True, False]
     assert (await ask.of_ada("turns", **then))["total"] == 0
+    nuts = await ask.of_ada("memory", id="nuts", **then)
+    assert (len(nuts["importances"]), nuts["signals"]) == (1, [])
     walk = await ask.of_ada("walk", id="quay", known_at=summer)
     assert len(walk["nodes"]) == 1
-    assert (await ask.of_ada("overview", known_at=summer))["current"] == 8
+    assert (await ask.of_ada("page", known_at=summer))["total"] == 8
 
 
 async def test_the_parts_of_a_receipt_sum_to_the_score(ask):
@@ -290,7 +293,7 @@ async def test_the_parts_of_a_receipt_sum_to_the_score(ask):
 async def test_a_look_writes_nothing(ask, pool):
     before = pool.get("ada").stats()
     for verb, body in (("search", {"question": "tea"}), ("memory", {"id": "tea"}), ("walk", {}),
-                       ("turns", {}), ("page", {}), ("overview", {}),
+                       ("turns", {}), ("page", {}), ("span", {}),
                        ("why-not", {"id": "tea", "question": "tea"}),
                        ("forget", {"ids": ["tea"]})):  # fmt: skip
         await ask.of_ada(verb, **body)
@@ -359,6 +362,7 @@ async def test_why_something_is_not_told_is_asked_as_an_agent_asks(ask):
      ("page", {"which": "all"}), ("page", {"unknown": 1}), ("search", {}),
      ("search", {"question": "x" * 8_001}), ("forget", {"ids": []}), ("walk", {"hops": 9}),
      ("weigh", {"id": "tea", "kind": "saved"}), ("page", {"as_of": 1e300}),
+     ("turns", {"as_of": 1e300}), ("memory", {"id": "tea", "known_at": -1e300}),
      ("correct", {"id": "tea", "text": " "}), ("add", {"text": ""})],
 )  # fmt: skip
 async def test_what_makes_no_sense_is_refused_in_a_sentence(ask, verb, body):

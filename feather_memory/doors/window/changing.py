@@ -37,7 +37,7 @@ class Changes:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def noted(self, tenant: str, undo: Callable[[], str]) -> str:
-        """A name for a change; `undo` undoes it, and says which memory to look at then."""
+        """A name for a change; `undo` undoes it, and says which memory to look at, "" for none."""
         name = secrets.token_hex(8)
         with self._lock:
             self._steps[tenant, name] = undo
@@ -113,15 +113,15 @@ def _changed(store: Store, memory: Memory, said: str, change: str | None) -> Cha
 
 
 def _unwritten(store: Store, memory: Memory) -> str:
-    """Have a memory never been written; one of those that it replaced."""
+    """Have a memory never been written; one of those that it replaced, "" for none."""
     now = store.get(memory.id)
     if now.superseded_by:
         raise NotAllowedError("it was changed again since: undo that first")
     replaced = now.supersedes
     for old in replaced:
         store.unsupersede(old, memory.id)
-    store.forget([memory.id])
-    return next(iter(replaced), memory.id)
+    store.plumbing.drop([memory.id])
+    return next(iter(replaced), "")
 
 
 def _uncredited(store: Store, memory_id: str, kind: SignalKind) -> None:

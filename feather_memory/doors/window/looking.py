@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Final
 
 from feather_memory.agent.recall import FACTS, FITTING
+from feather_memory.checks import seconds, when
 from feather_memory.config import WINDOW_LINKS, WINDOW_NODES
 from feather_memory.doors.answers import WhyTold
 from feather_memory.doors.verbs import bounded
 from feather_memory.doors.window.bodies import (
     AskWhy,
+    Body,
     Look,
     LookAtOne,
     LookAtPage,
@@ -27,9 +30,9 @@ from feather_memory.doors.window.seen import (
     MemorySeen,
     NodeSeen,
     OneSeen,
-    OverviewSeen,
     PageSeen,
     SignalSeen,
+    SpanSeen,
     TurnSeen,
     TurnsSeen,
     UseSeen,
@@ -43,19 +46,10 @@ _TOLD: Final = 10
 """As many memories an agent asks for."""
 
 
-def overview(store: Store, look: Look) -> OverviewSeen:
-    """How much there is, and from when to when."""
-    span = store.plumbing.span()
-    current, _ = store.plumbing.page(1, **look.moment)
-    past, _ = store.plumbing.page(1, is_past=True, **look.moment)
-    return OverviewSeen(
-        current=current,
-        past=past,
-        turns=len(_turns(store, look)),
-        first=None if span is None else span[0],
-        last=None if span is None else span[1],
-        embedder=store.stats().embedder,
-    )
+def span(store: Store, _: Body) -> SpanSeen:
+    """From when to when there is anything to look at."""
+    first, last = store.plumbing.span() or (None, None)
+    return SpanSeen(first=first, last=last)
 
 
 def page(store: Store, look: LookAtPage) -> PageSeen:
@@ -83,6 +77,8 @@ def one(store: Store, look: LookAtOne) -> OneSeen:
     ids = {look.id, *others, *(each.id for each in history)}
     holding = store.plumbing.holding(ids, **look.moment)
     verdict = None if look.id in holding else store.why_not(memory.text, look.id, **look.moment)
+    until = _until(look)
+    begun, *later = store.plumbing.importances(look.id)
     return OneSeen(
         memory=MemorySeen.at(memory, holding),
         reason=None if verdict is None else verdict.gate,
@@ -97,8 +93,8 @@ def one(store: Store, look: LookAtOne) -> OneSeen:
             for edge in edges
             if (other := edge.target if edge.source == look.id else edge.source) in others
         ),
-        signals=tuple(map(SignalSeen.of, store.signals(look.id))),
-        importances=tuple(store.plumbing.importances(look.id)),
+        signals=tuple(SignalSeen.of(each) for each in store.signals(look.id) if each.at <= until),
+        importances=(begun, *(each for each in later if each[0] <= until)),
         uses=tuple(
             UseSeen(turn=shown.turn, at=shown.at, score=score)
             for shown in _turns(store, look)
@@ -207,10 +203,16 @@ def _others(memory_id: str, edges: Iterable[Edge]) -> list[str]:
     return [edge.target if edge.source == memory_id else edge.source for edge in edges]
 
 
+def _until(look: Look) -> datetime:
+    """The moment by which something must have happened to be seen."""
+    given = [at for at in (look.as_of, look.known_at) if at is not None]
+    return when(seconds(min(given), "as_of and known_at")) if given else datetime.max.replace(tzinfo=UTC)
+
+
 def _turns(store: Store, look: Look) -> list[Shown]:
     """Those that were by the moment that is looked at."""
-    until = min(at for at in (look.as_of, look.known_at, float("inf")) if at is not None)
-    return [shown for shown in store.plumbing.turns() if shown.at.timestamp() <= until]
+    until = _until(look)
+    return [shown for shown in store.plumbing.turns() if shown.at <= until]
 
 
 def _most_linked(store: Store, look: Look) -> str | None:

@@ -71,7 +71,7 @@ def _changes(
     router.add_api_route(path, answer, methods=["POST"])
 
 
-_looks("/overview", looking.overview, bodies.Look)
+_looks("/span", looking.span, bodies.Body)
 _looks("/page", looking.page, bodies.LookAtPage)
 _looks("/search", looking.search, bodies.LookFor)
 _looks("/memory", looking.one, bodies.LookAtOne)

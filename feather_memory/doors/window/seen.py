@@ -89,17 +89,13 @@ class PlaceSeen(Answer):
     tenants: tuple[str, ...]
 
 
-class OverviewSeen(Answer):
-    """Somebody's memory as a whole, at the moment that is looked at."""
+class SpanSeen(Answer):
+    """From when to when there is anything to look at; None where nothing is remembered."""
 
-    current: int
-    past: int
-    turns: int
     first: datetime | None
-    """From when on anything is held to be true."""
+    """Since when anything is held to be true."""
     last: datetime | None
     """The last moment recorded."""
-    embedder: str | None
 
 
 class LinkSeen(Answer):

@@ -29,8 +29,9 @@ function part(name, ...children) {
 }
 
 function title({ memory, reason }) {
-  const told = memory.until && !memory.holds && memory.until > memory.since
-    ? `from ${day(memory.since)} until ${day(memory.until)}` : `since ${day(memory.since)}`;
+  let told = `since ${day(memory.since)}`;
+  if (reason === "not_yet_valid") told = `true from ${day(memory.since)} on`;
+  else if (!memory.holds && memory.until > memory.since) told = `from ${day(memory.since)} until ${day(memory.until)}`;
   return el("header", { class: "title" },
     el("p", { class: memory.holds ? "standing" : "standing past" }, standing(memory, reason), " ", el("span", {}, told)),
     el("h2", { dir: "auto", tabindex: "-1" }, memory.text),
@@ -81,7 +82,7 @@ function links({ links: linked }) {
 }
 
 function weight({ importances, signals }) {
-  const points = importances.length > 1 ? importance(importances, new Date().toISOString()) : null;
+  const points = importances.length > 1 ? importance(importances, state.as_of ?? state.known_at ?? Date.now() / 1000) : null;
   const now = importances.at(-1)[1];
   return part("How much it matters",
     el("p", {}, `${now.toFixed(2)} of 1`, signals.length ? "." : ": nobody has said yet whether it is of use."),

@@ -5,24 +5,28 @@ import { add, exported, failing, say, undoLast } from "/change.js";
 import { showOne } from "/detail.js";
 import { at, button, el, put } from "/dom.js";
 import { focusFirst, select, showList } from "/list.js";
-import { address, body, go, onchange, state } from "/state.js";
+import { address, go, onchange, state } from "/state.js";
 import { setSpan, showTime } from "/time.js";
 import { showTurns } from "/turns.js";
 import { showWalk } from "/walk.js";
 
 const VIEWS = { memories: "Memories", map: "Map", turns: "What was used" };
 const WHEN = ["as_of", "known_at"];
-const WAIT = 120;
+const WAIT = 50;
 const MOST = 500;
 
 const has = (changed, ...names) => names.some((name) => changed.has(name));
 
 const show = failing(async (changed) => {
-  if (has(changed, "whose", "changed", ...WHEN)) await overview(changed);
   showTime();
   showViews();
   if (document.activeElement !== at("question")) at("question").value = state.ask;
+  if (changed.has("whose")) {  // nothing of one person's stands under another's name
+    put(at("found"));
+    put(at("one"));
+  }
   const work = [];
+  if (has(changed, "whose", "changed")) work.push(spanned(changed));
   if (has(changed, "id", "whose", "changed", ...WHEN)) work.push(showOne());
   if (has(changed, "view", "ask", "which", "whose", "changed", ...WHEN) || (state.view === "map" && changed.has("id"))) work.push(found(changed));
   else if (changed.has("id")) select();
@@ -38,11 +42,11 @@ function found(changed) {
 }
 
 // How far back it goes is asked when somebody else is shown, or something was changed.
-async function overview(changed) {
-  if (!has(changed, "whose", "changed")) return;
-  const seen = await ask("overview", { tenant: state.whose });
-  setSpan(seen.first, seen.last);
+async function spanned(changed) {
+  const { first, last } = await ask("span", { tenant: state.whose });
+  setSpan(first, last);
   if (changed.has("whose")) put(at("time"));
+  showTime();
 }
 
 function showViews() {
@@ -140,6 +144,7 @@ async function begin() {
   onchange(show);
   await show(new Set(["whose", "view"]));
   document.documentElement.dataset.ready = "yes";
+  performance.mark("shown");
 }
 
 begin();

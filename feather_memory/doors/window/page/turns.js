@@ -5,7 +5,7 @@ import { at, button, el, put } from "/dom.js";
 import { body, go, state } from "/state.js";
 import { counted, standing, time } from "/words.js";
 
-const COUNT = 50;
+const COUNT = 20;
 const asked = latest("turns");
 
 export async function showTurns(offset = 0) {

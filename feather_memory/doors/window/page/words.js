@@ -25,7 +25,7 @@ export const origin = (memory) => ORIGINS[memory.origin] ?? memory.origin;
 export function standing(memory, gate = null) {
   if (memory.holds) return "True";
   if (gate === "not_yet_recorded") return "Not known then";
-  if (gate === "not_yet_valid") return "Not true yet then,";
+  if (gate === "not_yet_valid") return "Not true yet";
   if (memory.superseded_by.length) return `Replaced${memory.until ? ` on ${short(memory.until)}` : ""}`;
   if (gate === "expired" && memory.expires) return `Expired on ${short(memory.expires)}`;
   if (memory.until && memory.until <= memory.since) return "Only a suggestion";
