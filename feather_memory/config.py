@@ -276,5 +276,9 @@ WINDOW_LINKS = 60
 WINDOW_NODES = 40
 """Memories that a walk through the window draws."""
 
+WINDOW_GIST = 600
+"""Characters of a memory that a list in the window is told: nobody reads more of it there, and a
+hundred texts may have a megabyte each."""
+
 WINDOW_UNDOS = 200
 """Changes that a window can still undo."""

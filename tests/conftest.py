@@ -35,8 +35,9 @@ BOTH = SAMPLE | {
     "test_affirmation", "test_annotations", "test_context_chain", "test_dependants", "test_echoes",
     "test_engagement", "test_filters", "test_firewall", "test_given", "test_latest", "test_layers",
     "test_liked", "test_manner", "test_memory", "test_origin", "test_possible", "test_ranking",
-    "test_recent", "test_reembed", "test_repeats", "test_score", "test_shelf", "test_spoken",
-    "test_suggestions", "test_supersessions", "test_ties", "test_transactions",
+    "test_recent", "test_reembed", "test_repeats", "test_review", "test_score", "test_shelf",
+    "test_spoken", "test_suggestions", "test_supersessions", "test_ties",
+    "test_transactions",
     "test_validity", "test_writing",
 }  # fmt: skip
 """Those that do so in `make test-postgres`."""

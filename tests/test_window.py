@@ -5,6 +5,7 @@ tests/browser has what a person sees of it.
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -22,7 +23,7 @@ import pytest
 from typer.testing import CliRunner
 
 import feather_memory
-from feather_memory import Store
+from feather_memory import Store, TenantPool
 from feather_memory.cli import app as command_line
 from feather_memory.doors.window import Visits, window_app
 from feather_memory.doors.window.assets import POLICY, assets
@@ -263,6 +264,18 @@ async def test_a_page_holds_what_is_true_and_another_what_is_not(ask):
     assert second["memories"] == now["memories"][5:8]
 
 
+async def test_a_list_is_told_how_long_texts_begin_and_one_memory_is_told_whole(ask, pool):
+    text = "Ada wrote a long letter. " * 20_000
+    pool.get("ada").add(text, id="long", metadata={"from": "the attic"})
+    lists = [await ask.of_ada("page"), await ask.of_ada("search", question="a long letter")]
+
+    assert all(len(json.dumps(told)) < 20_000 for told in lists)
+    listed = lists[1]["hits"][0]["memory"]
+    assert (listed["text"], listed["metadata"]) == (f"{text[:600]}…", {})
+    whole = (await ask.of_ada("memory", id="long"))["memory"]
+    assert (whole["text"], whole["metadata"]) == (text, {"from": "the attic"})
+
+
 async def test_the_whole_page_travels(ask):
     summer = ada.day(2025, 8, 1).timestamp()
     then = {"as_of": summer}
@@ -501,11 +514,12 @@ async def test_a_damaged_file_is_told_without_its_path(tmp_path, visits, pool):
 @pytest.fixture
 def opened(monkeypatch):
     """What the command would serve and open, where it does not wait to be stopped."""
-    found = {"browser": []}
+    found = {"browser": [], "meanwhile": lambda: None}
 
     def listen_at(make, host, port, ready):
         found.update(app=make(port), host=host)
         ready()
+        found["meanwhile"]()
 
     monkeypatch.setattr("feather_memory.doors.listening.listen_at", listen_at)
     monkeypatch.setattr("webbrowser.open", found["browser"].append)
@@ -536,6 +550,32 @@ def test_the_command_shows_one_file_as_whose_it_is(tmp_path, opened):
     assert opened["browser"] == []
     assert "me.feather" in said
     assert [each.name for each in tmp_path.iterdir()] == ["me.feather"]
+
+
+def test_the_command_shows_the_tenants_of_a_server(opened):
+    servers = pytest.importorskip("servers")
+    url = servers.migrated("window")
+    with TenantPool(url) as pool:
+        pool.get("alice").add("Alice rows", id="rows")
+    found = []
+
+    async def asked():
+        token = opened["browser"][0].partition("#")[2]
+        async with client(opened["app"], token) as made:
+            key = (await made.post("/api/enter", json={})).json()["key"]
+        async with client(opened["app"], key) as made:
+            ask = Asking(made)
+            found.append((await ask("place"))["tenants"])
+            done = await ask("correct", tenant="alice", id="rows", text="Alice swims")
+            await ask("undo", tenant="alice", change=done["change"])
+            found.append(texts((await ask("page", tenant="alice"))["memories"]))
+
+    opened["meanwhile"] = lambda: asyncio.run(asked())
+    run(url, "--port", PORT)
+
+    assert found == [["alice"], ["Alice rows"]]
+    with TenantPool(url) as pool:
+        assert pool.get("alice").check() == []
 
 
 def test_the_command_makes_nothing_where_nothing_is(tmp_path, opened):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
 import ada
 import pytest
 
 from feather_memory.importers import exports
+
+ROOT = Path(__file__).parents[2]
 
 pytestmark = pytest.mark.browser
 
@@ -375,3 +383,18 @@ def test_of_10000_memories_those_in_sight_are_drawn(window, open_page):
     page.locator("#found .row").last.focus()
     page.keyboard.press("Home")
     page.locator(".row", has_text="in note 9999 of").wait_for()
+
+
+def test_the_benchmark_runs_at_a_size_that_says_nothing_of_speed():
+    """In a process of its own: this one's browser is under way."""
+    command = [sys.executable, ROOT / "benchmarks" / "window.py", "--memories=300", "--rounds=1"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    rows = re.findall(r"^\| ([a-z ]+) \| (\d+) \| \d+ \| ([\d,]+) \|$", done.stdout, re.MULTILINE)
+    names = [name for name, _, _ in rows]
+    assert names[:3] == ["first paint", "first memories", "search"], done.stderr
+    assert {"open a receipt", "correct", "undo", "forget for good", "open the map"} <= set(names)
+    slow = {name for name, took, bar in rows if int(took) > int(bar.replace(",", ""))}
+    assert done.returncode == bool(slow)
+    assert all(name in done.stderr for name in slow)

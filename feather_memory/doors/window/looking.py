@@ -80,7 +80,7 @@ def one(store: Store, look: LookAtOne) -> OneSeen:
     until = _until(look)
     begun, *later = store.plumbing.importances(look.id)
     return OneSeen(
-        memory=MemorySeen.at(memory, holding),
+        memory=MemorySeen.at(memory, holding, is_whole=True),
         reason=None if verdict is None else verdict.gate,
         history=_all(history, holding),
         links=tuple(
@@ -206,7 +206,11 @@ def _others(memory_id: str, edges: Iterable[Edge]) -> list[str]:
 def _until(look: Look) -> datetime:
     """The moment by which something must have happened to be seen."""
     given = [at for at in (look.as_of, look.known_at) if at is not None]
-    return when(seconds(min(given), "as_of and known_at")) if given else datetime.max.replace(tzinfo=UTC)
+    return (
+        when(seconds(min(given), "as_of and known_at"))
+        if given
+        else datetime.max.replace(tzinfo=UTC)
+    )
 
 
 def _turns(store: Store, look: Look) -> list[Shown]:

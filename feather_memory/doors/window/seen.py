@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Self
 
+from feather_memory.config import WINDOW_GIST
 from feather_memory.doors.answers import Answer, MemoryTold
 from feather_memory.model.hits import Hit
 from feather_memory.model.memory import Memory, Signal
@@ -21,11 +22,20 @@ class MemorySeen(MemoryTold):
     affirmed_at: datetime | None
     expires: datetime | None
     metadata: Mapping[str, Any]
+    """Empty where memories are listed."""
 
     @classmethod
-    def at(cls, memory: Memory, holding: Collection[str]) -> Self:
-        """What is seen of a memory where those with these ids hold."""
+    def at(cls, memory: Memory, holding: Collection[str], *, is_whole: bool = False) -> Self:
+        """What is seen of a memory where those with these ids hold.
+
+        Args:
+            memory: The memory.
+            holding: Ids.
+            is_whole: Tell all of a long text, and the metadata; else how it begins.
+        """
         said = MemoryTold.of(memory).model_dump()
+        if not is_whole and len(memory.text) > WINDOW_GIST:
+            said["text"] = f"{memory.text[:WINDOW_GIST]}…"
         return cls(
             **said,
             holds=memory.id in holding,
@@ -33,7 +43,7 @@ class MemorySeen(MemoryTold):
             recalls=memory.recalls,
             affirmed_at=memory.affirmed_at,
             expires=memory.expires_at,
-            metadata=memory.metadata,
+            metadata=memory.metadata if is_whole else {},
         )
 
 
