@@ -149,7 +149,17 @@ def test(python: Path, folder: Path, given: list[str]) -> bool:
     passed = True
     for place, _ in PROJECTS.values():
         tests = "tests" if place == "." else place
-        words = [python, "-m", "pytest", "-q", "-m", "not long and not browser", "-p", "no:cacheprovider", tests]
+        words = [
+            python,
+            "-m",
+            "pytest",
+            "-q",
+            "-m",
+            "not long and not browser",
+            "-p",
+            "no:cacheprovider",
+            tests,
+        ]
         print(f"testing {place}", flush=True)
         passed &= not subprocess.run([*map(str, words), *given], cwd=folder, check=False).returncode
     return passed
