@@ -48,9 +48,7 @@ class Opened:
     @classmethod
     def of(cls, reader: Reader) -> Self:
         """What is read, with what is written to then."""
-        if isinstance(reader, Store):
-            return cls(reader, reader)
-        return cls(reader, reader.layers[0].store)
+        return cls(reader, _writes(reader))
 
     @property
     def stores(self) -> dict[str | None, Store]:
@@ -191,7 +189,8 @@ class Source:
         tenant = next((t for t in (named, self.tenant, *places.values()) if t is not None), None)
         kept = self._now
         if isinstance(kept, Store | ContextLayers):
-            refuse_another(Opened.of(kept).writes, tenant)
+            if tenant is not None:
+                refuse_another(_writes(kept), tenant)
         elif isinstance(kept, Later):
             if tenant is not None and self.tenant not in {None, tenant}:
                 raise WrongTenantError(kept.place, expected=tenant, found=self.tenant)
@@ -218,10 +217,11 @@ class Source:
 
         Whether that tenant could have one is checked like any other's name.
         """
-        tenant = self.tenant_for(named, places)
-        if isinstance(self.kept, TenantPool) and (tenant is None or tenant not in self.kept):
-            return None
-        return self.opened(named=tenant)
+        if isinstance(self.kept, TenantPool):
+            tenant = self.tenant_for(named, places)
+            if tenant is None or tenant not in self.kept:
+                return None
+        return self.opened(named=named, places=places)
 
     @property
     def owner(self) -> str | None:
@@ -295,6 +295,11 @@ class Source:
                 self.kept.place_of(self.tenant)  # refuses what no tenant can be called
         else:
             self.tenant_for()
+
+
+def _writes(reader: Reader) -> Store:
+    """What is written to, where that is read: of layers the nearest."""
+    return reader if isinstance(reader, Store) else reader.layers[0].store
 
 
 def _reopened(adapter: str, path: str, tenant: str | None) -> Source:

@@ -14,11 +14,13 @@ from feather_memory.filters.language import Filter, Path
 from feather_memory.index.columns import Columns
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
+from feather_memory.model.anchors import MAY_NAME_AN_EVENT
 from feather_memory.model.dates import MAY_NAME_A_DATE, dates_in, units_of
 from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hit, Hits, hits_of
 from feather_memory.model.memory import Memory, shown
+from feather_memory.model.periods import MAY_NAME_A_TIME
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
 from feather_memory.model.voice import LANGUAGES
@@ -164,7 +166,9 @@ class Searcher:
             eligible = self._relevant(question, words, eligible)
         period = None
         if question.scoring.structure:
-            period = named_time(view, question, eligible)
+            small = "" if text is None else text.lower()
+            if MAY_NAME_A_TIME.search(small) or MAY_NAME_AN_EVENT.search(small):
+                period = named_time(view, question, eligible)
             turns, liked = self.turns, None
             if view.liked is not None and question.vector is not None:
                 liked = view.liked.of(question.vector, len(view))
