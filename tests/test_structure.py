@@ -458,3 +458,27 @@ def test_a_ranking_without_structure_lifts_nothing(bare):
     hits = bare.search("Where do I live?", scoring=Scoring(structure=False))
 
     assert [hit.score.newer for hit in hits] == [0, 0]
+
+
+@pytest.mark.parametrize("gone", ["forgotten", "said by nobody"])
+def test_who_says_nothing_that_is_there_is_no_speaker_any_more(path, embedder, clock, gone):
+    with Store.open(path, embedder=embedder, clock=clock) as store:
+        store.add("Ada drinks green tea", id="kept")
+        store.add("I like trains", id="said", actor="Ada", session="s")
+        store.add("Bo drinks coffee", id="others")
+        assert store.plumbing.speakers("what does Ada drink?") == ["Ada"]
+        if gone == "forgotten":
+            store.forget(["said"])
+        else:
+            store.add("I like trains", id="said")
+
+        hits = store.search("what does Ada drink?")
+        speakers = store.plumbing.speakers("what does Ada drink?")
+
+        assert store.check() == []
+    with Store.open(path, embedder=embedder, clock=clock) as again:
+        asked = again.search("what does Ada drink?")
+        assert [(hit.memory.id, hit.score.value) for hit in hits] == [
+            (hit.memory.id, hit.score.value) for hit in asked
+        ]
+    assert speakers == []

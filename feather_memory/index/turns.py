@@ -27,13 +27,16 @@ class Turns:
     said: Said
     speakers: Codes
     """The actor of each memory."""
+    heard: Sequence[int]
+    """The codes of those who said a memory that is there."""
 
     def named(self, words: list[str]) -> list[int]:
         """The codes of the speakers that a question names, by its folded words in order.
 
         By the whole name, or by its first word where no other speaker's begins with it.
         """
-        names = [tuple(folded(str(name))) for name in self.speakers.values.all]
+        every = self.speakers.values.all
+        names = [tuple(folded(str(every[code]))) for code in self.heard]
         firsts = [name[:1] for name in names]
         asked = {
             tuple(words[at : at + length])
@@ -42,7 +45,7 @@ class Turns:
         }
         return [
             code
-            for code, (name, first) in enumerate(zip(names, firsts, strict=True))
+            for code, name, first in zip(self.heard, names, firsts, strict=True)
             if name and (name in asked or (first in asked and firsts.count(first) == 1))
         ]
 
@@ -71,6 +74,12 @@ class _Chunk(NamedTuple):
     sessions: npt.NDArray[np.int32]
     actors: npt.NDArray[np.int32]
     flags: npt.NDArray[np.uint8]
+
+    def of(self, live: Mask) -> _Chunk:
+        """What those of them say that are there, among the first of all."""
+        first = self.first(len(live))
+        kept = live[first.at]
+        return _Chunk(*(array[kept] for array in first))
 
     def first(self, n: int) -> _Chunk:
         """What those of them say that stand before the position n."""
@@ -157,9 +166,11 @@ class TurnsInStep:
 
     def _arranged(self, times: Numbers, live: Mask) -> Turns | None:
         n = len(times)
-        if not self._chunks or not len(self._chunks[0].at):
+        if not self._chunks:
             return None
-        at, sessions, actors, flags = self._chunks[0].first(n)
+        at, sessions, actors, flags = self._chunks[0].of(live)  # what is gone is no turn of any
+        if not len(at):
+            return None
         session, actor = np.full(n, -1, np.int32), np.full(n, -1, np.int32)
         said = np.full(n, _IS_TURN, np.uint8)
         session[at], actor[at], said[at] = sessions, actors, flags
@@ -177,7 +188,8 @@ class TurnsInStep:
             is_question=is_question if asks else None,
             is_answer=(before >= 0) & is_question[before] if asks else None,
         )
-        return Turns(arranged, Codes(actor, self._actors))
+        heard = np.unique(actors[actors >= 0]).tolist()
+        return Turns(arranged, Codes(actor, self._actors), heard)
 
 
 def _mapped(
