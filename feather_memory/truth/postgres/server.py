@@ -20,6 +20,7 @@ from feather_memory.checks import server_place
 from feather_memory.config import BUSY_SECONDS, SERVER_CONNECTIONS, SERVER_WRITERS
 from feather_memory.errors import BusyStoreError, ParameterError
 from feather_memory.truth.forked import watch
+from feather_memory.truth.postgres.places import Places
 
 
 class Server:
@@ -58,8 +59,8 @@ class Server:
         self._lock = threading.Lock()
         self._idle: deque[psycopg.Connection] = deque()
         self._taken: dict[int, psycopg.Connection] = {}
-        self._room = threading.Semaphore(SERVER_CONNECTIONS)
-        self._writers = threading.Semaphore(min(SERVER_WRITERS, max(1, SERVER_CONNECTIONS - 1)))
+        self._room = Places(SERVER_CONNECTIONS)
+        self._writers = Places(min(SERVER_WRITERS, max(1, SERVER_CONNECTIONS - 1)))
 
     def __del__(self) -> None:
         for connection in getattr(self, "_idle", ()):  # of stores that nobody closed
