@@ -429,6 +429,20 @@ async def test_a_correction_that_says_what_stands_is_no_change(ask):
     assert texts(await everything(ask)) == texts(before)
 
 
+async def test_what_was_replaced_or_only_suggested_can_be_said_to_be_true_and_that_is_undone(
+    ask, pool
+):
+    pool.get("ada").supersede("tea", "Ada prefers cocoa", id="cocoa", origin="assistant")
+    before = await everything(ask)
+    for wrong, text in (("tea", "Ada prefers cocoa"), ("oslo", "Ada lives in Oslo")):
+        done = await ask.of_ada("correct", id=wrong, text=text)
+
+        assert (done["memory"]["holds"], done["memory"]["origin"]) == (True, "user")
+        assert done["memory"]["supersedes"]
+        await ask.of_ada("undo", change=done["change"])
+        assert await everything(ask) == before
+
+
 async def test_what_is_added_takes_a_slot_over_and_is_undone_whole(ask):
     before = await everything(ask)
     done = await ask.of_ada("add", text="Ada drinks cocoa", key="drink")

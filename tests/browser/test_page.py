@@ -241,6 +241,20 @@ def test_still_true_and_useful_are_counted_and_shown(page, window):
     assert store.get("nuts").importance == pytest.approx(0.8)
 
 
+def test_an_assistants_suggestion_is_accepted_in_the_place_of_what_it_contradicts(page, window):
+    store = window.pool.get("ada")
+    store.supersede("tea", "Ada prefers cocoa", id="cocoa", origin="assistant")
+    page.click("text=No longer true")
+    choose(page, "Ada prefers cocoa")
+    assert "Only a suggestion" in page.inner_text(".title")
+    page.click("#accept")
+
+    page.locator(".title", has_text="said by the person").wait_for()
+    assert store.get("tea").superseded_by
+    (hit,) = store.search("what does Ada prefer?", 1)
+    assert (hit.memory.text, hit.memory.origin) == ("Ada prefers cocoa", "user")
+
+
 def test_what_is_added_is_there_and_replaces_what_its_slot_held(page, window):
     page.click("#add")
     page.fill("#added", "Ada drinks cocoa now")
@@ -387,7 +401,7 @@ def test_of_10000_memories_those_in_sight_are_drawn(window, open_page):
 
 def test_the_benchmark_runs_at_a_size_that_says_nothing_of_speed():
     """In a process of its own: this one's browser is under way."""
-    command = [sys.executable, ROOT / "benchmarks" / "window.py", "--memories=300", "--rounds=1"]
+    command = [sys.executable, ROOT / "benchmarks" / "window.py", "--memories=1200", "--rounds=1"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 

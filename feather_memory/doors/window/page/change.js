@@ -64,6 +64,13 @@ export function correct(memory, place) {
   field.select();
 }
 
+// What was replaced, or only suggested, is true: it stands in the place of what stood there.
+export const accept = failing(async (memory, wrong) => {
+  const done = await ask("correct", mine({ id: wrong, text: memory.text }));
+  say(done.change ? "It is true from now on." : "It stands already.", done.change);
+  changed(done.memory.id);
+});
+
 export const affirm = failing(async (memory) => {
   await ask("affirm", mine({ id: memory.id }));
   say("Noted: it is still true.");

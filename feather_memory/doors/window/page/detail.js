@@ -2,7 +2,7 @@
 
 import { ask, latest } from "/api.js";
 import { importance } from "/chart.js";
-import { affirm, correct, forget, weigh } from "/change.js";
+import { accept, affirm, correct, forget, weigh } from "/change.js";
 import { at, button, el, put } from "/dom.js";
 import { body, go, isPast, state } from "/state.js";
 import { counted, day, link, origin, short, signal, standing, time, why } from "/words.js";
@@ -20,7 +20,7 @@ export async function showOne() {
   if (seen === null || seen.memory.id !== state.id) return;
   put(place,
     button("← Back", () => go({ id: "" }), { class: "back" }),
-    title(seen), actions(seen.memory), history(seen), links(seen), weight(seen), uses(seen), whyNot(seen), rest(seen.memory));
+    title(seen), actions(seen), history(seen), links(seen), weight(seen), uses(seen), whyNot(seen), rest(seen.memory));
   place.scrollTop = 0;
 }
 
@@ -42,18 +42,28 @@ function title({ memory, reason }) {
       memory.expires ? el("span", {}, `told until ${day(memory.expires)}`) : null));
 }
 
-function actions(memory) {
+function actions(seen) {
+  const { memory } = seen;
   if (isPast()) {
     return el("p", { class: "note" }, "You are looking at the past, which is kept as it was. ",
       button("Back to now", () => go({ as_of: null, known_at: null }), { class: "inline" }));
   }
+  const wrong = contested(seen);
   const here = el("div", { class: "actions" },
     button("Correct", () => correct(memory, here), { class: "main", id: "correct" }),
     memory.holds ? button("Still true", () => affirm(memory)) : null,
+    wrong ? button("It is true", () => accept(memory, wrong), { id: "accept" }) : null,
     button("Useful", () => weigh(memory, "liked")),
     button("Not useful", () => weigh(memory, "disliked")),
     button("Forget…", () => forget(memory), { class: "grave", id: "forget" }));
   return here;
+}
+
+// In whose place the memory would stand, if it is true after all: of a suggestion what it contradicts.
+function contested({ memory, links: linked }) {
+  if (memory.holds) return null;
+  const other = linked.find((each) => each.type === "contradicts" && each.is_outgoing)?.other;
+  return other ? other.id : memory.superseded_by.length ? memory.id : null;
 }
 
 function history({ memory, history: versions }) {
