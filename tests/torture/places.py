@@ -67,6 +67,8 @@ for line in sys.stdin:
     else:
         stop.set()
         thread.join()
+        pool.close()  # what is in the log of a file that was moved goes with it
+        pool = TenantPool(sys.argv[1])
         for each in said:
             print(each.replace(chr(10), " "))
         print("done", flush=True)
