@@ -47,7 +47,7 @@ def test_a_like_counts_for_the_same_question_and_less_for_one_that_is_like_it(st
     assert liked_in(store, QUESTION) == {"second": 0.12}
     near = np.array([0.9, 0.4358899, 0.0, 0.0])
     assert liked_in(store, near) == {"second": pytest.approx(0.12 / 2, abs=1e-6)}
-    assert liked_in(store, np.array([0.8, 0.6, 0.0, 0.0])) == {}
+    assert liked_in(store, np.array([0.79, 0.6131, 0.0, 0.0])) == {}
     assert liked_in(store, OTHER) == {}
     best = store.search(vector=QUESTION, k=1, scoring=PLAIN)[0]
     assert best.memory.id == "second"
