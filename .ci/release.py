@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tomllib
 import venv
 import zipfile
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ PROJECTS = {
 EXTRAS = {"feather_memory": "[all]", "langchain_feather_memory": "[all]"}
 RESOLUTIONS = {"newest": "highest", "lowest": "lowest-direct"}
 VERSION = re.compile(r'^version = "([^"]+)"$', re.MULTILINE)
+OWN = re.compile(r"((?:langchain-)?feather-memory)(?:\[([^\]]*)\])?(?=$|[<>=])")
 BOUND = re.compile(r"feather-memory>=([\d.]+),<([\d.]+)")
 
 
@@ -117,11 +119,26 @@ def faults(folder: Path) -> Iterator[str]:
             yield f"{sdist.name}: {strangers[0]} and {len(strangers) - 1} more are not its own"
 
 
+def requirements() -> Iterator[str]:
+    """What the distributions need of others: named, for the lowest is sought of what is."""
+    for name, text in declared().items():
+        project = tomllib.loads(text)["project"]
+        extras = project.get("optional-dependencies", {})
+        waiting = [*project["dependencies"], *(extras.get("all", ()) if name in EXTRAS else ())]
+        while waiting:
+            each = waiting.pop()
+            own = OWN.match(each)
+            if own is None:
+                yield each
+            elif own[1] == project["name"]:
+                waiting += (one for extra in own[2].split(",") for one in extras[extra])
+
+
 def install(uv: Path, python: Path, wheels: Path, resolution: str) -> None:
     """The wheels, and what their tests need beside the dependencies that were chosen."""
     wanted = [f"{next(wheels.glob(f'{name}-*.whl'))}{EXTRAS.get(name, '')}" for name in PROJECTS]
     pip = (uv, "pip", "install", "--quiet", "--python", python, "--find-links", wheels)
-    run(*pip, "--resolution", RESOLUTIONS[resolution], *wanted)
+    run(*pip, "--resolution", RESOLUTIONS[resolution], *wanted, *requirements())
     frozen = run(uv, "pip", "freeze", "--python", python)
     chosen = wheels / f"{resolution}.txt"
     chosen.write_text("".join(f"{each}\n" for each in frozen.splitlines() if " @ " not in each))
