@@ -6,7 +6,6 @@ import errno
 import glob
 import os
 import re
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -98,14 +97,16 @@ def unborn(path: Path) -> list[Path]:
 def sweep(path: Path) -> None:
     """Remove what those who were killed left in the directory of `path`, once in a process.
 
-    That is what nobody has written to for an hour, of files that were to be `path` or a store.
+    Of files that were to be `path` or a store, what nobody had written to for an hour when
+    anything last changed there.
     """
     directory = path.parent
     if directory in _swept:
         return
     _swept.add(directory)
-    oldest = time.time() - ABANDONED_SECONDS
     with suppress(OSError), os.scandir(directory) as entries:
+        # By the file system's own clock: when anything last came into the directory, or went.
+        oldest = directory.stat().st_mtime - ABANDONED_SECONDS
         for entry in entries:
             found = _UNBORN.fullmatch(entry.name)
             if found and (found[1] == path.name or found[1].endswith(SUFFIX)):
