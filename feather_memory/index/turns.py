@@ -78,13 +78,15 @@ class _Chunk(NamedTuple):
     def of(self, live: Mask) -> _Chunk:
         """What those of them say that are there, among the first of all."""
         first = self.first(len(live))
-        kept = live[first.at]
-        return _Chunk(*(array[kept] for array in first))
+        return first.kept(live[first.at])
 
     def first(self, n: int) -> _Chunk:
         """What those of them say that stand before the position n."""
-        kept = self.at < n
-        return _Chunk(self.at[kept], self.sessions[kept], self.actors[kept], self.flags[kept])
+        return self.kept(self.at < n)
+
+    def kept(self, those: Mask) -> _Chunk:
+        """What some of them say."""
+        return _Chunk(self.at[those], self.sessions[those], self.actors[those], self.flags[those])
 
 
 class TurnsInStep:
