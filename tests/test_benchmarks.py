@@ -293,7 +293,7 @@ MOST = {
     "add": (10, 9),
     "search after a write": (15, 38),
     "feedback": (8, 13),
-    "LangChain's retriever": (26, 68),
+    "LangChain's retriever": (27, 68),
     "LlamaIndex's put": (17, 68),
 }
 

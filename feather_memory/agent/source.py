@@ -91,6 +91,8 @@ class Source:
     """Whose it is, where a call names nobody; of a store or of layers, whose it must be."""
     is_owned: bool = False
     """Whether the store was opened for this source alone."""
+    _only: list[Opened] = field(default_factory=list, init=False, repr=False, compare=False)
+    """What every call reads and writes, where that is one store's or layers', once one was made."""
 
     @classmethod
     def chosen(
@@ -206,7 +208,9 @@ class Source:
         given = self.given
         tenant = self.tenant_for(named, places)
         if not isinstance(given, TenantPool):
-            return Opened.of(given)
+            if not self._only:
+                self._only.append(Opened.of(given))
+            return self._only[0]
         assert tenant is not None  # noqa: S101  a pool's is always named, for mypy
         return Opened.of(given.get(tenant))
 
