@@ -76,7 +76,8 @@ def change(store, turn):
     store.forget(where=F("turn") < turn - 1)
 
 
-def test_arrays_cut_short_at_any_moment_are_begun_anew(opened):
+@pytest.mark.parametrize("lines", [20, pytest.param(3, marks=pytest.mark.long)])
+def test_arrays_cut_short_at_any_moment_are_begun_anew(opened, lines):
     """No row is there twice, none is missing, and no filter takes one row for another."""
     with opened() as store:
         change(store, 0)
@@ -84,13 +85,13 @@ def test_arrays_cut_short_at_any_moment_are_begun_anew(opened):
         turn = 1
         while True:
             change(store, turn)
-            if not cut_short(lambda: store.search("tea"), at=3 * turn):
+            if not cut_short(lambda: store.search("tea"), at=lines * turn):
                 break
             with opened() as fresh:
                 assert answers(store) == answers(fresh), turn
             turn += 1
 
-        assert turn > 20, f"{STEP} is no longer what brings the arrays up to date"
+        assert turn > 60 / lines - 1, f"{STEP} is no longer what brings the arrays up to date"
         assert store.check() == []
 
 

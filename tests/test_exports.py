@@ -104,7 +104,7 @@ def told(store, moments):
     }
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(seed=st.integers(0, 2**32))
 def test_a_copy_answers_as_the_original_at_every_moment_and_is_exported_alike(
     tmp_path_factory, seed

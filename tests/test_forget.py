@@ -363,7 +363,7 @@ def test_after_a_busy_forgetting_the_bytes_go_with_the_close(store, folder, monk
 
 
 def test_threads_that_search_do_not_stop_the_forgetting(store, folder):
-    canaries = [Canary() for _ in range(20)]
+    canaries = [Canary() for _ in range(6)]
     store.add_many(canary.fields() for canary in canaries)
     stop, errors = threading.Event(), []
 

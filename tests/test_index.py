@@ -145,7 +145,7 @@ def test_no_positions_and_no_dimension_are_answered():
 
 
 def test_readers_see_the_rows_they_counted_while_a_writer_appends():
-    dim, total = 16, 20_000
+    dim, total = 16, 5_000
     rows = unit(random_rows(total, dim))
     query = rows[0]
     right = rows.astype(np.float64) @ query.astype(np.float64)

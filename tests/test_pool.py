@@ -596,14 +596,14 @@ def test_resting_under_the_hands_of_writers_loses_nothing(pool, clock):
                 pool.close_idle()
             return
         try:
-            for i in range(100):
+            for i in range(40):
                 pool.get("a").add(f"{n} {i}")
         finally:
             if n == 1:
                 stop.set()
 
     in_threads(4, work)
-    assert len(texts(pool.get("a"))) == 300
+    assert len(texts(pool.get("a"))) == 120
     assert pool.get("a").check() == []
 
 

@@ -320,8 +320,11 @@ def killed_at(step: int, backup: Path, path: Path) -> bool:
     return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
-def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_finished_by_another(place, copy):
-    """At every line that it runs through, with a log beside the store."""
+@pytest.mark.parametrize("lines", [20, pytest.param(1, marks=pytest.mark.long)])
+def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_finished_by_another(
+    place, copy, lines
+):
+    """At every so many lines that it runs through, with a log beside the store."""
     killed_writer(place, 3)
     old, new = {"a", "b", "new0", "new1", "new2"}, {"a", "b"}
     begin, saved = contents(place.parent), copy.read_bytes()
@@ -335,7 +338,7 @@ def test_a_restore_that_is_killed_leaves_the_old_or_the_new_and_is_finished_by_a
         assert ids_of(place) == new
         for name, content in begin.items():
             (place.parent / name).write_bytes(content)
-        step += 1 if step < 30 else 3
+        step += lines
 
     assert old in seen
     assert new in seen
