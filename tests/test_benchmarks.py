@@ -294,7 +294,7 @@ MOST = {
     "search after a write": (15, 38),
     "feedback": (8, 13),
     "LangChain's retriever": (27, 68),
-    "LlamaIndex's put": (17, 68),
+    "LlamaIndex's put": (18, 69),
 }
 
 

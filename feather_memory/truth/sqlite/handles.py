@@ -168,6 +168,8 @@ class Handles:
                     return True
                 connection.text_factory = bytes
                 return next(sums.faults(connection), None) is not None
+        except sqlite3.OperationalError as fault:  # of the disk, perhaps, and not of what is on it
+            return getattr(fault, "sqlite_errorcode", 0) & 0xFF != sqlite3.SQLITE_IOERR
         except (sqlite3.Error, ArithmeticError, LookupError, TypeError, ValueError):
             return True
 
