@@ -117,6 +117,7 @@ def begun(folder: Path) -> Path:
 def left_open(pool: TenantPool, store: Store) -> list[str]:
     """What a call that was cut short has left open, or lost."""
     truth = store._core.truth
+    uses = [use for use in [*gate().inside] if getattr(use, "of", truth) is truth]
     seen = {
         "a transaction is open": truth.current is None,
         "a thread is inside SQLite": not any(
