@@ -120,9 +120,7 @@ def left_open(pool: TenantPool, store: Store) -> list[str]:
     uses = [use for use in [*gate().inside] if getattr(use, "of", truth) is truth]
     seen = {
         "a transaction is open": truth.current is None,
-        "a thread is inside SQLite": not any(
-            getattr(use, "of", truth) is truth for use in [*gate().inside]
-        ),
+        "a thread is inside SQLite": not uses,
         "the lock of writers is held": is_unlocked(truth.lock),
         "the pool's seat is taken": not pool.stats().in_use,
         "another cannot write": is_free(store.path),
