@@ -464,6 +464,7 @@ def test_in_a_batch_it_is_as_alone_whatever_metadata_it_has(store, clock, asked,
     assert ("You live in Oslo" in current(store)) == (about != {"turn": "t1"})
 
 
+@pytest.mark.file
 def test_what_is_imported_goes_in_together_whatever_metadata_it_has(store, corrected, monkeypatch):
     """One by one, a file takes twice as long."""
     inserts = []
