@@ -244,11 +244,12 @@ of its threads and no more, and nobody else waits for it."""
 SERVICE_THREADS = 64
 """Of a process of the service: sixteen tenants' worth of lanes."""
 
-SERVICE_AT_ONCE = 3
+SERVICE_AT_ONCE = 1
 """Calls that a process of the service runs at once while each is short. Python runs one at a time:
-sixty that take turns all end late."""
+those that take turns all end late. At 50 clients and two workers 99 of 100 end within 120 ms, with
+three at once 150, with sixty-four 355."""
 
-SERVICE_PATIENCE = 0.03
+SERVICE_PATIENCE = 0.01
 """Seconds after which a call is not short: it waits, for a lock or a model, and another may run."""
 
 SERVICE_WAITING = 64
