@@ -246,8 +246,8 @@ SERVICE_THREADS = 64
 
 SERVICE_AT_ONCE = 1
 """Calls that a process of the service runs at once while each is short. Python runs one at a time:
-those that take turns all end late. At 50 clients and two workers 99 of 100 end within 120 ms, with
-three at once 150, with sixty-four 195."""
+those that take turns all end late. At 50 clients and two workers 99 of 100 end within some 120 ms,
+with three at once 150, with sixty-four 195."""
 
 SERVICE_PATIENCE = 0.01
 """Seconds after which a call is not short: it waits, for a lock or a model, and another may run."""

@@ -12,14 +12,8 @@ import numpy as np
 
 from feather_memory.config import DAY
 from feather_memory.index.view import View
-from feather_memory.model.anchors import MAY_NAME_AN_EVENT, Anchor, anchor_in
-from feather_memory.model.periods import (
-    FIRST,
-    MAY_NAME_A_TIME,
-    Period,
-    end_of_day,
-    period_in,
-)
+from feather_memory.model.anchors import Anchor, anchor_in
+from feather_memory.model.periods import FIRST, Period, end_of_day, period_in
 from feather_memory.model.words import tokenizer
 from feather_memory.search.question import Question
 from feather_memory.types import Mask, Positions, Seconds
@@ -62,10 +56,10 @@ def named_time(view: View, question: Question, eligible: Mask) -> NamedTime | No
     """
     if (text := question.text) is None:
         return None
-    language, now, small = view.state.language, question.now, text.lower()
-    if MAY_NAME_A_TIME.search(small) and (period := period_in(text, now, language)) is not None:
+    language, now = view.state.language, question.now
+    if (period := period_in(text, now, language)) is not None:
         return NamedTime(period)
-    if MAY_NAME_AN_EVENT.search(small) and (anchor := anchor_in(text, language)) is not None:
+    if (anchor := anchor_in(text, language)) is not None:
         return _time_by(view, anchor, eligible, now)
     return None
 
