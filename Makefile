@@ -17,7 +17,7 @@ PROJECTS := pyproject.toml \
 	integrations/llama-index-memory-feather/pyproject.toml
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench test-postgres test-browser test-upstream test-long torture test-importers release-check test-wheels test-lowest clean
+.PHONY: help demo test coverage check docs bench test-postgres test-browser test-upstream test-long torture test-importers release-check test-wheels test-lowest clean
 
 help:  ## say what each target does
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,9 +25,13 @@ help:  ## say what each target does
 demo: $(DEMO_STAMP)  ## a short story: remember, ask, correct, travel back
 	$(BIN)/feather-memory demo
 
-test: $(STAMP)  ## every test but the long ones and those in a browser, with branch coverage of at least 95 %
-	$(BIN)/python -m pytest -m "not long" integrations/langchain-feather-memory
-	$(BIN)/python -m pytest -m "not long" integrations/llama-index-memory-feather
+test: $(STAMP)  ## every test but the long ones and those in a browser
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) integrations/langchain-feather-memory
+	$(BIN)/python -m pytest -m "not long" -n $(WORKERS) integrations/llama-index-memory-feather
+	$(BIN)/python -m pytest -m "not long and not browser" -n $(WORKERS)
+
+# Tracing every branch makes the core's tests half as long again: a target of its own, beside `make test`.
+coverage: $(STAMP)  ## the core's tests once more, with branch coverage of at least 95 %
 	$(BIN)/python -m pytest -m "not long and not browser" -n $(WORKERS) \
 		--cov=feather_memory --cov-branch --cov-fail-under=95
 

@@ -35,6 +35,7 @@ def opened(path, *, page_size=512):
     database = sqlite3.connect(path, isolation_level=None)
     database.execute(f"pragma page_size = {page_size}")
     database.execute("pragma journal_mode = wal")
+    database.execute("pragma synchronous = off")  # nothing is killed here
     database.execute("pragma secure_delete = on")
     return database
 
@@ -101,7 +102,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(steps=STEPS, seed=st.integers(0, 99), page_size=st.sampled_from([512, 4096]))
 def test_no_word_of_a_deleted_row_is_left_and_every_other_is_as_it_was(
     tmp_path_factory, steps, seed, page_size

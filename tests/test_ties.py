@@ -242,7 +242,7 @@ NAMES = st.sampled_from("abcdef")
 
 
 @pytest.mark.file
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     values=st.sets(st.tuples(NAMES, NAMES), max_size=8),
     memories=st.sets(st.tuples(NAMES, NAMES), max_size=8),
