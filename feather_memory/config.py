@@ -277,6 +277,9 @@ WINDOW_LINKS = 60
 WINDOW_NODES = 40
 """Memories that a walk through the window draws."""
 
+WINDOW_USES = 20
+"""Turns that the window names of those that a memory was shown in; all stand in the log."""
+
 WINDOW_GIST = 600
 """Characters of a memory that a list in the window is told: nobody reads more of it there, and a
 hundred texts may have a megabyte each."""

@@ -1,5 +1,7 @@
 """What a person needs to look a store over: what holds when, what was shown, what weighs."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 
 from feather_memory import ParameterError, Store, UnknownMemoryError
 from feather_memory.testing import FrozenClock
+from feather_memory.truth.sqlite.engagement import _USES
 
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 DAY = 86_400.0
@@ -103,13 +106,62 @@ def test_turns_are_told_latest_first_with_their_names_and_without_what_is_forgot
     store.plumbing.name_turn("second", "message-2")
     store.forget(rows.id)
 
-    second, first = store.plumbing.turns()
+    total, (second, first) = store.plumbing.turns(5)
 
+    assert total == 2
     assert (first.turn, first.names) == ("first", ())
     assert [id_ for id_, _ in first.memories] == ["sundays"]
     assert (second.turn, second.names) == ("second", ("message-2",))
     assert second.memories == (("sundays", hits[0].score.value),)
     assert second.at == datetime(2026, 1, 1, 1, tzinfo=UTC)
+
+
+def test_a_page_of_turns_and_the_uses_of_a_memory_are_the_log_read_whole(store, clock):
+    for nth in range(6):
+        store.add(f"Ada rows boat {nth}", id=f"boat{nth}")
+    for nth in (0, 1, 2, 3, 4, 5, 1):  # a turn that is shown more is as late as that
+        clock.advance(hours=1)
+        store.recall(f"boat {nth}", 1 + nth % 3, turn=f"t{nth}")
+        store.plumbing.name_turn(f"t{nth}", f"message {nth}")
+    with store._core.truth.reading() as moment:
+        logged = {each.name: each.at for each in moment.engagement.turns()}
+        names = [(each.turn, each.name) for each in moment.engagement.turn_names()]
+        shown = [(s.turn, s.memory_id, s.score) for s in moment.engagement.shown()]
+    latest_first = sorted(logged, key=logged.get, reverse=True)
+    assert latest_first == ["t1", "t5", "t4", "t3", "t2", "t0"]
+
+    for until in (None, min(logged.values()) - 1, logged["t3"], logged["t5"]):
+        there = [turn for turn in latest_first if until is None or logged[turn] <= until]
+        pages = [store.plumbing.turns(2, offset=at, until=until) for at in (0, 2, 4, 6)]
+        assert {total for total, _ in pages} == {len(there)}
+        told = [turn for _, page in pages for turn in page]
+        assert [each.turn for each in told] == there
+        for each in told:
+            assert each.names == tuple(name for turn, name in names if turn == each.turn)
+            assert each.memories == tuple((id_, s) for turn, id_, s in shown if turn == each.turn)
+        for memory in store.iterate():
+            used = {turn: score for turn, id_, score in shown if id_ == memory.id}
+            expected = [(turn, used[turn]) for turn in there if turn in used]
+            for k in (1, 100):
+                found = store.plumbing.uses(memory.id, k, until=until)
+                assert [(turn, score) for turn, _, score in found] == expected[:k]
+                assert [at.timestamp() for _, at, _ in found] == [logged[t] for t, _, _ in found]
+    assert store.plumbing.uses("nobody", 5) == []
+    for wrong in ({"k": 0}, {"k": 1, "offset": -1}):
+        with pytest.raises(ParameterError):
+            store.plumbing.turns(**wrong)
+    assert store.check() == []
+
+
+def test_what_one_memory_was_used_for_is_found_by_an_index(tmp_path):
+    """The log holds a thousand turns: nobody reads them all to see one memory."""
+    with Store.open(tmp_path / "a.feather") as store:
+        store.add("Ada rows")
+    with closing(sqlite3.connect(tmp_path / "a.feather")) as connection:
+        plan = connection.execute(f"explain query plan {_USES}", ("a", 0.0, 5)).fetchall()
+
+    assert any("shown_memory" in step[-1] for step in plan)
+    assert not any(step[-1].startswith("SCAN") for step in plan)
 
 
 def test_importances_are_what_reading_the_log_to_each_signal_gives_without_those_taken_back(
@@ -147,3 +199,32 @@ def test_to_affirm_is_what_saying_the_same_again_is(store, clock):
     assert len(store) == 1
     with pytest.raises(UnknownMemoryError):
         store.plumbing.affirm("nobody")
+
+
+def test_what_is_affirmed_is_taken_back_as_if_it_had_not_been_said(store, clock):
+    memory = store.add("Ada rows", actor="ada")
+    clock.advance(days=1)
+    store.plumbing.affirm(memory.id, by="bob")
+    before = store.get(memory.id)
+    clock.advance(days=1)
+    store.plumbing.affirm(memory.id, by="eve")
+
+    assert store.plumbing.unaffirm(memory.id, before) == before == store.get(memory.id)
+    assert store.plumbing.unaffirm(memory.id, memory) == memory == store.get(memory.id)
+    assert store.plumbing.unaffirm(memory.id, memory) == memory, "there is nothing to take back"
+    with pytest.raises(UnknownMemoryError):
+        store.plumbing.unaffirm("nobody", memory)
+    assert store.check() == []
+
+
+def test_what_was_said_again_since_stays_when_an_earlier_time_is_taken_back(store, clock):
+    memory = store.add("Ada rows")
+    store.plumbing.affirm(memory.id, by="bob")
+    clock.advance(days=1)
+    later = store.plumbing.affirm(memory.id, by="eve")
+
+    left = store.plumbing.unaffirm(memory.id, memory)
+
+    assert (left.affirmed, left.affirmed_by) == (1, "eve")
+    assert left.affirmed_at == later.affirmed_at
+    assert store.check() == []

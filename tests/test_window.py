@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 import feather_memory
 from feather_memory import Store, TenantPool
 from feather_memory.cli import app as command_line
+from feather_memory.config import WINDOW_USES
 from feather_memory.doors.window import Visits, window_app
 from feather_memory.doors.window.assets import POLICY, assets
 from feather_memory.doors.window.stores import Stores
@@ -453,8 +454,27 @@ async def test_what_is_added_takes_a_slot_over_and_is_undone_whole(ask):
     assert await everything(ask) == before
 
 
-async def test_to_affirm_counts_and_to_weigh_is_undone(ask):
-    assert (await ask.of_ada("affirm", id="tea"))["memory"]["affirmed"] == 1
+async def test_to_affirm_counts_and_is_undone_whole(ask):
+    before = (await ask.of_ada("memory", id="tea"))["memory"]
+
+    done = await ask.of_ada("affirm", id="tea")
+    assert done["memory"]["affirmed"] == before["affirmed"] + 1
+
+    assert (await ask.of_ada("undo", change=done["change"]))["id"] == "tea"
+    assert (await ask.of_ada("memory", id="tea"))["memory"] == before
+
+
+async def test_a_memory_names_the_last_turns_that_it_was_used_in(ask, pool):
+    for nth in range(WINDOW_USES + 5):
+        pool.get("ada").recall("what does Ada drink?", turn=f"round {nth}")
+
+    seen = await ask.of_ada("memory", id="tea")
+
+    told = [use["turn"] for use in seen["uses"]]
+    assert told == [f"round {nth}" for nth in reversed(range(5, WINDOW_USES + 5))]
+
+
+async def test_to_weigh_is_undone(ask):
     before = (await ask.of_ada("memory", id="tea"))["memory"]["importance"]
     done = await ask.of_ada("weigh", id="tea", kind="liked")
 

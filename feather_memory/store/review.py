@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from math import inf
 
 from feather_memory.checks import label, labels, seconds, when, whole
 from feather_memory.errors import UnknownMemoryError
@@ -16,7 +17,7 @@ from feather_memory.search import listing
 from feather_memory.search.question import Question, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Part
-from feather_memory.types import When
+from feather_memory.types import Seconds, When
 
 
 class Review(Part, of="Store.plumbing"):
@@ -63,22 +64,38 @@ class Review(Part, of="Store.plumbing"):
             found = listing.span(searcher)
         return None if found is None else (when(found[0]), when(found[1]))
 
-    def turns(self) -> list[Shown]:
-        """The recall log, latest first: what every turn was shown. It is bounded."""
+    def turns(
+        self, k: int, *, offset: int = 0, until: When | None = None
+    ) -> tuple[int, list[Shown]]:
+        """How many turns the recall log holds, and what a page of them was shown, latest first.
+
+        Args:
+            k: How many, at least 1.
+            offset: How many to pass over, at least 0.
+            until: Only those that were by then.
+        """
+        count, passed = whole(k, "k", 1), whole(offset, "offset", 0)
         with self._core.truth.reading() as moment:
-            logged = moment.engagement
-            turns = [(each.name, each.at) for each in logged.turns()]
-            names: dict[str, list[str]] = {turn: [] for turn, _ in turns}
-            shown: dict[str, list[tuple[str, float]]] = {turn: [] for turn, _ in turns}
-            for other in logged.turn_names():
-                names[other.turn].append(other.name)
-            for each in logged.shown():
-                shown[each.turn].append((each.memory_id, each.score))
-        found = [
-            Shown(turn=turn, names=tuple(names[turn]), at=when(at), memories=tuple(shown[turn]))
-            for turn, at in turns
-        ]
-        return sorted(found, key=lambda one: one.at, reverse=True)
+            return moment.engagement.latest(count, passed, _by(until))
+
+    def uses(
+        self,
+        id: str,  # noqa: A002  the field's name
+        k: int,
+        *,
+        until: When | None = None,
+    ) -> list[tuple[str, datetime, float]]:
+        """Turns of the recall log that a memory was shown in, latest first: name, when, score.
+
+        Args:
+            id: Of the memory.
+            k: How many at most, at least 1.
+            until: Only those that were by then.
+        """
+        named, count = label(id, "id"), whole(k, "k", 1)
+        with self._core.truth.reading() as moment:
+            found = moment.engagement.uses(named, count, _by(until))
+        return [(turn, when(at), score) for turn, at, score in found]
 
     def importances(self, id: str) -> list[tuple[datetime, float]]:  # noqa: A002  the field's name
         """Since when a memory had which importance, oldest first, without what was taken back.
@@ -119,6 +136,29 @@ class Review(Part, of="Store.plumbing"):
             transaction.memories.affirm(id, who, transaction.now)
             return transaction.memories.shown([*transaction.memories.by_ids([id]).values()])[0]
 
+    def unaffirm(self, id: str, before: Memory) -> Memory:  # noqa: A002  the field's name
+        """Take back that a memory was said again once; the memory.
+
+        Args:
+            id: Of the memory.
+            before: What it was before that. Who said it last, and when, is as it was then, unless
+                it was said again since.
+
+        Raises:
+            UnknownMemoryError: No memory has that id.
+        """
+        with self._core.truth.writing() as transaction:
+            known: Record | None = transaction.memories.find(label(id, "id"))
+            if known is None:
+                raise UnknownMemoryError(id)
+            by, at = known.affirmed_by, known.affirmed_at
+            if known.affirmed == before.affirmed + 1:
+                last = before.affirmed_at
+                by, at = before.affirmed_by, None if last is None else last.timestamp()
+            if known.affirmed:
+                transaction.memories.affirm(id, by, at, times=-1)
+            return transaction.memories.shown([*transaction.memories.by_ids([id]).values()])[0]
+
     def _at(
         self,
         where: Where | None,
@@ -139,3 +179,7 @@ class Review(Part, of="Store.plumbing"):
             known_at=None if known_at is None else seconds(known_at, "known_at"),
             where=condition(where, session),
         )
+
+
+def _by(until: When | None) -> Seconds:
+    return inf if until is None else seconds(until, "until")

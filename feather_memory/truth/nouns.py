@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from feather_memory.filters.language import Filter
 from feather_memory.model.fields import Record
+from feather_memory.model.hits import Shown
 from feather_memory.model.memory import Edge, Memory, Signal, SignalKind
 from feather_memory.model.records import (
     EdgeRecord,
@@ -153,8 +154,8 @@ class WritableMemories(Memories, Protocol):
     def set_importance(self, importance: Mapping[str, float]) -> None:
         """Write folded importances, by id."""
 
-    def affirm(self, memory_id: str, by: str | None, at: Seconds) -> None:
-        """Count that the same was said again, by whom and when last."""
+    def affirm(self, memory_id: str, by: str | None, at: Seconds | None, times: int = 1) -> None:
+        """Count that the same was said again, by whom and when last; −1 takes one time back."""
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""
@@ -260,6 +261,12 @@ class Engagement(Protocol):
 
     def recalled(self, turn: str) -> tuple[str, list[str]] | None:
         """The turn's first name, and ids of what it was shown, best first; None for no turn."""
+
+    def latest(self, k: int, offset: int, until: Seconds) -> tuple[int, list[Shown]]:
+        """How many turns there were by a moment, and a page of them, latest first."""
+
+    def uses(self, memory_id: str, k: int, until: Seconds) -> list[tuple[str, Seconds, float]]:
+        """Turns by a moment that a memory was shown in, latest first: first name, when, score."""
 
     def signal(self, event_id: str) -> Signal | None:
         """The signal of that event."""

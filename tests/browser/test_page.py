@@ -241,6 +241,17 @@ def test_still_true_and_useful_are_counted_and_shown(page, window):
     assert store.get("nuts").importance == pytest.approx(0.8)
 
 
+def test_still_true_is_undone(page, window):
+    choose(page, "Ada is allergic to hazelnuts")
+    page.click("text=Still true")
+    page.locator(".title", has_text="said again 1 time").wait_for()
+    page.click("#undo")
+    page.locator("#toast", has_text="Undone.").wait_for()
+    page.locator(".title:not(:has-text('said again'))").wait_for()
+
+    assert window.pool.get("ada").get("nuts").affirmed == 0
+
+
 def test_an_assistants_suggestion_is_accepted_in_the_place_of_what_it_contradicts(page, window):
     store = window.pool.get("ada")
     store.supersede("tea", "Ada prefers cocoa", id="cocoa", origin="assistant")

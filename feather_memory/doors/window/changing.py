@@ -86,9 +86,16 @@ def correct(store: Store, changes: Changes, said: Correct) -> ChangeSeen:
     return _changed(store, memory, written.became, changes.noted(said.tenant, undo))
 
 
-def affirm(store: Store, said: Affirm) -> ChangeSeen:
+def affirm(store: Store, changes: Changes, said: Affirm) -> ChangeSeen:
     """Count that it is still true."""
-    return _changed(store, store.plumbing.affirm(said.id), "affirmed", None)
+    with store.transaction():  # so that it is what this changes, and no other
+        before = store.get(said.id)
+        memory = store.plumbing.affirm(said.id)
+
+    def undo() -> str:
+        return store.plumbing.unaffirm(said.id, before).id
+
+    return _changed(store, memory, "affirmed", changes.noted(said.tenant, undo))
 
 
 def weigh(store: Store, changes: Changes, said: Weigh) -> ChangeSeen:

@@ -9,7 +9,7 @@ from typing import Final
 
 from feather_memory.agent.recall import FACTS, FITTING
 from feather_memory.checks import seconds, when
-from feather_memory.config import WINDOW_LINKS, WINDOW_NODES
+from feather_memory.config import WINDOW_LINKS, WINDOW_NODES, WINDOW_USES
 from feather_memory.doors.answers import WhyTold
 from feather_memory.doors.verbs import bounded
 from feather_memory.doors.window.bodies import (
@@ -38,7 +38,6 @@ from feather_memory.doors.window.seen import (
     UseSeen,
     WalkSeen,
 )
-from feather_memory.model.hits import Shown
 from feather_memory.model.memory import Edge, EdgeType, Memory
 from feather_memory.store.store import Store
 
@@ -96,10 +95,8 @@ def one(store: Store, look: LookAtOne) -> OneSeen:
         signals=tuple(SignalSeen.of(each) for each in store.signals(look.id) if each.at <= until),
         importances=(begun, *(each for each in later if each[0] <= until)),
         uses=tuple(
-            UseSeen(turn=shown.turn, at=shown.at, score=score)
-            for shown in _turns(store, look)
-            for id_, score in shown.memories
-            if id_ == look.id
+            UseSeen(turn=turn, at=at, score=score)
+            for turn, at, score in store.plumbing.uses(look.id, WINDOW_USES, until=until)
         ),
     )
 
@@ -151,15 +148,14 @@ def _reached(store: Store, centre: str, look: Walk) -> tuple[dict[str, int], set
 
 def turns(store: Store, look: LookAtTurns) -> TurnsSeen:
     """What was shown to a model, latest first."""
-    logged = _turns(store, look)
-    wanted = logged[look.offset : look.offset + look.count]
+    total, wanted = store.plumbing.turns(look.count, offset=look.offset, until=_until(look))
     found = {
         each.id: each
         for each in store.get_many({id_ for shown in wanted for id_, _ in shown.memories})
     }
     holding = store.plumbing.holding(found, **look.moment)
     return TurnsSeen(
-        total=len(logged),
+        total=total,
         turns=tuple(
             TurnSeen(
                 turn=shown.turn,
@@ -211,12 +207,6 @@ def _until(look: Look) -> datetime:
         if given
         else datetime.max.replace(tzinfo=UTC)
     )
-
-
-def _turns(store: Store, look: Look) -> list[Shown]:
-    """Those that were by the moment that is looked at."""
-    until = _until(look)
-    return [shown for shown in store.plumbing.turns() if shown.at <= until]
 
 
 def _most_linked(store: Store, look: Look) -> str | None:

@@ -158,6 +158,7 @@ class OneSeen(Answer):
     importances: tuple[tuple[datetime, float], ...]
     """What its importance was, since when."""
     uses: tuple[UseSeen, ...]
+    """The last of them."""
 
 
 class NodeSeen(Answer):

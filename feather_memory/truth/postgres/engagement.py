@@ -108,6 +108,23 @@ _SHOWN = """
     join feather.shown on shown.tenant = turn.tenant and shown.turn = turn.row
     where turn.tenant = %(tenant)s order by turn.row, rank, memory_id
 """
+_TURNS_BY = "select count(*) from feather.turn where tenant = %(tenant)s and at <= %(until)s"
+_LATEST = """
+    select row, name, at from feather.turn where tenant = %(tenant)s and at <= %(until)s
+    order by at desc, row desc limit %(k)s offset %(offset)s
+"""
+_IN_ROWS = "tenant = %(tenant)s and turn = any(%(rows)s)"
+_NAMES_IN = f"select turn, name from feather.turn_name where {_IN_ROWS} order by name"
+_SHOWN_TO = f"""
+    select turn, memory_id, score from feather.shown where {_IN_ROWS}
+    order by turn, rank, memory_id
+"""
+_USES = """
+    select name, at, score from feather.shown
+    join feather.turn on turn.tenant = shown.tenant and turn.row = shown.turn
+    where shown.tenant = %(tenant)s and memory_id = %(memory)s and at <= %(until)s
+    order by at desc, turn.row desc limit %(k)s
+"""
 _OLDEST = "select min(row) from feather.turn where tenant = %(tenant)s"
 _RESTORE_TURN = """
     insert into feather.turn (tenant, row, name, at, vector)
@@ -184,6 +201,10 @@ class PostgresEngagement(NamedTurns):
         for turn, memory_id, score in self.moment.stream(_SHOWN):
             yield ShownRecord(turn=turn, memory_id=memory_id, score=score)
 
+    def uses(self, memory_id: str, k: int, until: Seconds) -> list[tuple[str, Seconds, float]]:
+        """Turns by a moment that a memory was shown in, latest first: first name, when, score."""
+        return self.moment.asked(_USES, memory=memory_id, k=k, until=float(until))
+
     # Writing
 
     def log(
@@ -251,6 +272,18 @@ class PostgresEngagement(NamedTurns):
     def _named(self, name: str) -> tuple[int, str] | None:
         found: tuple[int, str] | None = self.moment.one(_NAMED, name=name)
         return found
+
+    def _turns_by(
+        self, until: Seconds, k: int, offset: int
+    ) -> tuple[int, list[tuple[int, str, Seconds]]]:
+        (count,) = self.moment.one(_TURNS_BY, until=float(until))
+        return count, self.moment.asked(_LATEST, until=float(until), k=k, offset=offset)
+
+    def _names_of(self, rows: Sequence[int]) -> Iterable[tuple[int, str]]:
+        return self.moment.asked(_NAMES_IN, rows=list(rows))
+
+    def _shown_to(self, rows: Sequence[int]) -> Iterable[tuple[int, str, float]]:
+        return self.moment.asked(_SHOWN_TO, rows=list(rows))
 
     def _shown_in(self, row: int) -> list[str]:
         return [id_ for (id_,) in self.moment.asked(_SHOWN_IN, turn=row)]

@@ -71,8 +71,8 @@ _SET_IMPORTANCE = """
     where tenant = %(tenant)s and id = %(id)s
 """
 _AFFIRM = """
-    update feather.memory set affirmed = affirmed + 1, affirmed_at = %(at)s, affirmed_by = %(by)s,
-        changed = %(changed)s
+    update feather.memory set affirmed = affirmed + %(times)s, affirmed_at = %(at)s,
+        affirmed_by = %(by)s, changed = %(changed)s
     where tenant = %(tenant)s and id = %(id)s
 """
 _COUNT_RECALL = """
@@ -316,9 +316,10 @@ class PostgresMemories:
             ),
         )
 
-    def affirm(self, memory_id: str, by: str | None, at: Seconds) -> None:
-        """Count that the same was said again, by whom and when last."""
-        self.moment.done(_AFFIRM, id=memory_id, by=by, at=at, changed=self.moment.generation)
+    def affirm(self, memory_id: str, by: str | None, at: Seconds | None, times: int = 1) -> None:
+        """Count that the same was said again, by whom and when last; −1 takes one time back."""
+        changed = self.moment.generation
+        self.moment.done(_AFFIRM, id=memory_id, by=by, at=at, times=times, changed=changed)
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from feather_memory.checks import summed, when
 from feather_memory.config import RECALL_TURNS
+from feather_memory.model.hits import Shown
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
 from feather_memory.truth.sqlite import sums
@@ -72,6 +73,19 @@ _TURN_NAMES = """
 _SHOWN = """
     select name, memory_id, score from turn join shown on shown.turn = turn.row
     order by turn.row, rank, memory_id
+"""
+_TURNS_BY = "select count(*) from turn where at <= ?"
+_LATEST = """
+    select row, name, at from turn where at <= ? order by at desc, row desc limit ? offset ?
+"""
+_IN_ROWS = "turn in (select value from json_each(?))"
+_NAMES_IN = f"select turn, name from turn_name where {_IN_ROWS} order by name"
+_SHOWN_TO = f"""
+    select turn, memory_id, score from shown where {_IN_ROWS} order by turn, rank, memory_id
+"""
+_USES = """
+    select name, at, score from shown join turn on turn.row = shown.turn
+    where memory_id = ? and at <= ? order by at desc, turn.row desc limit ?
 """
 _SEAL_TURN = "update turn set checksum = ? where row = ?"
 _RESTORE_TURN = "insert into turn (row, name, at, vector, checksum) values (?, ?, ?, ?, ?)"
@@ -144,6 +158,39 @@ class NamedTurns(ABC):
             return known is not None and known == other
         self._name(known[0], also)
         return True
+
+    def latest(self, k: int, offset: int, until: Seconds) -> tuple[int, list[Shown]]:
+        """How many turns there were by a moment, and a page of them, latest first."""
+        count, found = self._turns_by(until, k, offset)
+        rows = [row for row, _, _ in found]
+        names: dict[int, list[str]] = {row: [] for row in rows}
+        shown: dict[int, list[tuple[str, float]]] = {row: [] for row in rows}
+        for row, name in self._names_of(rows):
+            names[row].append(name)
+        for row, memory_id, score in self._shown_to(rows):
+            shown[row].append((memory_id, score))
+        return count, [
+            Shown(turn=name, names=tuple(names[row]), at=when(at), memories=tuple(shown[row]))
+            for row, name, at in found
+        ]
+
+    @abstractmethod
+    def uses(self, memory_id: str, k: int, until: Seconds) -> list[tuple[str, Seconds, float]]:
+        """Turns by a moment that a memory was shown in, latest first: first name, when, score."""
+
+    @abstractmethod
+    def _turns_by(
+        self, until: Seconds, k: int, offset: int
+    ) -> tuple[int, list[tuple[int, str, Seconds]]]:
+        """How many turns there were, and of a page the row, the first name and when."""
+
+    @abstractmethod
+    def _names_of(self, rows: Sequence[int]) -> Iterable[tuple[int, str]]:
+        """Further names of the turns of rows."""
+
+    @abstractmethod
+    def _shown_to(self, rows: Sequence[int]) -> Iterable[tuple[int, str, float]]:
+        """What the turns of rows were shown, of each the best first."""
 
     @abstractmethod
     def _named(self, name: str) -> tuple[int, str] | None:
@@ -224,6 +271,10 @@ class SqliteEngagement(NamedTurns):
         for turn, memory_id, score in self.moment.connection.execute(_SHOWN):
             yield ShownRecord(turn=turn, memory_id=memory_id, score=score)
 
+    def uses(self, memory_id: str, k: int, until: Seconds) -> list[tuple[str, Seconds, float]]:
+        """Turns by a moment that a memory was shown in, latest first: first name, when, score."""
+        return self.moment.connection.execute(_USES, (memory_id, until, k)).fetchall()
+
     # Writing
 
     def log(
@@ -303,6 +354,19 @@ class SqliteEngagement(NamedTurns):
             _NAMED, {"name": name}
         ).fetchone()
         return found
+
+    def _turns_by(
+        self, until: Seconds, k: int, offset: int
+    ) -> tuple[int, list[tuple[int, str, Seconds]]]:
+        connection = self.moment.connection
+        (count,) = connection.execute(_TURNS_BY, (until,)).fetchone()
+        return count, connection.execute(_LATEST, (until, k, offset)).fetchall()
+
+    def _names_of(self, rows: Sequence[int]) -> Iterable[tuple[int, str]]:
+        return self.moment.connection.execute(_NAMES_IN, (json.dumps(rows),))
+
+    def _shown_to(self, rows: Sequence[int]) -> Iterable[tuple[int, str, float]]:
+        return self.moment.connection.execute(_SHOWN_TO, (json.dumps(rows),))
 
     def _shown_in(self, row: int) -> list[str]:
         return [id_ for (id_,) in self.moment.connection.execute(_SHOWN_IN, (row,))]

@@ -67,7 +67,7 @@ _SUMMED_OF = f"""
 _SEAL = "update memory set checksum = ? where row = ?"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
-    update memory set affirmed = affirmed + 1, affirmed_at = ?, affirmed_by = ?, changed = ?
+    update memory set affirmed = affirmed + ?, affirmed_at = ?, affirmed_by = ?, changed = ?
     where id = ?
 """
 _COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
@@ -345,9 +345,9 @@ class SqliteMemories:
         rows = [(value, generation, id_) for id_, value in importance.items()]
         self.moment.connection.executemany(_SET_IMPORTANCE, rows)
 
-    def affirm(self, memory_id: str, by: str | None, at: Seconds) -> None:
-        """Count that the same was said again, by whom and when last."""
-        said = (at, by, self.moment.generation, memory_id)
+    def affirm(self, memory_id: str, by: str | None, at: Seconds | None, times: int = 1) -> None:
+        """Count that the same was said again, by whom and when last; −1 takes one time back."""
+        said = (times, at, by, self.moment.generation, memory_id)
         self.moment.connection.execute(_AFFIRM, said)
         self._seal([memory_id])
 

@@ -72,8 +72,8 @@ export const accept = failing(async (memory, wrong) => {
 });
 
 export const affirm = failing(async (memory) => {
-  await ask("affirm", mine({ id: memory.id }));
-  say("Noted: it is still true.");
+  const done = await ask("affirm", mine({ id: memory.id }));
+  say("Noted: it is still true.", done.change);
   changed(memory.id);
 });
 

@@ -107,7 +107,7 @@ function weight({ importances, signals }) {
 function uses({ uses: used, memory }) {
   if (!used.length) return part("What it was used for", el("p", {}, memory.recalls ? `It was told in ${counted(memory.recalls, "turn")}, too long ago to say which.` : "It was not told to an assistant yet."));
   return part("What it was used for",
-    el("ul", { class: "signals" }, used.slice(0, 20).map((each) => el("li", {},
+    el("ul", { class: "signals" }, used.map((each) => el("li", {},
       el("span", { class: "when" }, time(each.at)), `turn ${each.turn}`, el("span", { class: "faint" }, ` scored ${each.score.toFixed(2)}`)))),
     button("All turns", () => go({ view: "turns" }), { class: "pick" }));
 }
