@@ -137,12 +137,10 @@ class Rows:
         split = len(base)
         if split == 0:
             return tail.take(positions, axis=0)
-        in_base = positions < split
-        if in_base.all():
-            return base.take(positions, axis=0)
-        rows = np.empty((len(positions), self.dim), np.float32)
-        rows[in_base] = base.take(positions[in_base], axis=0)
-        rows[~in_base] = tail.take(positions[~in_base] - split, axis=0)
+        rows = base.take(positions, axis=0, mode="clip")  # of the tail's, too: they are few
+        behind = np.flatnonzero(positions >= split)
+        if behind.size:
+            rows[behind] = tail.take(positions[behind] - split, axis=0)
         return rows
 
     def first(self, n: int) -> Self:

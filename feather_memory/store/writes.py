@@ -137,8 +137,7 @@ class Writes(Part):
 
     def _remembered(self, drafts: list[Draft], *, progress: Progress = False) -> list[Memory]:
         def put(transaction: WriteTransaction, ready: list[Draft]) -> list[Memory]:
-            written = write.put_many(transaction, ready, transaction.now)
-            return transaction.memories.shown(written)
+            return write.put_many(transaction, ready, transaction.now)
 
         return self._written(drafts, put, progress=progress)
 

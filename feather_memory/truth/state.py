@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from feather_memory.model.fields import COLUMNS
 from feather_memory.types import Seconds
 
 Durability = Literal["process", "full"]
@@ -71,6 +72,20 @@ class Fallen(NamedTuple):
     new_actor: str | None
     old_words: bytes
     new_words: bytes
+
+
+def may_be_superseded(
+    appended: Iterable[tuple[Any, ...]], touched: Sequence[object], gone: Sequence[object]
+) -> bool:
+    """Whether there can be a supersession that a reader does not know, by what else is new to it.
+
+    Each write of one touches what is replaced, and gives it an end; of what has a new row, the old
+    one is gone.
+    """
+    return bool(touched or gone) or any(each[_ENDS] is not None for each in appended)
+
+
+_ENDS = 1 + COLUMNS.index("valid_to")
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,13 +75,8 @@ class Draft:
         Raises:
             ParameterError: Any field outside its range; names the field and the value.
         """
-        _refuse_unknown(given)
-        id_, fields = given.get("id"), {}
-        for name, kept_in, check in _CHECKED:
-            if name in given:
-                fields[kept_in] = check(given[name], name)
-        _check_interval(fields.get("valid_from"), fields.get("stated_to"))
-        return cls(None if id_ is None else label(id_, "id"), fields, number)
+        fields = _kept_of(given)
+        return cls(_id_of(given), fields, number)
 
     @classmethod
     def of_record(cls, record: object, number: int) -> Draft:
@@ -108,12 +103,15 @@ class Draft:
         said = {name: value for name, value in given.items() if value is not None or name == "text"}
         if reaffirms := said.pop("reaffirm", False):
             flag(reaffirms, "reaffirm")
-        draft = cls.checked(said, number)
-        role = draft.fields.get("role")
-        origin = USER if role is None else OF_ROLES.get(role.lower(), USER)
-        fields = {"metadata": "{}", "origin": origin, **draft.fields}
+        fields = _kept_of(said)
+        role = fields.get("role")
+        fields.setdefault("metadata", "{}")
+        if "origin" not in fields:
+            fields["origin"] = USER if role is None else OF_ROLES.get(role.lower(), USER)
         has_vector = "vector" in fields
-        return cls(draft.id, fields, number, reaffirms=bool(reaffirms), brings_vector=has_vector)
+        return cls(
+            _id_of(said), fields, number, reaffirms=bool(reaffirms), brings_vector=has_vector
+        )
 
     def saying(self, **fields: Any) -> Draft:
         """The same request with further fields, as kept."""
@@ -189,6 +187,21 @@ def _manner(text: str, key: str | None) -> str:
         return STATEMENT  # a quarter of the time, where nothing has to be looked for
     said = patterns().fullmatch(text)
     return STATEMENT if said is None else manner_by(said)
+
+
+def _kept_of(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given, checked, by the name of the field that keeps it; the id aside."""
+    _refuse_unknown(given)
+    fields = {
+        kept_in: check(given[name], name) for name, kept_in, check in _CHECKED if name in given
+    }
+    _check_interval(fields.get("valid_from"), fields.get("stated_to"))
+    return fields
+
+
+def _id_of(given: Mapping[str, Any]) -> str | None:
+    id_ = given.get("id")
+    return None if id_ is None else label(id_, "id")
 
 
 def _refuse_unknown(given: Mapping[str, Any]) -> None:

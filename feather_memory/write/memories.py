@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from feather_memory.errors import DimensionError, FeatherError, UnknownMemoryError
-from feather_memory.model.fields import Record
-from feather_memory.model.memory import Edge, EdgeType
+from feather_memory.model.fields import DECODERS, Record
+from feather_memory.model.memory import Edge, EdgeType, Memory, shown
 from feather_memory.model.origin import USER, outranks
 from feather_memory.model.words import likeness
 from feather_memory.truth.contract import WriteTransaction
@@ -27,8 +27,8 @@ from feather_memory.write.rewriting import rewrite
 from feather_memory.write.supersession import derive, settle_slot, supersede, undo
 
 
-def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Seconds) -> list[Record]:
-    """Write every draft, in order; records as they stand afterwards.
+def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Seconds) -> list[Memory]:
+    """Write every draft, in order; memories as they stand afterwards.
 
     New memories without a slot that say what nobody has said go in together, which is what makes
     a batch fast.
@@ -66,8 +66,8 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
             said.add(likeness(draft.fields["text"]) if words is None else words[0])
     _insert(transaction, fresh, asked)
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
-        return _as_they_stand(transaction, written)
-    return written
+        return transaction.memories.shown(_as_they_stand(transaction, written))
+    return shown([(each, (), ()) for each in fresh], DECODERS)  # nothing is linked to them yet
 
 
 def _as_they_stand(transaction: WriteTransaction, written: list[Record]) -> list[Record]:

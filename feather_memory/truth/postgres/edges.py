@@ -335,6 +335,7 @@ class PostgresEdges:
         )
         for each in supersessions:
             self._record(each.old, each.new, each.holds_from, each.recorded_at)
+        self._touch({each.old for each in supersessions})
 
     def _record(self, old: str, new: str | None, holds: Seconds, recorded: Seconds) -> None:
         said = {"old": old, "new": new, "holds": float(holds), "recorded": float(recorded)}

@@ -20,7 +20,7 @@ from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.rows import checksum, told_with
 from feather_memory.truth.sqlite.memories import record_in, take_row, words_of
 from feather_memory.truth.sqlite.vectors import fits, is_first_named
-from feather_memory.truth.state import Changes
+from feather_memory.truth.state import Changes, may_be_superseded
 from feather_memory.types import Seconds
 
 NAMES = ("row", *FIELDS)
@@ -220,14 +220,14 @@ class PostgresMemories:
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
         asked, known = self.moment.asked, {"since": since, "next_row": next_row}
-        return Changes(
-            appended=asked(changes.APPENDED, **known),
-            touched=asked(changes.TOUCHED, **known) if since else [],
-            gone=self.buried(since=since) if since else [],
-            superseded=asked(changes.SUPERSEDED_SINCE, since=since)
-            if since
-            else asked(changes.SUPERSEDED),
-        )
+        appended = asked(changes.APPENDED, **known)
+        if not since:
+            return Changes(appended, [], [], asked(changes.SUPERSEDED))
+        touched = asked(changes.TOUCHED, **known)
+        gone = self.buried(since=since)
+        if not may_be_superseded(appended, touched, gone):
+            return Changes(appended, touched, gone, [])
+        return Changes(appended, touched, gone, asked(changes.SUPERSEDED_SINCE, since=since))
 
     def buried(self, *, since: int) -> list[int]:
         """Rows that nothing has any more since a generation."""

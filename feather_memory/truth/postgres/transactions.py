@@ -13,7 +13,7 @@ from feather_memory.truth.postgres.engagement import PostgresEngagement
 from feather_memory.truth.postgres.memories import PostgresMemories
 from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.shelves import PostgresShelves
-from feather_memory.truth.sqlite.transactions import Recording
+from feather_memory.truth.sqlite.recording import Recording
 from feather_memory.truth.state import State
 from feather_memory.types import Seconds
 

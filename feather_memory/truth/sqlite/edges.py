@@ -6,7 +6,7 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from feather_memory.checks import row_sum, when
+from feather_memory.checks import when
 from feather_memory.model.memory import Edge, EdgeType
 from feather_memory.model.records import EdgeRecord, SupersessionRecord
 from feather_memory.truth.sqlite import sums
@@ -241,7 +241,7 @@ class SqliteEdges:
         said = (source, target, type_, weight, now)
         self._touch(source)
         written = self.moment.connection.execute(_PUT, said).fetchone()
-        self.moment.connection.execute(_SEAL, (row_sum(written), *written[:3]))
+        self.moment.connection.execute(_SEAL, (sums.row_sum(written), *written[:3]))
         return edge_in(written)
 
     def remove(self, source: str, target: str, type_: str) -> bool:
@@ -325,13 +325,15 @@ class SqliteEdges:
         )
         rows = [(each.old, each.new, each.holds_from, each.recorded_at) for each in supersessions]
         self._record(rows)
+        for old in {each.old for each in supersessions}:
+            self._touch(old)
 
     def _record(self, rows: Sequence[tuple[object, ...]]) -> None:
-        sealed = [(*row, row_sum(row)) for row in rows]
+        sealed = [(*row, sums.row_sum(row)) for row in rows]
         self.moment.connection.executemany(_RECORD, sealed)
 
     def _restore(self, rows: Sequence[tuple[object, ...]]) -> None:
-        sealed = [(*row, row_sum(row)) for row in rows]
+        sealed = [(*row, sums.row_sum(row)) for row in rows]
         self.moment.connection.executemany(_RESTORE, sealed)
         for source in {row[0] for row in rows}:
             self._touch(str(source))

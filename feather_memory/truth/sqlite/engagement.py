@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from feather_memory.checks import summed, when
+from feather_memory.checks import when
 from feather_memory.config import RECALL_TURNS
 from feather_memory.model.hits import Shown
 from feather_memory.model.memory import Signal, SignalKind
@@ -295,7 +295,7 @@ class SqliteEngagement(NamedTurns):
                 scores.setdefault(memory_id, score)
         fresh, first_rank = list(scores), len(there)
         told = [(row, id_, first_rank + n, scores[id_]) for n, id_ in enumerate(fresh)]
-        (*_, check), *rows = summed([tuple(logged), *told])
+        (*_, check), *rows = sums.summed([tuple(logged), *told])
         connection.execute(_SEAL_TURN, (check, row))
         connection.executemany(_SHOW, rows)
         connection.execute(
@@ -306,7 +306,7 @@ class SqliteEngagement(NamedTurns):
     def append(self, signals: Iterable[Signal]) -> list[Signal]:
         """Log signals; those that are new. One whose event is in the log already is left out."""
         connection, given = self.moment.connection, list(signals)
-        rows = summed(
+        rows = sums.summed(
             [(s.event_id, s.memory_id, s.kind, s.at.timestamp(), s.strength, s.turn) for s in given]
         )
         return [
@@ -317,17 +317,19 @@ class SqliteEngagement(NamedTurns):
 
     def retract(self, event_id: str, at: Seconds) -> bool:
         """Log that an event is taken back. False if it was already."""
-        (row,) = summed([(event_id, at)])
+        (row,) = sums.summed([(event_id, at)])
         return self.moment.connection.execute(_RETRACT, row).rowcount > 0
 
     def restore(self, signals: Sequence[SignalRecord]) -> None:
         """Log signals whose events are not in the log, as they were."""
         connection = self.moment.connection
-        said = summed(
+        said = sums.summed(
             [(s.event_id, s.memory_id, s.kind, s.at, s.strength, s.turn) for s in signals]
         )
         connection.executemany(_APPEND, said)
-        back = summed([(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None])
+        back = sums.summed(
+            [(s.event_id, s.retracted_at) for s in signals if s.retracted_at is not None]
+        )
         connection.executemany(_RETRACT, back)
 
     def restore_turns(self, turns: Sequence[TurnRecord]) -> None:
@@ -338,7 +340,7 @@ class SqliteEngagement(NamedTurns):
         connection = self.moment.connection
         (oldest,) = connection.execute("select min(row) from turn").fetchone()
         first = 1 if oldest is None else oldest - len(turns)
-        told = summed([(each.name, each.at, each.vector) for each in turns])
+        told = sums.summed([(each.name, each.at, each.vector) for each in turns])
         rows = [(row, *each) for row, each in enumerate(told, first)]
         connection.executemany(_RESTORE_TURN, rows)
 
@@ -372,4 +374,4 @@ class SqliteEngagement(NamedTurns):
         return [id_ for (id_,) in self.moment.connection.execute(_SHOWN_IN, (row,))]
 
     def _name(self, row: int, also: str) -> None:
-        self.moment.connection.executemany(_NAME, summed([(also, row)]))
+        self.moment.connection.executemany(_NAME, sums.summed([(also, row)]))

@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from feather_memory.checks import row_sum
 from feather_memory.model.records import ShelfRecord, TieRecord
+from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.moment import Moment
 
 _PUT = """
@@ -99,7 +99,7 @@ class SqliteShelves:
 
     def put(self, name: str, values: Iterable[tuple[str, str]]) -> None:
         """Write values. One that replaces another keeps its place in the order."""
-        rows = [(name, key, value, row_sum((name, key, value))) for key, value in values]
+        rows = [(name, key, value, sums.row_sum((name, key, value))) for key, value in values]
         self.moment.connection.executemany(_PUT, rows)
 
     def discard(self, name: str, keys: Iterable[str]) -> int:
@@ -113,7 +113,7 @@ class SqliteShelves:
     def tie(self, ties: Iterable[TieRecord]) -> None:
         """Note what is tied to memories, be they there or not, and how, if it was otherwise."""
         rows = [(each.memory_id, each.shelf or "", each.key, int(each.is_whole)) for each in ties]
-        self.moment.connection.executemany(_TIE, [(*row, row_sum(row)) for row in rows])
+        self.moment.connection.executemany(_TIE, [(*row, sums.row_sum(row)) for row in rows])
 
 
 def _tie(memory_id: str, shelf: str, key: str, is_whole: int) -> TieRecord:

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Collection, Iterable
 
-from feather_memory.checks import row_sum
 from feather_memory.errors import DimensionError, ParameterError
 from feather_memory.model.spoken import Anew
 from feather_memory.truth.sqlite import sums
@@ -82,7 +81,7 @@ def succeed(connection: sqlite3.Connection, model: str) -> int | None:
     row = -1
     while page := connection.execute(_PAGE, (row,)).fetchall():
         for vector, context, at, checksum in page:
-            if row_sum((at, vector, context)) != checksum:
+            if sums.row_sum((at, vector, context)) != checksum:
                 raise DamagedRowError(f"the new vector of row {at} is not what was made")
         connection.executemany(_REPLACE, [each[:3] for each in page])
         after, row = row, page[-1][2]
@@ -102,11 +101,11 @@ def drop_damaged(connection: sqlite3.Connection) -> None:
     damaged = [
         (row,)
         for row, vector, context, checksum in rows
-        if row_sum((row, vector, context)) != checksum
+        if sums.row_sum((row, vector, context)) != checksum
     ]
     connection.executemany(REMOVE, damaged)
 
 
 def _kept(made: Anew) -> tuple[object, ...]:
-    checksum = row_sum((made.row, made.vector, made.context))
+    checksum = sums.row_sum((made.row, made.vector, made.context))
     return made.row, made.vector, made.context, made.follows, checksum

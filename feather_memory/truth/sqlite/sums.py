@@ -8,10 +8,10 @@ write of a row writes it anew. Nothing compares it but an audit.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
 
-from feather_memory.checks import row_sum
 from feather_memory.model.fields import FIELDS
 
 _DERIVED: Final = {"importance", "valid_to"}
@@ -54,6 +54,45 @@ _KEYS: Final = {
     "state": ("only",),
 }
 _SHOWN_BY: Final = {"memory": "id", "supersession": "old_id", "turn": "name", "shelf": "key"}
+
+
+class _Floats(dict[float, bytes]):
+    """Floats as their checksum has them. Rows that are written together have the same times."""
+
+    def __missing__(self, value: float) -> bytes:
+        if len(self) > _FLOATS_HELD:
+            self.clear()
+        self[value] = written = str(value).removesuffix(".0").encode()
+        return written
+
+
+_FLOATS_HELD: Final = 1_000
+_floats = _Floats()
+
+
+def row_sum(values: Iterable[Any]) -> int:
+    """crc32 over the values of a row, be texts decoded or not. 1 and 1.0 are the same."""
+    return zlib.crc32(
+        b"\0".join(
+            [
+                b"\1"
+                if each is None
+                else each.encode()
+                if (kind := type(each)) is str
+                else each
+                if kind is bytes
+                else _floats[each]
+                if kind is float and each  # of the zeros, one has a sign
+                else str(each).removesuffix(".0").encode()
+                for each in values
+            ]
+        )
+    )
+
+
+def summed(rows: Iterable[tuple[object, ...]]) -> list[tuple[object, ...]]:
+    """The rows, each with its checksum behind."""
+    return [(*row, row_sum(row)) for row in rows]
 
 
 def seal(

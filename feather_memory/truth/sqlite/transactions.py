@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from pathlib import Path
 from threading import get_ident
 from time import monotonic
 from types import SimpleNamespace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Final, cast
 from weakref import ReferenceType, ref
 
 from feather_memory.checks import DECIMALS, seconds
@@ -37,64 +37,20 @@ from feather_memory.truth.sqlite.engagement import SqliteEngagement
 from feather_memory.truth.sqlite.faults import OF_SQLITE, OURS
 from feather_memory.truth.sqlite.handles import Connection, Handles
 from feather_memory.truth.sqlite.memories import SqliteMemories
-from feather_memory.truth.sqlite.moment import ADVANCE, GENERATION, SAID, UNREAD, Moment
+from feather_memory.truth.sqlite.moment import ADVANCE, GENERATION, UNREAD, Moment
+from feather_memory.truth.sqlite.recording import Recording, read_state
 from feather_memory.truth.sqlite.shelves import SqliteShelves
 from feather_memory.truth.state import DamagedRowError, Lease, State
 from feather_memory.types import Clock, Seconds
 
 _FAR = 1e10  # seconds: a clock that is not so far ahead needs no second look
-_TICK = 1e-6  # seconds: times are kept to the microsecond
-
-
-def read_state(connection: sqlite3.Connection) -> State:
-    """What the file says of itself, as this connection's transaction sees it.
-
-    Raises:
-        DamagedRowError: It says nothing.
-    """
-    row = connection.execute(SAID).fetchone()
-    if row is None:
-        raise DamagedRowError("the file says nothing of itself")
-    return State(*row)
-
-
-class Recording:
-    """A transaction of any truth: the time at which it records, and what a part of it undoes."""
-
-    __slots__ = "_clock", "_moment", "_now"
-    _moment: Any
-
-    def __init__(self, moment: object, write_at: Seconds | None) -> None:
-        self._clock, self._moment = write_at or 0.0, moment
-        self._now: Seconds | None = None
-
-    @property
-    def now(self) -> Seconds:
-        """When what it writes is recorded: after all that is, whatever the clock says."""
-        if self._now is None:
-            last, clock = self._moment.state.latest, self._clock
-            self._now = clock if clock > last else round(last + _TICK, DECIMALS)
-        return self._now
-
-    @now.setter
-    def now(self, moment: Seconds) -> None:
-        self._now = moment
-
-    def go_on(self, clock: Seconds) -> None:
-        """Have it be as late as the clock says, if that is later."""
-        self._clock = max(self._clock, clock)
-        self._now = None if self._now is None else max(self._now, clock)
-
-    def advanced(self) -> tuple[int, int, Seconds, int]:
-        """Generation, next row, last moment and what is owed, once it is committed."""
-        state = self._moment.state
-        latest = state.latest if self._now is None else self._now  # None: it recorded nothing
-        return self._moment.generation, state.next_row, float(latest), state.owed
-
-    def take_back(self, kept: State) -> None:
-        """Have the truth say what it said then."""
-        kept.next_row = self._moment.state.next_row  # none is given back: a gap harms nobody
-        self._moment.state = kept
+_NOUNS: Final[Mapping[str, Callable[[Moment], Any]]] = {
+    "edges": SqliteEdges,
+    "engagement": SqliteEngagement,
+    "shelves": SqliteShelves,
+    "audit": SqliteAudit,
+}
+"""Spoken of less often than memories."""
 
 
 class SqliteTransaction(Recording):
@@ -102,6 +58,10 @@ class SqliteTransaction(Recording):
 
     __slots__ = "audit", "edges", "engagement", "memories", "shelves"
     _moment: Moment
+    edges: SqliteEdges
+    engagement: SqliteEngagement
+    shelves: SqliteShelves
+    audit: SqliteAudit
 
     def __init__(self, connection: sqlite3.Connection, write_at: Seconds | None = None) -> None:
         moment = Moment(connection, UNREAD, 0)
@@ -109,10 +69,13 @@ class SqliteTransaction(Recording):
         if write_at is not None:
             moment.generation = self.state.generation + 1
         self.memories = SqliteMemories(moment)
-        self.edges = SqliteEdges(moment)
-        self.engagement = SqliteEngagement(moment)
-        self.shelves = SqliteShelves(moment)
-        self.audit = SqliteAudit(moment)
+
+    def __getattr__(self, noun: str) -> Any:
+        """A noun that is spoken of for the first time; most transactions speak of one alone."""
+        if (kind := _NOUNS.get(noun)) is None:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {noun!r}")
+        setattr(self, noun, spoken := kind(self._moment))
+        return spoken
 
     @property
     def state(self) -> State:
