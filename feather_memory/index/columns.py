@@ -264,7 +264,8 @@ class Columns:
         matrix = view.matrix
         if dimension is not None and matrix is None:
             matrix = Matrix(dimension)
-            matrix.append(np.zeros((len(view.rows), dimension), np.float32))
+            if len(view.rows):
+                matrix.append(np.zeros((len(view.rows), dimension), np.float32))
         if not appended:
             return matrix
         rows, *told, likeness, vectors, compact = zip(*appended, strict=True)

@@ -33,14 +33,15 @@ def _blocks_of(thing: object) -> Iterator[int]:
     waiting: list[Any] = [thing]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, _PLAIN) or id(each) in seen:
+        if isinstance(each, _PLAIN):
+            continue
+        while isinstance(each, np.ndarray) and each.base is not None:
+            each = each.base
+        if id(each) in seen:
             continue
         seen.add(id(each))
         if isinstance(each, np.ndarray):
-            if each.base is None:
-                yield each.nbytes
-            else:
-                waiting.append(each.base)
+            yield each.nbytes
         elif isinstance(each, memoryview):
             waiting.append(each.obj)
         elif isinstance(each, _BYTES):

@@ -221,13 +221,12 @@ class PostgresMemories:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
         asked, known = self.moment.asked, {"since": since, "next_row": next_row}
         appended = asked(changes.APPENDED, **known)
-        if not since:
-            return Changes(appended, [], [], asked(changes.SUPERSEDED))
-        touched = asked(changes.TOUCHED, **known)
-        gone = self.buried(since=since)
+        touched = asked(changes.TOUCHED, **known) if since else []
+        gone = self.buried(since=since) if since else []
         if not may_be_superseded(appended, touched, gone):
             return Changes(appended, touched, gone, [])
-        return Changes(appended, touched, gone, asked(changes.SUPERSEDED_SINCE, since=since))
+        told = asked(changes.SUPERSEDED_SINCE, since=since) if since else asked(changes.SUPERSEDED)
+        return Changes(appended, touched, gone, told)
 
     def buried(self, *, since: int) -> list[int]:
         """Rows that nothing has any more since a generation."""

@@ -35,6 +35,7 @@ _LOG_TURN = """
         at = excluded.at, vector = coalesce(excluded.vector, vector)
     returning name, at, vector, row
 """
+_ANY_SIGNAL = "select 1 from signal limit 1"
 _LIKED = """
     select memory.row, strength, turn.vector
     from signal join turn on turn.name = signal.turn join memory on memory.id = memory_id
@@ -220,7 +221,9 @@ class SqliteEngagement(NamedTurns):
 
     def liked(self) -> list[tuple[int, float, bytes]]:
         """(row of the memory, strength, vector of its turn's question) of every like that holds."""
-        return self.moment.connection.execute(_LIKED).fetchall()
+        asked = self.moment.connection.execute
+        is_any = asked(_ANY_SIGNAL).fetchone() is not None  # nine tenths cheaper than all of it
+        return asked(_LIKED).fetchall() if is_any else []
 
     def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
         """Every signal about the memories, by id, oldest first."""
