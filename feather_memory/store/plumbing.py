@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final, Unpack
 
-from feather_memory.checks import instances, label, labels, passage, query, whole
+from feather_memory.checks import flag, instances, label, labels, passage, query, whole
 from feather_memory.model.formula import Scale
 from feather_memory.model.memory import Memory
 from feather_memory.model.records import Kept, TieRecord
@@ -26,7 +26,7 @@ from feather_memory.store.shelf import Shelf, ids_by
 from feather_memory.types import Embedder, Vector, When
 from feather_memory.write import copying
 from feather_memory.write.draft import new_id
-from feather_memory.write.forgetting import remove
+from feather_memory.write.forgetting import doomed, forget, remove
 
 _MOST_IDS: Final = 1_000_000
 
@@ -194,27 +194,30 @@ class Plumbing(Recalls, Review, of="Store.plumbing"):
         with self._core.truth.writing() as transaction:
             return copying.restore(transaction, records)
 
-    def drop(self, ids: Iterable[str]) -> int:
+    def drop(self, ids: Iterable[str], *, tied: bool = False) -> int:
         """As `Store.forget`, for callers that delete one after the other: their bytes stay owed.
 
         They are erased at once, or within about a second, together with those of other deletes:
         in the background, where no write, `Store.forget`, `Store.close` or opening comes first.
-        What is tied to them stays.
 
         Args:
             ids: Of the memories. Those that do not exist are passed over.
+            tied: Whether what is tied to them goes, too. Else it stays.
 
         Returns:
-            How many there were.
+            How many there were, without what was tied to them.
         """
+        flag(tied, "tied")
         named = labels(ids, "ids")
         with self._core.truth.reading() as moment:
             there = list(moment.memories.rows_of(named))
         remade = vectors.without(self._core, there, None) if there else {}
         with self._core.truth.writing() as transaction:
-            found = list(transaction.memories.by_ids(named).values())
-            if found:
-                remove(transaction, found, remade)
+            found = transaction.memories.by_ids(named)
+            if found and tied:
+                forget(transaction, doomed(transaction, list(found), None), remade)
+            elif found:
+                remove(transaction, list(found.values()), remade)
         return len(found)
 
     def tie(self, ties: Mapping[str, Iterable[str]]) -> None:

@@ -123,7 +123,7 @@ class Corrections:
     def forget(self, documents: Iterable[str] | None = None) -> None:
         """Note nothing any more of these documents, or of any."""
         shelf = self._shelf
-        shelf.discard(list(shelf) if documents is None else [same_id(d) for d in documents])
+        shelf.drop(list(shelf) if documents is None else [same_id(d) for d in documents])
 
     def _applied(
         self, correction: str, noted: Mapping[str, Any], written: Sequence[tuple[str, Passage]]

@@ -149,7 +149,10 @@ class FeatherVectorStore(BasePydanticVectorStore):
     def delete(
         self, ref_doc_id: str | None, *, corrections: bool = False, **delete_kwargs: Any
     ) -> None:
-        """Remove a document: its nodes, or itself if it was never split; their bytes are erased.
+        """Remove a document: its nodes, or itself if it was never split.
+
+        Their bytes are erased at once, or within about a second, with those of other deletes; at
+        the latest when `close` returns.
 
         What users corrected of it is theirs: it stays, and corrects the document when it comes
         back saying the same. Document stores and ingestion caches over the same file forget that
@@ -178,6 +181,8 @@ class FeatherVectorStore(BasePydanticVectorStore):
         **delete_kwargs: Any,
     ) -> None:
         """Remove nodes: those with these ids that the filters let through. Neither: none.
+
+        Their bytes are erased as those that `delete` removes.
 
         Args:
             node_ids: Unknown ones are passed over.
@@ -210,7 +215,10 @@ class FeatherVectorStore(BasePydanticVectorStore):
     def _forget(
         self, where: Filter | None, *, documents: Sequence[str], with_corrections: bool
     ) -> None:
-        """Remove nodes, and whatever the file has of them and of these documents beside."""
+        """Remove nodes, and whatever the file has of them and of these documents beside.
+
+        Their bytes stay owed: a refresh deletes one document after the other.
+        """
         store = self._known()
         if store is None:
             return
@@ -225,7 +233,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             corrections.note(found)
             if found:
                 tie_nodes(store, [(memory.id, document_of(memory)) for memory in found])
-                store.forget([memory.id for memory in found])
+                store.plumbing.drop([memory.id for memory in found], tied=True)
             erase_traces(store, found, documents)
 
     # Reading
