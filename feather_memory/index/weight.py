@@ -35,8 +35,7 @@ def _blocks_of(thing: object) -> Iterator[int]:
         each = waiting.pop()
         if isinstance(each, _PLAIN):
             continue
-        while isinstance(each, np.ndarray) and each.base is not None:
-            each = each.base
+        each = _whole(each)
         if id(each) in seen:
             continue
         seen.add(id(each))
@@ -54,6 +53,13 @@ def _blocks_of(thing: object) -> Iterator[int]:
             waiting += each if len(each) < _MANY else ()
         elif type(each).__module__.startswith(_OURS):
             waiting += _parts_of(each)
+
+
+def _whole(thing: Any) -> Any:
+    """What an array is a part of; anything else as it is."""
+    while isinstance(thing, np.ndarray) and thing.base is not None:
+        thing = thing.base
+    return thing
 
 
 def _parts_of(thing: object) -> Iterator[object]:

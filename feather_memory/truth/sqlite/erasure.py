@@ -1,10 +1,10 @@
 """What was deleted leaves the file, too: a debt that is marked with the delete, and paid after it.
 
-The log is folded into the file and cut to nothing. Then, while nobody else can write, what is
-derived lets go of what is gone, and what SQLite left behind in the file's pages is overwritten by
-`gaps`, in a process of its own. Where that cannot be, or most of the file is free, the file is
-rewritten instead. Only then is the mark cleared, which is a commit: so every other connection drops
-the pages that it has kept, with what was left behind in them.
+The log is folded into the file and cut to nothing. Then, while nobody else can write, what SQLite
+left behind in the file's pages is overwritten by `gaps`, in a process of its own, and meanwhile
+what is derived lets go of what is gone. Where that cannot be, or most of the file is free, the
+file is rewritten instead. Only then is the mark cleared, which is a commit: so every other
+connection drops the pages that it has kept, with what was left behind in them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from feather_memory.errors import (
     BusyStoreError,
@@ -80,7 +80,7 @@ def pay(
 def _erase(
     connection: sqlite3.Connection, path: Path, let_go: Callable[[sqlite3.Connection], None]
 ) -> None:
-    is_paid = False
+    is_paid: bool | None = False
     is_rewritten = _is_mostly_free(connection)
     while not is_paid:
         if is_rewritten:
@@ -90,10 +90,13 @@ def _erase(
         with _alone(connection):
             if _log_size(path) or _said(connection, "generation") != generation:
                 raise _NotYetError(_WRITER)
-            is_paid = is_rewritten or _is_wiped(path, suspects)
-            if is_paid:
+            if is_rewritten:
                 let_go(connection)
+            is_paid = is_rewritten or _is_wiped(path, suspects, lambda: let_go(connection))
+            if is_paid:
                 connection.execute("update state set owed = 0, tidy = generation")
+        if is_paid is None:  # what is derived has let go, which was to be committed
+            raise _NotYetError("somebody folds its log")
         is_rewritten = True
 
 
@@ -154,39 +157,60 @@ def _log_size(path: Path) -> int:
         return 0
 
 
-def _is_wiped(path: Path, numbers: Collection[int]) -> bool:
-    """Whether nothing is left in these pages, or in all; else the file cannot be wiped here."""
+def _is_wiped(path: Path, numbers: Collection[int], meanwhile: Callable[[], None]) -> bool | None:
+    """Whether nothing is left in these pages, or in all; else the file cannot be wiped here.
+
+    None: not yet, for somebody folds its log.
+
+    Args:
+        path: Of the file.
+        numbers: The pages; none for all.
+        meanwhile: Called once in any case, while that is done: to start a process takes as long.
+    """
     is_python = Path(sys.executable or "").name.lower().startswith(("python", "pypy"))
     if not is_python or getattr(sys, "frozen", False) or not hasattr(os, "posix_spawn"):
+        meanwhile()
         return False  # to start it would start a program that has Python in it once more
     unwritten = ["-B"] * sys.dont_write_bytecode
     asked = [str(Path(__file__).parent), str(path), ",".join(map(str, numbers))]
-    said = ""
-    with suppress(OSError):
-        said = _told([sys.executable, "-I", "-S", *unwritten, "-c", _WIPE, *asked])
-    if said == "busy":
-        raise _NotYetError("somebody folds its log")
-    return said.startswith("wiped ")
+    with _Program([sys.executable, "-I", "-S", *unwritten, "-c", _WIPE, *asked]) as program:
+        meanwhile()
+    return None if program.said == "busy" else program.said.startswith("wiped ")
 
 
-def _told(command: list[str]) -> str:
-    """What a program says, once it has ended.
+class _Program:
+    """A program that runs beside a block; what it `said` is there at the end of it.
 
     `subprocess` does the same, but to import it takes as long as half of the wiping.
     """
-    reading, writing = os.pipe()
-    with os.fdopen(reading, encoding="ascii", errors="replace") as saying:
+
+    def __init__(self, command: list[str]) -> None:
+        self._command = command
+        self._child = 0
+        self.said = ""
+
+    def __enter__(self) -> Self:
+        reading, writing = os.pipe()
+        self._saying = os.fdopen(reading, encoding="ascii", errors="replace")
+        silent = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
+        spoken = (os.POSIX_SPAWN_DUP2, writing, 1)
         try:
-            silent = (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)
-            spoken = (os.POSIX_SPAWN_DUP2, writing, 1)
-            child = os.posix_spawn(command[0], command, {}, file_actions=[silent, spoken])
+            with suppress(OSError):  # it says nothing, then
+                self._child = os.posix_spawn(
+                    self._command[0], self._command, {}, file_actions=[silent, spoken]
+                )
         finally:
             os.close(writing)
-        try:
-            return saying.read().strip()
-        finally:
-            with suppress(ChildProcessError):  # who ignores the ends of children is told of none
-                os.waitpid(child, 0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._saying:
+            try:
+                self.said = self._saying.read().strip()
+            finally:
+                if self._child:
+                    with suppress(ChildProcessError):  # who ignores the ends is told of none
+                        os.waitpid(self._child, 0)
 
 
 def _passing(error: Exception) -> str | None:
