@@ -3,12 +3,14 @@
 import json
 import logging
 import random
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from feather_memory import F, Store, config
 from feather_memory.index.fields import Fields, MappedFields
+from feather_memory.search.searcher import Searcher
 from feather_memory.testing import HashEmbedder
 from feather_memory.truth.sqlite.memories import SqliteMemories
 
@@ -173,6 +175,39 @@ def test_a_damaged_field_is_read_from_the_truth_and_told_of(opened, name, monkey
     with opened() as store:
         for where in FILTERS:
             assert let_through(store, where) == expected(store, where)
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("is_damaged", [False, True])
+def test_who_said_what_is_the_same_by_the_file_by_the_truth_and_by_each_memory(
+    opened, is_damaged, monkeypatch
+):
+    if is_damaged:
+        monkeypatch.setattr(MappedFields, "read", lambda self, name: None)
+    with opened() as store:
+        store.add("Bo again", session="s1", actor="bo", role="assistant")
+        store.add("Who asks?", actor="cy")
+        with Searcher.over(store._core.truth, store._core.columns) as searcher:
+            turns, n = searcher.turns, len(searcher.view)
+            memories = dict(enumerate(searcher.memories_at(list(range(n)))))
+        said, names = turns.said, turns.speakers.values.all
+        sessions = {}
+        for at, each in memories.items():
+            code = turns.speakers.codes[at]
+            assert (names[code] if code >= 0 else None) == each.actor
+            if each.session is not None:
+                sessions.setdefault(each.session, []).append((each.valid_from, at))
+        ordered = [[at for _, at in sorted(each)] for each in sessions.values()]
+        starts = [*said.starts.tolist(), len(said.order)]
+        found = [said.order[start:end].tolist() for start, end in pairwise(starts)]
+        assert sorted(found) == sorted(ordered)
+        for each in ordered:
+            spoken = [at for at in each if memories[at].key is None]
+            assert [said.before[at] for at in spoken] == [-1, *spoken[:-1]][: len(spoken)]
+        machines = [at for at, each in memories.items() if each.origin in {"assistant", "tool"}]
+        assert np.flatnonzero(said.is_machine).tolist() == machines
+        heard = {names[code] for code in turns.heard}
+        assert heard == {each.actor for each in memories.values()} - {None}
         assert store.check() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,10 @@ _IS_TURN, _IS_MACHINE, _IS_QUESTION = 1, 2, 4
 
 Told: TypeAlias = tuple[str | None, str | None, int, int, int]
 """Of one memory: session, actor, whether it has no key, a machine said it, it is a question."""
+
+
+Kept: TypeAlias = tuple[Positions, npt.NDArray[np.int32], list[Any]]
+"""A field in the mapped file: positions of those that have it, their codes, the values."""
 
 
 class _Chunk(NamedTuple):
@@ -133,6 +137,30 @@ class TurnsInStep:
             np.array(flags, np.uint8),
         )
 
+    def _mapped_chunk(self, kept: Sequence[Kept], n: int) -> _Chunk:
+        """What the n memories of a mapped file say, whose fields `_NAMES` it has."""
+        session, actor, key, origin, manner = kept
+        sessions = self._codes(self._sessions, session, n)
+        actors = self._codes(self._actors, actor, n)
+        is_machine = _held_by(origin, n, _MACHINES.__contains__)
+        is_question = _held_by(manner, n, ANSWERED.__contains__)
+        has_key = _held_by(key, n, lambda value: value is not None)
+        flags = _IS_TURN * ~has_key | _IS_MACHINE * is_machine | _IS_QUESTION * is_question
+        whole = _Chunk(np.arange(n), sessions, actors, flags.astype(np.uint8))
+        return whole.kept((sessions >= 0) | (actors >= 0) | is_machine | is_question)
+
+    def _codes(self, values: Values, kept: Kept, n: int) -> npt.NDArray[np.int32]:
+        """The code of each of n memories, in the order in which values come first; −1 for none."""
+        places, codes, distinct = kept
+        first = np.full(len(distinct), n)
+        first[codes[::-1]] = places[::-1]  # of several the last is kept, and so the first of all
+        made = np.full(len(distinct), -1, np.int32)
+        for code in np.argsort(first)[: np.count_nonzero(first < n)].tolist():
+            made[code] = self._code(values, distinct[code])
+        column = np.full(n, -1, np.int32)
+        column[places] = made[codes]
+        return column
+
     @staticmethod
     def _code(values: Values, value: str | None) -> int:
         return -1 if value is None else values.code(value)
@@ -154,10 +182,15 @@ class TurnsInStep:
             if self._generation == generation:
                 return self._turns
             mapped = self._mapped
-        before = None if mapped is None else _mapped(mapped, begin, rows)
+        found = [] if mapped is None else [mapped.read((name,)) for name in _NAMES]
+        kept = [each for each in found if each is not None]
+        if mapped is not None and len(kept) < len(found):  # too much for the file, or damaged there
+            told = _told_of(begin().memories.values_of(*_NAMES, from_row=0), mapped.n, rows)
         with self._lock:
-            if before is not None and self._mapped is not None:
-                self._chunks.insert(0, self._chunk(*before))
+            if mapped is not None and self._mapped is not None:
+                is_whole = len(kept) == len(found)
+                first = self._mapped_chunk(kept, mapped.n) if is_whole else self._chunk(*told)
+                self._chunks.insert(0, first)
                 self._mapped = None
             if len(self._chunks) > 1:
                 self._chunks = [_Chunk(*map(np.concatenate, zip(*self._chunks, strict=True)))]
@@ -194,24 +227,27 @@ class TurnsInStep:
         return Turns(arranged, Codes(actor, self._actors), heard)
 
 
-def _mapped(
-    mapped: MappedFields, begin: Callable[[], ReadTransaction], rows: npt.NDArray[np.int64]
-) -> tuple[Sequence[int], list[Told]]:
-    """What the memories of a mapped file say, which are the first of a View."""
-    found = [mapped.read((name,)) for name in _NAMES]
-    if None in found:  # too much for the file, or damaged there
-        told = begin().memories.values_of(*_NAMES, from_row=0)
-        at = np.searchsorted(rows, np.array([row for row, *_ in told], np.int64))
-        return at[at < mapped.n].tolist(), [
-            _told(*each) for place, (_, *each) in zip(at.tolist(), told, strict=True)
-            if place < mapped.n
-        ]  # fmt: skip
-    columns = []
-    for places, codes, values in filter(None, found):
-        column = np.full(mapped.n, len(values), np.int64)
-        column[places] = codes
-        columns.append(np.array([*values, None], np.object_)[column].tolist())
-    return range(mapped.n), [_told(*each) for each in zip(*columns, strict=True)]
+def _told_of(
+    values: Sequence[tuple[Any, ...]], n: int, rows: npt.NDArray[np.int64]
+) -> tuple[list[int], list[Told]]:
+    """Positions among the first n of a View, and what the memories there say.
+
+    Args:
+        values: Row, and what it has of `_NAMES`.
+        n: How many are asked for.
+        rows: Of the View.
+    """
+    at = np.searchsorted(rows, np.array([row for row, *_ in values], np.int64)).tolist()
+    told = [(place, _told(*each)) for place, (_, *each) in zip(at, values, strict=True)]
+    return [place for place in at if place < n], [each for place, each in told if place < n]
+
+
+def _held_by(kept: Kept, n: int, is_meant: Callable[[Any], bool]) -> Mask:
+    """Which of n memories have a value of a field that is meant."""
+    places, codes, values = kept
+    held = np.zeros(n, np.bool_)
+    held[places] = np.array([is_meant(value) for value in values], np.bool_)[codes]
+    return held
 
 
 def _told(
