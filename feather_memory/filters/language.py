@@ -34,13 +34,14 @@ some programs keep, has an inside: `F(path=("text", "cups"))`; any other text ha
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal, NoReturn, TypeAlias
 
 from feather_memory.errors import FilterError, quoted
-from feather_memory.filters.possible import possible
+from feather_memory.filters.possible import possible, takes_texts
 from feather_memory.filters.values import (
     HOLDS,
     MAX_DEPTH,
@@ -290,7 +291,7 @@ class Field:
         """Whether the field equals one of the choices. No choices: never."""
         if not isinstance(choices, list | tuple | set | frozenset):
             raise FilterError(f"is_in takes a list of values, got {named(choices)}")
-        listed = [self._operand("in", choice) for choice in choices]
+        listed = self._texts(choices) or [self._operand("in", choice) for choice in choices]
         if isinstance(choices, set | frozenset):
             listed.sort(key=repr)  # a set's own order changes from process to process
         return Leaf(self.path, "in", tuple(listed))
@@ -314,6 +315,15 @@ class Field:
         if not (is_number(operand) or isinstance(operand, str)):
             raise FilterError(f"{self!r} {sign} takes a number or a text, got {named(bound)}")
         return Leaf(self.path, sign, operand)
+
+    def _texts(self, choices: Collection[Any]) -> list[Any]:
+        """The choices where all are texts, and fit: often thousands. Else none."""
+        fits = self.path[0] == "metadata" or len(self.path) > 1 or takes_texts(self.path[0])
+        if fits and {*map(type, choices)} == {str}:
+            with suppress(UnicodeEncodeError):
+                "".join(choices).encode()
+                return list(choices)
+        return []
 
     def _operand(self, operator: str, value: object) -> Any:
         if self.path[0] != "metadata" and len(self.path) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,9 +46,11 @@ class Values:
             self.all.append(value)
         return code
 
-    def find(self, value: Any) -> int | None:
-        """The code of a value; None for one that is not there."""
-        return self._places().get(_distinct(value))
+    def find(self, values: Iterable[Any]) -> list[int]:
+        """The codes of those of the values that are there."""
+        find = self._places().get
+        found = [find(("text", each) if type(each) is str else _distinct(each)) for each in values]
+        return [code for code in found if code is not None]
 
     def floats(self) -> Numbers | None:
         """Every value as a number, NaN for one that is none; None if one is no exact float."""
@@ -128,8 +130,7 @@ def _over_codes(column: Codes, leaf: Leaf) -> Mask:
         return np.asarray(codes >= 0, np.bool_)
     if leaf.operator in {"==", "in"}:
         choices = leaf.operand if leaf.operator == "in" else (leaf.operand,)
-        found = [values.find(_listed(choice)) for choice in choices]
-        wanted = [code for code in found if code is not None]
+        wanted = values.find(map(_listed, choices))
         if len(wanted) == 1:
             return np.asarray(codes == wanted[0], np.bool_)
         return np.isin(codes, wanted)

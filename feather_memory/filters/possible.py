@@ -20,6 +20,11 @@ _TAKEN: Final[Mapping[Kind, str]] = {
 """What a comparison that may hold takes, by the kind of the field."""
 
 
+def takes_texts(name: str) -> bool:
+    """Whether a field of the memory itself compares with texts, and with nothing else."""
+    return FIELDS[name].kind == "text"
+
+
 def possible(name: str, operator: str, value: object, subject: object) -> Any:
     """The operand of one comparison of a field of the memory itself.
 
@@ -33,7 +38,7 @@ def possible(name: str, operator: str, value: object, subject: object) -> Any:
         FilterError: It holds for no memory, or denied for every one; says what could.
     """
     kind = FIELDS[name].kind
-    if kind == "text" and type(value) is str:  # as most are, of thousands of choices
+    if kind == "text" and type(value) is str:
         return unicode_text(value)
     is_part = operator in {"contains", "icontains"}
     if kind == "time" and not is_part and isinstance(value, date | str):  # a datetime is a date

@@ -74,7 +74,8 @@ def named(value: object) -> str:
 def identity(operand: Any) -> Any:
     """What two operands share if they mean the same: in Python 1 == True, here it is not."""
     if isinstance(operand, tuple):
-        return tuple(map(identity, operand))
+        is_plain = {*map(type, operand)} <= {str}
+        return operand if is_plain else tuple(map(identity, operand))
     return (bool, operand) if isinstance(operand, bool) else operand
 
 
