@@ -233,6 +233,37 @@ def test_contenders_take_turns_and_who_fails_ends_nobody_else():
     assert sorted(calls) == [("fails", 0), ("fails", 1), *(("works", n) for n in range(5))]
 
 
+@pytest.mark.parametrize(("each", "kept"), [(0.0, True), (6.0, False)])
+def test_who_would_take_too_long_to_be_filled_is_dropped_by_the_second_tenth(
+    tmp_path, monkeypatch, each, kept
+):
+    stands, contender, clock, filled = module("stand"), module("contender"), [0.0], []
+
+    class Slow(contender.Contender):
+        name = "slow"
+
+        def __init__(self, path, dim):
+            pass
+
+        def add_many(self, records):
+            filled.append(len(records))
+            clock[0] += each
+
+    perf_counter = lambda: int(clock[0] * 1e9)  # noqa: E731
+    monkeypatch.setattr(module("measure").time, "perf_counter_ns", perf_counter)
+    sizes = stands.Sizes(fill_seconds=30.0)
+    stand = stands.Stand(
+        shape=stands.Shape(100, 8), corpus=module("corpus").Corpus(8, 2), folder=tmp_path,
+        effort=module("measure").Effort(rounds=1), sizes=sizes, failed={},
+    )  # fmt: skip
+
+    stand.fill([Slow])
+
+    assert ("slow" in stand.held) == kept
+    assert filled == [10] * (10 if kept else 2)
+    assert list(stand.failed.values()) == ([] if kept else ["to fill it takes over 30 s"])
+
+
 def test_a_failure_of_ours_ends_the_run():
     """The negative control: only a peer's failure is set aside."""
     effort = module("measure").Effort(rounds=1)
