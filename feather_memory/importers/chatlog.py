@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from typing import IO, Annotated, Any, TypeAlias
+from typing import IO, Annotated, Any, Final, NamedTuple, Self, TypeAlias
 
 from pydantic import (
     BaseModel,
@@ -24,7 +24,7 @@ from pydantic import (
 from feather_memory.config import MAX_ID_LENGTH, MAX_TEXT_BYTES
 from feather_memory.errors import ParameterError
 from feather_memory.importers.entries import Entry, Link, Refused
-from feather_memory.importers.fields import PARTS, Fields, placed, without
+from feather_memory.importers.fields import PARTS, Fields, Path, placed, without
 from feather_memory.importers.times import parse_time
 
 MARK = "feather_memory"
@@ -48,8 +48,23 @@ _Time = Annotated[float, BeforeValidator(parse_time)]
 _OrderedTime = Annotated[float, BeforeValidator(_in_order)]
 
 
-class _Line(BaseModel):
-    """What both kinds of line share."""
+class _ChatLine(BaseModel):
+    """The parts of a line of somebody's chat."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    text: str
+    id: _Name | None = None
+    session: _Name | None = None
+    actor: _Name | None = None
+    role: _Name | None = None
+    key: _Name | None = None
+    time: _OrderedTime | None = None
+    recorded: _OrderedTime | None = None
+
+
+class _ExportLine(BaseModel):
+    """A line of an export of version 1."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True, extra="ignore")
 
@@ -60,18 +75,6 @@ class _Line(BaseModel):
     role: _Name | None = None
     key: _Name | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
-
-
-class _ChatLine(_Line):
-    """A line of somebody's chat."""
-
-    time: _OrderedTime | None = None
-    recorded: _OrderedTime | None = None
-
-
-class _ExportLine(_Line):
-    """A line of an export of version 1."""
-
     importance: float | None = None
     created_at: _Time | None = None
     valid_from: _Time
@@ -93,11 +96,17 @@ def read(
         fields: Which are which.
         day_first: Whether 5/8/2023 is in August.
     """
+    plans: dict[tuple[str, ...], _Plan] = {}
     for line, row in rows:
         if isinstance(row, Refused):
             yield row
-        else:
-            yield _entry(line, row, fields, day_first=day_first)
+            continue
+        names = tuple(row)
+        if (plan := plans.get(names)) is None:
+            if len(plans) == _PLANS:
+                plans.clear()
+            plan = plans[names] = _Plan.of(fields, names)
+        yield _entry(line, row, plan, day_first=day_first)
 
 
 def table(
@@ -144,34 +153,76 @@ def _header(reader: Iterator[list[str]], fields: Fields) -> list[str]:
     return header
 
 
-def _entry(line: int, row: _Row, fields: Fields, *, day_first: bool) -> Entry | Refused:
+class _Plan(NamedTuple):
+    """How rows with certain fields are read."""
+
+    fields: Fields
+    names: tuple[str, ...]
+    missing: str | None
+    """The first field that they lack and need."""
+    plain: tuple[tuple[str, str], ...]
+    """Parts, each with the field that is it."""
+    deep: tuple[tuple[str, Path], ...]
+    """Parts, each with where it is within a field."""
+    rest: tuple[str, ...]
+    """Fields that have no part to play: metadata."""
+
+    @classmethod
+    def of(cls, fields: Fields, names: tuple[str, ...]) -> Self:
+        found, missing = placed(fields, names)
+        lacked = missing if "text" in found else (*missing, "text")
+        parts = [(part, path) for part, path in found.items() if part != "per"]
+        plain = tuple((part, path.names[0]) for part, path in parts if len(path.names) == 1)
+        deep = tuple((part, path) for part, path in parts if len(path.names) > 1)
+        taken = {name for _, name in plain}
+        rest = tuple(name for name in names if name not in taken)
+        return cls(fields, names, next(iter(lacked), None), plain, deep, rest)
+
+    def parts_of(self, row: _Row) -> dict[str, Any]:
+        """The parts that a row has, by name."""
+        if self.missing is not None:
+            raise ParameterError(f"no field {self.missing!r}")
+        parts = {part: row[name] for part, name in self.plain}
+        for part, path in self.deep:
+            parts[part] = path.of(row)
+        return parts
+
+    def rest_of(self, row: _Row) -> dict[str, Any]:
+        """What a row has beside its parts, but for nulls."""
+        left = {name: value for name in self.rest if (value := row[name]) is not None}
+        return without(left, (path for _, path in self.deep)) if self.deep else left
+
+
+_PLANS: Final = 256
+"""As many are kept: rows of a file nearly always have one of a few sets of fields."""
+
+
+def _entry(line: int, row: _Row, plan: _Plan, *, day_first: bool) -> Entry | Refused:
     try:
         if _MAY_BE_NO_TEXT in repr(row):  # a tenth of the time
             json.dumps(row, ensure_ascii=False).encode()
         if MARK in row:
-            return _exported(line, row, fields)
-        return _chat(line, row, fields, day_first=day_first)
+            return _exported(line, row, plan.fields)
+        return _chat(line, row, plan, day_first=day_first)
     except ValidationError as error:
-        return Refused(line=line, reason=_first(error, fields))
+        return Refused(line=line, reason=_first(error, plan.fields))
     except UnicodeEncodeError:
         return Refused(line=line, reason="not UTF-8 text")
     except ParameterError as error:
         return Refused(line=line, reason=str(error))
 
 
-def _chat(line: int, row: _Row, fields: Fields, *, day_first: bool) -> Entry:
-    found, missing = placed(fields, tuple(row))
-    if missing or "text" not in found:
-        raise ParameterError(f"no field {(*missing, 'text')[0]!r}")
-    taken = {part: path for part, path in found.items() if part != "per"}
-    parts = {part: path.of(row) for part, path in taken.items()}
-    parts["metadata"] = without(row, taken.values())
-    record = _filled(_ChatLine.model_validate(parts, context=day_first))
+def _chat(line: int, row: _Row, plan: _Plan, *, day_first: bool) -> Entry:
+    checked = _ChatLine.model_validate(plan.parts_of(row), context=day_first)
+    _check_said(checked.text)
+    record = {name: value for name, value in vars(checked).items() if value is not None}
     if "time" in record:
         record["valid_from"] = record.pop("time")
     if "recorded" in record:
         record["recorded_at"] = record.pop("recorded")
-    return Entry(line=line, record=record, group=_group(row, fields), names=tuple(row))
+    if metadata := plan.rest_of(row):
+        record["metadata"] = metadata
+    return Entry(line=line, record=record, group=_group(row, plan.fields), names=plan.names)
 
 
 def _exported(line: int, row: _Row, fields: Fields) -> Entry:
@@ -179,17 +230,18 @@ def _exported(line: int, row: _Row, fields: Fields) -> Entry:
         raise ParameterError(
             f"an export of version {row[MARK]!r}; this release reads {MARK_VERSION}"
         )
-    record = _filled(_ExportLine.model_validate(row))
+    checked = _ExportLine.model_validate(row)
+    _check_said(checked.text)
+    record = {name: value for name, value in checked if value not in (None, (), {})}
     links = record.pop("links", ())
     if "created_at" in record:
         record["recorded_at"] = record.pop("created_at")
     return Entry(line=line, record=record, group=_group(row, fields), links=links, names=tuple(row))
 
 
-def _filled(checked: _Line) -> dict[str, Any]:
-    if not checked.text.strip():
+def _check_said(text: str) -> None:
+    if not text or text.isspace():
         raise ParameterError("the text is empty")
-    return {name: value for name, value in checked if value not in (None, (), {})}
 
 
 def _group(row: _Row, fields: Fields) -> str | None:

@@ -17,9 +17,13 @@ from feather_memory.importers.said import Said
 from feather_memory.model.names import checked
 from feather_memory.model.origin import IMPORT
 from feather_memory.store.store import Store
+from feather_memory.write.draft import made_id
 
-BATCH = 500
-"""Lines in one transaction."""
+BATCH = 2_000
+"""Lines in one transaction: what goes in together touches a page of an index once."""
+
+WAITING = 16 * BATCH
+"""Lines that wait for the others of their store's batch, at most, however many stores there are."""
 
 REFUSALS = 10
 """Refusals that are kept unless all are asked for; the others are counted."""
@@ -60,6 +64,8 @@ class Intake:
         self._per = per
         self._most = refusals
         self._waiting: dict[str | None, list[Entry]] = {}
+        self._count = 0
+        """How many wait."""
         self._said = Said()
         self._links: list[_Waiting] = []
 
@@ -83,15 +89,13 @@ class Intake:
         except ParameterError as error:
             self._refuse(entry.line, str(error))
             return
-        if (id_ := entry.record.get("id")) is None:
-            entry.record["id"] = self._made_id(group, entry)
-        elif (before := self._said.before(_digest(f"{group}:{id_}"), entry.line)) is not None:
-            self._refuse(entry.line, f"the id {id_!r} is that of line {before}")
-            return
         waiting = self._waiting.setdefault(group, [])
         waiting.append(entry)
+        self._count += 1
         if len(waiting) >= BATCH:
             self._write(group)
+        elif self._count >= WAITING:
+            self._write(max(self._waiting, key=lambda each: len(self._waiting[each])))
 
     def finish(self) -> None:
         """Write what waits, then the edges, and put the refusals in order."""
@@ -117,27 +121,32 @@ class Intake:
         return group if group is None else checked(group)
 
     def _write(self, group: str | None) -> None:
-        entries = self._waiting.pop(group)
+        waiting = self._waiting.pop(group)
+        self._count -= len(waiting)
+        entries = self._with_ids(group, waiting)
         store = self._store_of(group)
-        try:
-            store.add_many([_whose(entry) for entry in entries])
-            written: Sequence[Entry] = entries
-        except DimensionError:
-            raise
-        except ParameterError:
-            written = [entry for entry in entries if self._is_written(store, entry)]
+        written = self._written(store, entries)
         self.counts[store.plumbing.place] += len(written)
         for entry in written:
             id_ = entry.record["id"]
             self._links += [_Waiting(entry.line, group, id_, link) for link in entry.links]
 
-    def _is_written(self, store: Store, entry: Entry) -> bool:
+    def _written(self, store: Store, entries: Sequence[Entry]) -> Sequence[Entry]:
+        """Those that the store took. What it refuses is found by halves: most batches have none."""
         try:
-            store.add(**_whose(entry))
+            if len(entries) == 1:
+                store.add(**_whose(entries[0]))
+            elif entries:
+                store.add_many([_whose(entry) for entry in entries])
+        except DimensionError:
+            raise
         except ParameterError as error:
-            self._refuse(entry.line, str(error))
-            return False
-        return True
+            if len(entries) == 1:
+                self._refuse(entries[0].line, str(error))
+                return []
+            half = len(entries) // 2
+            return [*self._written(store, entries[:half]), *self._written(store, entries[half:])]
+        return entries
 
     def _link(self, waiting: _Waiting) -> None:
         store, link = self._store_of(waiting.group), waiting.link
@@ -153,15 +162,47 @@ class Intake:
         if self._most is None or len(self.refused) < self._most:
             self.refused.append(Refused(line=line, reason=reason))
 
-    def _made_id(self, group: str | None, entry: Entry) -> str:
-        """An id from what the line says, so that importing it again changes nothing."""
-        said = repr(sorted(entry.record.items()))
-        digest = blake2b(said.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-        return f"{digest}-{self._said.again(_digest(f'{group}:{digest}'))}"
+    def _with_ids(self, group: str | None, entries: Sequence[Entry]) -> list[Entry]:
+        """Those of a batch that are new to the file, each with an id.
+
+        What has none gets one from what its line says and how often that was said so far, so that
+        importing it again changes nothing.
+        """
+        made = [_made_id(entry) if entry.record.get("id") is None else None for entry in entries]
+        digests = [
+            _digest(group, entry.record["id"] if id_ is None else id_, is_made=id_ is not None)
+            for entry, id_ in zip(entries, made, strict=True)
+        ]
+        known, told, new = self._said.known(digests), dict[bytes, int](), list[Entry]()
+        for entry, id_, digest in zip(entries, made, digests, strict=True):
+            before = told.get(digest, known.get(digest))
+            if id_ is not None:
+                entry.record["id"] = id_ if before is None else _made_id(entry, before)
+                told[digest] = (before or 0) + 1
+            elif before is not None:
+                given = entry.record["id"]
+                self._refuse(entry.line, f"the id {given!r} is that of line {before}")
+                continue
+            else:
+                told[digest] = entry.line
+            new.append(entry)
+        self._said.keep(told)
+        return new
 
 
-def _digest(said: str) -> bytes:
-    return blake2b(said.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+def _made_id(entry: Entry, before: int = 0) -> str:
+    """The id of what a line says that was said so often before."""
+    said = repr(sorted(entry.record.items())) + (f" {before}" if before else "")
+    at = entry.record.get("valid_from")
+    return made_id(said.encode("utf-8", "surrogatepass"), at)
+
+
+def _digest(group: str | None, id_: str, *, is_made: bool) -> bytes:
+    """Of an id in a group. A made one is its own, which in the order of time is new at the end."""
+    if is_made and group is None:
+        return id_.encode()
+    said = f"{is_made}:{group}:{id_}".encode("utf-8", "surrogatepass")
+    return blake2b(said, digest_size=12).digest()
 
 
 def _whose(entry: Entry) -> dict[str, Any]:

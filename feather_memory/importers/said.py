@@ -3,39 +3,40 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final
 
-_TABLES = """
-    create table place(id blob primary key, line integer not null) without rowid;
-    create table count(id blob primary key, n integer not null) without rowid;
+_TABLE = "create table said(id blob primary key, number integer not null) without rowid"
+_KEEP = """
+    insert into said values (?, ?) on conflict do update set number = excluded.number
 """
-_FIRST = "insert into place values (?, ?) on conflict do nothing"
-_LINE = "select line from place where id = ?"
-_AGAIN = """
-    insert into count values (?, 1) on conflict do update set n = n + 1 returning n
-"""
-_CACHE = "pragma cache_size = -16384"  # KiB; what is over is in a file that nobody else sees
+_ASKED: Final = 500
+"""How many are looked for at once; with that many values a statement is prepared once."""
+_FIND = f"select id, number from said where id in ({', '.join('?' * _ASKED)})"
+_CACHE = "pragma cache_size = -65536"  # KiB; what is over is in a file that nobody else sees
 
 
 class Said:
-    """What was said so far, by digests. The file goes when this does."""
+    """A number of each thing that was said, by digests of it. The file goes when this does."""
 
     def __init__(self) -> None:
         self._kept = sqlite3.connect("", isolation_level=None)
-        for line in (_CACHE, "pragma journal_mode = off", "pragma synchronous = off"):
+        for line in (_CACHE, "pragma journal_mode = off", "pragma synchronous = off", _TABLE):
             self._kept.execute(line)
-        self._kept.executescript(_TABLES)
         self._kept.execute("begin")
 
     def close(self) -> None:
         """Give it up."""
         self._kept.close()
 
-    def before(self, digest: bytes, line: int) -> int | None:
-        """The line at which this was said before; None where this one is the first."""
-        if self._kept.execute(_FIRST, (digest, line)).rowcount:
-            return None
-        return int(self._kept.execute(_LINE, (digest,)).fetchone()[0])
+    def known(self, digests: Sequence[bytes]) -> dict[bytes, int]:
+        """The numbers of those that have one."""
+        found: dict[bytes, int] = {}
+        for start in range(0, len(digests), _ASKED):
+            asked = digests[start : start + _ASKED]
+            found.update(self._kept.execute(_FIND, (*asked, *[None] * (_ASKED - len(asked)))))
+        return found
 
-    def again(self, digest: bytes) -> int:
-        """How often this was said, with this time."""
-        return int(self._kept.execute(_AGAIN, (digest,)).fetchone()[0])
+    def keep(self, numbers: Mapping[bytes, int]) -> None:
+        """Keep the number of each, in the place of the one that it had."""
+        self._kept.executemany(_KEEP, sorted(numbers.items()))

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
+from feather_memory.checks import FIRST, LAST
 from feather_memory.errors import ParameterError
 from feather_memory.types import Seconds
 
@@ -136,11 +137,11 @@ def _worded(text: str) -> datetime:
 def _from_number(number: float) -> Seconds:
     if not math.isfinite(number):
         raise ParameterError(f"not a time: {number}")
-    seconds = number / next((per for least, per in _UNITS if abs(number) >= least), 1.0)
-    try:
-        datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        raise ParameterError(f"not a time in the years 1 to 9999: {number:g}") from None
+    seconds = number
+    if abs(number) >= _UNITS[-1][0]:
+        seconds = number / next(per for least, per in _UNITS if abs(number) >= least)
+    if not FIRST <= seconds <= LAST:
+        raise ParameterError(f"not a time in the years 1 to 9999: {number:g}")
     return seconds
 
 
