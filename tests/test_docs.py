@@ -1,9 +1,7 @@
 """What the pages say is so: examples run, links lead somewhere, commands exist."""
 
 import doctest
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -91,15 +89,13 @@ def test_the_relative_links_of_a_page_lead_somewhere(page):
 
 
 def helped(*words):
-    done = subprocess.run(
-        [sys.executable, "-m", "feather_memory", *words, "--help"],
-        cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    from typer.testing import CliRunner
+
+    from feather_memory.cli import app
+
+    wide = {"COLUMNS": "200", "NO_COLOR": "1", "TERM": "dumb"}
+    done = CliRunner().invoke(app, [*words, "--help"], env=wide)
+    assert done.exit_code == 0, done.output
     return done.stdout
 
 

@@ -39,7 +39,13 @@ sys.modules.update(dict.fromkeys(["ipywidgets", "model2vec", "static_model"]))
 """
 
 
-def executed(path, tmp_path):
+@pytest.fixture(scope="session")
+def drawing(tmp_path_factory):
+    """Where matplotlib keeps what fonts there are: it takes seconds to look, once for all."""
+    return tmp_path_factory.mktemp("matplotlib")
+
+
+def executed(path, tmp_path, drawing):
     home = {  # nothing of the user's is read or written, and the kernel is this interpreter
         "IPYTHONDIR": str(tmp_path / "ipython"),
         "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
@@ -47,7 +53,7 @@ def executed(path, tmp_path):
         "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
         "JUPYTER_PLATFORM_DIRS": "1",
         "JUPYTER_PREFER_ENV_PATH": "1",
-        "MPLCONFIGDIR": str(tmp_path / "matplotlib"),
+        "MPLCONFIGDIR": str(drawing),
         "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     for beside in path.parent.iterdir():
@@ -74,10 +80,10 @@ def test_there_are_notebooks():
     assert NOTEBOOKS
 
 
-def check_that_it_runs(path, tmp_path):
+def check_that_it_runs(path, tmp_path, drawing):
     start = time.monotonic()
 
-    notebook = executed(path, tmp_path)
+    notebook = executed(path, tmp_path, drawing)
 
     assert time.monotonic() - start < SECONDS
     outputs = [out for cell in notebook.cells for out in cell.get("outputs", ())]
@@ -89,16 +95,16 @@ def check_that_it_runs(path, tmp_path):
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_a_notebook_runs_from_top_to_bottom_within_a_minute(path, tmp_path):
-    check_that_it_runs(path, tmp_path)
+def test_a_notebook_runs_from_top_to_bottom_within_a_minute(path, tmp_path, drawing):
+    check_that_it_runs(path, tmp_path, drawing)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", NOTEBOOKS[:2], ids=lambda path: path.name)
-def test_a_notebook_does_without_what_is_optional(path, tmp_path):
+def test_a_notebook_does_without_what_is_optional(path, tmp_path, drawing):
     (tmp_path / "sitecustomize.py").write_text(WITHOUT)
 
-    check_that_it_runs(path, tmp_path)
+    check_that_it_runs(path, tmp_path, drawing)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -119,13 +125,13 @@ with TenantPool("memories") as pool:
 """
 
 
-def test_a_bar_in_a_notebook_is_one_output_that_is_drawn_again(tmp_path):
+def test_a_bar_in_a_notebook_is_one_output_that_is_drawn_again(tmp_path, drawing):
     """On stderr it would stand there in red, a line for each drawing."""
     path = tmp_path / "warm.ipynb"
     cell = nbformat.v4.new_code_cell(WARM_START)
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
 
-    notebook = executed(path, tmp_path)
+    notebook = executed(path, tmp_path, drawing)
 
     (output,) = notebook.cells[0].outputs
     assert output.output_type == "display_data"

@@ -69,7 +69,7 @@ _PACKAGE: Final = "package:"  # a model whose files an installed package has in 
 _WEIGHTS: Final = "model.safetensors"
 _PUBLISHED: Final = re.compile(r"[\w.-]+/[\w.-]+")
 
-_loaded: WeakValueDictionary[tuple[str, bool], NamedModel] = WeakValueDictionary()
+_loaded: WeakValueDictionary[str, NamedModel] = WeakValueDictionary()
 """Those in use: a service that opens a store for each request loads its model once."""
 
 
@@ -99,9 +99,10 @@ def load(name: str, *, is_here: bool = False) -> HashEmbedder | NamedModel:
             f"such as 'hash:' or 'fastembed:BAAI/bge-small-en-v1.5' (there are "
             f"{', '.join(each + ':' for each in ('hash', *LIBRARIES))}); got {name!r:.80}"
         )
-    found = _loaded.get((name, is_here))
+    # What a local library has in use is here; what calls a service never is.
+    found = None if is_here and library not in _LOCAL else _loaded.get(name)
     if found is None:
-        found = _loaded[name, is_here] = _made(library, model, is_here=is_here)
+        found = _loaded[name] = _made(library, model, is_here=is_here)
     return found
 
 
