@@ -141,7 +141,9 @@ def test_a_writer_in_the_way_is_not_called_a_reader(store, path, impatient, monk
     assert owed(store) == 1
 
 
-def test_a_reader_that_ends_in_time_is_waited_for(store, path, folder):
+@pytest.mark.parametrize("patient", [1.0, 0.0], ids=["by looking again", "in the fold"])
+def test_a_reader_that_ends_in_time_is_waited_for(store, path, folder, monkeypatch, patient):
+    monkeypatch.setattr("feather_memory.truth.sqlite.erasure._PATIENT", patient)
     with Other(path) as reader:
         threading.Timer(0.3, reader.go).start()
 

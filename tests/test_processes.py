@@ -252,6 +252,26 @@ def test_a_write_waits_for_anothers_and_then_says_it_is_busy(file, monkeypatch):
         assert ids_of(store) == {"before", "after"}
 
 
+def test_ctrl_c_reaches_who_waits_for_anothers_write(file):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    with Store.open(file) as store, Store.open(file) as other:
+        before = signal.signal(signal.SIGALRM, interrupt)
+        try:
+            with store._core.truth.writing():
+                began = time.monotonic()
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
+                with pytest.raises(KeyboardInterrupt):
+                    other.add("meanwhile")
+                assert time.monotonic() - began < BUSY_SECONDS / 2  # and not when it gives up
+        finally:
+            signal.signal(signal.SIGALRM, before)
+        other.add("afterwards", id="after")
+        assert ids_of(store) == {"after"}
+        assert store.check() == []
+
+
 # Forked
 
 

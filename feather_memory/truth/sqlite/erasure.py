@@ -30,7 +30,11 @@ from feather_memory.truth.sqlite.log import Log
 from feather_memory.types import Seconds
 
 _WRITER: Final = "another writer is at work in it"
-_PAUSE: Final = 0.01  # seconds between two tries
+_PAUSE: Final = 0.002  # seconds between two tries: those who write look as often
+_PATIENT: Final = 1.0  # seconds of tries between those who read and write
+_LONGEST_WAIT: Final = 1.0
+"""Seconds that each later try waits for those who read older moments. Nobody writes meanwhile, and
+who comes to read then is not in the way: so it gets done beside readers who are always there."""
 _ROOMY: Final = 256  # pages: a smaller file is not worth rewriting for the room that is free in it
 _WIPE: Final = "import sys; sys.path.append(sys.argv[1]); import gaps; gaps.main(*sys.argv[2:])"
 
@@ -61,18 +65,19 @@ def pay(
         StoreAccessError: The file cannot be read or written.
         CorruptStoreError: It is damaged.
     """
-    until = time.monotonic() + patience
-    connection.execute("pragma busy_timeout = 0")
+    until, wait = time.monotonic() + patience, 0.0
     try:
         while _said(connection, "owed"):
+            connection.execute(f"pragma busy_timeout = {wait * 1_000:.0f}")
             try:
                 _erase(connection, path, let_go)
             except (_NotYetError, sqlite3.OperationalError) as error:
                 if (reason := _passing(error)) is None:
                     raise
-                if time.monotonic() >= until:
+                if (left := until - time.monotonic()) <= 0:
                     raise BusyStoreError(_owed(path, reason)) from error
                 time.sleep(_PAUSE)
+                wait = min(_LONGEST_WAIT, left) if patience - left > _PATIENT else 0.0
     except (sqlite3.Error, OSError) as error:
         raise _still_owed(path, error) or error from error
 

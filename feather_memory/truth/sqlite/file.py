@@ -218,7 +218,7 @@ class SqliteTruth(Connections):
         """
         with _Hold(me=self.me):
             self.insists = self.current is not None
-            if not self.insists and read_state(self.write_connection()).owed:
+            if not self.insists and self._is_owed():
                 self._pay(BUSY_SECONDS)
 
     def _settle(self) -> None:
@@ -266,13 +266,15 @@ class SqliteTruth(Connections):
         if is_unused or self.is_read_only or not self.is_in_place():
             return True
         try:
-            with self._moment() as connection:
-                is_owed = read_state(connection).owed > 0
-            if is_owed:
+            if self._is_owed():
                 self._pay(0.0)
         except FeatherError:  # what is damaged is folded and closed all the same
             return False
         return True
+
+    def _is_owed(self) -> bool:
+        with self._moment() as connection:
+            return read_state(connection).owed > 0
 
     def rest(self) -> None:
         """Close every connection that is not in use; the next use opens the file again."""

@@ -224,7 +224,7 @@ class _Write(Use):
     def _whole(self) -> SqliteTransaction:
         of = self.of
         self.connection = connection = of.writer or of.write_connection()
-        connection.execute("begin immediate")
+        of.begin_write(connection)
         of.require_in_place()
         of.current, of.insists = self, False
         return SqliteTransaction(connection, of.now())
