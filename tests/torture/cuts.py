@@ -1,17 +1,17 @@
-"""A call is cut short, by an exception at any bytecode or by a signal: it leaves nothing open."""
+"""A call is cut short wherever a signal can reach it: it leaves nothing open."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import random
 import shutil
 import signal
 import sqlite3
 import sys
 import threading
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,20 +20,18 @@ import feather_memory
 from feather_memory import FeatherError, Store, TenantPool
 from feather_memory.truth.sqlite.forks import gate
 from torture import Run, Told
+from torture.disk import library
 
 OURS = Path(feather_memory.__file__).parent
 NEAR = (str(OURS / "truth" / "sqlite"), str(OURS / "store"), contextlib.__file__)
-ALL = (str(OURS), contextlib.__file__)
 
 
 class Cut(BaseException):
     """As Ctrl-C: no `except Exception` stops it."""
 
 
-def cut_at(
-    step: int, act: Callable[[], object], where: tuple[str, ...], *, by_opcode: bool
-) -> Cut | int:
-    """Do something, and raise at that step of some code; what was raised, or how many steps it has.
+def cut_at(step: int, act: Callable[[], object], where: tuple[str, ...]) -> Cut | int:
+    """Do something, and raise at that line of some code; what was raised, or how many it has.
 
     A notebook keeps what was raised, with all its frames: so nothing is let go of by and by.
     """
@@ -43,8 +41,7 @@ def cut_at(
         nonlocal passed
         if not frame.f_code.co_filename.startswith(where) or is_finalizing(frame):
             return None
-        frame.f_trace_opcodes = by_opcode
-        if event in {"call", "opcode" if by_opcode else "line"}:
+        if event in {"call", "line"}:
             passed += 1
             if passed == step:
                 raise Cut
@@ -59,6 +56,57 @@ def cut_at(
     finally:
         sys.settrace(before)
     return passed
+
+
+class Signals:
+    """Has a signal come at a step of the interpreter, whose handler raises.
+
+    Python runs a handler only where it looks for one: when a function begins, when a loop begins
+    anew, and when a call has ended. So a signal reaches nothing in between, as the end of a `with`
+    after its block; and each of these places is reached by the signals at the steps before it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Built for this Python; `is_built` is False where there is no compiler for it."""
+        built = library(folder, "signals.c")
+        self.is_built = built is not None
+        if built is not None:
+            self._steps = ctypes.PyDLL(str(built))
+            self._steps.torture_begin.argtypes = [ctypes.c_long, ctypes.c_int]
+            self._steps.torture_passed.restype = ctypes.c_long
+
+    def cut_at(self, step: int, act: Callable[[], object]) -> tuple[Cut | None, int]:
+        """Do something, and have the signal come at a step of it.
+
+        Args:
+            step: From 1, of all bytecodes, whoever's they are.
+            act: What to do.
+
+        Returns:
+            What was raised, with its frames; None if it was ignored, as in a `__del__`. And at
+            which step the handler ran; 0 if it ended before.
+        """
+        reached: list[int] = []
+
+        def handle(*_: object) -> None:
+            reached.append(self._steps.torture_passed())
+            raise Cut
+
+        sys._getframe().f_trace_opcodes = True  # from Python 3.12 on it is not looked for before
+        before, tracing = signal.signal(signal.SIGALRM, handle), sys.gettrace()
+        cut = None
+        try:
+            self._steps.torture_begin(step, signal.SIGALRM)
+            try:
+                act()
+            finally:
+                self._steps.torture_end()
+        except Cut as raised:
+            cut = raised
+        finally:
+            signal.signal(signal.SIGALRM, before)
+            sys.settrace(tracing)
+        return cut, reached[0] if reached else 0
 
 
 def is_finalizing(frame: FrameType | None) -> bool:
@@ -162,56 +210,28 @@ def is_unlocked(lock: Any) -> bool:
     return found[0]
 
 
-def after_signal(seconds: float, act: Callable[[], object]) -> Cut | None:
-    """Do something, and have a signal's handler raise so much later; what was raised."""
-
-    def handle(*_: object) -> None:
-        raise Cut
-
-    before = signal.signal(signal.SIGALRM, handle)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
-        try:
-            act()
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    except Cut as cut:
-        return cut
-    finally:
-        signal.signal(signal.SIGALRM, before)
-    return None
-
-
 class Cuts:
-    """Verbs that are cut short by chance, each in a copy of one store."""
+    """Verbs that are cut short, each time in a copy of one store."""
 
-    def __init__(self, folder: Path, chance: random.Random) -> None:
+    def __init__(self, folder: Path) -> None:
         (folder / "whole").mkdir()
         (folder / "cut").mkdir()
         self.whole, self.place = begun(folder / "whole"), folder / "cut"
-        self.chance = chance
-        self.steps: dict[str, int] = {}
-        self.seconds: dict[str, float] = {}
 
-    def trial(self, name: str) -> tuple[str, list[str]]:
-        """How the verb was cut short, and what that has left."""
-        act = VERBS[name]
-        if name not in self.steps:
-            self.judged(lambda store: self._measured(name, lambda: act(store)))
-        if self.chance.random() < 0.3:
-            seconds = self.chance.uniform(0, self.seconds[name] * 1.1)
-            how = f"a signal after {1e6 * seconds:.0f} µs of {name}"
-            return how, self.judged(lambda store: after_signal(seconds, lambda: act(store)))
-        step = self.chance.randrange(1, self.steps[name] + 1)
-        how = f"at bytecode {step} of {name}"
-        return how, self.judged(lambda store: cut_at(step, lambda: act(store), ALL, by_opcode=True))
+    def each(self, signals: Signals, name: str, *, start: int = 1) -> Iterator[list[str]]:
+        """What is left at each place where a signal can reach a verb, from a step on."""
+        step = start
+        while step:
+            reached = 0
 
-    def _measured(self, name: str, act: Callable[[], object]) -> object:
-        start = time.perf_counter()
-        passed = cut_at(-1, act, ALL, by_opcode=True)
-        self.steps[name] = int(passed) if isinstance(passed, int) else 1
-        self.seconds[name] = (time.perf_counter() - start) / 20  # without looking at each step
-        return passed
+            def act(store: Store, step: int = step) -> object:
+                nonlocal reached
+                cut, reached = signals.cut_at(step, lambda: VERBS[name](store))
+                return cut
+
+            found = self.judged(act)
+            yield [f"a signal at bytecode {step} of {name}: {each}" for each in found]
+            step = reached and max(step, reached) + 1  # those between come at the same place
 
     def judged(self, do: Callable[[Store], object]) -> list[str]:
         """What is left where that was done to a fresh copy."""
@@ -230,21 +250,25 @@ class Cuts:
 
 
 def run(asked: Run) -> Told:
-    """Calls that are cut short, by chance."""
+    """Every verb, one after the other, at each place where a signal can reach it."""
     chance, told, goes_on = random.Random(asked.seed), Told(), asked.goes_on()
+    signals, cuts = Signals(asked.folder), Cuts(asked.folder)
+    names = chance.sample(list(VERBS), len(VERBS)) if signals.is_built else []
     with warnings.catch_warnings():  # a pipe may be left to the garbage collector
         warnings.simplefilter("ignore", ResourceWarning)
-        cuts = Cuts(asked.folder, chance)
-        while goes_on(told.trials):
-            how, found = cuts.trial(chance.choice(list(VERBS)))
-            told.broken += [f"{how}: {each}" for each in found]
-            told.ended("by a signal" if how.startswith("a signal") else "by an exception")
+        for name in names:
+            for found in cuts.each(signals, name):
+                told.broken += found
+                told.ended("places")
+                if not goes_on(told.trials):
+                    return told
+            told.counts["verbs at every place"] += 1
     return told
 
 
 def control(asked: Run) -> bool:
     """Whether it is seen that a transaction stays open, and that a memory is lost."""
-    cuts = Cuts(asked.folder, random.Random(asked.seed))
+    cuts = Cuts(asked.folder)
 
     def held(store: Store) -> object:
         connection = sqlite3.connect(store.path, isolation_level=None)

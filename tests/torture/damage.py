@@ -14,6 +14,7 @@ from feather_memory import FeatherError, Store
 from feather_memory.testing import FrozenClock, HashEmbedder
 from feather_memory.truth.sqlite import words
 from feather_memory.truth.sqlite.audit import SqliteAudit
+from feather_memory.truth.sqlite.log import log_of
 from torture import Run, Told
 
 QUESTIONS = ["tea", "coffee in the morning", "where does Alice live", "what was said about milk"]
@@ -59,11 +60,11 @@ def answers(path: Path) -> list[Any]:
             found.append(sorted(map(repr, store.edges(memory.id))))
             found.append(list(map(repr, store.signals(memory.id))))
             found.append([each.id for each in store.history(memory.id)])
-        for question in QUESTIONS:
-            found.append([ranked(hit) for hit in store.search(question, 50)])
-            found.append([ranked(hit) for hit in store.search(vector=EMBED([question])[0])])
-            found.append([ranked(hit) for hit in store.context_chain(question)])
-            found.append([ranked(hit) for hit in store.search(question, as_of=START - 5)])
+        one, other, third, last = QUESTIONS
+        found.append([ranked(hit) for hit in store.search(one, 50)])
+        found.append([ranked(hit) for hit in store.search(vector=EMBED([other])[0])])
+        found.append([ranked(hit) for hit in store.context_chain(third)])
+        found.append([ranked(hit) for hit in store.search(last, as_of=START - 5)])
         found.append([memory.id for memory in store.latest(50)])
         found.append([memory.id for memory in store.plumbing.shown("also first")])
         found.append([memory.id for memory in store.plumbing.shown("second")])
@@ -124,10 +125,16 @@ class Damage:
             changed, what = chance.choice(WAYS)(self.content, chance)
             yield self.judged(changed), what
 
-    def judged(self, changed: bytes) -> str:
+    def lay(self, content: bytes, log: bytes = b"") -> None:
+        """Have this file be there, with that log."""
         for left in self.place.parent.glob(f"{self.place.name}*"):
             left.unlink()
-        self.place.write_bytes(changed)
+        self.place.write_bytes(content)
+        if log:
+            log_of(self.place).write_bytes(log)
+
+    def judged(self, changed: bytes) -> str:
+        self.lay(changed)
         try:
             now = answers(self.place)
         except FeatherError:
@@ -145,16 +152,68 @@ class Damage:
             return f"untyped: {type(error).__name__}: {error!r:.80}"
 
 
+class LogDamage(Damage):
+    """The same store with a log beside it of some later commits, which is damaged."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.lay(self.content)
+        clock = FrozenClock(START + 5e5)
+        with (
+            Store.open(self.place, embedder=EMBED, clock=clock) as store,
+            store._core.truth.lock,  # so that nobody folds it
+        ):
+            store.add("Alice drinks juice", id="juice")
+            store.add("Alice lives in Rome", id="rome", key="home")
+            store.link("juice", "m3", "supports")
+            store.signal("m5", "saved", event_id="e9")
+            store.supersede("m6", "Alice said nothing", id="nothing")
+            self.content = self.place.read_bytes()
+            self.log = log_of(self.place).read_bytes()
+        self.ends = _commits(self.log)
+        self.prefixes = []
+        for end in self.ends:
+            self.lay(self.content, self.log[:end])
+            self.prefixes.append(answers(self.place))
+
+    def trials(self, chance: random.Random) -> Iterator[tuple[str, str]]:
+        while True:
+            changed, what = chance.choice(WAYS)(self.log, chance)
+            yield self.judged(changed), f"log, {what}"
+
+    def judged(self, changed: bytes) -> str:
+        """How it is read: as it stood after one of the commits, and no other way."""
+        self.lay(self.content, changed)
+        try:
+            now = answers(self.place)
+        except FeatherError:
+            return "refused"
+        except Exception as error:  # noqa: BLE001  that is what is looked for
+            return f"untyped: {type(error).__name__}: {error!r:.80}"
+        if now == self.prefixes[-1]:
+            return "answered alike"
+        return "as before the damaged commit" if now in self.prefixes else "silent"
+
+
+def _commits(log: bytes) -> list[int]:
+    """Where the log ends after each of its commits; and where none is left of it."""
+    page_size = int.from_bytes(log[8:12])
+    step = 24 + page_size
+    starts = range(32, len(log) - step + 1, step)
+    return [32, *(at + step for at in starts if any(log[at + 4 : at + 8]))]
+
+
 def run(asked: Run) -> Told:
-    """Trials on copies of one store."""
-    told, goes_on = Told(), asked.goes_on()
-    for how, what in Damage(asked.folder).trials(random.Random(asked.seed)):
+    """Trials on copies of one store; one in four of its log."""
+    told, goes_on, chance = Told(), asked.goes_on(), random.Random(asked.seed)
+    (asked.folder / "log").mkdir()
+    file, log = Damage(asked.folder).trials(chance), LogDamage(asked.folder / "log").trials(chance)
+    while goes_on(told.trials):
+        how, what = next(chance.choice([file, file, file, log]))
         told.ended(how.partition(":")[0])
         if how == "silent" or how.startswith("untyped"):
             told.broken.append(f"{what}: {how}")
-        if not goes_on(told.trials):
-            return told
-    raise AssertionError
+    return told
 
 
 def control(asked: Run) -> bool:

@@ -13,7 +13,7 @@ from feather_memory.index import mapped
 from torture import Run, Told
 from torture.damage import WAYS, answers, story
 
-MEMORIES = 40
+MEMORIES = 16
 SUFFIXES = (".vectors", ".lists")
 
 

@@ -25,16 +25,15 @@ EMBED = HashEmbedder(dim=16)
 CALLS = ["write", "read", "sync", "truncate", "unlink", "rename", "link"]
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 BROKEN = [errno.EIO, errno.EROFS]
-_SOURCE = Path(__file__).with_name("interpose.c")
 
 
-def library(folder: Path) -> Path | None:
-    """What stands before C's library; None where there is no compiler for it."""
+def library(folder: Path, source: str) -> Path | None:
+    """One of the sources in C that stand here, built; None where there is no compiler for it."""
     compiler = shutil.which("cc")
     if compiler is None or not sys.platform.startswith("linux"):
         return None
-    built = folder / "interpose.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-w", "-o", str(built), str(_SOURCE), "-ldl"]
+    written, built = Path(__file__).with_name(source), folder / f"{source}.so"
+    command = [compiler, "-shared", "-fPIC", "-O1", "-w", "-o", str(built), str(written), "-ldl"]
     done = subprocess.run(command, capture_output=True, check=False)
     return built if done.returncode == 0 else None
 
@@ -135,7 +134,7 @@ def child(folder: Path, seed: int, seconds: float, most: int) -> None:
 
 def run(asked: Run) -> Told:
     """Trials; none where nothing can be put before the C library."""
-    told, built = Told(), library(asked.folder)
+    told, built = Told(), library(asked.folder, "interpose.c")
     if built is None:
         return told
     said = subprocess.run(

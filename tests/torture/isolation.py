@@ -26,8 +26,8 @@ SIGNS = "aAbBéÉe\u0301%2./\\-_ cCoOnN1:{}$\u202e😀日\n\t"
 EMBED = HashEmbedder(dim=16)
 SHOWN = 20
 """Memories that a tenant asks for: more than any has."""
-_FOLDERS = 1_000
-"""Names with files: a thousandth of the names, and ten thousand at most."""
+_FOLDERS = 100
+"""Names to one that gets a file."""
 
 
 def named(chance: random.Random) -> str:

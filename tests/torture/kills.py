@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import shutil
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from feather_memory import Store
+from feather_memory import Store, TenantPool, config
 from feather_memory.testing import HashEmbedder
 from torture import Run, Told
 
 WRITERS = 8
 CANARY = "canary-{}-must-not-be-left"
 EMBED = HashEmbedder(dim=16)
+CYCLES, QUESTIONS = 25, 200
+"""After so many cycles a store is asked so many questions, and the next one is begun."""
+MOST_BYTES, LONGEST = 1_000, 1.0
+"""How much they tell at most, once all have opened it, before they are killed; and in what time."""
+MAPPED_ROWS = 50
+"""Memories from which a store has files beside it."""
 _HERE = Path(__file__).parents[1]
 _ROOT = Path(__import__("feather_memory").__file__).parents[1]
 
-# Says for which tenant it begins what, and what was acknowledged; pairs are one transaction.
-WRITER = """
-import random, sys
-from feather_memory import FeatherError, Store, TenantPool
-from feather_memory.testing import HashEmbedder
-path, name, seed, tenants = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-chance, kept = random.Random(seed), {}
-embed = HashEmbedder(dim=16)
-if tenants:
-    pool = TenantPool(path, embedder=embed, max_open=max(1, tenants // 2))
-    store_of = pool.get
-else:
-    alone = Store.open(path, embedder=embed)
-    store_of = lambda tenant: alone
-print("open", flush=True)
-for n in range(100_000):
-    tenant = f"t{chance.randrange(tenants or 1)}"
-    own, store = kept.setdefault(tenant, []), store_of(tenant)
-    say = lambda *words: print(tenant, *words, flush=True)
-    id_ = f"{name}-{n}"
+PATIENCE = 60.0
+"""Seconds for all to have opened it."""
+
+
+def write(path: str, name: str, seed: int, tenants: int) -> None:
+    """Write for ever: says for which tenant it begins what, and what was acknowledged.
+
+    Pairs are one transaction.
+    """
+    chance, kept = random.Random(seed), dict[str, list[str]]()
+    if tenants:
+        store_of: Callable[[str], Store] = TenantPool(
+            path, embedder=EMBED, max_open=max(1, tenants // 2)
+        ).get
+    else:
+        alone = Store.open(path, embedder=EMBED)
+        store_of = lambda _: alone  # noqa: E731
+    print("open", flush=True)
+    for n in range(100_000):
+        tenant = f"t{chance.randrange(tenants or 1)}"
+        own, store = kept.setdefault(tenant, []), store_of(tenant)
+        written(store, own, f"{name}-{n}", chance, partial(print, tenant, flush=True))
+
+
+def written(
+    store: Store, own: list[str], id_: str, chance: random.Random, say: Callable[..., None]
+) -> None:
+    """Write one thing by chance, and say so."""
     verb = chance.choice(["add", "add", "pair", "supersede", "signal", "link", "forget"])
     if verb == "add" or len(own) < 4:
         store.add(f"text of {id_}", id=id_)
@@ -48,12 +68,14 @@ for n in range(100_000):
         with store.transaction():
             store.add(f"one of {id_}", id=f"{id_}.1")
             store.add(f"other of {id_}", id=f"{id_}.2")
-        say("has", f"{id_}.1"); say("has", f"{id_}.2")
+        say("has", f"{id_}.1")
+        say("has", f"{id_}.2")
     elif verb == "supersede":
         old = chance.choice(own)
         store.supersede(old, f"newer text of {id_}", id=id_)
         own.append(id_)
-        say("has", id_); say("superseded", old, id_)
+        say("has", id_)
+        say("superseded", old, id_)
     elif verb == "signal":
         store.signal(chance.choice(own), "liked", event_id=id_)
         say("event", id_)
@@ -63,11 +85,58 @@ for n in range(100_000):
         say("linked", one, other)
     else:
         gone = f"{id_}.gone"
-        store.add(f"canary-{gone}-must-not-be-left", id=gone)
+        store.add(CANARY.format(gone), id=gone)
         say("begins", gone)
         store.forget(gone)
         say("gone", gone)
-"""
+
+
+def serve() -> None:
+    """Start writers by forking when told to, and say which processes they are; until the end.
+
+    So no cycle waits for eight interpreters that import everything.
+    """
+    config.SNAPSHOT_ROWS = MAPPED_ROWS
+    for line in sys.stdin:
+        path, number, tenants, *seeds = line.split()
+        writers = [started(path, f"{number}-{at}", int(seed), int(tenants))
+                   for at, seed in enumerate(seeds)]  # fmt: skip
+        print(*writers, flush=True)
+        for writer in writers:
+            os.waitpid(writer, 0)
+        print("ended", flush=True)
+
+
+def started(path: str, name: str, seed: int, tenants: int) -> int:
+    """A writer's process, which tells its log what it does."""
+    writer = os.fork()
+    if writer:
+        return writer
+    said = os.open(f"{path}.said-{name}", os.O_CREAT | os.O_WRONLY, 0o600)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    try:
+        write(path, name, seed, tenants)
+    except BaseException as error:
+        print("t0", "raised", f"{type(error).__name__}: {error!s:.200}".replace("\n", " "))
+        raise
+    finally:
+        sys.stdout.flush()
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[subprocess.Popen[str]]:
+    """What starts writers."""
+    command = [sys.executable, "-c", "from torture import kills; kills.serve()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    server = subprocess.Popen(command, env=environment(), **pipes)  # type: ignore[call-overload]
+    try:
+        yield server
+    finally:
+        server.stdin.close()
+        server.wait()
+        server.stdout.close()
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -75,34 +144,38 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def cycle(
-    path: Path, number: int, chance: random.Random, *, tenants: int = 0
+    server: subprocess.Popen[str],
+    path: Path,
+    number: int,
+    chance: random.Random,
+    *,
+    tenants: int = 0,
 ) -> dict[str, list[list[str]]]:
     """Let them write for a moment, and kill them; what they were able to say, by tenant.
 
     Args:
+        server: What starts them.
         path: Of a store, or of the directory of a pool.
         number: Of the cycle.
         chance: By which they write.
         tenants: Of the pool; 0 for one store.
     """
-    logs = [path.with_name(f"said-{number}-{each}") for each in range(WRITERS)]
-    running = []
-    for each, log in enumerate(logs):
-        with log.open("wb") as said:
-            seed = str(chance.randrange(1 << 30))
-            asked = [str(path), f"{number}-{each}", seed, str(tenants)]
-            command = [sys.executable, "-c", WRITER, *asked]
-            running.append(subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT,
-                                            env=environment()))  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not all("open" in log.read_text() for log in logs) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    time.sleep(chance.uniform(0.0, 0.5))
-    for process in running:
-        process.kill()
-    for process in running:
-        process.wait()
-    lines = [line.split() for log in logs for line in log.read_text().splitlines() if line]
+    assert server.stdin is not None
+    assert server.stdout is not None
+    logs = [path.with_name(f"{path.name}.said-{number}-{each}") for each in range(WRITERS)]
+    seeds = [str(chance.randrange(1 << 30)) for _ in logs]
+    print(path, number, tenants, *seeds, file=server.stdin, flush=True)
+    writers, until = list(map(int, server.stdout.readline().split())), time.monotonic() + PATIENCE
+    while time.monotonic() < until and not all(log.exists() and log.stat().st_size for log in logs):
+        time.sleep(0.005)
+    enough, until = chance.randrange(MOST_BYTES), time.monotonic() + LONGEST
+    while time.monotonic() < until and sum(log.stat().st_size for log in logs) < enough:
+        time.sleep(chance.uniform(0.0, 0.005))
+    for writer in writers:
+        os.kill(writer, signal.SIGKILL)
+    assert server.stdout.readline() == "ended\n"
+    told = [line for log in logs for line in log.read_text().split("\n")[:-1]]  # whole ones
+    lines = [line.split() for line in told]
     for log in logs:
         log.unlink()
     said: dict[str, list[list[str]]] = {}
@@ -149,26 +222,84 @@ def faults(path: Path, lines: list[list[str]]) -> list[str]:
     return found
 
 
+def otherwise(path: Path, spare: Path, questions: list[str]) -> list[str]:
+    """Questions that a store answers otherwise beside what is derived than rebuilt without it."""
+    spare.mkdir()
+    with Store.open(path, embedder=EMBED) as store:
+        store.backup(spare / path.name)
+        now = store.latest(1)[0].created_at if questions else None
+        found = [ranked(store, each, now) for each in questions]
+    with Store.open(spare / path.name, embedder=EMBED) as rebuilt:
+        right = [ranked(rebuilt, each, now) for each in questions]
+    shutil.rmtree(spare)
+    return [each for each, one, other in zip(questions, found, right, strict=True) if one != other]
+
+
+def ranked(store: Store, question: str, now: Any) -> list[tuple[str, float]]:
+    return [(hit.memory.id, round(hit.score.value, 9)) for hit in store.search(question, now=now)]
+
+
 def run(asked: Run) -> Told:
     """Cycles of writing and killing on one store."""
-    return killed(asked, asked.folder / "killed.feather", tenants=0)
+    return killed(asked, tenants=0)
 
 
-def killed(asked: Run, path: Path, *, tenants: int) -> Told:
+def killed(asked: Run, *, tenants: int) -> Told:
     """Cycles of writing and killing, after each of which everything is looked at."""
-    chance, told, goes_on = random.Random(asked.seed), Told(), asked.goes_on()
-    lines: dict[str, list[list[str]]] = {}
-    while goes_on(told.trials):
-        for tenant, more in cycle(path, told.trials, chance, tenants=tenants).items():
-            lines.setdefault(tenant, []).extend(more)
+    with serving() as server:
+        cycles = _Cycles(asked, server, tenants)
+        while cycles.goes_on(cycles.told.trials):
+            cycles.life()
+    return cycles.told
+
+
+class _Cycles:
+    """Cycles of writing and killing, on one store or pool after the other."""
+
+    def __init__(self, asked: Run, server: subprocess.Popen[str], tenants: int) -> None:
+        self.chance, self.told, self.goes_on = random.Random(asked.seed), Told(), asked.goes_on()
+        self.server, self.tenants = server, tenants
+        self.path = asked.folder / ("pool" if tenants else "killed.feather")
+        self.places = [self.path / f"t{at}.feather" for at in range(tenants)] or [self.path]
+
+    def life(self) -> None:
+        """One from its beginning: what was once acknowledged stays there, whatever comes."""
+        if self.tenants:
+            self.path.mkdir()
+        lines: dict[str, list[list[str]]] = {}
+        for at in range(CYCLES):
+            number = self.told.trials
+            more = cycle(self.server, self.path, number, self.chance, tenants=self.tenants)
+            for tenant, said in more.items():
+                lines.setdefault(tenant, []).extend(said)
+            self.told.counts["writes acknowledged"] += sum(map(len, more.values()))
+            is_last = at == CYCLES - 1 or not self.goes_on(number + 1)
+            self.look(number, {tenant: lines[tenant] for tenant in (lines if is_last else more)})
+            if is_last:
+                break
+        self.ask(lines)
+        for left in self.path.parent.glob("*"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+    def look(self, number: int, lines: dict[str, list[list[str]]]) -> None:
+        """See what a cycle has left of what was acknowledged to these tenants."""
         found = []
         for tenant, said in lines.items():
-            there = path / f"{tenant}.feather" if tenants else path
-            found += [f"{tenant}: {each}" for each in faults(there, said)]
-        told.broken += [f"cycle {told.trials}: {each}" for each in found]
-        told.ended("broken" if found else "whole")
-    told.counts["writes acknowledged"] = sum(map(len, lines.values()))
-    return told
+            place = self.places[int(tenant[1:])]
+            found += [f"cycle {number}: {tenant}: {each}" for each in faults(place, said)]
+        self.told.broken += found
+        self.told.ended("broken" if found else "whole")
+
+    def ask(self, lines: dict[str, list[list[str]]]) -> None:
+        """See that it answers beside what is derived as it does without."""
+        for place in filter(Path.exists, self.places):
+            said = lines.get(place.stem if self.tenants else "t0", [])
+            known = [" ".join(rest) for _, *rest in said]
+            many = QUESTIONS // len(self.places) if known else 0
+            asks = [f"text of {self.chance.choice(known)}" for _ in range(many)]
+            found = otherwise(place, self.path.with_name("rebuilt"), asks)
+            self.told.broken += [f"{place.name} answers otherwise: {each}" for each in found]
+            self.told.counts["questions answered as rebuilt"] += len(asks)
 
 
 def control(asked: Run) -> bool:

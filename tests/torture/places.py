@@ -194,9 +194,9 @@ def trial(
     tenant = f"tenant-{number}"
     pool.get(tenant).add("a secret, the first", id="first")
     servers.begin(number, tenant, anew=way == "forget_tenant")
-    time.sleep(chance.uniform(0.02, 0.1))
+    time.sleep(chance.uniform(0.0, 0.03))
     start, end = done(way, pool, tenant)
-    time.sleep(chance.uniform(0.05, 0.15))
+    time.sleep(chance.uniform(0.01, 0.05))
     lines = servers.end()
     pool.close()
     return judged(way, pool.path_of(tenant), lines, start, end)

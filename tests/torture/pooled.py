@@ -9,8 +9,7 @@ TENANTS = 20
 
 def run(asked: Run) -> Told:
     """Cycles of writing and killing on the tenants of one directory, of which half are open."""
-    (place := asked.folder / "pool").mkdir()
-    return kills.killed(asked, place, tenants=TENANTS)
+    return kills.killed(asked, tenants=TENANTS)
 
 
 control = kills.control
