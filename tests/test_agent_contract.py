@@ -203,7 +203,10 @@ class TestWhatADoorCannotDo:
 
     def test_a_test_of_it_is_not_collected(self, tmp_path):
         (tmp_path / "test_mute.py").write_text(MUTE)
-        options = ("--collect-only", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path))
+        options = (
+            "--collect-only", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path),
+            "-o", "asyncio_default_fixture_loop_scope=function",  # else it warns
+        )  # fmt: skip
         found = subprocess.run(
             [sys.executable, "-m", "pytest", *options, str(tmp_path)],
             check=True, capture_output=True, text=True,

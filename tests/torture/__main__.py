@@ -20,6 +20,7 @@ from torture import (
     derived,
     disk,
     forgetters,
+    guided,
     isolation,
     kills,
     places,
@@ -39,6 +40,7 @@ FAULTS = {
     "derived": ("the same, in the mapped files beside the truth", derived),
     "disk": ("no room, a quota, a limit, EIO, a read-only disk, in any call", disk),
     "forgetters": ("four processes forget, three read, one writes", forgetters),
+    "guided": ("the verbs of a store, by what leads the code where it has not been", guided),
     "isolation": (
         "tenants with hostile names, in files, layers, templates and adapters",
         isolation,
@@ -107,6 +109,9 @@ def main() -> int:
             seconds = said.minutes * 60 / len(names)
             told = fault.run(Run(Path(other), said.seed, seconds))
         minutes = (cpu_seconds() - start) / 60
+        if not told.trials:
+            print(f"{name}: nothing that it needs is here", flush=True)
+            continue
         rows[name] = row(name, str(said.seed), minutes, told, is_seen=is_seen)
         is_whole = is_whole and is_seen and not told.broken
         seen = "seen" if is_seen else "NOT SEEN"
