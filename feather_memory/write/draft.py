@@ -242,8 +242,8 @@ def made_id(said: bytes, at: object) -> str:
             page each. With none, or one before 1970, it begins with zeros.
     """
     chance = int.from_bytes(blake2b(said, digest_size=10).digest(), "big")
-    is_moment = isinstance(at, int | float) and 0 <= at <= LAST
-    return _shaped((int(at * 1000) if is_moment else 0) << 80 | chance)
+    since = int(at * 1000) if isinstance(at, int | float) and 0 <= at <= LAST else 0
+    return _shaped(since << 80 | chance)
 
 
 def _shaped(number: int) -> str:

@@ -262,15 +262,14 @@ class SqliteTruth(Connections):
 
     def _paid_what_is_owed(self) -> bool:
         """Erase what anybody owes; not in a file that is not in use, or gone. False if it waits."""
-        is_unused = self.writer is None and not self.readers
-        if is_unused or self.is_read_only or not self.is_in_place():
+        is_used = self.writer is not None or self.readers
+        if not is_used or self.is_read_only or not self.is_in_place():
             return True
-        try:
+        with suppress(FeatherError):  # what is damaged is folded and closed all the same
             if self._is_owed():
                 self._pay(0.0)
-        except FeatherError:  # what is damaged is folded and closed all the same
-            return False
-        return True
+            return True
+        return False
 
     def _is_owed(self) -> bool:
         with self._moment() as connection:
