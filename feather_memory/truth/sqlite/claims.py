@@ -22,7 +22,7 @@ from feather_memory.truth.atomic import begin, newborn, sync_directory, unborn
 from feather_memory.truth.sqlite import schema, shape, sums
 from feather_memory.truth.sqlite.access import Access
 from feather_memory.truth.sqlite.faults import translated
-from feather_memory.truth.sqlite.recording import read_state
+from feather_memory.truth.sqlite.transactions import read_state
 from feather_memory.truth.state import DamagedRowError
 
 _WAIT: Final = 1.0

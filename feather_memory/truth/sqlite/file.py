@@ -28,11 +28,11 @@ from feather_memory.truth.sqlite import erasure, schema, shape, sums, upgrades
 from feather_memory.truth.sqlite.access import Access, is_writable
 from feather_memory.truth.sqlite.faults import translated
 from feather_memory.truth.sqlite.log import logs_of
-from feather_memory.truth.sqlite.recording import read_state
 from feather_memory.truth.sqlite.transactions import (
     Connections,
     SqliteTransaction,
     Use,
+    read_state,
 )
 from feather_memory.truth.state import DamagedRowError, Durability, Lease
 from feather_memory.types import Clock, Seconds

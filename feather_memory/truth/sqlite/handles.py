@@ -8,7 +8,6 @@ import os
 import sqlite3
 import sys
 import threading
-import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -191,28 +190,6 @@ class Handles:
             self.writer = connection = self.connect()
             connection.execute(f"pragma busy_timeout = {_TURN * 1_000:.0f}")
         return self.writer
-
-    @staticmethod
-    def begin_write(connection: Connection) -> None:
-        """Begin a transaction that writes, once nobody else does.
-
-        By itself SQLite looks again after ever longer pauses, of 0.1 s in the end. Then whoever
-        has waited for long hardly ever comes before those who have just come, or who write on and
-        on. Here all who wait look as often as one another.
-
-        Raises:
-            sqlite3.OperationalError: Others wrote for `BUSY_SECONDS`.
-        """
-        until = time.monotonic() + BUSY_SECONDS
-        while True:
-            try:
-                connection.execute("begin immediate")
-            except sqlite3.OperationalError as error:
-                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not is_busy or time.monotonic() >= until:
-                    raise
-            else:
-                return
 
     def _look_around(self) -> None:
         """Find out how the file can be opened."""

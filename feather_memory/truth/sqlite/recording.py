@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import Any
 
 from feather_memory.checks import DECIMALS
-from feather_memory.truth.sqlite.moment import SAID
-from feather_memory.truth.state import DamagedRowError, State
+from feather_memory.truth.state import State
 from feather_memory.types import Seconds
 
 _TICK = 1e-6  # seconds: times are kept to the microsecond
-
-
-def read_state(connection: sqlite3.Connection) -> State:
-    """What the file says of itself, as this connection's transaction sees it.
-
-    Raises:
-        DamagedRowError: It says nothing.
-    """
-    row = connection.execute(SAID).fetchone()
-    if row is None:
-        raise DamagedRowError("the file says nothing of itself")
-    return State(*row)
 
 
 class Recording:

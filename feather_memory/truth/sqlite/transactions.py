@@ -23,7 +23,7 @@ from typing import Any, ClassVar, Final, cast
 from weakref import ReferenceType, ref
 
 from feather_memory.checks import DECIMALS, seconds
-from feather_memory.config import IDLE_READERS, LOG_BYTES
+from feather_memory.config import BUSY_SECONDS, IDLE_READERS, LOG_BYTES
 from feather_memory.errors import (
     ClosedStoreError,
     FeatherError,
@@ -37,8 +37,8 @@ from feather_memory.truth.sqlite.engagement import SqliteEngagement
 from feather_memory.truth.sqlite.faults import OF_SQLITE, OURS
 from feather_memory.truth.sqlite.handles import Connection, Handles
 from feather_memory.truth.sqlite.memories import SqliteMemories
-from feather_memory.truth.sqlite.moment import ADVANCE, GENERATION, UNREAD, Moment
-from feather_memory.truth.sqlite.recording import Recording, read_state
+from feather_memory.truth.sqlite.moment import ADVANCE, GENERATION, SAID, UNREAD, Moment
+from feather_memory.truth.sqlite.recording import Recording
 from feather_memory.truth.sqlite.shelves import SqliteShelves
 from feather_memory.truth.state import DamagedRowError, Lease, State
 from feather_memory.types import Clock, Seconds
@@ -51,6 +51,18 @@ _NOUNS: Final[Mapping[str, Callable[[Moment], Any]]] = {
     "audit": SqliteAudit,
 }
 """Spoken of less often than memories."""
+
+
+def read_state(connection: sqlite3.Connection) -> State:
+    """What the file says of itself, as this connection's transaction sees it.
+
+    Raises:
+        DamagedRowError: It says nothing.
+    """
+    row = connection.execute(SAID).fetchone()
+    if row is None:
+        raise DamagedRowError("the file says nothing of itself")
+    return State(*row)
 
 
 class SqliteTransaction(Recording):
@@ -204,6 +216,27 @@ class _Read(Use):
         return SqliteTransaction(connection)
 
 
+def _begin(connection: Connection) -> None:
+    """Begin a transaction that writes, once nobody else does.
+
+    By itself SQLite looks again after ever longer pauses, of 0.1 s in the end: who has waited for
+    long hardly ever comes before those who have just come. Here all look as often as one another.
+
+    Raises:
+        sqlite3.OperationalError: Others wrote for `BUSY_SECONDS`.
+    """
+    until = monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("begin immediate")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or monotonic() >= until:
+                raise
+        else:
+            return
+
+
 class _Write(Use):
     """A block whose writes are committed at its end, or undone; or a part of another one."""
 
@@ -224,7 +257,7 @@ class _Write(Use):
     def _whole(self) -> SqliteTransaction:
         of = self.of
         self.connection = connection = of.writer or of.write_connection()
-        of.begin_write(connection)
+        _begin(connection)
         of.require_in_place()
         of.current, of.insists = self, False
         return SqliteTransaction(connection, of.now())
