@@ -153,6 +153,7 @@ def test_a_page_of_turns_and_the_uses_of_a_memory_are_the_log_read_whole(store, 
     assert store.check() == []
 
 
+@pytest.mark.file
 def test_what_one_memory_was_used_for_is_found_by_an_index(tmp_path):
     """The log holds a thousand turns: nobody reads them all to see one memory."""
     with Store.open(tmp_path / "a.feather") as store:

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -29,11 +29,12 @@ from feather_memory.config import SERVICE_THREADS
 from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.limits import Lanes, Room
-from feather_memory.doors.listening import shared_out
 from feather_memory.doors.service import ServiceSettings, service_app
+from feather_memory.doors.sharing import Seat, handed
 from feather_memory.testing import HashEmbedder
 
 SECONDS = 60
+unix = pytest.mark.skipif(not hasattr(socket, "send_fds"), reason="elsewhere they share a socket")
 PATHS = ["remember", "recall", "correct", "feedback", "forget", "history", "latest", "why-not",
          "link"]  # fmt: skip
 WRITES = ["remember", "correct", "feedback", "forget", "link"]
@@ -504,26 +505,89 @@ async def test_one_tenant_whose_file_is_locked_holds_up_nobody_else(tmp_path):
         assert store.check() == []
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere they share a socket")
-def test_connections_are_shared_out_among_the_workers_before_these_are_there():
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        place = bound.getsockname()
-        sockets = shared_out(bound, 2)
-    clients = [socket.create_connection(place) for _ in range(64)]
-    counts = []
-    for each in sockets:
-        each.setblocking(False)
-        counts.append(0)
-        with suppress(BlockingIOError):
-            while True:
-                each.accept()[0].close()
-                counts[-1] += 1
-    for each in (*clients, *sockets):
-        each.close()
+def taken(seat):
+    """Connections that wait for a worker, as it takes them."""
+    seat.theirs.setblocking(False)
+    found = []
+    with suppress(BlockingIOError):
+        while True:
+            _, files, *_ = socket.recv_fds(seat.theirs, 1, 1)
+            found += [socket.socket(fileno=file) for file in files]
+            seat.theirs.send(b"t")
+    seat.hear()
+    return found
 
-    assert sum(counts) == 64
-    assert min(counts) > 0  # all fall to one by chance once in 2 ** 63
+
+@pytest.fixture
+def seats():
+    seats = [Seat(), Seat()]
+    yield seats
+    for seat in seats:
+        for each in (*taken(seat), seat.ours, seat.theirs):
+            each.close()
+
+
+@unix
+def test_connections_are_shared_out_evenly_before_the_workers_are_there_and_as_they_end(seats):
+    with ExitStack() as closing:
+
+        def connected():
+            ours, client = socket.socketpair()
+            assert handed(ours, seats) is None
+            return closing.enter_context(client)
+
+        first, *_ = [connected() for _ in range(50)]
+        assert [seat.load for seat in seats] == [25, 25]
+
+        held = [[closing.enter_context(each) for each in taken(seat)] for seat in seats]
+        held[0][0].sendall(b"hello")
+        assert first.recv(5) == b"hello", "it is the connection that was made first"
+        seats[0].theirs.send(b"e" * 10)
+        seats[0].hear()
+        for _ in range(12):
+            connected()
+        assert [seat.load for seat in seats] == [26, 26]
+
+        seats[1].theirs.send(b"0")  # one that has begun in the place of one that died
+        seats[1].hear()
+        assert [seat.load for seat in seats] == [26, 1], "what waits for it is its own"
+
+
+@unix
+def test_who_has_no_room_is_passed_over_and_a_connection_waits_where_nobody_has(seats):
+    with suppress(BlockingIOError):
+        while True:
+            seats[0].ours.send(b"x" * 65_536)  # never read
+    ours, client = socket.socketpair()
+    with ours, client:
+        assert not seats[0].hand(ours)
+        count = 0
+        while handed(one := ours.dup(), seats) is None:
+            count += 1
+        assert count > 50
+        assert [seat.load for seat in seats] == [0, count]
+
+        for each in (found := taken(seats[1])):
+            each.close()
+
+        assert len(found) == count
+        assert handed(one, seats) is None
+
+
+@unix
+def test_of_the_connections_of_real_clients_each_worker_has_as_many(url, keys):
+    """Whichever were there before: they are told of ten times a second when they end."""
+    headers, counts, deadline = {"Authorization": f"Bearer {keys['all']}"}, {}, time.monotonic()
+    while sorted(counts.values()) != [10, 10] and time.monotonic() < deadline + SECONDS:
+        with ExitStack() as clients:
+            counts = {}
+            for _ in range(20):
+                client = httpx.Client(headers=headers, trust_env=False, timeout=SECONDS)
+                told = clients.enter_context(client).get(f"{url}/metrics").text
+                (worker,) = set(re.findall(r'worker="(\d+)"', told))
+                counts[worker] = counts.get(worker, 0) + 1
+
+    assert sorted(counts.values()) == [10, 10]
 
 
 async def test_few_calls_run_at_once_and_all_have_their_turn():
@@ -749,7 +813,7 @@ def test_the_victim_would_be_seen(url, keys):
 def test_two_hundred_clients_at_once_are_all_answered(url, keys):
     def one(number):
         name, wrong = f"user:load{number % 20}", []
-        with MemoryClient(url, keys["all"], tenant=name) as client:
+        with MemoryClient(url, keys["all"], tenant=name, timeout=10 * SECONDS) as client:
             for nth in range(10):
                 client.remember(f"client {number} likes tea {nth}")
                 if not client.recall("who likes tea?").memories:

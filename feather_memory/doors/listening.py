@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import uvicorn
 
 from feather_memory.config import DOOR_STOP_SECONDS
+from feather_memory.doors.sharing import Seat, Sharer, share_out
 
 _QUIET: Final[Mapping[str, Any]] = {
     "factory": True,
@@ -45,8 +46,14 @@ def listen(make: Callable[[], Any], host: str, port: int, *, workers: int = 1) -
     if workers == 1:
         uvicorn.Server(config).run()
         return
-    multiprocessing.allow_connection_pickling()  # for the sockets that they listen on
-    _supervise(make, shared_out(_bound(config), workers), workers)
+    multiprocessing.allow_connection_pickling()  # for the sockets that they are given
+    bound = _bound(config)
+    bound.listen(_QUEUE)  # from now on, so that who comes early waits
+    if not hasattr(socket, "send_fds"):
+        _supervise(_serve, make, [bound] * workers)
+    seats = [Seat() for _ in range(workers)]
+    share_out(bound, seats)
+    _supervise(_serve_shared, make, [seat.theirs for seat in seats])
 
 
 def listen_at(make: Callable[[int], Any], host: str, port: int, ready: Callable[[], None]) -> None:
@@ -77,31 +84,16 @@ def _bound(config: uvicorn.Config) -> socket.socket:
     return bound
 
 
-def shared_out(bound: socket.socket, workers: int) -> list[socket.socket]:
-    """A socket for each worker, all at one port; the one for all where the system has no such.
-
-    Of one socket, whoever is first takes every connection that waits, and clients keep them.
-    """
-    if not sys.platform.startswith("linux"):
-        return [bound] * workers
-    place, sockets = bound.getsockname(), list[socket.socket]()
-    bound.close()
-    for _ in range(workers):
-        own = socket.socket(bound.family, bound.type)
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        own.bind(place)
-        own.listen(_QUEUE)  # from now on, so that who comes early is shared out as well
-        sockets.append(own)
-    return sockets
-
-
-def _supervise(make: Callable[[], Any], sockets: list[socket.socket], workers: int) -> None:
+def _supervise(
+    serve: Callable[[Callable[[], Any], socket.socket], None],
+    make: Callable[[], Any],
+    sockets: list[socket.socket],
+) -> NoReturn:
+    """Have a process serve each of the sockets, until this one is told to stop."""
     spawn, stop = multiprocessing.get_context("spawn"), threading.Event()
 
     def begun(nth: int) -> SpawnProcess:
-        process = spawn.Process(target=_serve, args=(make, sockets[nth]))
+        process = spawn.Process(target=serve, args=(make, sockets[nth]))
         process.start()
         return process
 
@@ -110,7 +102,7 @@ def _supervise(make: Callable[[], Any], sockets: list[socket.socket], workers: i
         for process in processes:
             process.terminate()
 
-    processes = [begun(nth) for nth in range(workers)]
+    processes = [begun(nth) for nth in range(len(sockets))]
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, told)
     while not stop.is_set():
@@ -129,3 +121,7 @@ def _supervise(make: Callable[[], Any], sockets: list[socket.socket], workers: i
 
 def _serve(make: Callable[[], Any], bound: socket.socket) -> None:
     uvicorn.Server(uvicorn.Config(make, **_QUIET)).run(sockets=[bound])
+
+
+def _serve_shared(make: Callable[[], Any], theirs: socket.socket) -> None:
+    Sharer(uvicorn.Config(make, **_QUIET), theirs).run()

@@ -1,0 +1,165 @@
+"""Connections to one port, shared out among worker processes: each goes to who has fewest.
+
+Of a socket that all of them accept from, whoever is first takes all that waits. Of several sockets
+at one port the system draws lots: of fifty connections one worker of two gets thirty, and those
+wait half as long again. Clients keep their connections, so neither evens out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from selectors import EVENT_READ, DefaultSelector
+from typing import Any, Final
+
+import uvicorn
+
+_BEGUN, _TAKEN, _ENDED = b"0te"
+"""What a worker tells: that it has none yet, that it took one, and that one has ended."""
+
+_AGAIN: Final = 0.02
+"""Seconds until a connection that nobody had room for is offered again."""
+
+
+class Seat:
+    """A worker as whoever shares out sees it: how many connections it has, or will take.
+
+    What waits for a worker that dies is taken by the one in its place: both read from `theirs`.
+    """
+
+    def __init__(self) -> None:
+        self.ours, self.theirs = socket.socketpair()
+        self.ours.setblocking(False)
+        self._waiting = 0
+        self._open = 0
+
+    @property
+    def load(self) -> int:
+        """Its connections."""
+        return self._waiting + self._open
+
+    def hand(self, connection: socket.socket) -> bool:
+        """Hand it a connection. False if too many wait for it."""
+        try:
+            socket.send_fds(self.ours, [b"."], [connection.fileno()])
+        except BlockingIOError:
+            return False
+        self._waiting += 1
+        return True
+
+    def hear(self) -> None:
+        """Note what the worker tells."""
+        said = b""
+        with suppress(BlockingIOError):
+            said = self.ours.recv(4_096)
+        for each in said:
+            if each == _BEGUN:
+                self._open = 0
+            elif each == _TAKEN:
+                self._waiting, self._open = self._waiting - 1, self._open + 1
+            elif each == _ENDED:
+                self._open -= 1
+
+
+def share_out(bound: socket.socket, seats: Iterable[Seat]) -> None:
+    """Share out the connections to a listening socket, in a thread, while the process lives."""
+    threading.Thread(
+        target=_share_out, args=(bound, list(seats)), name="feather-memory-share", daemon=True
+    ).start()
+
+
+def _share_out(bound: socket.socket, seats: list[Seat]) -> None:
+    bound.setblocking(False)
+    held: socket.socket | None = None
+    with DefaultSelector() as selector:
+        selector.register(bound, EVENT_READ)
+        for seat in seats:
+            selector.register(seat.ours, EVENT_READ, seat)
+        while True:
+            for key, _ in selector.select():
+                if key.data is not None:
+                    key.data.hear()
+            if held is not None:
+                time.sleep(_AGAIN)
+                held = handed(held, seats)
+            while held is None and (connection := _accepted(bound)) is not None:
+                held = handed(connection, seats)
+
+
+def _accepted(bound: socket.socket) -> socket.socket | None:
+    """The next connection; None if none waits."""
+    try:
+        return bound.accept()[0]
+    except (BlockingIOError, ConnectionAbortedError):
+        return None
+    except OSError:  # the system has no room for more now
+        time.sleep(_AGAIN)
+        return None
+
+
+def handed(connection: socket.socket, seats: list[Seat]) -> socket.socket | None:
+    """Hand a connection to whoever has fewest, and has room; itself where nobody has."""
+    if any(seat.hand(connection) for seat in sorted(seats, key=lambda seat: seat.load)):
+        connection.close()  # it is the worker's now
+        return None
+    return connection
+
+
+class Sharer(uvicorn.Server):
+    """A worker's server: its connections come through its end of a seat."""
+
+    def __init__(self, config: uvicorn.Config, theirs: socket.socket) -> None:
+        super().__init__(config)
+        self._theirs = theirs
+        self._taken = 0
+        self._ended = 0
+        self._beginning: set[asyncio.Task[None]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:  # noqa: ARG002
+        """Begin, and take what waits."""
+        await super().startup(sockets=[])
+        self._theirs.setblocking(False)
+        self._tell(_BEGUN)
+        asyncio.get_running_loop().add_reader(self._theirs, self._take)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second tell how many have ended."""
+        ended = self._taken - len(self._beginning) - len(self.server_state.connections)
+        self._ended += self._tell(_ENDED, ended - self._ended)
+        return await super().on_tick(counter)
+
+    def _tell(self, what: int, times: int = 1) -> int:
+        """How many of them were told: none while whoever listens is behind, or gone."""
+        try:
+            return self._theirs.send(bytes([what]) * times) if times > 0 else 0
+        except OSError:
+            return 0
+
+    def _take(self) -> None:
+        loop = asyncio.get_running_loop()
+        with suppress(BlockingIOError):
+            while True:
+                said, files, *_ = socket.recv_fds(self._theirs, 1, 1)
+                if not said:  # who shared out is gone, and nobody comes any more
+                    loop.remove_reader(self._theirs)
+                    self.should_exit = True
+                    return
+                for file in files:
+                    self._taken += 1
+                    self._tell(_TAKEN)
+                    begun = loop.create_task(self._begin(socket.socket(fileno=file)))
+                    self._beginning.add(begun)
+                    begun.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        protocol: Any = self.config.http_protocol_class
+        given = {"server_state": self.server_state, "app_state": self.lifespan.state}
+        with suppress(OSError):  # it is gone already
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: protocol(config=self.config, **given), connection
+            )
