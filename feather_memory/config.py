@@ -228,6 +228,9 @@ DOOR_BODY_BYTES = 1024 * 1024
 DOOR_BODY_SECONDS = 30.0
 """How long the body of a request may take to arrive."""
 
+DOOR_HEAD_SECONDS = 10.0
+"""How long a connection may be silent, or send no more than a part of a request's head."""
+
 DOOR_STOP_SECONDS = 10
 """How long a door that is told to stop waits for calls under way."""
 

@@ -643,6 +643,37 @@ async def test_over_http_a_key_to_read_writes_nothing_and_one_for_many_is_for_no
         assert "many tenants" in await refused(many, "recall", question="anything")
 
 
+async def test_over_http_a_key_that_calls_too_often_is_told_so_and_no_other_is(tmp_path):
+    ring = KeyRing(tmp_path / "m")
+    eager, other = (ring.add(Grant(name=name, tenant=name)) for name in ("eager", "other"))
+    with TenantPool(tmp_path / "m") as pool:
+        server = memory_server(Source.chosen("mcp", pool=pool))
+        app = http_app(server, ring.opened_by, rate=0.0001)  # one each three hours
+        given, url = {"transport": httpx2.ASGITransport(app)}, "http://localhost/mcp"
+        async with living(app), httpx2.AsyncClient(**given, trust_env=False) as http:
+            ask = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+            headers = {"Accept": "application/json, text/event-stream"}
+
+            async def asked(key):
+                headers["Authorization"] = f"Bearer {key}"
+                return await http.post(url, json=ask, headers=headers)
+
+            assert (await asked(eager)).status_code == 200
+            late = await asked(eager)
+            assert (await asked(other)).status_code == 200
+            async with httpx2.AsyncClient(
+                headers={"Authorization": f"Bearer {eager}"}, **given, trust_env=False
+            ) as mine:
+                with pytest.raises(BaseExceptionGroup) as refused:
+                    async with Client(streamable_http_client(url, http_client=mine)):
+                        pass
+
+        assert refused.group_contains(MCPError, match="a key may call")
+        assert (late.status_code, late.headers["retry-after"]) == (429, "1")
+        assert "a key may call" in late.json()["error"]["message"]
+        assert pool.tenants() == []
+
+
 async def test_over_http_a_key_that_is_revoked_opens_nothing_at_the_next_call(url, keys, folder):
     assert posted(url, keys["gone"]) < 400
     KeyRing(folder / "memories").revoke("gone")
@@ -707,6 +738,8 @@ def test_the_configurations_of_the_page_start_what_there_is(tmp_path):
         (["--store", "a", "--tenant", "b"], "--tenant NAME"),
         (["--dir", "b", "--tenant", "b", "--origin", "god"], "origin"),
         (["--dir", "b", "--http", "--token", "x"], "feather-memory keys add"),
+        (["--store", "a", "--http", "--keys", "k"], "--keys goes with"),
+        (["--dir", "b", "--tenant", "b", "--keys", "k"], "--keys goes with"),
     ],
 )
 def test_what_the_command_cannot_serve_it_refuses(words, said, tmp_path, monkeypatch):

@@ -15,10 +15,12 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from asgi import all_wait, living
 from typer.testing import CliRunner
 
@@ -29,6 +31,7 @@ from feather_memory.config import SERVICE_THREADS
 from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.limits import Lanes, Room
+from feather_memory.doors.patience import Patient
 from feather_memory.doors.service import ServiceSettings, service_app
 from feather_memory.doors.sharing import Seat, handed
 from feather_memory.testing import HashEmbedder
@@ -588,6 +591,54 @@ def test_of_the_connections_of_real_clients_each_worker_has_as_many(url, keys):
                 counts[worker] = counts.get(worker, 0) + 1
 
     assert sorted(counts.values()) == [10, 10]
+
+
+@asynccontextmanager
+async def listening(app, protocol):
+    """A server in this loop; opens a connection to it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        config = uvicorn.Config(app, http=protocol, lifespan="off", log_level="critical")
+        server = uvicorn.Server(config)
+        task = asyncio.create_task(server.serve([bound]))
+        bound.listen()  # who comes before the server has begun waits for it
+        yield partial(asyncio.open_connection, *bound.getsockname())
+        server.should_exit = True
+        await task
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
+
+
+async def test_who_says_nothing_or_half_a_request_keeps_no_connection(monkeypatch):
+    """Each is a file of a process that has a thousand; and who waits for an answer gets it."""
+    monkeypatch.setattr("feather_memory.doors.patience.DOOR_HEAD_SECONDS", 0.05)
+    ended = asyncio.Event()
+
+    async def app(scope, receive, send):
+        if scope["path"] == "/slow":
+            await ended.wait()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async with listening(app, Patient) as connected:
+        slow, writer = await connected()
+        writer.write(HEAD.replace(b"/ ", b"/slow ") + b"\r\n")
+        for said, answers in ((b"", 0), (HEAD, 0), (HEAD + b"\r\n" + HEAD, 1)):
+            reader, other = await connected()
+            other.write(said)
+            told = await asyncio.wait_for(reader.read(), SECONDS)
+            assert told.count(b"204 No Content") == answers
+            other.close()
+        ended.set()
+        assert b"204" in await asyncio.wait_for(slow.readline(), SECONDS)
+        writer.close()
+    async with listening(app, "auto") as connected:  # without it they stay
+        reader, writer = await connected()
+        writer.write(HEAD)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(reader.read(), 0.3)
+        writer.close()
 
 
 async def test_few_calls_run_at_once_and_all_have_their_turn():

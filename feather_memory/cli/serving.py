@@ -51,7 +51,7 @@ _Origins = Annotated[
 ]
 
 
-def mcp(
+def mcp(  # noqa: PLR0913 - one option for each part of what is served
     *,
     store: Annotated[
         str | None,
@@ -93,10 +93,16 @@ def mcp(
             "environment, which no list of processes shows. Drawn and told if not given.",
         ),
     ] = None,
+    rate: Annotated[
+        float,
+        typer.Option(help="With --http, messages a second of a key or token; 0 for any.", min=0),
+    ] = SERVICE_RATE,
     allow_host: _Hosts = None,
     allow_origin: _Origins = None,
 ) -> None:
     """Serve a memory to agents, over the Model Context Protocol."""
+    if keys is not None and (directory is None or not http):
+        raise ParameterError("--keys goes with --dir and --http: elsewhere there are no keys")
     memory_server, http_app, listen = _doors_of_mcp()
     options = RecallOptions(k=10, min_relevance=FITTING)
     terms = Terms(origin=origin, options=options, budget_tokens=budget)
@@ -106,7 +112,9 @@ def mcp(
             server.run("stdio")
             return
         opened_by = _opened_by(directory, keys, token)
-        app = http_app(server, opened_by, hosts=allow_host or (), origins=allow_origin or ())
+        app = http_app(
+            server, opened_by, hosts=allow_host or (), origins=allow_origin or (), rate=rate
+        )
         typer.echo(f"Serving MCP at http://{host}:{port}/mcp", err=True)
         listen(lambda: app, host, port)
 

@@ -16,6 +16,7 @@ import anyio
 
 from feather_memory.config import DOOR_BODY_BYTES, DOOR_BODY_SECONDS
 from feather_memory.doors.keys import Grant
+from feather_memory.doors.limits import CrowdedError, Rates
 
 GRANT: Final = "feather_memory.grant"
 """Under which key of a request's scope stands what its key allows."""
@@ -55,6 +56,8 @@ class Guard:
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
         open_paths: Iterable[str] = (),
+        rates: Rates | None = None,
+        told: Callable[[str], dict[str, Any]] = lambda reason: {"detail": reason},
     ) -> None:
         """A guard.
 
@@ -65,12 +68,17 @@ class Guard:
                 any other a page elsewhere would reach what listens here (DNS rebinding).
             origins: Pages, such as "https://example.org", whose scripts may ask; none else may.
             open_paths: What is read without a key.
+            rates: How fast a key may call, where it is for one memory; else that is the
+                application's to say, which knows for whose a call is.
+            told: What a refusal says, as JSON.
         """
         self._app = app
         self._opened_by = opened_by
         self._hosts = LOOPBACK | {host.lower() for host in hosts}
         self._origins = frozenset(origins)
         self._open = frozenset(open_paths)
+        self._rates = rates
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or let through."""
@@ -83,12 +91,12 @@ class Guard:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         refused = self._refused(scope, headers)
         if refused is not None:
-            await _answer(send, *refused)
+            await self._answer(send, *refused)
             return
         body = await _whole(receive, headers)
         if isinstance(body, int):
             reason = "the body is too large" if body == 413 else "the body did not arrive"
-            await _answer(send, body, reason)
+            await self._answer(send, body, reason)
             return
         await self._app(scope, _replayed(body, receive), send)
 
@@ -105,8 +113,25 @@ class Guard:
         grant = self._opened_by(key.strip()) if kind.lower() == "bearer" else None
         if grant is None:
             return 401, "a key is needed: Authorization: Bearer KEY"
+        try:
+            if self._rates is not None:
+                self._rates.take(grant.name)
+        except CrowdedError as error:
+            return 429, str(error)
         scope[GRANT] = grant
         return None
+
+    async def _answer(self, send: Send, status: int, reason: str) -> None:
+        body = json.dumps(self._told(reason)).encode()
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+        if status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        if status == 429:
+            headers.append((b"retry-after", b"1"))
+        if status in {408, 413}:
+            headers.append((b"connection", b"close"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
 
 def _name_of(host: bytes) -> str:
@@ -144,14 +169,3 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
         return await receive()
 
     return replay
-
-
-async def _answer(send: Send, status: int, reason: str) -> None:
-    body = json.dumps({"detail": reason}).encode()
-    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if status in {408, 413}:
-        headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})

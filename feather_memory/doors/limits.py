@@ -141,7 +141,8 @@ class Lanes:
 class Rates:
     """How fast each key may call for each tenant: a bucket fills by the rate, and holds twice it.
 
-    So a backend, whose one key is for many, is not held up by what one of them does.
+    It holds one call in any case. A backend, whose one key is for many, is not held up by what one
+    of them does.
     """
 
     rate: float
@@ -155,7 +156,7 @@ class Rates:
         """
         if not self.rate:
             return
-        now, most = time.monotonic(), 2 * self.rate
+        now, most = time.monotonic(), max(1.0, 2 * self.rate)
         left, at = self._left.get(caller, (most, now))
         left = min(most, left + (now - at) * self.rate)
         if left < 1:

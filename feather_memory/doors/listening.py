@@ -16,6 +16,7 @@ from typing import Any, Final, NoReturn
 import uvicorn
 
 from feather_memory.config import DOOR_STOP_SECONDS
+from feather_memory.doors.patience import Patient
 from feather_memory.doors.sharing import Seat, Sharer, share_out
 
 _QUIET: Final[Mapping[str, Any]] = {
@@ -26,6 +27,7 @@ _QUIET: Final[Mapping[str, Any]] = {
     "proxy_headers": False,
     "timeout_graceful_shutdown": DOOR_STOP_SECONDS,
     "ws": "none",
+    "http": Patient,
 }
 _FAILED_TO_START: Final = 3
 """What uvicorn exits with then."""

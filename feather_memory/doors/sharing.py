@@ -148,9 +148,9 @@ class Sharer(uvicorn.Server):
                     loop.remove_reader(self._theirs)
                     self.should_exit = True
                     return
-                for file in files:
-                    self._taken += 1
-                    self._tell(_TAKEN)
+                self._taken += 1
+                self._tell(_TAKEN)
+                for file in files:  # none where this process may open no more: it was dropped
                     begun = loop.create_task(self._begin(socket.socket(fileno=file)))
                     self._beginning.add(begun)
                     begun.add_done_callback(self._beginning.discard)
