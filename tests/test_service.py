@@ -243,6 +243,30 @@ def test_a_damaged_file_is_its_own_tenants_trouble_and_tells_no_path(url, keys):
     }
 
 
+def test_a_body_whose_length_is_said_in_two_ways_ends_the_connection(url, keys):
+    """What stands before the service might read the other: what follows would be another's call."""
+    head = f"POST /v1/recall HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {keys['all']}\r\n"
+    twice = f"{head}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    with socket.create_connection((httpx.URL(url).host, httpx.URL(url).port), SECONDS) as client:
+        client.sendall((twice + hidden).encode())
+        told = b"".join(iter(lambda: client.recv(4_096), b""))
+
+    assert told.startswith(b"HTTP/1.1 400")
+    assert told.count(b"HTTP/1.1") == 1
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_tenant_that_is_named_is_never_passed_over(url, keys, path):
+    """An empty name is no name; in the address nothing is said."""
+    body = {"question": "stripes", "text": "tea", "memory_id": "t1"}
+
+    for key, status in (("alice", 403), ("all", 422), ("users", 403)):
+        assert posted(url, path, keys[key], tenant="", **body).status_code == status
+    in_address = posted(url, f"{path}?tenant=user:bob", keys["alice"], **body)
+    assert (in_address.status_code, "body" in in_address.json()["detail"]) == (422, True)
+
+
 def test_what_was_attacked_holds(url, keys):
     """A body of megabytes, said or not said to be; a foreign host; a page; a long question."""
     headers = {"Authorization": f"Bearer {keys['all']}", "Content-Type": "application/json"}

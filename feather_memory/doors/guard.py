@@ -101,11 +101,9 @@ class Guard:
         await self._app(scope, _replayed(body, receive), send)
 
     def _refused(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
-        if _name_of(headers.get(b"host", b"")) not in self._hosts:
-            return 421, "this is not that host"
-        origin = headers.get(b"origin")
-        if origin is not None and origin.decode("latin-1") not in self._origins:
-            return 403, "pages of that origin may not ask here"
+        unfit = self._unfit(headers)
+        if unfit is not None:
+            return unfit
         if scope["path"] in self._open and scope["method"] in {"GET", "HEAD"}:
             scope[GRANT] = None
             return None
@@ -121,6 +119,17 @@ class Guard:
         scope[GRANT] = grant
         return None
 
+    def _unfit(self, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
+        """What is wrong with a request, whoever sends it."""
+        if _name_of(headers.get(b"host", b"")) not in self._hosts:
+            return 421, "this is not that host"
+        if b"transfer-encoding" in headers and b"content-length" in headers:
+            return 400, "how long the body is, is said in two ways"  # and others read the other one
+        origin = headers.get(b"origin")
+        if origin is not None and origin.decode("latin-1") not in self._origins:
+            return 403, "pages of that origin may not ask here"
+        return None
+
     async def _answer(self, send: Send, status: int, reason: str) -> None:
         body = json.dumps(self._told(reason)).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
@@ -128,7 +137,7 @@ class Guard:
             headers.append((b"www-authenticate", b"Bearer"))
         if status == 429:
             headers.append((b"retry-after", b"1"))
-        if status in {408, 413}:
+        if status in {400, 408, 413}:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -95,11 +95,14 @@ async def _allowed(request: Request, *, writes: bool) -> Call:
     serving: Serving = request.app.state.serving
     if writes and not grant.may_write:
         raise NotAllowedError("this key may only read")
+    if request.scope["query_string"]:
+        raise ParameterError("nothing is taken from the address: say it in the body")
     try:
         body = await request.json()
     except (ValueError, RecursionError):
         raise ParameterError("the body is no JSON") from None
-    names = {"user": _named(body, "tenant") or grant.tenant}
+    own = _named(body, "tenant")
+    names = {"user": grant.tenant if own is None else own}
     names |= {layer: name for layer in _LAYERS if (name := _named(body, layer)) is not None}
     if names["user"] is None:
         raise ParameterError("say whose memory it is: this key is for many tenants")
