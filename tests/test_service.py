@@ -31,9 +31,9 @@ from feather_memory.config import SERVICE_THREADS
 from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.limits import Lanes, Room
-from feather_memory.doors.patience import Patient
+from feather_memory.doors.listening.patience import Patient
+from feather_memory.doors.listening.sharing import Seat, handed
 from feather_memory.doors.service import ServiceSettings, service_app
-from feather_memory.doors.sharing import Seat, handed
 from feather_memory.testing import HashEmbedder
 
 SECONDS = 60
@@ -636,7 +636,7 @@ HEAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n"
 
 async def test_who_says_nothing_or_half_a_request_keeps_no_connection(monkeypatch):
     """Each is a file of a process that has a thousand; and who waits for an answer gets it."""
-    monkeypatch.setattr("feather_memory.doors.patience.DOOR_HEAD_SECONDS", 0.05)
+    monkeypatch.setattr("feather_memory.doors.listening.patience.DOOR_HEAD_SECONDS", 0.05)
     ended = asyncio.Event()
 
     async def app(scope, receive, send):

@@ -189,6 +189,40 @@ def test_somebody_elses_memory_is_shown_when_they_are_chosen(page):
     assert "Ada" not in page.inner_text("main")
 
 
+def test_whoever_is_shown_is_named_also_for_who_went_back(page):
+    choose(page, "Ada prefers tea")
+    page.select_option("#tenant", "bob")
+    page.locator(".row", has_text="Bob repairs bicycles").wait_for()
+    page.go_back()
+    page.locator(".title h2", has_text="Ada prefers tea").wait_for()
+    assert page.input_value("#tenant") == "ada"
+    page.go_forward()
+    page.locator(".row", has_text="Bob repairs bicycles").wait_for()
+    assert page.input_value("#tenant") == "bob"
+
+
+def test_what_was_begun_for_one_person_is_not_finished_for_another(page, window):
+    page.select_option("#tenant", "bob")
+    page.locator(".row", has_text="Bob repairs bicycles").wait_for()
+    page.click("#add")
+    page.fill("#added", "Bob likes tandems")
+    page.go_back()
+    page.locator(".row", has_text="Ada lives in Bergen").wait_for()
+    assert page.locator("dialog").count() == 0
+
+    choose(page, "Ada is allergic to hazelnuts")
+    page.click("text=Still true")
+    page.locator("#undo").wait_for()
+    page.select_option("#tenant", "bob")
+    page.locator(".row", has_text="Bob repairs bicycles").wait_for()
+    page.locator("#toast:not(.seen)").wait_for(state="attached")
+    page.keyboard.press("Control+z")
+
+    assert window.pool.get("ada").get("nuts").affirmed == 1
+    for name in ("ada", "bob"):
+        assert "tandems" not in {m.text for m in window.pool.get(name).iterate()}
+
+
 def test_an_address_is_what_is_shown_also_after_a_reload(page):
     search(page, "where does Ada live?")
     choose(page, "Ada lives in Bergen")

@@ -25,6 +25,24 @@ def test_a_memory_that_tries_to_run_script_is_shown_as_what_it_says(page):
     assert page.locator("main img, main script, dialog img, dialog script").count() == 0
 
 
+def test_a_letter_with_hundreds_of_marks_is_drawn_over_nothing_else(window, open_page):
+    store = window.pool.get("bob")
+    marks = "Bob sails" + "\N{COMBINING RETROFLEX HOOK BELOW}" * 400
+    ids = [store.add(text, origin="user").id for text in ("Bob sails", marks)]
+
+    page = open_page(window.link(), whose="bob")
+    below = page.locator(".part-of", has_text="What it was used for")
+    seen = []
+    for id_ in ids:
+        page.evaluate("id => { location.hash = `whose=bob&id=${id}`; }", id_)
+        page.locator(".rest dd", has_text=id_).wait_for(state="attached")
+        page.evaluate("document.activeElement.blur()")
+        seen.append(below.screenshot())
+    assert seen[0] == seen[1]
+    page.evaluate("document.querySelector('.title h2').style.overflow = 'visible'")
+    assert below.screenshot() != seen[0], "else they are, down to the end of the page"
+
+
 def test_the_same_text_does_run_in_a_page_that_does_not_escape_it(chromium):
     """The negative control: without our page it is a script."""
     page = chromium.new_page()

@@ -17,6 +17,13 @@ export function say(said, undo = null) {
   hiding = setTimeout(() => at("toast").classList.remove("seen"), SHOWN);
 }
 
+// Somebody else is shown: what was begun for one person is neither finished nor undone for another.
+export function leave() {
+  undoable = null;
+  at("toast").classList.remove("seen");
+  for (const open of document.querySelectorAll("dialog")) open.close();
+}
+
 export const failing = (work) => async (...given) => {
   try {
     return await work(...given);

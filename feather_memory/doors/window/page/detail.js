@@ -108,7 +108,7 @@ function uses({ uses: used, memory }) {
   if (!used.length) return part("What it was used for", el("p", {}, memory.recalls ? `It was told in ${counted(memory.recalls, "turn")}, too long ago to say which.` : "It was not told to an assistant yet."));
   return part("What it was used for",
     el("ul", { class: "signals" }, used.map((each) => el("li", {},
-      el("span", { class: "when" }, time(each.at)), `turn ${each.turn}`, el("span", { class: "faint" }, ` scored ${each.score.toFixed(2)}`)))),
+      el("span", { class: "when" }, time(each.at)), "turn ", el("bdi", {}, each.turn), el("span", { class: "faint" }, ` scored ${each.score.toFixed(2)}`)))),
     button("All turns", () => go({ view: "turns" }), { class: "pick" }));
 }
 

@@ -1,7 +1,7 @@
 // The page: who is shown, which view, and what happens when any of it changes.
 
 import { ask, enter, Refused } from "/api.js";
-import { add, exported, failing, say, undoLast } from "/change.js";
+import { add, exported, failing, leave, say, undoLast } from "/change.js";
 import { showOne } from "/detail.js";
 import { at, button, el, put } from "/dom.js";
 import { focusFirst, select, showList } from "/list.js";
@@ -24,6 +24,8 @@ const show = failing(async (changed) => {
   if (changed.has("whose")) {  // nothing of one person's stands under another's name
     put(at("found"));
     put(at("one"));
+    leave();
+    showName();
   }
   const work = [];
   if (has(changed, "whose", "changed")) work.push(spanned(changed));
@@ -74,6 +76,14 @@ async function showWhose() {
   });
   put(at("whose"), el("label", { for: "tenant" }, "of"), select, many);
   return true;
+}
+
+// The name is the address's, also where somebody went back.
+function showName() {
+  const choice = at("tenant");
+  if (!choice) return put(at("whose"), el("span", { class: "name" }, state.whose));
+  if (![...choice.options].some((each) => each.value === state.whose)) choice.append(el("option", { value: state.whose }, state.whose));
+  choice.value = state.whose;
 }
 
 function alone(said, more) {

@@ -24,7 +24,7 @@ export async function showTurns(offset = 0) {
 
 function turn({ turn: name, names, at: when, memories, scores }) {
   return el("li", {},
-    el("h3", {}, el("span", { class: "when" }, time(when)), " ", el("span", { class: "faint" }, [name, ...names].join(" · "))),
+    el("h3", {}, el("span", { class: "when" }, time(when)), " ", el("span", { class: "faint" }, [name, ...names].map((each, nth) => [nth ? " · " : null, el("bdi", {}, each)]))),
     memories.length
       ? el("ul", { class: "links" }, memories.map((memory, nth) => el("li", { class: memory.holds ? null : "gone" },
         el("span", { class: "kind" }, scores[nth].toFixed(2)),

@@ -1,4 +1,4 @@
-"""Listening on a port, by uvicorn: quiet, bounded, and stopped with what is under way done."""
+"""The port: listened on by uvicorn, quiet, bounded, and stopped with what is under way done."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any, Final, NoReturn
 import uvicorn
 
 from feather_memory.config import DOOR_STOP_SECONDS
-from feather_memory.doors.patience import Patient
-from feather_memory.doors.sharing import Seat, Sharer, share_out
+from feather_memory.doors.listening.patience import Patient
+from feather_memory.doors.listening.sharing import Seat, Sharer, share_out
 
 _QUIET: Final[Mapping[str, Any]] = {
     "factory": True,
