@@ -27,7 +27,7 @@ def test_a_memory_that_tries_to_run_script_is_shown_as_what_it_says(page):
 
 def test_a_letter_with_hundreds_of_marks_is_drawn_over_nothing_else(window, open_page):
     store = window.pool.get("bob")
-    marks = "Bob sails" + "\N{COMBINING RETROFLEX HOOK BELOW}" * 400
+    marks = "Bob swims" + "\N{COMBINING RETROFLEX HOOK BELOW}" * 400
     ids = [store.add(text, origin="user").id for text in ("Bob sails", marks)]
 
     page = open_page(window.link(), whose="bob")
