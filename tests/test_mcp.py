@@ -643,6 +643,24 @@ async def test_over_http_a_key_to_read_writes_nothing_and_one_for_many_is_for_no
         assert "many tenants" in await refused(many, "recall", question="anything")
 
 
+async def test_a_prompt_takes_no_argument_and_an_address_says_nothing(store, tmp_path, caplog):
+    async with talking_to(store) as client:
+        with pytest.raises(MCPError, match="takes no arguments"):
+            await client.get_prompt("about_me", {"tenant": "victim"})
+    key = KeyRing(tmp_path / "m").add(Grant(name="alice", tenant="alice"))
+    with TenantPool(tmp_path / "m") as pool:
+        server = memory_server(Source.chosen("mcp", pool=pool))
+        app = http_app(server, KeyRing(tmp_path / "m").opened_by)
+        given = {"transport": httpx2.ASGITransport(app), "trust_env": False}
+        headers = {"Accept": "application/json", "Authorization": f"Bearer {key}"}
+        async with living(app), httpx2.AsyncClient(headers=headers, **given) as http:
+            asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+            told = (await http.post("http://localhost/mcp?tenant=victim", json=asked)).json()
+
+    assert "nothing is taken from the address" in told["error"]["message"]
+    assert "victim" not in caplog.text
+
+
 async def test_over_http_a_key_that_calls_too_often_is_told_so_and_no_other_is(tmp_path):
     ring = KeyRing(tmp_path / "m")
     eager, other = (ring.add(Grant(name=name, tenant=name)) for name in ("eager", "other"))

@@ -17,7 +17,7 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.server.mcpserver.tools import Tool
 from mcp.shared.exceptions import MCPError
-from mcp_types import INTERNAL_ERROR, CallToolResult, TextContent, ToolAnnotations
+from mcp_types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent, ToolAnnotations
 from pydantic import BaseModel, Field
 
 from feather_memory.agent.source import Opened, Source
@@ -318,6 +318,8 @@ def _said_of(told: ForgetTold, text: str) -> str:
 async def _whose(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
     """Hands on what the message's own token allows, to whatever handles it."""
     scope = getattr(ctx.request, "scope", None)
+    if scope is not None and scope["query_string"]:  # whoever is named there is not passed over
+        raise MCPError(INVALID_PARAMS, "nothing is taken from the address")
     said = _grant.set(None if scope is None else scope[GRANT])
     try:
         return await call_next(ctx)
@@ -344,7 +346,7 @@ def _in_turn(source: Source) -> Any:
 
 
 def _nothing_unknown(tools: list[Tool]) -> Any:
-    """Refuses an argument that a tool does not have: a tenant, say, must not be ignored."""
+    """Refuses an argument that a tool or the prompt has not: a tenant, say, must not be ignored."""
     known = {tool.name: set(tool.parameters["properties"]) for tool in tools}
 
     async def check(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
@@ -353,6 +355,8 @@ def _nothing_unknown(tools: list[Tool]) -> Any:
             if name in known and isinstance(given, dict) and (more := given.keys() - known[name]):
                 said = f"{name} does not take {', '.join(map(repr, sorted(more)))}"
                 return CallToolResult(content=[TextContent(type="text", text=said)], is_error=True)
+        if ctx.method == "prompts/get" and ctx.params is not None and ctx.params.get("arguments"):
+            raise MCPError(INVALID_PARAMS, "the prompt takes no arguments")
         return await call_next(ctx)
 
     return check
