@@ -564,7 +564,7 @@ def test_connections_are_shared_out_evenly_before_the_workers_are_there_and_as_t
             return closing.enter_context(client)
 
         first, *_ = [connected() for _ in range(50)]
-        assert [seat.load for seat in seats] == [25, 25]
+        assert [seat.load[0] for seat in seats] == [25, 25]
 
         held = [[closing.enter_context(each) for each in taken(seat)] for seat in seats]
         held[0][0].sendall(b"hello")
@@ -573,11 +573,26 @@ def test_connections_are_shared_out_evenly_before_the_workers_are_there_and_as_t
         seats[0].hear()
         for _ in range(12):
             connected()
-        assert [seat.load for seat in seats] == [26, 26]
+        assert [seat.load[0] for seat in seats] == [26, 26]
 
         seats[1].theirs.send(b"0")  # one that has begun in the place of one that died
         seats[1].hear()
-        assert [seat.load for seat in seats] == [26, 1], "what waits for it is its own"
+        assert [seat.load[0] for seat in seats] == [26, 1], "what waits for it is its own"
+
+
+@unix
+def test_connections_one_after_the_other_go_to_each_worker_in_turn(seats):
+    for _ in range(10):
+        ours, client = socket.socketpair()
+        assert handed(ours, seats) is None
+        for seat in seats:
+            for each in taken(seat):
+                each.close()
+                seat.theirs.send(b"e")
+            seat.hear()
+        client.close()
+
+    assert [seat.load for seat in seats] == [(0, 5), (0, 5)]
 
 
 @unix
@@ -592,7 +607,7 @@ def test_who_has_no_room_is_passed_over_and_a_connection_waits_where_nobody_has(
         while handed(one := ours.dup(), seats) is None:
             count += 1
         assert count > 50
-        assert [seat.load for seat in seats] == [0, count]
+        assert [seat.load[0] for seat in seats] == [0, count]
 
         for each in (found := taken(seats[1])):
             each.close()

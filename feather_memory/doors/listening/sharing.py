@@ -36,11 +36,12 @@ class Seat:
         self.ours.setblocking(False)
         self._waiting = 0
         self._open = 0
+        self._ever = 0
 
     @property
-    def load(self) -> int:
-        """Its connections."""
-        return self._waiting + self._open
+    def load(self) -> tuple[int, int]:
+        """Its connections, and how many it ever had: of equals who had fewer is next."""
+        return self._waiting + self._open, self._ever
 
     def hand(self, connection: socket.socket) -> bool:
         """Hand it a connection. False if too many wait for it."""
@@ -49,6 +50,7 @@ class Seat:
         except BlockingIOError:
             return False
         self._waiting += 1
+        self._ever += 1
         return True
 
     def hear(self) -> None:
