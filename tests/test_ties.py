@@ -174,6 +174,20 @@ def test_who_drops_a_memory_sees_to_what_is_tied_to_it(store, shelf):
     assert store.check() == []
 
 
+def test_a_memory_is_dropped_with_what_is_tied_to_it_where_that_is_asked_for(store, shelf):
+    store.add(CANARY, id="text")
+    store.add(f"says {CANARY}", id="item")
+    shelf.update({"1": {"said": CANARY}, "2": "stays"})
+    shelf.tie({"1": ["text"]})
+    store.plumbing.tie({"item": ["text"]})
+
+    assert store.plumbing.drop(["text", "nobody"], tied=True) == 1
+
+    assert store.plumbing.known(["text", "item"]) == {}
+    assert dict(shelf) == {"2": "stays"}
+    assert store.check() == []
+
+
 def test_a_forgetting_that_is_taken_back_takes_nothing_along(store, shelf):
     store.add(CANARY, id="a")
     shelf["1"] = CANARY

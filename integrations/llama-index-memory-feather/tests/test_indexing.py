@@ -40,6 +40,7 @@ from feather_memory import (
     StoreAccessError,
     StoreFullError,
 )
+from feather_memory.truth.sqlite import erasure
 
 if TYPE_CHECKING:
     from .conftest import HashEmbedding
@@ -152,6 +153,36 @@ def test_refreshing_inserts_the_new_updates_the_changed_and_leaves_the_rest(inde
     assert index.refresh_ref_docs(documents()) == [False, False]
     assert index.refresh_ref_docs(documents(tea="Tea is from China.")) == [True, False]
     assert texts(vectors) == sorted(["Tea is from China.", *map(str.strip, sentences(RUM))])
+
+
+def test_a_refresh_of_many_documents_does_not_pay_for_each_and_leaves_no_bytes(
+    index: VectorStoreIndex, vectors: FeatherVectorStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every second one erasure is tried, be the machine as slow as it likes."""
+    names = [f"note{n}" for n in range(20)]
+
+    def notes(said: str) -> list[Document]:
+        return [Document(text=f"{name} says {said}.", id_=name) for name in names]
+
+    index.refresh_ref_docs(notes("canary-4711"))
+    monkeypatch.setattr("feather_memory.truth.sqlite.file._PAYS_EVERY", 3_600.0)
+    paid, real = list[int](), erasure.pay
+
+    def pay(*told: Any, **named: Any) -> None:
+        paid.append(1)
+        real(*told, **named)
+
+    monkeypatch.setattr(erasure, "pay", pay)
+
+    assert index.refresh_ref_docs(notes("nothing")) == [True] * len(names)
+
+    assert len(paid) <= 1
+    assert texts(vectors) == sorted(f"{name} says nothing." for name in names)
+    assert vectors.client.check() == []
+    folder = Path(vectors.path).parent
+    vectors.close()
+    held = {file.name for file in folder.iterdir() if b"canary-4711" in file.read_bytes()}
+    assert held == set()
 
 
 @pytest.mark.parametrize("from_docstore", [True, False])
