@@ -9,7 +9,7 @@ import pytest
 
 from feather_memory import Store
 from feather_memory.agent import FITTING, Budget, Opened, RecallOptions, is_fenced, told
-from feather_memory.agent.later import followed
+from feather_memory.model.later import followed
 from feather_memory.testing import FrozenClock, HashEmbedder
 from feather_memory.testing.days import BEGIN, END, script
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from feather_memory import ParameterError
+from feather_memory import ContextLayers, ParameterError, Store
 
 
 @pytest.fixture
@@ -85,3 +85,43 @@ def test_a_recall_of_nothing_says_why(deploys):
 def test_a_budget_that_means_nothing_is_refused(deploys, wrong):
     with pytest.raises(ParameterError, match="budget_tokens"):
         deploys.recall("deploys", budget_tokens=wrong)
+
+
+def test_a_recall_says_what_was_said_later_of_what_it_returns_whether_or_not_that_fits(
+    store, clock
+):
+    old = store.add("We deploy on Monday")
+    clock.advance(days=1)
+    new = store.add("We deploy on Thursday, that is the day on which we deploy " + "so, " * 50)
+
+    def later(question="On which day do we deploy?", **budget):
+        hits = store.recall(question, **budget)
+        return ids(hits), {id_: [one.id for one in news] for id_, news in hits.later.items()}
+
+    both = [old.id, new.id]
+    assert later(budget_tokens=500) == (both, {old.id: [new.id]})
+    assert later(budget_tokens=20) == ([old.id], {old.id: [new.id]})
+    assert later() == (sorted(both, key=later()[0].index), {old.id: [new.id]})
+    assert later(budget_tokens=1) == ([], {})
+    assert store.search("On which day do we deploy?").later == {}
+    store.link(new.id, old.id, "supersedes")
+    assert later(budget_tokens=500) == ([new.id], {})
+    assert store.check() == []
+
+
+def test_of_layers_the_later_one_may_be_another_layer_s(tmp_path, clock):
+    with (
+        Store.open(tmp_path / "alice.feather", clock=clock) as mine,
+        Store.open(tmp_path / "team.feather", clock=clock) as team,
+    ):
+        old = mine.add("We deploy on Monday")
+        clock.advance(days=1)
+        new = team.add("We deploy on Thursday")
+
+        hits = ContextLayers(user=mine, team=team).recall("When do we deploy?", budget_tokens=99)
+
+        assert ids(hits) == [old.id, new.id]
+        assert {id_: [one.id for one in news] for id_, news in hits.later.items()} == {
+            old.id: [new.id]
+        }
+        assert mine.check() == team.check() == []

@@ -26,11 +26,12 @@ def signal(event_id, kind, strength=1.0, *, retracted=False):
     )
 
 
+strengths = st.sampled_from([0.1, 0.2, 1 / 3, 0.5, 1.0])
 signals = st.builds(
     signal,
     st.integers(0, 8),
     st.sampled_from(SignalKind),
-    st.sampled_from([0.1, 0.2, 1 / 3, 0.5, 1.0]),
+    strengths,
     retracted=st.booleans(),
 )
 logs = st.lists(signals, max_size=20, unique_by=lambda event: event.event_id)
@@ -83,13 +84,13 @@ def test_whole_events_fold_to_the_importance_of_their_flags(flags, prior):
 
 
 @given(log=logs, prior=st.sampled_from([0.0, 0.4, 0.9]))
-def test_a_fold_is_the_exact_sum_of_what_counts(log, prior):
+def test_a_fold_is_the_exact_sum_of_the_strongest_event_of_each_kind(log, prior):
     """Against whole-number fractions, kind by kind."""
     effect = {"saved": 400, "liked": 150, "disliked": -150, "copied": 100, "corrected": -200}
     total = Fraction(round(prior * 1000), 1000)
     for kind, thousandths in effect.items():
         live = [Fraction(e.strength) for e in log if e.kind == kind and not e.retracted]
-        total += Fraction(thousandths, 1000) * min(Fraction(1), sum(live, Fraction(0)))
+        total += Fraction(thousandths, 1000) * max(live, default=Fraction(0))
     repeats = len([e for e in log if e.kind == "repeated" and not e.retracted])
     total += Fraction(1, 5) if repeats > 1 else 0
 
@@ -111,12 +112,18 @@ def test_retracting_every_event_gives_the_prior_back(log):
     assert fold(0.7, log + taken_back) == 0.7
 
 
-def test_a_like_shared_over_five_memories_counts_a_fifth_and_five_make_a_whole():
+def test_being_shown_and_liked_among_others_again_and_again_says_no_more_than_once():
     shared = [signal(n, "liked", 0.2) for n in range(7)]
 
-    assert fold(0.4, shared[:1]) == 0.43
-    assert fold(0.4, shared[:5]) == 0.55
-    assert fold(0.4, shared) == 0.55
+    assert fold(0.4, shared[:1]) == fold(0.4, shared) == 0.43
+    assert fold(0.4, [*shared, signal(9, "liked")]) == 0.55
+
+
+@given(log=logs, strength=strengths)
+def test_one_more_like_never_lowers_and_one_more_dislike_never_raises(log, strength):
+    for kind, sign in (("liked", 1), ("disliked", -1)):
+        more = [*log, signal("one more", kind, strength)]
+        assert sign * (fold(0.5, more) - fold(0.5, log)) >= 0
 
 
 def test_a_dislike_undoes_a_like():

@@ -67,7 +67,6 @@ from feather_memory.agent.prompt import (
     without_last,
 )
 from feather_memory.agent.recall import (
-    FITTING,
     Recalled,
     RecallEvent,
     RecallOptions,
@@ -104,6 +103,7 @@ from feather_memory.agent.turns import (
     stamp_in,
     turn_of,
 )
+from feather_memory.model.later import FITTING
 from feather_memory.model.memory import EXCHANGE, MESSAGE, TURN
 from feather_memory.model.origin import checked as checked_origin
 from feather_memory.model.words import approximate_tokens

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
-from feather_memory.agent.later import followed
 from feather_memory.agent.prompt import UNLIMITED, Budget, dated, fenced, fitting
 from feather_memory.agent.source import Opened, Reader
 from feather_memory.checks import unit_interval, whole
@@ -14,18 +13,11 @@ from feather_memory.errors import ParameterError
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
 from feather_memory.model.hits import Hit, Hits
+from feather_memory.model.later import followed
 from feather_memory.model.manner import ACKNOWLEDGEMENT, manner_of
 from feather_memory.model.scoring import Scoring
 from feather_memory.store.store import Store
 from feather_memory.types import Vector, VectorLike, When
-
-FITTING: Final = 0.25
-"""From which absolute relevance on something fits a question, where an adapter says nothing else.
-
-On LoCoMo 99 % of the evidence stays, with an embedder or without, and of the questions that belong
-to another conversation 46 % (38 % by words alone) are told nothing. After ninety simulated days,
-which are about few things, what nobody has said is told something all the same.
-"""
 
 FACTS: Final = ~F("manner").is_in(["question", "acknowledgement", "echo"]) | (
     F("origin") == "document"
@@ -235,7 +227,7 @@ def told(
     every = Hits()
     if not asks_nothing(text):
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
-    contested, later = contesting(opened, every), followed(every, FITTING)
+    contested, later = contesting(opened, every), followed(every)
     beside: Any = {"with_ids": with_ids, "contested": contested, "later": dated(later)}
     hits = _asked_with(every.question, fitting(every, budget, **beside))
     if not hits:

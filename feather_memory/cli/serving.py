@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feather_memory.agent.recall import FITTING, RecallOptions
+from feather_memory.agent.recall import RecallOptions
 from feather_memory.agent.source import Source
 from feather_memory.checks import server_url
 from feather_memory.cli.options import EmbedderOption, embedder_named, fitting, table
@@ -23,6 +23,7 @@ from feather_memory.config import SERVICE_OPEN, SERVICE_RATE, SERVICE_TENANTS
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.verbs import Terms
 from feather_memory.errors import MissingExtraError, ParameterError
+from feather_memory.model.later import FITTING
 from feather_memory.store.store import Store
 from feather_memory.tenants.pool import TenantPool
 

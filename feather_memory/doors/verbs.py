@@ -14,7 +14,7 @@ from feather_memory.agent.acts import Act, done, save_fact
 from feather_memory.agent.acts import correct as put_right
 from feather_memory.agent.outcome import outcome_of
 from feather_memory.agent.prompt import Budget, fenced
-from feather_memory.agent.recall import FACTS, FITTING, Recalled, RecallOptions, told
+from feather_memory.agent.recall import FACTS, Recalled, RecallOptions, told
 from feather_memory.agent.source import Opened
 from feather_memory.checks import stable_id, unicode_text
 from feather_memory.config import DOOR_QUESTION_CHARACTERS
@@ -31,6 +31,7 @@ from feather_memory.doors.answers import (
 )
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.importers.times import parse_time
+from feather_memory.model.later import FITTING
 from feather_memory.model.memory import EdgeType, Memory, SignalKind
 from feather_memory.model.origin import checked as checked_origin
 from feather_memory.store.store import Store

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from feather_memory.model.memory import Edge, Memory
@@ -64,6 +65,11 @@ class Hits(list[Hit]):
     """Why a recall found nothing, in words; None where it found something."""
     question: Vector | None = None
     """The vector of what was asked, shape (dim,), of unit length; None where there is none."""
+    later: Mapping[str, Sequence[Memory]] = MappingProxyType({})
+    """Of a recall: by the id of each memory that others may have taken the place of, those, best
+    first. They fit the question, too, hold since later, and are said by a person whose word counts
+    as much; where a budget had no room for them, they are not among the hits. What the store knows
+    to be replaced is found by no recall. Empty for a search."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:

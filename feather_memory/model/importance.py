@@ -116,9 +116,12 @@ def compute_importance(signals: EngagementSignals, *, prior: float = BASELINE) -
 def fold(prior: float, events: Iterable[Signal]) -> float:
     """The importance of a memory that had `prior`, after all `events` about it, in [0, 1].
 
-    The strengths of a kind add up, to 1 at most: a like shared over five memories counts 0.2
-    for each, and five such make a whole one; a sixth adds nothing. An event counts once however
-    often it is given, and not at all once it was retracted. Order does not matter.
+    Of the events of a kind the strongest counts, and no other: each kind is a flag, and a strength
+    says how surely this memory was meant. A like shared over five memories counts 0.2 for each,
+    however often those are shown and liked together; a like of one alone counts whole. What added
+    up would measure how often a memory is shown: on LoCoMo, with every answer of ten liked, the
+    sum costs 0.3 to 0.4 points of nDCG@10, the strongest less than 0.1. An event counts once
+    however often it is given, and not at all once it was retracted. Order does not matter.
     With whole events it is `compute_importance` of the flags they stand for.
 
     Args:
@@ -131,10 +134,7 @@ def fold(prior: float, events: Iterable[Signal]) -> float:
     strengths: dict[SignalKind, list[float]] = defaultdict(list)
     for event in _counted(events):
         strengths[event.kind].append(event.strength)
-    effects = [
-        effect * min(1.0, round(fsum(strengths[kind]), DECIMALS))
-        for kind, effect in _EFFECTS.items()
-    ]
+    effects = [effect * max(strengths[kind], default=0.0) for kind, effect in _EFFECTS.items()]
     effects.append(_repetition(len(strengths[SignalKind.REPEATED])))
     return _importance(prior, effects)
 

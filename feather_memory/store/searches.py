@@ -10,6 +10,7 @@ from feather_memory.checks import instance, label, labels, seconds, whole
 from feather_memory.errors import ParameterError
 from feather_memory.model.formula import Scale
 from feather_memory.model.hits import ContextChain, Hits, Verdict
+from feather_memory.model.later import followed
 from feather_memory.model.memory import Memory
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
@@ -149,7 +150,8 @@ class Searches(Part):
     ) -> Hits:  # fmt: skip
         """A search whose answers are shown to a model: it is logged, so that feedback finds them.
 
-        Where it finds nothing, `Hits.reason` says why.
+        Where it finds nothing, `Hits.reason` says why. `Hits.later` says which memories may have
+        taken the place of others.
 
         Args:
             text: As in `search`, as are the further arguments.
@@ -179,6 +181,7 @@ class Searches(Part):
         core, verb = self._core, Searcher.search
         found = Searcher.ask(core.truth, core.columns, verb, question, count)
         hits = found if most is None else packed(found, most)
+        hits.later = followed(found, of=hits)
         hits.question = question.vector
         if not hits:
             hits.reason = why_nothing(

@@ -19,6 +19,7 @@ from feather_memory.checks import instances, label, labels, passage, whole
 from feather_memory.errors import ParameterError, UnknownTurnError, quoted
 from feather_memory.model.hits import ContextChain, Hit, Hits
 from feather_memory.model.importance import copied_from
+from feather_memory.model.later import followed
 from feather_memory.model.memory import Memory, Signal, SignalKind
 from feather_memory.model.scoring import Scoring
 from feather_memory.search.question import SearchOptions, Where
@@ -193,6 +194,7 @@ class ContextLayers:
         (count, most), told = bounds(k, budget_tokens), told_to(self.layers, text, asked)
         found = self._found(text, count, asked, told)
         hits = found if most is None else packed(found, most)
+        hits.later = followed(found, of=hits)
         hits.question = found.question
         if not hits:
             anyhow: SearchOptions = {**asked, "min_relevance": 0.0}

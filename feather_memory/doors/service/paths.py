@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel
 
-from feather_memory.agent.recall import FITTING, RecallOptions
+from feather_memory.agent.recall import RecallOptions
 from feather_memory.agent.source import Opened
 from feather_memory.doors import verbs
 from feather_memory.doors.answers import (
@@ -38,6 +38,7 @@ from feather_memory.doors.service.bodies import (
 from feather_memory.doors.service.calls import Call, reading, writing
 from feather_memory.doors.verbs import Terms
 from feather_memory.errors import ParameterError, UnknownTurnError
+from feather_memory.model.later import FITTING
 
 Reading = Annotated[Call, Depends(reading)]
 Writing = Annotated[Call, Depends(writing)]

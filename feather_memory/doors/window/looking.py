@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
-from feather_memory.agent.recall import FACTS, FITTING
+from feather_memory.agent.recall import FACTS
 from feather_memory.checks import seconds, when
 from feather_memory.config import WINDOW_LINKS, WINDOW_NODES, WINDOW_USES
 from feather_memory.doors.answers import WhyTold
@@ -38,6 +38,7 @@ from feather_memory.doors.window.seen import (
     UseSeen,
     WalkSeen,
 )
+from feather_memory.model.later import FITTING
 from feather_memory.model.memory import Edge, EdgeType, Memory
 from feather_memory.store.store import Store
 

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from feather_memory.model.hits import Hit
 from feather_memory.model.manner import TELLING
 from feather_memory.model.memory import Memory
 from feather_memory.model.origin import ASSISTANT, DOCUMENT, TOOL, outranks
 
+FITTING: Final = 0.25
+"""From which absolute relevance on something fits a question, where an adapter says nothing else.
 
-def followed(hits: Sequence[Hit], least: float) -> dict[str, list[Memory]]:
+On LoCoMo 99 % of the evidence stays, with an embedder or without, and of the questions that belong
+to another conversation 46 % (38 % by words alone) are told nothing. After ninety simulated days,
+which are about few things, what nobody has said is told something all the same.
+"""
+
+
+def followed(
+    hits: Sequence[Hit], least: float = FITTING, *, of: Iterable[Hit] | None = None
+) -> dict[str, list[Memory]]:
     """Of what was found, the memories that may have taken each one's place, by its id.
 
     Those are what fits the question, holds since later, is said by a person whose word counts as
@@ -20,12 +31,11 @@ def followed(hits: Sequence[Hit], least: float) -> dict[str, list[Memory]]:
     Args:
         hits: Best first, as are those of each.
         least: The absolute relevance from which one fits the question.
+        of: Only of these; of all unless given.
     """
-    said = [hit.memory for hit in hits if _is_told(hit.memory)]
-    fit = {hit.memory.id for hit in hits if hit.score.absolute >= least}
-    later = {
-        old.id: [new for new in said if new.id in fit and _may_follow(new, old)] for old in said
-    }
+    fit = [hit.memory for hit in hits if hit.score.absolute >= least and _is_told(hit.memory)]
+    shown = [hit.memory for hit in (hits if of is None else of) if _is_told(hit.memory)]
+    later = {old.id: [new for new in fit if _may_follow(new, old)] for old in shown}
     return {id_: news for id_, news in later.items() if news}
 
 
