@@ -11,7 +11,7 @@ import pytest
 
 from feather_memory import EdgeType, F, Store
 from feather_memory.testing import FrozenClock, HashEmbedder
-from feather_memory.testing.days import BEGIN, END, SHOWN, judged, script
+from feather_memory.testing.days import BEGIN, END, SHOWN, Line, carried, judged, script
 from feather_memory.testing.life import CHATTER, FACTS, REQUESTS, UNANSWERABLE
 
 SEEDS = (0, 1, 2)
@@ -88,6 +88,24 @@ def test_who_shows_questions_and_the_same_again_is_told_so():
 
     assert (echoing.current_first, echoing.current_shown, echoing.silent) == (0, 0, 0)
     assert (echoing.places, echoing.duplicates, echoing.questions) == (60, 20, 40)
+
+
+def test_what_no_longer_holds_says_what_followed_by_its_date_or_by_its_value():
+    def shown(later_of, dates=("Monday", "Tuesday", "Friday")):
+        def show(question):
+            told = [value.told for value in of(question)]
+            return [
+                Line(text, date, later_of(told)) for text, date in zip(told, dates, strict=False)
+            ]
+
+        return carried(script(), show)
+
+    assert shown(lambda told: "") == (0, 19)  # of 39 values 20 hold
+    assert shown(lambda told: f"Friday {told[-1]}") == (19, 0)
+    assert shown(lambda told: told[0]) == (0, 19)  # an older one has not followed
+    assert shown(lambda told: "Tuesday | Friday") == (19, 0)
+    assert shown(lambda told: "Monday") == (0, 19)
+    assert carried(script(), lambda question: [Line(v.told) for v in of(question)[-1:]]) == (0, 0)
 
 
 def test_only_five_memories_count():

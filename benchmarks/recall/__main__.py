@@ -19,7 +19,7 @@ from benchmarks.recall.bars import BARS
 from benchmarks.recall.bench import Bench
 from benchmarks.recall.corpora import BEAM, LOCOMO
 from benchmarks.recall.page import write
-from benchmarks.recall.rows import aged, beam, days, likes, locomo, weights
+from benchmarks.recall.rows import aged, beam, days, lifts, likes, locomo, weights
 from benchmarks.recall.tables import Table, printed
 from benchmarks.recall.vectors import MODEL, Vectors
 from benchmarks.speed import machine
@@ -31,7 +31,7 @@ CACHE: Final = Path.home() / ".cache" / "feather-memory" / "recall-minilm.npz"
 QUICK: Final = 20  # questions of each conversation
 
 ROWS: Final[dict[str, Callable[[Bench], Iterator[Table]]]] = {
-    one.ROW: one.measured for one in (locomo, weights, beam, aged, likes, days)
+    one.ROW: one.measured for one in (locomo, weights, beam, aged, likes, lifts, days)
 }
 
 

@@ -39,6 +39,7 @@ BEAM_TITLE: Final = "BEAM: messages of the user that answer"
 UPDATES_TITLE: Final = "BEAM: what has changed"
 AGED_TITLE: Final = "LoCoMo, asked later"
 LIKES_TITLE: Final = "LoCoMo, after feedback on half of the questions"
+LIFTS_TITLE: Final = "LoCoMo: how far a like lifts, by conversations left out"
 DAYS_TITLE: Final = "Ninety days of raw turns"
 SPEED_TITLE: Final = "How long a search takes"
 
@@ -50,6 +51,8 @@ KEYED: Final = "Store, the user's statements and keyed facts, MiniLM"
 DOORS: Final = ("Store", "ContextLayers", "LangChain's retriever", "LlamaIndex's retriever")
 
 LOST: Final = "most lost"
+CARRIED: Final = "says what followed"
+LEFT_OUT: Final = "left out"
 SUGGESTED: Final = "old suggested"
 
 BARS: Final = (
@@ -76,6 +79,22 @@ BARS: Final = (
     Bar("all liked: repeats ≥ −.3", LIKES_TITLE, "all liked", "repeats", least=-0.3),
     Bar("the first clicked: others ≥ −.3", LIKES_TITLE, "the first clicked", "others", least=-0.3),
     Bar("clicks at random: others ≥ −.3", LIKES_TITLE, "one of ten clicked", "others", least=-0.3),
+    Bar("a like, left out: repeats ≥ +8", LIFTS_TITLE, LEFT_OUT, "repeats", least=8),
+    Bar("a like, left out: others ≥ 0", LIFTS_TITLE, LEFT_OUT, "others", least=0),
+    Bar(
+        "a like, left out: first clicked ≥ −.3",
+        LIFTS_TITLE,
+        LEFT_OUT,
+        "others, first clicked",
+        least=-0.3,
+    ),
+    Bar(
+        "a like, left out: clicks at random ≥ −.3",
+        LIFTS_TITLE,
+        LEFT_OUT,
+        "others, clicked at random",
+        least=-0.3,
+    ),
     Bar(
         "keyed facts beside the turns: current first ≥ 19",
         DAYS_TITLE,
@@ -96,6 +115,9 @@ BARS: Final = (
             Bar(f"{door}: duplicates 0", DAYS_TITLE, door, "duplicates", most=0),
             Bar(f"{door}: questions 0", DAYS_TITLE, door, "questions", most=0),
             Bar(f"{door}: silent ≥ 16 of 20", DAYS_TITLE, door, "silent", least=16),
+            Bar(
+                f"{door}: every stale one says what followed", DAYS_TITLE, door, CARRIED, least=100
+            ),
         )
     ),
 )

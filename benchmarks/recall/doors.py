@@ -18,19 +18,24 @@ from pydantic import Field
 
 from feather_memory import EdgeType, F, Store
 from feather_memory.testing import FrozenClock
-from feather_memory.testing.days import END, SHOWN, Script
+from feather_memory.testing.days import END, SHOWN, Line, Script
 
-Show = Callable[[str], Sequence[str]]
+Show = Callable[[str], Sequence[Line]]
 Door = Callable[[Store, FrozenClock, Script], Show]
-"""Tells a store the script, and returns what shows texts for a question."""
+"""Tells a store the script, and returns what shows memories for a question."""
 
 AFTER: Final = "after"  # the session of the questions of the end
-_SHOWN: Final = re.compile(r"<memory\b[^>]*>([^<]*)</memory>")
+_SHOWN: Final = re.compile(r"<memory\b([^>]*)>([^<]*)</memory>")
+_SAID: Final = re.compile(r"""\b(date|later)=(?:"([^"]*)"|'([^']*)')""")
 
 
-def _texts_in(prompt: str) -> list[str]:
+def _lines_in(prompt: str) -> list[Line]:
     """The memories in a prompt, in its order."""
-    return [html.unescape(text) for text in _SHOWN.findall(prompt)]
+    lines = []
+    for about, text in _SHOWN.findall(prompt):
+        said = {name: html.unescape(one or other) for name, one, other in _SAID.findall(about)}
+        lines.append(Line(html.unescape(text), **said))
+    return lines
 
 
 def store(opened: Store, clock: FrozenClock, script: Script) -> Show:
@@ -40,7 +45,7 @@ def store(opened: Store, clock: FrozenClock, script: Script) -> Show:
         opened.add(exchange.user, role="user", session=exchange.session)
         opened.add(exchange.assistant, role="assistant", session=exchange.session)
     clock.set(END)
-    return lambda question: [hit.memory.text for hit in opened.search(question, SHOWN)]
+    return lambda question: [Line(hit.memory.text) for hit in opened.search(question, SHOWN)]
 
 
 def statements(opened: Store, clock: FrozenClock, script: Script) -> Show:
@@ -54,7 +59,11 @@ def statements(opened: Store, clock: FrozenClock, script: Script) -> Show:
 def _stated(opened: Store, clock: FrozenClock) -> Show:
     clock.set(END)
     said = F("manner") == "statement"
-    return lambda question: [hit.memory.text for hit in opened.search(question, SHOWN, where=said)]
+
+    def show(question: str) -> list[Line]:
+        return [Line(hit.memory.text) for hit in opened.search(question, SHOWN, where=said)]
+
+    return show
 
 
 def keyed(opened: Store, clock: FrozenClock, script: Script) -> Show:
@@ -103,9 +112,9 @@ def langchain(opened: Store, clock: FrozenClock, script: Script) -> Show:
     clock.set(END)
     asked = create_agent(model, [], middleware=[FeatherMemoryMiddleware(store=opened, save="none")])
 
-    def show(question: str) -> list[str]:
+    def show(question: str) -> list[Line]:
         _run(asked, question, AFTER)
-        return _texts_in(model.prompts[-1])
+        return _lines_in(model.prompts[-1])
 
     return show
 
@@ -126,9 +135,9 @@ def llama_index(opened: Store, clock: FrozenClock, script: Script) -> Show:
     return lambda question: [*_told(last, question)]
 
 
-def _told(memory: FeatherMemory, question: str) -> Iterator[str]:
+def _told(memory: FeatherMemory, question: str) -> Iterator[Line]:
     for message in memory.get(question):
-        yield from _texts_in(str(message.content))
+        yield from _lines_in(str(message.content))
 
 
 DOORS: Final[dict[str, Door]] = {
@@ -138,3 +147,6 @@ DOORS: Final[dict[str, Door]] = {
     "LangChain's middleware": langchain,
     "LlamaIndex's memory": llama_index,
 }
+
+UNPROMPTED: Final = frozenset(DOORS) - {"LangChain's middleware", "LlamaIndex's memory"}
+"""Those of which a search is judged, and no prompt."""

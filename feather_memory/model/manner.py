@@ -2,10 +2,11 @@
 
 A question ends in a question mark of whatever script, is short, and tells nothing first: before it
 come only questions and acknowledgements, and it is no statement that wants to be agreed with, such
-as "We fly on Friday, ok?". What tells something first is asking: a statement, after which an answer
-is expected. An acknowledgement is made of nothing but words that say nothing by
-themselves. What is neither is a statement. An echo is what says again what is known already, and is
-not the user's: a write decides that, not the text.
+as "We fly on Friday, ok?". One without a mark is told by how its language asks; see asked.py. What
+tells something first is asking: a statement, after which an answer is expected. An acknowledgement
+is made of nothing but words that say nothing by themselves. What is neither is a statement. An
+echo is what says again what is known already, and is not the user's: a write decides that, not the
+text.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from functools import cache
 from typing import Final
 
 from feather_memory import checks
+from feather_memory.model.asked import UNMARKED
 
 STATEMENT: Final = "statement"
 QUESTION: Final = "question"
@@ -31,6 +33,9 @@ TELLING: Final = frozenset({STATEMENT, ASKING})
 
 ANSWERED: Final = frozenset({QUESTION, ASKING})
 """What an answer is expected after."""
+
+_UNMARKED: Final = "unmarked"
+"""The group of a question without a mark."""
 
 LONGEST_QUESTION: Final = 160
 """Characters before its mark. What is longer tells something first."""
@@ -70,6 +75,7 @@ _SPACED: Final = """
     guten morgen|guten abend|gute nacht|tschüss|tschüs|auf wiedersehen|bis bald|bis später
     bis morgen
     ich weiß nicht|ich weiß es nicht|keine ahnung|merke ich mir|das merke ich mir|ach so
+    ich verstehe|hahaha|that helps|that s helpful
     oui|non|d accord|bien|très bien|parfait|entendu|compris|noté|c est noté|merci|merci beaucoup
     merci bien|de rien|je vous en prie|je t en prie|s il te plaît|s il vous plaît|bonjour|bonsoir
     bonne nuit|salut|au revoir|à bientôt|à demain|je ne sais pas|aucune idée|bien sûr
@@ -194,6 +200,7 @@ def patterns() -> re.Pattern[str]:
         (?P<question> (?s:.{{0,{LONGEST_QUESTION}}})
             (?: [{_MARKS}] | {_GREEK_WORD} | {_ARMENIAN_MARK} [^\n]{{0,{LONGEST_QUESTION}}} )
             {_AFTER}* )
+        | (?P<unmarked> {UNMARKED} )
         | (?P<acknowledgement> (?= (?s:.{{0,{LONGEST_ACKNOWLEDGEMENT}}}) \Z )
             \W* (?> (?: (?: (?: {_any_of(_SPACED)} ) (?!\w) | {_any_of(_UNSPACED)} ) \W* )* ) )
         """,
@@ -224,7 +231,7 @@ def manner_by(said: re.Match[str]) -> str:
     """The same, of a text that `patterns` matches: few do, and who knows that asks no further."""
     if said.lastgroup == QUESTION and not all(map(_only_asks, _sentences(said[0]))):
         return ASKING
-    return str(said.lastgroup)
+    return QUESTION if said.lastgroup == _UNMARKED else str(said.lastgroup)
 
 
 def _sentences(text: str) -> Iterator[str]:

@@ -170,6 +170,40 @@ def judged(asked: Script, show: Callable[[str], Sequence[str]]) -> Judgement:
     )
 
 
+class Line(NamedTuple):
+    """A memory as a prompt shows it."""
+
+    text: str
+    date: str = ""
+    """As the prompt tells it; "" where it tells none."""
+    later: str = ""
+    """What it says may have taken its place, by dates and beginnings; "" for nothing."""
+
+
+def carried(asked: Script, show: Callable[[str], Sequence[Line]]) -> tuple[int, int]:
+    """How many memories with a value that no longer holds say what followed, and how many do not.
+
+    One does that names the date of a line with a later value of the fact, or tells that value.
+
+    Args:
+        asked: The script that a memory was told.
+        show: What is shown for a question, best first; `SHOWN` count.
+    """
+    does = stale = 0
+    for fact in asked.facts:
+        words = [value.word for value in fact.values]
+        lines = list(show(fact.questions[0]))[:SHOWN]
+        for line in lines:
+            held = [at for at, word in enumerate(words) if _tells(line.text, [word])]
+            if not held or held[-1] == len(words) - 1:
+                continue
+            newer = words[held[-1] + 1 :]
+            dates = {one.date for one in lines if one.date and _tells(one.text, newer)}
+            stale += 1
+            does += _tells(line.later, newer) or any(date in line.later for date in dates)
+    return does, stale - does
+
+
 def _tells(text: str, words: Sequence[str]) -> bool:
     return any(re.search(rf"\b{re.escape(word)}\b", text, re.IGNORECASE) for word in words)
 

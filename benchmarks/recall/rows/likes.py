@@ -54,21 +54,23 @@ def measured(bench: Bench) -> Iterator[Table]:
             for talk, store, _ in held.held:
                 chance = Random(f"{talk.name} {habit}")
                 half = {asked for asked in talk.questions if chance.random() < 0.5}
-                before = [_worth(store, asked) for asked in talk.questions]
+                before = [worth(store, asked) for asked in talk.questions]
                 for asked in (each for each in talk.questions if each in half):
-                    _like(store, asked, kind, choice, chance)
+                    like(store, asked, kind, choice, chance)
                 for asked, usual in zip(talk.questions, before, strict=True):
                     side = repeats if asked in half else others
-                    side.append((talk.name, _worth(store, asked) - usual))
+                    side.append((talk.name, worth(store, asked) - usual))
         table.add(habit, *_gained(repeats), *_gained(others))
     yield table
 
 
-def _worth(store: Store, asked: Asked) -> float:
+def worth(store: Store, asked: Asked) -> float:
+    """nDCG@10 of a plain search, in per cent."""
     return 100 * ndcg(searched(store, asked), asked.evidence)
 
 
-def _like(store: Store, asked: Asked, kind: str, choice: Choice, chance: Random) -> None:
+def like(store: Store, asked: Asked, kind: str, choice: Choice, chance: Random) -> None:
+    """Recall a question, and give feedback on what of the answer is meant."""
     hits = store.recall(asked.text, K, reinforce=False)
     meant = choice(asked, [hit.memory.id for hit in hits], chance)
     if hits.turn is not None and (meant is None or meant):
