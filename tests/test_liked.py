@@ -44,9 +44,9 @@ def test_a_like_counts_for_the_same_question_and_less_for_one_that_is_like_it(st
     assert liked_in(store, QUESTION) == {}
     like(store, "second")
 
-    assert liked_in(store, QUESTION) == {"second": 0.12}
+    assert liked_in(store, QUESTION) == {"second": 0.15}
     near = np.array([0.9, 0.4358899, 0.0, 0.0])
-    assert liked_in(store, near) == {"second": pytest.approx(0.12 / 2, abs=1e-6)}
+    assert liked_in(store, near) == {"second": pytest.approx(0.15 / 2, abs=1e-6)}
     assert liked_in(store, np.array([0.79, 0.6131, 0.0, 0.0])) == {}
     assert liked_in(store, OTHER) == {}
     best = store.search(vector=QUESTION, k=1, scoring=PLAIN)[0]
@@ -69,7 +69,7 @@ def test_a_shared_like_counts_for_a_share(store):
     turn = store.recall(vector=QUESTION, k=3).turn
     store.feedback(turn, "liked")
 
-    assert set(liked_in(store, QUESTION).values()) == {round(0.12 / 3, 6)}
+    assert set(liked_in(store, QUESTION).values()) == {round(0.15 / 3, 6)}
 
 
 def test_only_a_like_remembers(store):
@@ -84,7 +84,7 @@ def test_another_process_sees_it_and_so_does_a_store_that_is_opened_again(store,
     like(store, "second")
 
     with Store.open(path) as again:
-        assert liked_in(again, QUESTION) == {"second": 0.12}
+        assert liked_in(again, QUESTION) == {"second": 0.15}
         (signal,) = store.signals("second")
         store.unsignal(signal.event_id)
         assert liked_in(again, QUESTION) == {}
@@ -140,7 +140,7 @@ def test_forgetting_the_message_that_asked_erases_what_was_asked(store, known_as
     store.feedback("message", "liked")
 
     store.forget("another")
-    assert liked_in(store, QUESTION) == {"first": 0.12}, "the control: another's id erases nothing"
+    assert liked_in(store, QUESTION) == {"first": 0.15}, "the control: another's id erases nothing"
     store.forget("message")
 
     assert liked_in(store, QUESTION) == {}
@@ -170,7 +170,7 @@ def test_of_layers_the_nearest_remembers_and_it_alone(tmp_path):
 
         liked = {hit.memory.id: hit.score.liked for hit in layers.search("tea")}
 
-        assert liked == {"mine": pytest.approx(0.06), "ours": 0}
+        assert liked == {"mine": pytest.approx(0.075), "ours": 0}
         assert kept_questions(layers["user"].path) == 1
         assert kept_questions(layers["team"].path) == 0
         layers["user"].forget("mine")
@@ -192,7 +192,7 @@ def test_what_an_adapter_shows_remembers_its_question(tmp_path, verb, hops):
         store.feedback("t", "liked")
 
         (hit,) = store.search("who paints lakes", k=1)
-        assert hit.score.liked == pytest.approx(0.12)
+        assert hit.score.liked == pytest.approx(0.15)
         assert store.check() == []
 
 

@@ -7,7 +7,7 @@
     recency    = 2^(−age / (half_life · (1 + ln(1 + recalls))))
     score      = ((1 − w) · relevance + w · recency) · ((1 − γ) + γ · importance) · layer weight
 
-What a conversation adds is in model/structure.py. The relevance is in [0, 1.52], and so is the
+What a conversation adds is in model/structure.py. The relevance is in [0, 1.55], and so is the
 score, up to the layer weight. docs/scoring.md says why.
 """
 
@@ -196,7 +196,7 @@ def score(
         structure: What a conversation adds; None where there is none. Shape (n,).
 
     Returns:
-        Scores in [0, 1.52], shape (n,). The arguments are not changed.
+        Scores in [0, 1.55], shape (n,). The arguments are not changed.
     """
     w, g = scoring.time_weight, scoring.importance_weight
     relevant = relevance(similarity, lexical, dense_weight)

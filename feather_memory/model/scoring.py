@@ -135,7 +135,7 @@ class Score(_Told):
     session: float = 0.0
     """What the best of its session adds, in [0, 0.42]."""
     liked: float = 0.0
-    """What having been liked for a question like this one adds, in [0, 0.12]."""
+    """What having been liked for a question like this one adds, in [0, 0.15]."""
     period: float = 0.0
     """What holding since the time that the question names adds: 0 or 0.15; see `Hits.period`."""
     dense_weight: float = 1.0
@@ -170,7 +170,7 @@ class Score(_Told):
 
     @property
     def relevance(self) -> float:
-        """What of the score is neither age nor importance nor layer, in [0, 1.52]."""
+        """What of the score is neither age nor importance nor layer, in [0, 1.55]."""
         own = self.dense_weight * self.similarity + (1 - self.dense_weight) * self.lexical
         return own + sum([float(getattr(self, name)) for name in STRUCTURE])
 

@@ -42,7 +42,7 @@ ANSWER: Final = 0.1
 PERIOD: Final = 0.15
 """For what holds since the time that the question names; see model/periods.py."""
 
-LIKED: Final = 0.12
+LIKED: Final = 0.15
 """For what was liked in answer to the same question; see `remembered`."""
 
 SAME: Final = 0.8
@@ -116,7 +116,7 @@ class Terms:
     session: Numbers
     """In [0, 0.42]."""
     liked: Numbers
-    """In [0, 0.12]."""
+    """In [0, 0.15]."""
     period: Numbers
     """0 or 0.15."""
 
@@ -167,7 +167,7 @@ def terms(
             Shape (n,).
 
     Returns:
-        Terms that, added to `own`, are in [0, 1.52].
+        Terms that, added to `own`, are in [0, 1.55].
     """
     origin = np.zeros(len(own))
     if said.is_machine is not None:

@@ -67,7 +67,7 @@ def test_a_like_remembers_what_was_asked(store, feedback):
 
     feedback.like("run")
 
-    assert store.search("who paints lakes", k=1)[0].score.liked == pytest.approx(0.12)
+    assert store.search("who paints lakes", k=1)[0].score.liked == pytest.approx(0.15)
     assert store.check() == []
 
 

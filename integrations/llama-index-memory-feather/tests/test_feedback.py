@@ -114,7 +114,7 @@ class TestWhatItIsAbout:
 
             MemoryFeedback(store).like(turn)
 
-            assert store.search("green tea?", k=1)[0].score.liked == pytest.approx(0.12)
+            assert store.search("green tea?", k=1)[0].score.liked == pytest.approx(0.15)
             assert store.check() == []
 
     def test_a_response_of_a_query_engine(self, engine, feedback, store, tea):
