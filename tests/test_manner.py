@@ -89,6 +89,10 @@ UNMARKED = [
 ]
 # What begins as a question does, or might be one, and tells something.
 NOT_ASKED = [
+    "What was decided.",
+    "What is told of a memory",
+    "who is vegan",
+    "What was said before and after a move.",
     "I live in Oslo",
     "Ich wohne in Bern",
     "J'habite à Lyon",

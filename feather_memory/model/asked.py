@@ -26,12 +26,12 @@ def _upto(most: int, least: int = 0) -> str:
 _SUBJECT: Final = "(?: i | you | we | they | he | she | it | there | this | that | these | those )"
 _WHOSE: Final = "(?: my | our | your | his | her | their | its | the | an? )"
 _THING: Final = rf"(?: {_SUBJECT} | {_WHOSE} )"
-_AUXILIARY: Final = """(?: is | are | was | were | am | isn['’]?t | aren['’]?t | do | does | did
-    | can | could | will | would | should | shall | have | has | had | don['’]?t | doesn['’]?t
-    | didn['’]?t | can['’]?t | won['’]?t )"""
+_BE: Final = "(?: is | are | was | were | am | isn['’]?t | aren['’]?t )"
+_AUXILIARY: Final = rf"""(?: {_BE} | do | does | did | can | could | will | would | should | shall
+    | have | has | had | don['’]?t | doesn['’]?t | didn['’]?t | can['’]?t | won['’]?t )"""
 _NOUN: Final = rf"(?: \s+ (?! (?: {_THING} | {_AUXILIARY} ) \b ) {_WORD} )"
 _ONE_CLAUSE: Final = r"(?! [^\n]* \s (?: is | was | are | were | will ) \b )"
-"""What follows has no verb of another clause: "what is important is tea"."""
+"""What follows has no verb of another clause: "where is he is not known"."""
 _TOLD: Final = r"""(?! [^\n]* \b (?: (?: tell | told ) \s+ you | mention\w*
     | (?: that | know | remember | heard? ) \s+ (?: that | i | we ) (?!\w) ) )"""
 """Nor does it tell something: "did I tell you I moved to Oslo"."""
@@ -39,8 +39,9 @@ _TOLD: Final = r"""(?! [^\n]* \b (?: (?: tell | told ) \s+ you | mention\w*
 _ENGLISH: Final = rf"""
     (?: (?: and | so | but | hey | hi | ok | okay | please | on | in | at | for | to | with | from
         | by | since ) \s+ )?
-    (?: (?: what | who | whom | where | when | why | how ) \s+ {_AUXILIARY} \s+
-        {_ONE_CLAUSE} {_WORD} {_upto(9)}
+    (?: (?: what | who ) \s+ {_BE} \s+ {_THING} (?!\w) {_ONE_CLAUSE} {_upto(9)}
+      | (?: (?: what | who ) (?! \s+ {_BE} \b ) | whom | where | when | why | how ) \s+
+        {_AUXILIARY} \s+ {_ONE_CLAUSE} {_WORD} {_upto(9)}
       | (?: what | who | where | when | how ) ['’]?s \s+ {_THING} (?!\w) {_ONE_CLAUSE} {_upto(8)}
       | (?: which | what | whose | how ) {_NOUN}{{1,3}}? \s+ {_AUXILIARY} \s+ {_THING} (?!\w)
         {_ONE_CLAUSE} {_upto(8)} )
