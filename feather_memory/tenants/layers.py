@@ -194,8 +194,7 @@ class ContextLayers:
         (count, most), told = bounds(k, budget_tokens), told_to(self.layers, text, asked)
         found = self._found(text, count, asked, told)
         hits = found if most is None else packed(found, most)
-        hits.later = followed(found, of=hits)
-        hits.question = found.question
+        hits.question, hits.later = found.question, followed(found, of=hits)
         if not hits:
             anyhow: SearchOptions = {**asked, "min_relevance": 0.0}
             hits.reason = why_nothing(
