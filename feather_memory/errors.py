@@ -236,9 +236,9 @@ class MissingExtraError(FeatherError, ImportError):
 class NewerFormatError(FeatherError):
     """The file was written by a later release, and is left as it is."""
 
-    def __init__(self, path: str, *, found: int, known: int) -> None:
+    def __init__(self, path: str, *, found: int, known: int, what: str = "format") -> None:
         super().__init__(
-            f"{path!r} has format {found}; this release reads up to {known}: upgrade feather-memory"
+            f"{path!r} has {what} {found}; this release reads up to {known}: upgrade feather-memory"
         )
         self.path = path
         self.found = found
@@ -249,8 +249,11 @@ class OlderFormatError(FeatherError):
     """An earlier release wrote the file, and it is where it cannot be brought up to date."""
 
     def __init__(self, path: str, *, found: int, known: int) -> None:
+        older = f"format {found}; this one's is {known}"
+        if found == known:
+            older = "its words are an earlier release's"
         super().__init__(
-            f"{path!r} is as an earlier release wrote it (format {found}; this one's is {known}), "
+            f"{path!r} is as an earlier release wrote it ({older}), "
             "and cannot be written: copy it to where it can be, and open it there once"
         )
         self.path = path

@@ -32,7 +32,8 @@ SAMPLE = {"test_time", "test_graph", "test_signals"}
 """Modules whose tests run over a store on a server, too, in `make test`."""
 
 BOTH = SAMPLE | {
-    "test_affirmation", "test_annotations", "test_context_chain", "test_dependants", "test_echoes",
+    "test_affirmation", "test_annotations", "test_context_chain", "test_dependants",
+    "test_earlier_words", "test_echoes",
     "test_engagement", "test_filters", "test_firewall", "test_given", "test_latest", "test_layers",
     "test_liked", "test_manner", "test_memory", "test_origin", "test_possible", "test_ranking",
     "test_recent", "test_reembed", "test_repeats", "test_review", "test_score", "test_shelf",

@@ -15,7 +15,7 @@ from feather_memory.index.fields import MappedFields
 from feather_memory.model.manner import ANSWERED
 from feather_memory.model.origin import ASSISTANT, TOOL
 from feather_memory.model.structure import Said
-from feather_memory.model.words import folded
+from feather_memory.model.tokens import folded
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.types import Mask, Numbers, Positions
 

@@ -12,7 +12,8 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.model.words import ENGLISH, folded
+from feather_memory.model.tokens import folded
+from feather_memory.model.words import ENGLISH
 from feather_memory.types import Numbers
 
 Unit: TypeAlias = Literal["year", "month", "day"]

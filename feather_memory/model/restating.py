@@ -24,7 +24,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
-from feather_memory.model.words import ENGLISH, Tokenizer, folded
+from feather_memory.model.tokens import folded
+from feather_memory.model.words import ENGLISH, Tokenizer
 
 LONGEST: Final = 1_000
 """Characters of a text that is looked at. What is longer is a document, which says much else."""

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple, Self
 
 import numpy as np
 
-from feather_memory.model.words import Tokenizer, folded
+from feather_memory.model.tokens import folded
+from feather_memory.model.words import Tokenizer
 from feather_memory.types import Mask, Numbers
 
 AROUND: Final = 20

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache, cached_property
 from hashlib import blake2b
 from typing import Final, Self
@@ -23,9 +23,10 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory.errors import ParameterError, quoted
+from feather_memory.model.tokens import LONG_PART, UNSPACED, folded, read
 from feather_memory.types import Words
 
-VERSION: Final = 1
+VERSION: Final = 2
 """Moves up when the same text would get other words. Kept in the file with the language."""
 ENGLISH: Final = "english"
 """The language of a store unless another is stated."""
@@ -51,24 +52,6 @@ _STOP_WORDS = {
     )
 }
 
-# Letters that are marked forms of others, though Unicode does not take them apart.
-_PLAIN = str.maketrans(
-    {"ı": "i", "ł": "l", "ø": "o", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "æ": "ae", "œ": "oe",
-     "þ": "th", "ʼ": "'", "’": "'"}
-)  # fmt: skip
-
-_ASCII_WORD = re.compile(r"[a-z0-9]+")
-_UNSPACED = re.compile(
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1950-\u19ff\u1a20-\u1aaf"  # Thai to Tai Tham
-    r"\u3005-\u3007\u3031-\u3035\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
-    r"\ua9e0-\ua9ff\uaa60-\uaa7f\uac00-\ud7af\uf900-\ufaff"
-    r"\U0001aff0-\U0001b16f\U00020000-\U0003347f]+"
-)
-
-
-_FOLDED_MARKS = {1, *range(10, 37)}  # combining classes: strokes; Hebrew's and Arabic's points
-_ABOVE_OR_BELOW = 200  # from here on: accents, wherever they sit
-
 
 class _Counts(dict[int, bytes]):
     """A count as it is kept, in one byte."""
@@ -78,72 +61,6 @@ class _Counts(dict[int, bytes]):
 
 
 _COUNTS = _Counts((count, bytes((count,))) for count in range(_MOST))
-
-
-class _Kept(dict[int, str]):
-    """What becomes of a character, for `str.translate`: itself, nothing, or a space."""
-
-    def __missing__(self, point: int) -> str:
-        kept = self[point] = _kept(chr(point))
-        return kept
-
-
-def _kept(character: str) -> str:
-    kind = unicodedata.category(character)
-    if kind == "Nd":
-        return str(unicodedata.decimal(character))
-    if kind == "Mn":
-        # Vowel points of Hebrew and Arabic, and accents, fold; the vowels, viramas and tones of
-        # Indic and South-East Asian scripts, and the voicing of kana, are letters of their words.
-        combining = unicodedata.combining(character)
-        is_folded = combining in _FOLDED_MARKS or combining >= _ABOVE_OR_BELOW
-        return "" if is_folded else character
-    if character == "\u200b" or "\U0001d100" <= character <= "\U0001d24f":
-        return " "  # a space of no width; music's signs, of which some count as marks
-    if kind in {"Cf", "Me"} or character == "\u0640":  # joiners, soft hyphens; keycaps; kashida
-        return ""
-    return character if kind[0] in "LNM" else " "
-
-
-class _Apart(dict[int, str]):
-    """Symbols that stand for letters or digits, such as ™ and ½, with a space on either side."""
-
-    def __missing__(self, point: int) -> str:
-        character = chr(point)
-        kind = unicodedata.category(character)
-        is_symbol = kind[0] == "S" or kind == "No"
-        plain = unicodedata.normalize("NFKC", character) if is_symbol else character
-        kept = self[point] = character if plain == character else f" {plain} "
-        return kept
-
-
-_KEPT, _APART = _Kept(), _Apart()
-_VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # of a glyph, not of a word
-
-
-def folded(text: str) -> list[str]:
-    """The words of a text in order, folded and not stemmed."""
-    if text.isascii():
-        return _ASCII_WORD.findall(text.lower())
-    spaced = unicodedata.normalize("NFKC", text.translate(_APART))
-    apart = unicodedata.normalize("NFKD", spaced.casefold())
-    plain = _VARIANTS.sub("", apart).translate(_PLAIN).translate(_KEPT)
-    whole = unicodedata.normalize("NFC", plain)
-    return whole.split() if _UNSPACED.search(whole) is None else [*_cut(whole)]
-
-
-def _cut(text: str) -> Iterator[str]:
-    """Words at spaces, and the runs of unspaced scripts in them as characters and pairs."""
-    for word in text.split():
-        start = 0
-        for run in _UNSPACED.finditer(word):
-            if run.start() > start:
-                yield word[start : run.start()]
-            yield from run[0]
-            yield from map("".join, zip(run[0], run[0][1:], strict=False))
-            start = run.end()
-        if start < len(word):
-            yield word[start:]
 
 
 class Tokenizer:
@@ -169,7 +86,7 @@ class Tokenizer:
 
     def compact(self, text: str) -> bytes:
         """The words of a text as they are kept: `ENTRY`s, in the order in which they first come."""
-        return self._compact(folded(text))
+        return self._compact(read(text).all)
 
     def _compact(self, words: list[str]) -> bytes:
         counts: dict[bytes, int] = {}  # a Counter looks first what it is given: a fifth of this
@@ -184,9 +101,9 @@ class Tokenizer:
         It is found by who said it, too: with the speaker's name recall@10 on LoCoMo's turns rises
         by 2.9 points.
         """
-        said = folded(text)
-        by = [] if actor is None else folded(actor)
-        return _likeness(text, said), self._compact([*by, *said])
+        said = read(text)
+        by = [] if actor is None else read(actor).all
+        return _likeness(text, said.words), self._compact([*by, *said.all])
 
     def asked(self, text: str) -> Words:
         """The digests of the words that a query asks for, each once, ascending. Shape (m,).
@@ -244,11 +161,16 @@ class _Digests(dict[str, bytes]):
 
 
 def _asked_of(text: str) -> list[str]:
-    """The folded words of a query; an unspaced run by its pairs, where it has more than a sign."""
-    words = folded(text)
-    paired = {word for word in words if len(word) == 2 and _UNSPACED.fullmatch(word)}
+    """The folded words of a query; an unspaced run by its pairs, where it has more than a sign.
+
+    And the long parts of Latin words with an apostrophe, of which one may be the word that is meant
+    and the other its ending.
+    """
+    words, parts, _ = read(text)
+    paired = {word for word in words if len(word) == 2 and UNSPACED.fullmatch(word)}
     within = {character for pair in paired for character in pair}
-    return [word for word in words if word not in within]
+    long = [part for part in parts if len(part) >= LONG_PART and part.isascii()]
+    return [*(word for word in words if word not in within), *long]
 
 
 def _stemming(language: str) -> Callable[[str], str]:
@@ -318,7 +240,14 @@ _SIGNS: Final = re.compile(
 _MARK: Final = re.compile(r"[^\w\s]")  # any sign is one; they are found ten times as fast
 _TOLD_APART: Final = "\u2030\u2031"  # per mille and ten thousand, which count as punctuation
 _WORD: Final = re.compile(r"\w+")
-_ACCENT: Final = re.compile("[\u0300-\u036f\u0111\u00f0\u0127\u0142\u00f8\u0167]")
+_ACCENT: Final = re.compile(
+    "[\u0300-\u036f\u0111\u00f0\u0127\u0142\u00f8\u0167ɓɗɖƙƴɣɲŋɔɛəǝɩɨʉʋƒةىۃ]"
+)
+_POINTS: Final = re.compile(
+    "[\u0591-\u05bd\u05bf-\u05c7\u0610-\u061a\u0640\u064b-\u0652\u0670]"
+    r"|(?<=[^\W\d_])['’‘‛′`´ʼʻʽʾʿꞌ](?=[^\W\d_])"
+)
+"""What parts no word: points of Hebrew and Arabic, apostrophes."""
 
 
 def _likeness(text: str, words: list[str]) -> int:
@@ -338,6 +267,8 @@ def _signs_of(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_ONE_FORM)
+    if "`" in text or "´" in text:  # which are symbols, but where they stand for an apostrophe
+        text = _POINTS.sub("", text)
     found, words, last = [], 0, 0
     for mark in _MARK.finditer(text):
         if _SIGNS.match(text, mark.start()) and _is_sign(sign := mark[0]):
@@ -357,7 +288,8 @@ def _accented_in(text: str) -> str:
     """The words with accents, in order, each with how many words precede."""
     if text.isascii():
         return ""
-    cased = unicodedata.normalize("NFC", text).casefold().replace("i\u0307", "i")
+    whole = unicodedata.normalize("NFKC", _POINTS.sub("", text))
+    cased = whole.casefold().replace("i\u0307", "i")
     plain = unicodedata.normalize("NFC", cased).replace("\u0131", "i")
     return " ".join(
         f"{before}{word}"
@@ -374,7 +306,7 @@ def approximate_tokens(text: str) -> int:
     """
     if text.isascii():
         return -(-len(text) // 4)
-    plain, unspaced = len(text.encode("ascii", "ignore")), sum(map(len, _UNSPACED.findall(text)))
+    plain, unspaced = len(text.encode("ascii", "ignore")), sum(map(len, UNSPACED.findall(text)))
     return -(-(2 * len(text) - plain + 2 * unspaced) // 4)
 
 

@@ -23,9 +23,10 @@ from feather_memory.model.memory import Memory, shown
 from feather_memory.model.periods import MAY_NAME_A_TIME
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
+from feather_memory.model.tokens import folded
 from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
-from feather_memory.model.words import folded, tokenizer
+from feather_memory.model.words import tokenizer
 from feather_memory.search.anchored import named_time
 from feather_memory.search.certified import CertifiedRanking
 from feather_memory.search.chosen import AMONG, Found, distinct, newer_first

@@ -290,7 +290,11 @@ class PostgresTruth:
         if self._store_id not in {None, store_id}:
             raise GoneStoreError(self.place)
         self._store_id = store_id
-        is_current = tokenizer >= words.VERSION and self._language in {None, language}
+        if tokenizer > words.VERSION:
+            raise NewerFormatError(
+                self.place, found=tokenizer, known=words.VERSION, what="words of version"
+            )
+        is_current = tokenizer == words.VERSION and self._language in {None, language}
         if not is_current:
             self._speak(self._language or language)
 

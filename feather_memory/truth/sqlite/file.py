@@ -121,7 +121,7 @@ class SqliteTruth(Connections):
                 is_current = schema.format_within(connection, path) == schema.FORMAT
                 shape.refuse_triggers(connection, path)
                 if is_current:
-                    self._embedder, self._latest = schema.said_in(connection)
+                    self._embedder, self._latest = schema.said_in(connection, path)
                     is_current = upgrades.speaks(connection, self._language) and (
                         self.is_read_only or sums.is_sealed(connection)
                     )

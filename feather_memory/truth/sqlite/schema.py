@@ -52,15 +52,20 @@ def format_within(connection: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def said_in(connection: sqlite3.Connection) -> tuple[str | None, Seconds]:
+def said_in(connection: sqlite3.Connection, path: Path) -> tuple[str | None, Seconds]:
     """Which model made the vectors, if anybody said, and the last recorded moment, of this format.
 
     Raises:
         DamagedRowError: It says nothing of itself.
+        NewerFormatError: A later release made its words: this one would find few of them.
     """
-    row = connection.execute("select embedder, latest from state").fetchone()
+    row = connection.execute("select embedder, latest, tokenizer from state").fetchone()
     if row is None:
         raise DamagedRowError("the file says nothing of itself")
+    if row[2] > words.VERSION:
+        raise NewerFormatError(
+            str(path), found=row[2], known=words.VERSION, what="words of version"
+        )
     return row[0], row[1]
 
 
