@@ -9,7 +9,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage, MessageRole, TextBlock, ToolCallBlock
 from llama_index.core.ingestion import IngestionCache, IngestionPipeline
 from llama_index.core.node_parser import SentenceSplitter
-from llama_index.core.schema import Document
+from llama_index.core.schema import BaseNode, Document, TextNode
 from llama_index.memory.feather import FeatherKVStore, FeatherMemory, FeatherVectorStore
 
 from feather_memory import F, Store
@@ -72,11 +72,51 @@ def indexed(store: Store) -> list[str]:
     return _ids(store)
 
 
+def cached_before(store: Store) -> list[str]:
+    """A cache of a pipeline that writes no nodes, which are written by another hand."""
+    return _written(store, _cached(store))
+
+
+def cached_after(store: Store) -> list[str]:
+    """Nodes that are there already when a pipeline caches what it makes of their document."""
+    ids = _written(store, _split())
+    _cached(store)
+    return ids
+
+
+def cached_of_no_document(store: Store) -> list[str]:
+    """Nodes that come from nowhere."""
+    nodes = [TextNode(text=OTHER, id_="canteen"), TextNode(text=SECRET, id_="safe")]
+    ids = _written(store, nodes)
+    IngestionPipeline(
+        transformations=[HashEmbedding()], cache=IngestionCache(cache=FeatherKVStore(store=store))
+    ).run(nodes=nodes)
+    return ids
+
+
+def _split() -> list[BaseNode]:
+    splitter = SentenceSplitter(chunk_size=20, chunk_overlap=0)
+    return list(splitter([Document(text=f"{OTHER} {SECRET}", id_="notes")]))
+
+
+def _cached(store: Store) -> list[BaseNode]:
+    made = IngestionPipeline(
+        transformations=[SentenceSplitter(chunk_size=20, chunk_overlap=0)],
+        cache=IngestionCache(cache=FeatherKVStore(store=store)),
+    ).run(documents=[Document(text=f"{OTHER} {SECRET}", id_="notes")])
+    return list(made)
+
+
+def _written(store: Store, nodes: list[BaseNode]) -> list[str]:
+    FeatherVectorStore(store=store).add(HashEmbedding()(nodes))
+    return _ids(store)
+
+
 def _ids(store: Store) -> list[str]:
     return [memory.id for memory in store.iterate() if CANARY in memory.text]
 
 
-DOORS = [said, rewritten, ingested, indexed]
+DOORS = [said, rewritten, ingested, indexed, cached_before, cached_after, cached_of_no_document]
 
 
 @pytest.fixture

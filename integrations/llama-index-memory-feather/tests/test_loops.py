@@ -168,6 +168,43 @@ async def test_a_memory_of_a_directory_opens_no_file_on_the_loop(tmp_path):
         assert pool.get("alice").check() == []
 
 
+HISTORY = [SAID, ChatMessage(role="assistant", content="Noted")]
+
+
+@pytest.mark.parametrize("call", ["aget", "aget_all", "aput", "areset", "to_dict"])
+async def test_a_history_that_is_given_on_the_loop_is_written_by_the_first_call(tmp_path, call):
+    """In a thread, but where the fields are asked for: nobody who has those knows of it."""
+    loop, path = threading.get_ident(), tmp_path / "alice.feather"
+    with listening(tmp_path) as threads:
+        memory = FeatherMemory.from_defaults(
+            path=path, tenant="alice", session_id="monday", chat_history=HISTORY
+        )
+        assert threads() == set()
+        assert not path.exists()
+
+        if call == "to_dict":
+            again = FeatherMemory.from_dict(memory.to_dict())
+            assert await again.aget_all() == HISTORY
+        else:
+            await getattr(memory, call)(*[SAID] * (call == "aput"))
+            assert loop not in threads()
+    kept = {"areset": [], "aput": [*HISTORY, SAID]}.get(call, HISTORY)
+    assert await memory.aget_all() == kept
+    with Store.open(path, tenant="alice") as store:
+        assert [each.text for each in store.iterate()] == ["I like green tea"]
+        assert store.check() == []
+
+
+async def test_of_two_histories_given_on_the_loop_the_last_holds(tmp_path):
+    memory = FeatherMemory.from_defaults(
+        path=tmp_path / "alice.feather", tenant="alice", chat_history=HISTORY
+    )
+
+    await memory.aset([SAID])
+
+    assert await memory.aget_all() == [SAID]
+
+
 async def test_in_a_coroutine_the_first_call_says_what_is_wrong(tmp_path):
     path, alices = tmp_path / "a.feather", tmp_path / "alice.feather"
     path.write_bytes(b"no store" * 1000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from llama_index.core.data_structs.data_structs import IndexDict, IndexStruct
@@ -130,13 +130,34 @@ def tie_nodes(store: Store, nodes: Iterable[tuple[str, str | None]]) -> None:
             store.plumbing.shelf(f"{COLLECTIONS}{collection}").tie(tied)
 
 
-def tie_values(store: Store, collection: str, keys: Sequence[str]) -> None:
-    """Have what a document store keeps go with the nodes that it is of, which may come later."""
+def tie_values(store: Store, collection: str, pairs: Sequence[tuple[str, Any]]) -> None:
+    """Have what document stores and caches keep go with the nodes that it is of.
+
+    Those may come later, and be others of the same document than a cache has.
+    """
+    shelf = store.plumbing.shelf(f"{COLLECTIONS}{collection}")
     if collection.endswith(_TEXTS):
-        ids: dict[str, list[str]] = {}
-        for node in store.latest(_MANY, where=REF_DOC_ID.is_in(list(keys))) if len(store) else ():
+        keys = [key for key, _ in pairs]
+        _tie_texts(shelf, _nodes_of(store, keys), also=keys)
+        return
+    cached = {key: found for key, value in pairs if (found := [*_nodes_in(value)])}
+    documents = {document for found in cached.values() for _, document in found}
+    ids = _nodes_of(store, documents)
+    shelf.tie(
+        {
+            key: {id_ for own, document in found for id_ in (own, *ids.get(document, ()))}
+            for key, found in cached.items()
+        }
+    )
+
+
+def _nodes_of(store: Store, documents: Collection[str]) -> dict[str, list[str]]:
+    """The ids of the nodes that the file has, by their documents, of some of these."""
+    ids: dict[str, list[str]] = {}
+    if documents and len(store):
+        for node in store.latest(_MANY, where=REF_DOC_ID.is_in(list(documents))):
             ids.setdefault(str(document_of(node)), []).append(node.id)
-        _tie_texts(store.plumbing.shelf(f"{COLLECTIONS}{collection}"), ids, also=keys)
+    return ids
 
 
 def _tie_texts(shelf: Shelf, ids: Mapping[str, Sequence[str]], also: Sequence[str] = ()) -> None:
@@ -244,17 +265,18 @@ def _is_cache(store: Store, *, name: str) -> bool:
 
 def _origins(value: object) -> set[str]:
     """The documents of which the nodes are that the value is a list of, as a cache keeps it."""
-    if not isinstance(value, Mapping):
-        return set()
-    return {id_ for listed in value.values() if isinstance(listed, list) for id_ in _ids(listed)}
+    return {document for _, document in _nodes_in(value)}
 
 
-def _ids(listed: Sequence[object]) -> Iterator[str]:
-    for each in listed:
+def _nodes_in(value: object) -> Iterator[tuple[str, str]]:
+    """The id of each node in a cached value, and its document's: the same where it has none."""
+    lists = value.values() if isinstance(value, Mapping) else ()
+    for each in (each for listed in lists if isinstance(listed, list) for each in listed):
         node = each.get("__data__") if isinstance(each, Mapping) else None
         if isinstance(node, Mapping):
+            own = str(node.get("id_"))
             source = (node.get("relationships") or {}).get(_OF_DOCUMENT) or {}
-            yield str(source.get("node_id") or node.get("id_"))
+            yield own, str(source.get("node_id") or own)
 
 
 def document_of(memory: Memory) -> str | None:

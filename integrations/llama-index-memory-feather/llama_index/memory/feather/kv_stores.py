@@ -80,7 +80,7 @@ class FeatherKVStore(BaseKVStore):
         with store.transaction():
             self._shelf(collection).update(pairs)
             note_origins(store, collection, pairs)
-            tie_values(store, collection, [key for key, _ in pairs])
+            tie_values(store, collection, pairs)
 
     aput_all = in_a_thread(put_all)
 

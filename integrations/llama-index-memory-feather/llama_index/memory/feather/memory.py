@@ -98,6 +98,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     _bound: Bound | None = PrivateAttr(default=None)
     _unsaved: list[ChatMessage] = PrivateAttr(default_factory=list)
+    _given: list[ChatMessage] | None = PrivateAttr(default=None)
+    """Of what the conversation is to consist, before what is unsaved; None once it is written."""
     _is_owing: bool = PrivateAttr(default=False)
     _last_turn: list[ChatMessage] = PrivateAttr(default_factory=list)
 
@@ -158,7 +160,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
                 It is called beside the answer, in a thread of its own; nothing waits for it but
                 `flush`. What fails is tried again at a later turn of the tenant, and told by a
                 `MemoryOutage`, whose `doing` is "extract".
-            chat_history: Of what the conversation consists; see `set`.
+            chat_history: Of what the conversation consists; see `set`. In a coroutine the first
+                call writes it, so that nothing holds up the loop.
             fields: Further fields of the class.
 
         Raises:
@@ -195,7 +198,9 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         memory._bound = None if source is None else Bound(source, model)
         memory._bind()
         if chat_history is not None:
-            memory.set(list(chat_history))
+            memory._given = list(chat_history)
+            if not _is_on_a_loop():
+                memory._begin()
         return memory
 
     @override
@@ -251,6 +256,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     @override
     def get_all(self) -> list[ChatMessage]:
         """Every message of the conversation, and nothing else."""
+        self._begin()
         if self._bind().found() is None:
             return []
         return [entry.message for entry in self._transcript().entries()]
@@ -284,33 +290,36 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
         The same again changes nothing. What the others said stays remembered.
         """
-        given = list(messages)
-        with self.bearing("save", self.tenant):
-            self._write([replacement(self._transcript(), given)], [])
+        self._given = list(messages)
+        self._begin()
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
         """As `set`, without holding up the loop."""
-        given = list(messages)
-        with self.bearing("save", self.tenant):
-            change = await asyncio.to_thread(lambda: replacement(self._transcript(), given))
-            await self._awrite([change], [])
+        self._given = list(messages)
+        await self._abegin()
 
     @override
     def reset(self) -> None:
         """Erase this conversation's messages. What was remembered of them stays: see `forget`."""
+        self._begin()
         if self._bind().found() is not None:
             transcript = self._transcript()
             transcript.erase(transcript.entries())
 
     def forget(self) -> Forgotten:
         """Erase this conversation, its messages and what was remembered of them, for good."""
+        self._begin()
+        if (found := self._bind().found()) is None:
+            return Forgotten(ids=(), edges=0, signals=0, recalls=0, is_dry_run=False)
+        gone = found.writes.forget(where=F("session") == self.session_id)
         self.reset()
-        return self._bind().opened().writes.forget(where=F("session") == self.session_id)
+        return gone
 
     @override
     def to_dict(self, **options: Any) -> dict[str, Any]:
         """Its fields. In this process they mean the layers that it reads itself, while it does."""
+        self._begin()  # who reads the fields elsewhere knows nothing of what was given
         if self._bound is not None and self.layers_digest is not None and self.path is not None:
             offer(self._name, self._bound.source, None)
         return super().to_dict(**options)
@@ -330,13 +339,36 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.from_dict, (self.to_dict(),)
 
+    def _begin(self) -> None:
+        """Write what was given as the whole conversation, where that is not done yet."""
+        if self._given is not None:
+            with self._setting() as given:
+                if given or self._bind().found() is not None:
+                    self._write([replacement(self._transcript(), given)], [])
+
+    async def _abegin(self) -> None:
+        """As `_begin`, without holding up the loop."""
+        if self._given is not None:
+            with self._setting() as given:
+                if given or await asyncio.to_thread(self._bind().found) is not None:
+                    change = await asyncio.to_thread(lambda: replacement(self._transcript(), given))
+                    await self._awrite([change], [])
+
+    @contextmanager
+    def _setting(self) -> Iterator[list[ChatMessage]]:
+        given, self._given = self._given or [], None
+        with self.bearing("save", self.tenant):
+            yield given
+
     def _settle(self, messages: Sequence[ChatMessage] = ()) -> None:
         """Save messages, after those that could not be saved before."""
+        self._begin()
         with self._saving(messages) as waiting:
             self._write(self._due(waiting), waiting)
 
     async def _asettle(self, messages: Sequence[ChatMessage] = ()) -> None:
         """As `_settle`, without holding up the loop."""
+        await self._abegin()
         with self._saving(messages) as waiting:
             await self._awrite(await asyncio.to_thread(self._due, waiting), waiting)
 
@@ -430,6 +462,14 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         text = self.tell(self._bind().opened(), prompt.question, vector)
         method = "next" if prompt.is_ahead and self.insert_method == "user" else self.insert_method
         return inserted(prompt.messages, text, method) if text else prompt.messages
+
+
+def _is_on_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 _ONE_PLACE: Final = "a FeatherMemory has either a path or a directory"
