@@ -146,7 +146,9 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """What `Store.add_many` takes of the messages, and the messages as JSON."""
         kept = [to_json(message) for message in messages]
-        ids = self._store.plumbing.new_ids(len(messages))  # what is said twice is two messages
+        if not kept:  # of nothing no file is made
+            return [], []
+        ids = self._store.plumbing.new_ids(len(kept))  # what is said twice is two messages
         records = [
             {"id": id_, "text": _said(message), "session": self.session_id, "role": message.type}
             for id_, message in zip(ids, messages, strict=True)

@@ -234,7 +234,9 @@ def _writing_tool(
         said: Mapping[str, str | None],
         vectors: list[list[float]] | None,
     ) -> tuple[str, dict[str, Any]]:
-        opened = access.opened(tenant)
+        opened = access.opened(tenant) if "memory_id" not in said else access.found(tenant)
+        if opened is None:  # who has no memory gets none by a correction of nothing
+            raise UnknownMemoryError(str(said["memory_id"]))
         content, artifact = write(
             opened, runtime, vectors and vectors[0], origin=access.origin, **said
         )

@@ -392,11 +392,12 @@ class FeatherVectorStore(Closing, VectorStore):
     # Inside
 
     def _write(self, records: list[dict[str, Any]], made: list[list[list[float]]]) -> list[str]:
+        if not records:  # of nothing no file is made
+            return []
         ids = iter(self.store.plumbing.new_ids(sum(r["id"] is None for r in records)))
         own = [{**r, "id": r["id"] or next(ids)} for r in records]  # equal chunks are two documents
         ready = with_vectors(own, [vector for batch in made for vector in batch])
-        if ready:
-            self.store.add_many(ready)
+        self.store.add_many(ready)
         return [record["id"] for record in own]
 
     def _scored(

@@ -13,16 +13,13 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langchain_feather_memory import FeatherChatMessageHistory, FeatherMemory, FeatherStore
 
 from feather_memory import Store
-from feather_memory.truth.sqlite.shelves import SqliteShelves
+from feather_memory.testing.forgetting import SECRET, ForgettingContract, ids_of_secrets
 
 from .conftest import HashEmbeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-CANARY = "canary-4711"
-SECRET = f"The PIN of the safe is {CANARY}"
 NS = ("alice", "facts")
 
 
@@ -30,14 +27,14 @@ def history(store: Store) -> list[str]:
     """A session's messages, which are on a shelf as they were."""
     kept = FeatherChatMessageHistory("monday", store=store, embedding=HashEmbeddings())
     kept.add_messages([HumanMessage(SECRET), AIMessage("Noted")])
-    return _ids(store)
+    return ids_of_secrets(store)
 
 
 def exchange(store: Store) -> list[str]:
     """What the user said is a memory; what was answered, and repeats it, is on a shelf."""
     memory = FeatherMemory(store=store, session="monday", save="user")
     memory.save_context({"input": SECRET}, {"output": f"I noted that: {SECRET}"})
-    return _ids(store)
+    return ids_of_secrets(store)
 
 
 def item(store: Store) -> list[str]:
@@ -56,46 +53,15 @@ def whole_item(store: Store) -> list[str]:
     return [text.partition(":")[0]]
 
 
-def _ids(store: Store) -> list[str]:
-    return [memory.id for memory in store.iterate() if CANARY in memory.text]
-
-
-DOORS = [history, exchange, item, whole_item]
-
-
 @pytest.fixture
 def opened(tmp_path: Path) -> Any:
     with Store.open(tmp_path / "one.feather") as store:
         yield store
 
 
-def is_kept(store: Store) -> bool:
-    """Whether the secret is in any file of the store, which is closed by now."""
-    store.close()
-    files = store.path.parent.glob(f"{store.path.name}*")
-    return any(CANARY.encode() in each.read_bytes() for each in files)
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_no_byte_of_it_is_left(opened, door: Callable[[Store], list[str]]):
-    ids = door(opened)
-    assert ids
-
-    opened.forget(ids)
-
-    assert opened.check() == []
-    assert not is_kept(opened)
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_without_its_ties_it_would_be_left(opened, door, monkeypatch):
-    """The negative control."""
-    ids = door(opened)
-    monkeypatch.setattr(SqliteShelves, "tied", lambda *_: [])
-
-    opened.forget(ids)
-
-    assert is_kept(opened)
+class TestForgetting(ForgettingContract):
+    doors = (history, exchange, item, whole_item)
+    tenant = None
 
 
 def test_an_item_that_loses_a_text_by_being_put_again_stays(opened):

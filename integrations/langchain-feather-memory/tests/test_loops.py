@@ -1,16 +1,11 @@
-"""What is made in a coroutine opens nothing there; its calls open files in threads of their own.
-
-Python tells of every file that it opens, and of every database, in the thread that does.
-"""
+"""What is made in a coroutine opens nothing there; its calls open files in threads of their own."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
-import sys
 import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import langchain_feather_memory as adapters
 import pytest
@@ -24,12 +19,13 @@ from langchain_feather_memory import (
 )
 
 from feather_memory import CorruptStoreError, Store, TenantPool, WrongTenantError
+from feather_memory.testing.openings import listening
 
 from .agents import ScriptedModel
 from .conftest import HashEmbeddings
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
 pytest.importorskip("langchain.agents")
@@ -43,35 +39,6 @@ from langchain_feather_memory import (
     FeatherStore,
     memory_tools,
 )
-
-
-class Opening(NamedTuple):
-    what: str
-    thread: int
-
-
-_listeners: list[list[Opening]] = []
-
-
-def _hear(event: str, about: tuple[Any, ...]) -> None:
-    if event in {"open", "sqlite3.connect"}:
-        for heard in _listeners:
-            heard.append(Opening(str(about[0]), threading.get_ident()))
-
-
-sys.addaudithook(_hear)  # for the life of the process: Python takes none off
-
-
-@contextmanager
-def listening(folder: Path) -> Iterator[Callable[[], set[int]]]:
-    """In which threads anything below the folder was opened since the block began."""
-    heard: list[Opening] = []
-    _listeners.append(heard)
-    try:
-        yield lambda: {each.thread for each in heard if str(folder) in each.what}
-    finally:
-        _listeners.remove(heard)
-
 
 EMBEDDING = HashEmbeddings()
 ALICE: Any = {"configurable": {"tenant": "alice"}}

@@ -14,17 +14,26 @@ from langchain_feather_memory import (
 )
 
 from feather_memory import ParameterError, TenantPool, UnknownTurnError
+from feather_memory.testing.absence import AbsenceContract
 
+from .agents import ScriptedModel, calling
 from .conftest import HashEmbeddings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytest.importorskip("langchain.agents")
 pytest.importorskip("langchain_classic")
 pytest.importorskip("langgraph.store.base")
 
-from langchain_feather_memory import FeatherMemory, FeatherStore
+from langchain.agents import create_agent
+from langchain_feather_memory import (
+    FeatherMemory,
+    FeatherMemoryMiddleware,
+    FeatherStore,
+    memory_tools,
+)
 
 
 @pytest.fixture
@@ -45,6 +54,24 @@ def memory(pool: TenantPool) -> FeatherMemory:
     return FeatherMemory(pool=pool, tenant="alice", session="monday", last_turns=2)
 
 
+ALICE: Any = {"configurable": {"tenant": "alice"}}
+
+
+def used(pool: TenantPool, tool: str, **arguments: str) -> bool:
+    """Whether the tool says that there is nothing."""
+    agent = create_agent(
+        ScriptedModel(script=[calling(tool, **arguments)]), memory_tools(pool=pool)
+    )
+    messages = agent.invoke({"messages": [HumanMessage("Please")]}, ALICE)["messages"]
+    return any(word in messages[-2].content.lower() for word in ("nothing", "no memor"))
+
+
+def asked(pool: TenantPool, *, save: Any, said: str = "What do I drink?") -> Any:
+    memory = FeatherMemoryMiddleware(pool=pool, save=save)
+    agent = create_agent(ScriptedModel(), middleware=[memory])
+    return agent.invoke({"messages": [HumanMessage(said)]}, ALICE)["messages"][-1].content
+
+
 READING: dict[str, tuple[Callable[[TenantPool], Any], Any]] = {
     "a search": (lambda p: vectors(p).similarity_search("tea"), []),
     "scores": (lambda p: vectors(p).similarity_search_with_score("tea"), []),
@@ -56,18 +83,22 @@ READING: dict[str, tuple[Callable[[TenantPool], Any], Any]] = {
     "clearing messages": (lambda p: history(p).clear(), None),
     "what is known": (lambda p: memory(p).load_memory_variables({"input": "tea"}), {"history": ""}),
     "clearing turns": (lambda p: memory(p).clear(), None),
+    "a search by vector": (lambda p: vectors(p).similarity_search_by_vector([1.0] * 128), []),
+    "no texts": (lambda p: vectors(p).add_texts([]), []),
+    "no messages": (lambda p: history(p).add_messages([]), None),
+    "deleting an item": (lambda p: FeatherStore(pool=p).delete(("alice", "facts"), "tea"), None),
+    "a tool's search": (lambda p: used(p, "search_memory", query="tea"), True),
+    "a tool's correction": (lambda p: used(p, "correct_memory", memory_id="x", text="y"), True),
+    "an agent that saves nothing": (lambda p: asked(p, save="none"), "Noted."),
+    "an agent whose user says nothing new": (lambda p: asked(p, save="user", said=""), "Noted."),
     "an item": (lambda p: FeatherStore(pool=p).get(("alice", "facts"), "tea"), None),
     "items": (lambda p: FeatherStore(pool=p).search(("alice",)), []),
     "namespaces": (lambda p: FeatherStore(pool=p).list_namespaces(prefix=("alice",)), []),
 }
 
 
-@pytest.mark.parametrize("name", READING)
-def test_reading_makes_no_file_for_a_tenant_who_has_none(pool, name):
-    read, nothing = READING[name]
-
-    assert read(pool) == nothing
-    assert pool.tenants() == []
+class TestReading(AbsenceContract):
+    reading = READING
 
 
 def test_feedback_makes_no_file_for_a_tenant_who_has_none(pool):

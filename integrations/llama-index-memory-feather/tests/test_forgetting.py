@@ -13,16 +13,19 @@ from llama_index.core.schema import BaseNode, Document, TextNode
 from llama_index.memory.feather import FeatherKVStore, FeatherMemory, FeatherVectorStore
 
 from feather_memory import F, Store
-from feather_memory.truth.sqlite.shelves import SqliteShelves
+from feather_memory.testing.forgetting import (
+    CANARY,
+    SECRET,
+    ForgettingContract,
+    ids_of_secrets,
+    is_kept,
+)
 
 from .conftest import HashEmbedding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-CANARY = "canary-4711"
-SECRET = f"The PIN of the safe is {CANARY}."
 OTHER = "The canteen opens at noon and closes at two on every working day of the week."
 
 
@@ -37,7 +40,7 @@ def said(store: Store) -> list[str]:
     memory = conversation(store)
     memory.put(ChatMessage(role="user", content="Good morning"))
     memory.put(ChatMessage(role="user", content=SECRET))
-    return _ids(store)
+    return ids_of_secrets(store)
 
 
 def rewritten(store: Store) -> list[str]:
@@ -58,7 +61,7 @@ def ingested(store: Store) -> list[str]:
         docstore=vectors.storage_context().docstore,
         cache=IngestionCache(cache=FeatherKVStore(store=store)),
     ).run(documents=[Document(text=f"{OTHER} {SECRET}", id_="notes")])
-    return _ids(store)
+    return ids_of_secrets(store)
 
 
 def indexed(store: Store) -> list[str]:
@@ -69,7 +72,7 @@ def indexed(store: Store) -> list[str]:
     index.insert(Document(text=f"{OTHER} {SECRET}", id_="notes"))
     index.docstore.add_documents([Document(text=f"{OTHER} {SECRET}", id_="notes")])
     index.docstore.add_documents(FeatherVectorStore(store=store).get_nodes())
-    return _ids(store)
+    return ids_of_secrets(store)
 
 
 def cached_before(store: Store) -> list[str]:
@@ -109,14 +112,7 @@ def _cached(store: Store) -> list[BaseNode]:
 
 def _written(store: Store, nodes: list[BaseNode]) -> list[str]:
     FeatherVectorStore(store=store).add(HashEmbedding()(nodes))
-    return _ids(store)
-
-
-def _ids(store: Store) -> list[str]:
-    return [memory.id for memory in store.iterate() if CANARY in memory.text]
-
-
-DOORS = [said, rewritten, ingested, indexed, cached_before, cached_after, cached_of_no_document]
+    return ids_of_secrets(store)
 
 
 @pytest.fixture
@@ -125,34 +121,8 @@ def opened(tmp_path: Path) -> Any:
         yield store
 
 
-def is_kept(store: Store) -> bool:
-    """Whether the secret is in any file of the store, which is closed by now."""
-    store.close()
-    files = store.path.parent.glob(f"{store.path.name}*")
-    return any(CANARY.encode() in each.read_bytes() for each in files)
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_no_byte_of_it_is_left(opened, door: Callable[[Store], list[str]]):
-    ids = door(opened)
-    assert ids
-
-    gone = opened.forget(ids)
-
-    assert gone.shelved
-    assert opened.check() == []
-    assert not is_kept(opened)
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_without_its_ties_it_would_be_left(opened, door, monkeypatch):
-    """The negative control."""
-    ids = door(opened)
-    monkeypatch.setattr(SqliteShelves, "tied", lambda *_: [])
-
-    opened.forget(ids)
-
-    assert is_kept(opened)
+class TestForgetting(ForgettingContract):
+    doors = (said, rewritten, ingested, indexed, cached_before, cached_after, cached_of_no_document)
 
 
 def test_what_was_said_besides_stays(opened):

@@ -20,7 +20,8 @@ from llama_index.memory.feather import (
     feather_tools,
 )
 
-from feather_memory import TenantPool, UnknownTurnError
+from feather_memory import TenantPool, UnknownMemoryError, UnknownTurnError
+from feather_memory.testing.absence import AbsenceContract
 
 from .conftest import HashEmbedding
 
@@ -56,6 +57,24 @@ def recall(pool: TenantPool) -> str:
     return tool.call(query="tea").content
 
 
+def correction(pool: TenantPool) -> None:
+    tool = feather_tools(**of(pool), embed_model=MODEL)[2]
+    with pytest.raises(UnknownMemoryError):
+        tool.call(text="coffee", memory_id="x")
+
+
+def unseen(pool: TenantPool, document: str) -> None:
+    documents(pool).delete_document(document, raise_error=False)
+
+
+def chats(pool: TenantPool) -> FeatherChatStore:
+    return FeatherChatStore(**of(pool))
+
+
+def documents(pool: TenantPool) -> Any:
+    return FeatherVectorStore(**of(pool)).storage_context().docstore
+
+
 def oldest(pool: TenantPool) -> list[ChatMessage]:
     return asyncio.run(FeatherChatStore(**of(pool)).archive_oldest_messages("monday", 3))
 
@@ -84,18 +103,28 @@ READING: dict[str, tuple[Callable[[TenantPool], Any], Any]] = {
     "nothing said on the loop": (lambda p: asyncio.run(memory(p).aput_messages([])), None),
     "fields": (lambda p: memory(p).to_dict()["session_id"], "monday"),
     "a block": (lambda p: asyncio.run(block(p).aget(ASKED)), ""),
-    "a chat": (lambda p: asyncio.run(FeatherChatStore(**of(p)).get_messages("monday")), []),
-    "chats": (lambda p: asyncio.run(FeatherChatStore(**of(p)).get_keys()), []),
+    "a correction": (correction, None),
+    "no values": (lambda p: FeatherKVStore(**of(p)).put_all([]), None),
+    "no nodes": (lambda p: FeatherVectorStore(**of(p)).add([]), []),
+    "documents": (lambda p: documents(p).get_all_document_hashes(), {}),
+    "deleting what was seen": (
+        lambda p: documents(p).delete_document("d", raise_error=False),
+        None,
+    ),
+    "no chat": (lambda p: asyncio.run(chats(p).set_messages("monday", [])), None),
+    "nothing more": (lambda p: asyncio.run(chats(p).add_messages("m", [])), None),
+    "deleting a chat": (
+        lambda p: asyncio.run(chats(p).delete_messages("m")),
+        None,
+    ),
+    "a chat": (lambda p: asyncio.run(chats(p).get_messages("monday")), []),
+    "chats": (lambda p: asyncio.run(chats(p).get_keys()), []),
     "the oldest": (oldest, []),
 }
 
 
-@pytest.mark.parametrize("name", READING)
-def test_reading_makes_no_file_for_a_tenant_who_has_none(pool, name):
-    read, nothing = READING[name]
-
-    assert read(pool) == nothing
-    assert pool.tenants() == []
+class TestReading(AbsenceContract):
+    reading = READING
 
 
 def test_feedback_makes_no_file_for_a_tenant_who_has_none(pool):

@@ -94,7 +94,7 @@ class FeatherChatStore(AsyncDBChatStore):
     ) -> None:
         """Put messages at the end, all of them or none."""
         copies = list(messages)
-        await self._in(key, lambda kept: kept.append(copies, status=status), is_made=True)
+        await self._in(key, lambda kept: kept.append(copies, status=status), is_made=bool(copies))
 
     @override
     async def set_messages(
@@ -102,7 +102,7 @@ class FeatherChatStore(AsyncDBChatStore):
     ) -> None:
         """Put messages in the place of all there are, archived ones too, at once."""
         copies = list(messages)
-        await self._in(key, lambda kept: kept.replace(copies, status=status), is_made=True)
+        await self._in(key, lambda kept: kept.replace(copies, status=status), is_made=bool(copies))
 
     @override
     async def delete_message(self, key: str, idx: int) -> ChatMessage | None:

@@ -76,7 +76,10 @@ class FeatherKVStore(BaseKVStore):
         batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> None:
         """Write many values in one transaction, whatever the size of a batch."""
-        store, pairs = self._source.opened().writes, list(kv_pairs)
+        pairs = list(kv_pairs)
+        if not pairs:
+            return
+        store = self._source.opened().writes
         with store.transaction():
             self._shelf(collection).update(pairs)
             note_origins(store, collection, pairs)

@@ -17,7 +17,7 @@ from llama_index.memory.feather._source import Bound, chosen
 from llama_index.memory.feather.attribution import log_shown
 from pydantic import BaseModel, Field
 
-from feather_memory import ContextLayers, Hit, ParameterError, Store, TenantPool
+from feather_memory import ContextLayers, Hit, ParameterError, Store, TenantPool, UnknownMemoryError
 from feather_memory.agent import (
     FITTING,
     Budget,
@@ -176,7 +176,9 @@ class _Tools:
     def correct(self) -> FunctionTool:
         def write(vector: list[float] | None, text: str, memory_id: str) -> str:
             # The turn in which a mistake is corrected is not the one in which it was made.
-            opened, origin = self._bound.opened(), self._context["origin"]
+            opened, origin = self._bound.found(), self._context["origin"]
+            if opened is None:  # who has no memory gets none by a correction of nothing
+                raise UnknownMemoryError(memory_id)
             memory = correct(opened, memory_id, text, vector=vector, origin=origin)
             return what_became(opened, memory)
 
