@@ -55,9 +55,7 @@ def test_words_of_an_earlier_release_are_made_anew_when_the_store_is_opened(path
 
 
 @pytest.mark.file
-def test_arrays_beside_a_store_of_earlier_words_are_not_asked(
-    path, embedder, earlier, monkeypatch
-):
+def test_arrays_beside_a_store_of_earlier_words_are_not_asked(path, embedder, earlier, monkeypatch):
     monkeypatch.setattr("feather_memory.config.SNAPSHOT_ROWS", 2)
     with Store.open(path, embedder=embedder) as store:
         store.add_many([{"text": text, "id": name} for name, text in TEXTS.items()])
