@@ -28,6 +28,7 @@ from feather_memory import (
 )
 from feather_memory.index import beside
 from feather_memory.index import mapped as snapshot
+from feather_memory.truth.sqlite.log import log_of
 from feather_memory.truth.sqlite.schema import FORMAT
 
 NOW = 1_700_000_000.0
@@ -77,6 +78,35 @@ def refused(path: Path, error: type[Exception], **more) -> Exception:
 
 def test_a_directory_is_refused(tmp_path):
     refused(tmp_path, StoreAccessError)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_and_not_waited_for(file, suffix):
+    if suffix:
+        Store.open(file).close()
+    os.mkfifo(f"{file}{suffix}")
+
+    with pytest.raises(StoreAccessError, match="is not a file"):
+        Store.open(file)
+
+
+def test_beside_a_link_to_a_file_its_log_is_that_of_the_file(tmp_path, file):
+    Store.open(file).close()
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.feather"
+    link.symlink_to(file)
+    with Store.open(link) as store:
+        store.add("canary-of-a-link", id="gone")
+
+        assert log_of(link).samefile(file.with_name(f"{file.name}-wal"))
+        assert store._core.truth.size() > file.stat().st_size
+        store.forget("gone")
+        left = [
+            each for each in file.parent.glob("*.feather*") if b"canary-of" in each.read_bytes()
+        ]
+        assert left == []
+        assert store.check() == []
 
 
 def test_a_missing_folder_is_refused_and_not_made(tmp_path):

@@ -307,6 +307,33 @@ store.close()
         assert store.check() == []
 
 
+def test_a_transaction_amid_which_its_own_thread_forks_is_undone_and_says_so(file):
+    said = forked(
+        """
+from feather_memory import StoreAccessError
+store = Store.open(path)
+try:
+    with store.transaction():
+        store.add("undone", id="undone")
+        pid = os.fork()
+        if pid == 0:
+            store.add("by the child", id="child")
+            os._exit(0)
+        store.add("undone, too", id="late")
+except StoreAccessError as error:
+    print(error)
+assert os.waitpid(pid, 0)[1] == 0
+store.add("afterwards", id="after")
+store.close()
+""",
+        file,
+    )
+    assert "ended by a fork" in said
+    with Store.open(file) as store:
+        assert ids_of(store) == {"child", "after"}
+        assert store.check() == []
+
+
 AFTER_CLOSE = """
 store = Store.open(path)
 store.add("before the fork", id="before")

@@ -26,7 +26,7 @@ from feather_memory.errors import (
     StoreFullError,
 )
 from feather_memory.truth.sqlite.faults import translated
-from feather_memory.truth.sqlite.log import Log
+from feather_memory.truth.sqlite.log import Log, log_of
 from feather_memory.types import Seconds
 
 _WRITER: Final = "another writer is at work in it"
@@ -157,7 +157,7 @@ def _fold(connection: sqlite3.Connection) -> None:
 
 def _log_size(path: Path) -> int:
     try:
-        return path.with_name(f"{path.name}-wal").stat().st_size
+        return log_of(path).stat().st_size
     except FileNotFoundError:
         return 0
 
@@ -177,7 +177,8 @@ def _is_wiped(path: Path, numbers: Collection[int], meanwhile: Callable[[], None
         meanwhile()
         return False  # to start it would start a program that has Python in it once more
     unwritten = ["-B"] * sys.dont_write_bytecode
-    asked = [str(Path(__file__).parent), str(path), ",".join(map(str, numbers))]
+    place = os.path.realpath(path)  # beside which its shared memory is, too
+    asked = [str(Path(__file__).parent), place, ",".join(map(str, numbers))]
     with _Program([sys.executable, "-I", "-S", *unwritten, "-c", _WIPE, *asked]) as program:
         meanwhile()
     return None if program.said == "busy" else program.said.startswith("wiped ")

@@ -148,8 +148,8 @@ class SqliteTruth(Connections):
     def _find(self) -> None:
         """See that there is a file of ours, and how it can be opened."""
         path, is_first = self.path, self.birth is None
-        if path.is_dir():
-            raise StoreAccessError(f"{str(path)!r} is a directory, not a file")
+        if odd := [at for at in (path, *logs_of(path)) if at.exists() and not at.is_file()]:
+            raise StoreAccessError(f"{str(odd[0])!r} is not a file")  # to read a pipe never ends
         if not path.parent.is_dir():
             raise StoreAccessError(f"cannot open {str(path)!r}: no such folder")
         if not path.exists():
@@ -242,8 +242,7 @@ class SqliteTruth(Connections):
     def _pay_in_passing(self) -> None:
         """Erase what is owed if that can be done at once, and was not a moment ago.
 
-        Deletes that come one soon after the other are erased together: by the next write after a
-        second, or once nobody writes any more, before the log is folded.
+        Deletes soon after one another are erased together: by a write a second later, or a fold.
         """
         if time.monotonic() >= self._pays_from:
             self._pays_from = time.monotonic() + _PAYS_EVERY

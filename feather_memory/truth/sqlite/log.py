@@ -8,6 +8,7 @@ Source: https://www.sqlite.org/fileformat2.html#walformat
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -47,7 +48,7 @@ class Log:
             frames: How many pages SQLite says are in it. What follows them is of older days.
         """
         try:
-            with path.with_name(f"{path.name}-wal").open("rb") as file:
+            with log_of(path).open("rb") as file:
                 content = file.read(_MOST_BYTES)
         except FileNotFoundError:
             return None
@@ -72,13 +73,14 @@ class Said(NamedTuple):
 
 
 def log_of(path: Path) -> Path:
-    """Where SQLite keeps the log of the database at `path`."""
-    return path.with_name(f"{path.name}-wal")
+    """Where SQLite keeps the log of the database at `path`: beside what a link there leads to."""
+    return Path(f"{os.path.realpath(path)}-wal")
 
 
 def logs_of(path: Path) -> list[Path]:
     """What SQLite may keep beside the file: the write-ahead log first. It belongs to the truth."""
-    return [log_of(path), *(path.with_name(path.name + each) for each in ("-shm", "-journal"))]
+    place = os.path.realpath(path)
+    return [log_of(path), *(Path(place + each) for each in ("-shm", "-journal"))]
 
 
 def is_foreign(path: Path, own: Callable[[], tuple[int, Said] | None]) -> bool:
