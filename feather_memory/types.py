@@ -43,6 +43,9 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Positions: TypeAlias = npt.NDArray[np.intp]
 """Where memories stand in the arrays of a View. Shape (m,)."""
 
+Rows: TypeAlias = npt.NDArray[np.int64]
+"""Numbers of memories' rows in the truth. Shape (m,)."""
+
 Words: TypeAlias = npt.NDArray[np.uint64]
 """Digests of words. Shape (m,)."""
 

@@ -60,11 +60,18 @@ def _dropped(url, made):
         connection.execute(f"drop database if exists {made} with (force)")
 
 
-def migrated(name, partitions=0):
+def migrated(name, partitions=0, *, pgvector=False):
     """The same, with our tables."""
     url = bare(name)
-    migrate(url, server_place(url), partitions=partitions)
+    migrate(url, server_place(url), partitions=partitions, pgvector=pgvector)
     return url
+
+
+def has_pgvector():
+    """Whether the server has the extension to be installed."""
+    with psycopg.connect(_server()[0]) as connection:
+        asked = "select 1 from pg_available_extensions where name = 'vector'"
+        return connection.execute(asked).fetchone() is not None
 
 
 ROLE = "feather_plain"  # a superuser is bound by no row's policy
@@ -94,7 +101,8 @@ def emptied(name):
     """The same, without a tenant in it."""
     url = database(name)
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"truncate {', '.join(f'feather.{table}' for table in KEPT)}")
+        tables = ", ".join(f"feather.{table}" for table in KEPT)
+        connection.execute(f"truncate {tables} cascade")
     return url
 
 

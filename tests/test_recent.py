@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from feather_memory import F, Store, config
-from feather_memory.index.columns import Recent
+from feather_memory.index.recent import Recent
 from feather_memory.testing import HashEmbedder
 from feather_memory.testing.replay import record
 

@@ -55,10 +55,10 @@ def told(value):  # noqa: PLR0911  one for each kind
 class Twins:
     """Both stores, and what is drawn for them."""
 
-    def __init__(self, path, url, clock, embedder, seed):
+    def __init__(self, path, url, clock, embedder, seed, **of_server):
         self.clock = clock
         self.file = Store.open(path, clock=clock, embedder=embedder)
-        self.server = Store.open(url, tenant="twin", clock=clock, embedder=embedder)
+        self.server = Store.open(url, tenant="twin", clock=clock, embedder=embedder, **of_server)
         self.draw = random.Random(seed)
         self.ids, self.events, self.turns, self.count = [], [], [], 0
         self.seen = set()

@@ -38,6 +38,13 @@ def migrate(
             help="Of how many, by the tenant's hash, each table is made; 0 for none.", min=0
         ),
     ] = 0,
+    pgvector: Annotated[
+        bool,
+        typer.Option(
+            "--pgvector",
+            help="Keep each vector once more as pgvector's, so that the server can compare them.",
+        ),
+    ] = False,
 ) -> Answer:
     """Make the tables of a PostgreSQL database.
 
@@ -48,7 +55,7 @@ def migrate(
     """
     if server_url(url) is None:
         raise ParameterError(f"url must be that of a database, postgresql://…, got {url!r}")
-    place, found, now = migrated(url, partitions)
+    place, found, now = migrated(url, partitions, pgvector=pgvector)
     done = f"has format {now} already" if found == now else f"has format {now} now"
     said = {"place": place, "format": now}
     return Answer(said=said, screen=lambda: typer.echo(plain(f"{place} {done}.")))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -20,18 +20,20 @@ from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
+from feather_memory.index.recent import Recent
+from feather_memory.index.stored import StoredMatrix
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
-from feather_memory.model.fields import COLUMNS, Record
+from feather_memory.model.fields import COLUMNS
 from feather_memory.model.formula import derived
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.forked import watch
+from feather_memory.truth.nouns import Comparing, Memories
 from feather_memory.truth.state import DamagedRowError, State
 from feather_memory.types import Mask, Positions, Seconds
 
 _SOME = 64
-_RECORD_BYTES = 800  # of a record with short labels, and its place in a dict
 
 
 class _Growing:
@@ -64,81 +66,19 @@ class _Growing:
         return self._block[: self._length]
 
 
-class Recent:
-    """Records that were read last, by row, of one generation; as many as fit into some bytes.
-
-    The content of a row never changes. What else of it does, a sync drops with it, and what is
-    forgotten as well: nothing of that stays in reach.
-    """
-
-    def __init__(self, generation: int) -> None:
-        self._generation = generation
-        self._lock = threading.Lock()
-        self._held: dict[int, Record] = {}  # the one asked for last comes last
-        self._sizes: dict[int, int] = {}
-        self._bytes = 0
-
-    def held(self, rows: Iterable[int], generation: int) -> dict[int, Record]:
-        """Those of the rows that are here, by row; none for another generation."""
-        found: dict[int, Record] = {}
-        with self._lock:
-            if generation != self._generation:
-                return found
-            held = self._held
-            for row in rows:
-                if (record := held.pop(row, None)) is not None:
-                    held[row] = found[row] = record
-        return found
-
-    def keep(self, records: Iterable[Record], generation: int) -> None:
-        """Hold records that were read at that generation, and drop what was not asked for longest.
-
-        They are not to be changed any more.
-        """
-        with self._lock:
-            if generation != self._generation:
-                return
-            for record in records:
-                if record.row not in self._held:
-                    self._held[record.row] = record
-                    self._sizes[record.row] = size = _bytes_of(record)
-                    self._bytes += size
-            while self._bytes > config.RECENT_BYTES:
-                self._drop(next(iter(self._held)))
-
-    def advance(self, generation: int, stale: Iterable[int]) -> None:
-        """Be of another generation, at which these rows are gone or no longer as they were."""
-        with self._lock:
-            self._generation = generation
-            for row in stale:
-                if row in self._held:
-                    self._drop(row)
-
-    @property
-    def bytes(self) -> int:
-        """What it holds takes about so many."""
-        return self._bytes
-
-    def _drop(self, row: int) -> None:
-        del self._held[row]
-        self._bytes -= self._sizes.pop(row)
-
-
-def _bytes_of(record: Record) -> int:
-    """What a record takes in memory: what can be long of it, and the rest with its place here."""
-    long = record.text.__sizeof__() + record.metadata.__sizeof__()
-    return _RECORD_BYTES + long + len(record.vector or b"")
-
-
 class Columns:
     """The current View of a truth, and the fields that filters have asked for.
 
     Loaded when first asked for: from the mapped file, if it belongs to this history.
     """
 
-    def __init__(self, path: FilePath | None) -> None:
-        """Those of the truth at `path`, beside which the mapped file lies; of None, without one."""
-        self._path = path
+    def __init__(self, path: FilePath | None, max_vector_bytes: int = config.POOL_BYTES) -> None:
+        """Those of the truth at `path`, beside which the mapped file lies; of None, without one.
+
+        Where vectors would take more than `max_vector_bytes`, and the truth can compare them
+        itself, they stay there.
+        """
+        self._path, self._max_vector_bytes = path, max_vector_bytes
         self._sketched_from = config.SKETCH_ROWS if path else config.SKETCH_ROWS_UNKEPT
         self._lock = threading.Lock()
         self.view: View | None = None
@@ -177,6 +117,8 @@ class Columns:
                 elif self._buried > max(config.BURIED_ROWS, len(view.rows) // 2):
                     view.lineage.approximation.stop()  # most are rewrites of what is there
                     view = self._start(beside.of_nothing(state))
+                elif self._is_outgrown(transaction, view):
+                    view = self._start(beside.of_nothing(state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
                 elif not self._likes_are_known:
@@ -184,6 +126,20 @@ class Columns:
                 if view.generation == state.generation:
                     return view
             transaction.refresh()
+
+    def _is_outgrown(self, transaction: ReadTransaction, view: View) -> bool:
+        """Whether vectors are here which had better stay in the truth, with what is new there."""
+        matrix = view.matrix
+        if matrix is None or matrix.is_rounded or not len(view.rows):
+            return False
+        more = transaction.state.next_row - int(view.rows[-1])
+        return self._stay(transaction, matrix.dim, len(view.rows) - self._buried + more)
+
+    def _stay(self, transaction: ReadTransaction, dim: int, most: int) -> bool:
+        """Whether the vectors of a store, of at most so many memories, stay in the truth."""
+        if 4 * dim * most <= self._max_vector_bytes or transaction.comparing is None:
+            return False
+        return 4 * dim * transaction.memories.count() > self._max_vector_bytes
 
     def start_over(self) -> None:
         """Begin anew from the last whole View, in a fork: others may have been half way further.
@@ -204,7 +160,7 @@ class Columns:
             view.lineage.approximation.stop()
             raise
         matrix, n, drawn = view.matrix, len(view.rows), view.lineage.sketch.drawn
-        if matrix is not None:
+        if matrix is not None and not matrix.is_rounded:
             scanned = matrix.dim if drawn is None else drawn.dim
             if n * scanned >= config.HNSW_FLOATS:
                 view.lineage.approximation.follow(matrix, n)
@@ -212,16 +168,22 @@ class Columns:
 
     def _advance(self, transaction: ReadTransaction, view: View, state: State) -> View:
         next_row = int(view.rows[-1]) + 1 if len(view.rows) else 0
-        changes = transaction.memories.changes(since=view.generation, next_row=next_row)
+        matrix = view.matrix
+        if state.dimension is not None and matrix is None:
+            matrix = self._begun(transaction, state.dimension, len(view.rows))
+        asked: Memories | Comparing = transaction.memories
+        if matrix is not None and matrix.is_rounded:
+            asked = transaction.comparing or asked
+        changes = asked.changes(since=view.generation, next_row=next_row)
         touched = [row for row, *_ in changes.touched]
-        matrix = self._appended(view, changes.appended, state.dimension)
+        self._appended(view, matrix, changes.appended)
         if changes.touched:
             self._touch(view, changes.touched)
         if changes.gone:
             self._bury(changes.gone)
         self.recent.advance(state.generation, [*changes.gone, *touched])
         rows = self._rows.whole()
-        if matrix is not None and len(rows) >= self._sketched_from:
+        if matrix is not None and not matrix.is_rounded and len(rows) >= self._sketched_from:
             view.lineage.sketch.follow(matrix, len(rows))
         # A like touches its memory; what is forgotten takes questions along.
         are_as_before = self._likes_are_known and not changes.touched and not changes.gone
@@ -258,26 +220,32 @@ class Columns:
             left = left.joined(Supersessions.told(self._rows.whole(), superseded))
         return left
 
-    def _appended(
-        self, view: View, appended: list[tuple[Any, ...]], dimension: int | None
-    ) -> Matrix | None:
-        matrix = view.matrix
-        if dimension is not None and matrix is None:
-            matrix = Matrix(dimension)
-            if len(view.rows):
-                matrix.append(np.zeros((len(view.rows), dimension), np.float32))
+    def _begun(self, transaction: ReadTransaction, dimension: int, before: int) -> Matrix:
+        """The matrix of a store, none of whose first memories, read before, has a vector."""
+        if self._stay(transaction, dimension, transaction.state.next_row):
+            stored = StoredMatrix(dimension)
+            stored.counted(before)
+            return stored
+        matrix = Matrix(dimension)
+        if before:
+            matrix.append(np.zeros((before, dimension), np.float32))
+        return matrix
+
+    def _appended(self, view: View, matrix: Matrix | None, appended: list[tuple[Any, ...]]) -> None:
         if not appended:
-            return matrix
+            return
         rows, *told, likeness, vectors, compact = zip(*appended, strict=True)
         numbers, said = told[: len(COLUMNS)], told[len(COLUMNS) :]
         if any(map(any, (said[0], said[1], *said[3:]))):
             view.lineage.turns.follow(len(view.rows), list(zip(*said, strict=True)))
-        if matrix is not None and dimension is not None:
-            nothing = bytes(4 * dimension)
+        if matrix is not None and matrix.is_rounded:
+            matrix.counted(len(rows))
+        elif matrix is not None:
+            nothing = bytes(4 * matrix.dim)
             blob = b"".join(vector or nothing for vector in vectors)
             if len(blob) != len(vectors) * len(nothing):
-                raise DamagedRowError(f"a vector has not {dimension} numbers")
-            matrix.append(np.frombuffer(blob, np.dtype("<f4")).reshape(-1, dimension))
+                raise DamagedRowError(f"a vector has not {matrix.dim} numbers")
+            matrix.append(np.frombuffer(blob, np.dtype("<f4")).reshape(-1, matrix.dim))
         self._rows.append(np.array(rows, np.int64))
         columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
@@ -287,7 +255,6 @@ class Columns:
         self._stretched.append(stretched)
         self._importance.append(importance)
         self._words = self._words.followed_by(compact, likeness)
-        return matrix
 
     def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:
         rows, *numbers = zip(*touched, strict=True)

@@ -159,6 +159,9 @@ class Rows:
 class Matrix(Rows):
     """Unit-length rows, whose product with a unit-length query is their cosine."""
 
+    is_rounded = False
+    """Whether `products` may differ from those of `sure_at`, by at most half of the slack."""
+
     def __init__(self, dim: int, *, base: Vector | None = None) -> None:
         """Nothing, or the rows of `base`, which have unit length."""
         super().__init__(dim, base=base)
@@ -175,6 +178,14 @@ class Matrix(Rows):
         _check_dim(given, self.dim)
         _write_unit(given, self.room_for(len(given)))
         self.counted(len(given))
+
+    def first_products(self, query: Vector, n: int) -> Vector:
+        """The products of the first n rows, few, as `sure_at`. Shape (n,)."""
+        return self.products(query, n)
+
+    def sure_at(self, query: Vector, positions: Positions) -> Vector:
+        """The products of the rows at `positions`, taken here of the rows themselves."""
+        return self.products_at(query, positions)
 
     def exact_at(self, query: npt.ArrayLike, positions: Positions) -> Numbers:
         """The cosine in float64, query and rows divided by their lengths once more.

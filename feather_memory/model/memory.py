@@ -245,7 +245,7 @@ class StoreStats:
     file_bytes: int
     derived_bytes: int
     index: str
-    """`exact` or `hnsw`."""
+    """How near vectors are found: `exact`, by `hnsw`, or in the database by `pgvector`."""
 
     def _repr_html_(self) -> str:
         from feather_memory import display  # only where something is drawn

@@ -94,7 +94,24 @@ class Ranking:
             is_every = pool is not None or np.count_nonzero(self.eligible) == len(cosines)
             among = cosines if is_every else cosines[self.eligible]
             usual = self._usual(None if pool is not None else cosines)
-            self._scale = Scale(low_of(usual), float(among.max(initial=-1.0)), words)
+            best = float(among.max(initial=-1.0))
+            if (matrix := self.view.matrix) is not None and matrix.is_rounded:
+                best = self._surely(best - matrix.slack, cosines, pool)
+            self._scale = Scale(low_of(usual), best, words)
+
+    def _surely(self, least: float, cosines: Vector, pool: Positions | None) -> float:
+        """The highest cosine of what may be returned, where those at hand are rounded.
+
+        Args:
+            least: The highest is above it.
+            cosines: Of the pool, or of all memories.
+            pool: None for all.
+        """
+        at = np.flatnonzero(cosines >= least) if pool is None else pool[cosines >= least]
+        query, matrix = self.question.vector, self.view.matrix
+        if query is None or matrix is None:
+            return -1.0
+        return float(matrix.sure_at(query, at[self.eligible[at]]).max(initial=-1.0))
 
     def _usual(self, cosines: Vector | None) -> Vector:
         """The cosines of the first memories that are there, which tell what is usual in the store.
@@ -107,10 +124,10 @@ class Ranking:
         while window < len(until) and np.count_nonzero(until[:window] > -np.inf) < SCALE_SAMPLE:
             window *= 2
         window = min(window, len(until))
-        if cosines is None:
-            if query is None or matrix is None:
-                return np.empty(0, np.float32)
-            cosines = matrix.products(query, window)
+        if query is None or matrix is None:
+            return np.empty(0, np.float32)
+        if cosines is None or matrix.is_rounded:
+            cosines = matrix.first_products(query, window)
         return cosines[:window][until[:window] > -np.inf][:SCALE_SAMPLE]
 
     def _lexical(self, at: Positions | None) -> Numbers | None:

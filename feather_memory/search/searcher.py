@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 from feather_memory.errors import DimensionError, WrongEmbedderError
 from feather_memory.filters.language import Filter, Path
 from feather_memory.index.columns import Columns
+from feather_memory.index.stored import AskedMatrix, StoredMatrix
 from feather_memory.index.turns import Turns
 from feather_memory.index.view import View
 from feather_memory.model.anchors import MAY_NAME_AN_EVENT
@@ -34,6 +36,7 @@ from feather_memory.search.conversation import ConversationRanking
 from feather_memory.search.links import led_on
 from feather_memory.search.question import Question
 from feather_memory.search.ranking import Ranking, WordsAsked
+from feather_memory.search.relevant import relevant
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
 
@@ -58,6 +61,9 @@ class Searcher:
         begin: Callable[[], ReadTransaction],
         begun: ReadTransaction | None = None,
     ) -> None:
+        if isinstance(view.matrix, StoredMatrix):
+            asked = AskedMatrix(view.matrix, lambda: self.transaction, view.rows)
+            view = replace(view, matrix=asked)
         self.view = view
         self._columns = columns
         self._begin = begin
@@ -164,7 +170,7 @@ class Searcher:
         view, eligible, text = self.view, self.eligible(question), question.text
         words = None if text is None else self._words(text, eligible)
         if question.min_relevance > 0:
-            eligible = self._relevant(question, words, eligible)
+            eligible = relevant(view, question, words, eligible)
         period = None
         if question.scoring.structure:
             small = "" if text is None else text.lower()
@@ -184,20 +190,6 @@ class Searcher:
         if lineage.sketch.drawn is None and lineage.approximation.index is None:
             return Ranking(view, question, eligible, words, period)
         return CertifiedRanking(view, question, eligible, words, period)
-
-    def _relevant(self, question: Question, words: WordsAsked | None, eligible: Mask) -> Mask:
-        """Which memories are relevant enough: none where none is as much as the question wants.
-
-        Beside one that is, half as much is enough: evidence often stands by its neighbours.
-        """
-        least, n, matrix = question.min_relevance, len(self.view), self.view.matrix
-        absolute, d = np.zeros(n), question.dense_weight
-        if words is not None and words.whole > 0:
-            absolute += (1 - d) * np.minimum(words.bm25 / words.whole, 1.0)
-        if question.vector is not None and matrix is not None:
-            absolute += d * matrix.products(question.vector, n).clip(0.0, 1.0)
-        is_answered = absolute.max(where=eligible, initial=0.0) >= least
-        return eligible & (absolute >= least / 2) if is_answered else np.zeros(n, np.bool_)
 
     def _words(self, text: str, eligible: Mask) -> WordsAsked:
         """What the words of the memories, and the dates from which they hold, say of a text."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Self
 
-from feather_memory.config import DAY
-from feather_memory.errors import WrongEmbedderError
+from feather_memory.config import DAY, POOL_BYTES
+from feather_memory.errors import ParameterError, WrongEmbedderError
 from feather_memory.index.columns import Columns
 from feather_memory.truth.contract import Truth
 from feather_memory.write.embedding import Embedding
@@ -26,12 +26,31 @@ class Core:
     embedding: Embedding
 
     @classmethod
-    def over(cls, truth: Truth, embedding: Embedding) -> Self:
+    def over(
+        cls, truth: Truth, embedding: Embedding, *, max_vector_bytes: int | None = None,
+        max_bytes: int = POOL_BYTES,
+    ) -> Self:  # fmt: skip
         """That of a truth which is open already.
+
+        Args:
+            truth: Where its memories are.
+            embedding: What makes vectors.
+            max_vector_bytes: As in `Store.open`.
+            max_bytes: The same, where nobody has said it.
 
         Raises:
             WrongEmbedderError: Its vectors are by another model. It is closed.
+            ParameterError: Vectors are to stay in a truth that cannot compare them. It is closed.
         """
+        if max_vector_bytes is not None:
+            with truth.reading() as moment:
+                compares = moment.comparing is not None
+            if not compares:
+                truth.close()
+                raise ParameterError(
+                    f"max_vector_bytes: {truth.place!r} compares no vectors itself; a database "
+                    "does, once `feather-memory migrate URL --pgvector` was run"
+                )
         if None not in {truth.embedder, embedding.model} and truth.embedder != embedding.model:
             with truth.reading() as moment:
                 is_mixed = moment.memories.has_vectors()  # else the next will be the first
@@ -40,7 +59,8 @@ class Core:
                 raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
         if truth.latest > truth.now() + DAY:
             _log.warning("%s: %s", truth.place, ahead(truth.latest, truth.now()))
-        return cls(truth, Columns(truth.path), embedding)
+        most = max_bytes if max_vector_bytes is None else max_vector_bytes
+        return cls(truth, Columns(truth.path, most), embedding)
 
 
 class Part:

@@ -63,12 +63,13 @@ def postgres() -> Any:
     return tenancy
 
 
-def migrated(url: str, partitions: int = 0) -> tuple[str, int, int]:
+def migrated(url: str, partitions: int = 0, *, pgvector: bool = False) -> tuple[str, int, int]:
     """Make or bring up to date the tables of a database: what it is called, and formats.
 
     Args:
         url: Of the database.
         partitions: Of how many, by the tenant's hash, each table is made; 0 for none.
+        pgvector: Keep each vector once more as pgvector's, so that the server can compare them.
 
     Returns:
         Its name without secrets; the format that the tables had, 0 for none, and have now.
@@ -76,9 +77,10 @@ def migrated(url: str, partitions: int = 0) -> tuple[str, int, int]:
     Raises:
         MissingExtraError: What speaks to a server is not installed.
         ParameterError: There are tables, of another number of partitions.
-        StoreAccessError: It cannot be reached, or is before PostgreSQL 15.
+        StoreAccessError: It cannot be reached, is before PostgreSQL 15, or has no pgvector.
         NewerFormatError: A later release made the tables.
     """
     server = postgres()
     place = server.Server.at(url).place
-    return place, server.migrate(url, place, partitions=partitions), server.FORMAT
+    found = server.migrate(url, place, partitions=partitions, pgvector=pgvector)
+    return place, found, max(found, server.FORMATS[pgvector])

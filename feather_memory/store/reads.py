@@ -11,6 +11,7 @@ from feather_memory.errors import StoreAccessError, UnknownMemoryError
 from feather_memory.filters.language import F
 from feather_memory.filters.parse import parse
 from feather_memory.index import beside
+from feather_memory.index.view import View
 from feather_memory.model.memory import Edge, Memory, Signal, StoreStats
 from feather_memory.search.question import Where
 from feather_memory.search.searcher import Searcher
@@ -153,7 +154,7 @@ class Reads(Part):
             generation=view.generation,
             file_bytes=truth.size(),
             derived_bytes=0 if truth.path is None else beside.derived_bytes(truth.path),
-            index="exact" if view.lineage.approximation.index is None else "hnsw",
+            index=_index_of(view),
             **counts,
         )
 
@@ -173,6 +174,12 @@ class Reads(Part):
         if not has_folder:
             raise StoreAccessError(f"cannot write {str(target)!r}: no such folder")
         self._core.truth.backup(target)
+
+
+def _index_of(view: View) -> str:
+    if view.matrix is not None and view.matrix.is_rounded:
+        return "pgvector"
+    return "exact" if view.lineage.approximation.index is None else "hnsw"
 
 
 def _require(moment: ReadTransaction, id_: str) -> None:

@@ -7,7 +7,7 @@ import time
 from functools import cached_property, partial
 from typing import Self, get_args
 
-from feather_memory.checks import file_path, one_of
+from feather_memory.checks import file_path, one_of, whole
 from feather_memory.index import beside
 from feather_memory.model.names import checked
 from feather_memory.model.words import tokenizer
@@ -57,6 +57,7 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
         clock: Clock = time.time,
         tenant: str | None = None,
         read_only: bool = False,
+        max_vector_bytes: int | None = None,
     ) -> Self:
         """The store in the file at `path`, which is made if there is none; or on a server.
 
@@ -83,9 +84,13 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
                 memories these are: there must be one.
             read_only: Write nothing, and make no file: writes raise ReadOnlyStoreError, and
                 `recall` logs nothing. So it is by itself where nothing can be written.
+            max_vector_bytes: On a server with pgvector, what the vectors may take of this process's
+                memory, at least 0; 1 GiB unless given. A larger tenant's stay in the database,
+                which compares them: the answers are the same.
 
         Raises:
-            ParameterError: No stemmer is known for the language, or a URL without a tenant.
+            ParameterError: No stemmer is known for the language, or a URL without a tenant; or
+                `max_vector_bytes` of a file, or of a database without pgvector's vectors.
             MissingExtraError: A URL, without the extra `postgres`.
             StoreAccessError: A directory, a place that cannot be read, or no store where none
                 can be made.
@@ -103,6 +108,7 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
         owner = None if tenant is None else checked(tenant)
         spoken = None if language is None else tokenizer(language).language
         embedding = Embedding.of(embedder, query_embedder, embedder_name)
+        most = None if max_vector_bytes is None else whole(max_vector_bytes, "max_vector_bytes", 0)
         truth = truth_at(
             path,
             tenant=owner,
@@ -111,7 +117,7 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
             clock=clock,
             read_only=read_only,
         )
-        return cls(Core.over(truth, embedding))
+        return cls(Core.over(truth, embedding, max_vector_bytes=most))
 
     @staticmethod
     def restore(backup: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:

@@ -64,6 +64,7 @@ class TenantPool:
         clock: Clock = time.time,
         max_open: int = 256,
         max_bytes: int = POOL_BYTES,
+        max_vector_bytes: int | None = None,
         idle_seconds: Seconds = 600.0,
     ) -> None:
         """The pool of a directory, which is made, for its owner alone, if there is none.
@@ -82,6 +83,7 @@ class TenantPool:
             max_bytes: What the arrays of open stores may take of this process's own memory, at
                 least 1; 1 GiB unless given. Beyond it the least recently used rest, likewise. What
                 is mapped from a file does not count; one tenant in use may take more by itself.
+            max_vector_bytes: As in `Store.open`, for each tenant; `max_bytes` unless given.
             idle_seconds: Above 0; a store unused for as long rests at the pool's next call.
         """
         one_of(durability, "durability", get_args(Durability))
@@ -93,6 +95,9 @@ class TenantPool:
             max_bytes=whole(max_bytes, "max_bytes", 1),
             idle_seconds=float(idle_seconds),
         )
+        if max_vector_bytes is not None:
+            whole(max_vector_bytes, "max_vector_bytes", 0)
+        self._max_vector_bytes = max_vector_bytes
         self._embedding = Embedding.of(embedder, query_embedder, embedder_name)
         self._language = None if language is None else tokenizer(language).language
         self._durability: Durability = durability
@@ -362,6 +367,9 @@ class TenantPool:
             clock=self._clock,
             lease=seat.lease,
         )
-        core = Core.over(truth, self._embedding)
+        core = Core.over(
+            truth, self._embedding,
+            max_vector_bytes=self._max_vector_bytes, max_bytes=self.max_bytes,
+        )  # fmt: skip
         seat.columns = core.columns
         return Store(core)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from feather_memory.truth.nouns import (
     Audit,
+    Comparing,
     Edges,
     Engagement,
     Memories,
@@ -54,6 +55,10 @@ class ReadTransaction(Protocol):
     @property
     def audit(self) -> Audit:
         """What an audit asks."""
+
+    @property
+    def comparing(self) -> Comparing | None:
+        """Its vectors, compared by itself; None where it cannot."""
 
     def refresh(self) -> None:
         """Move to the present. A write transaction is there already."""

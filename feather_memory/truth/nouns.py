@@ -22,7 +22,7 @@ from feather_memory.model.records import (
 )
 from feather_memory.model.spoken import Anew
 from feather_memory.truth.state import Changes, EdgeChanges, EdgeRow, Fallen
-from feather_memory.types import Seconds
+from feather_memory.types import Rows, Seconds, Vector
 
 
 class Memories(Protocol):
@@ -162,6 +162,26 @@ class WritableMemories(Memories, Protocol):
 
     def delete(self, records: Sequence[Record]) -> None:
         """Remove them, and all that hangs on them. That it be erased is owed from then on."""
+
+
+class Comparing(Protocol):
+    """Vectors that are compared where they are kept, for whoever does not bring them all."""
+
+    def products(self, query: Vector, rows: Sequence[int] | None) -> tuple[Rows, Vector]:
+        """The rows that have a vector, in any order, and its cosine with a query of unit length.
+
+        In single precision, summed in whatever order.
+
+        Args:
+            query: Shape (dim,).
+            rows: Only of these; None for all.
+        """
+
+    def vectors(self, rows: Sequence[int]) -> dict[int, bytes]:
+        """The vectors of those of some rows that have one, as they were given."""
+
+    def changes(self, *, since: int, next_row: int) -> Changes:
+        """As `Memories.changes`, where nothing that is appended comes with its vector."""
 
 
 class Edges(Protocol):

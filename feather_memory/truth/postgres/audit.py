@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from feather_memory.model.fields import Record
-from feather_memory.truth.postgres import words
+from feather_memory.truth.postgres import directions, words
 from feather_memory.truth.postgres.memories import NAMES, record_of
 from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.rows import checksum
@@ -120,6 +120,9 @@ class PostgresAudit:
         unlike = words.faults(self.moment)
         found += [f"row {row}: its words are not those of its text" for row in unlike]
         found += [f"words: row {row} has no memory" for (row,) in asked(_WORDS_ALONE)]
+        if self.moment.compares:
+            unlike = directions.faults(self.moment)
+            found += [f"row {row}: what the server compares is not its vector" for row in unlike]
         return found
 
     def counts(self, now: Seconds) -> dict[str, int]:
@@ -136,3 +139,5 @@ class PostgresAudit:
     def rebuild_words(self) -> None:
         """Derive anew what memories are found by."""
         words.rebuild(self.moment)
+        if self.moment.compares:
+            directions.rebuild(self.moment)

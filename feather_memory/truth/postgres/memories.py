@@ -14,13 +14,21 @@ from feather_memory.model.fields import FIELDS, Record, content_of, filtered_of
 from feather_memory.model.memory import Memory
 from feather_memory.model.spoken import Anew
 from feather_memory.model.words import likeness, tokenizer
-from feather_memory.truth.postgres import changes, contexts, shelves, successors, texts, words
+from feather_memory.truth.postgres import (
+    changes,
+    contexts,
+    directions,
+    shelves,
+    successors,
+    texts,
+    words,
+)
 from feather_memory.truth.postgres.conditions import necessary
 from feather_memory.truth.postgres.moment import Moment
 from feather_memory.truth.postgres.rows import checksum, told_with
 from feather_memory.truth.sqlite.memories import record_in, take_row, words_of
 from feather_memory.truth.sqlite.vectors import fits, is_first_named
-from feather_memory.truth.state import Changes, may_be_superseded
+from feather_memory.truth.state import Changes
 from feather_memory.types import Seconds
 
 NAMES = ("row", *FIELDS)
@@ -219,18 +227,11 @@ class PostgresMemories:
 
     def changes(self, *, since: int, next_row: int) -> Changes:
         """What a reader must learn that has all rows below `next_row` as of generation `since`."""
-        asked, known = self.moment.asked, {"since": since, "next_row": next_row}
-        appended = asked(changes.APPENDED, **known)
-        touched = asked(changes.TOUCHED, **known) if since else []
-        gone = self.buried(since=since) if since else []
-        if not may_be_superseded(appended, touched, gone):
-            return Changes(appended, touched, gone, [])
-        told = asked(changes.SUPERSEDED_SINCE, since=since) if since else asked(changes.SUPERSEDED)
-        return Changes(appended, touched, gone, told)
+        return changes.told(self.moment, since=since, next_row=next_row)
 
     def buried(self, *, since: int) -> list[int]:
         """Rows that nothing has any more since a generation."""
-        return [row for (row,) in self.moment.asked(changes.GONE, since=since)]
+        return changes.gone(self.moment, since)
 
     def values_of(self, *names: str, from_row: int) -> list[tuple[Any, ...]]:
         """(row, value of each field), `metadata` as JSON, of all from a row on."""
@@ -257,6 +258,8 @@ class PostgresMemories:
             record.row = take_row(self.moment.state)
         self.moment.each(_INSERT, map(self._values, records))
         self._keep_words(records)
+        if self.moment.compares:
+            directions.add(self.moment, records)
 
     def replace(self, old: Record, new: Record) -> None:
         """Put `new` in the place of `old`, of the same id: in a new row if its content differs."""
@@ -266,11 +269,15 @@ class PostgresMemories:
         new.row = old.row if is_same else take_row(moment.state)
         if not is_same:
             moment.done(_BURY, rows=[old.row], generation=moment.generation)
+            if moment.compares:
+                moment.done(directions.REMOVE, rows=[old.row])
         moment.done(_REPLACE, **self._values(new))
         if not is_same:
             moment.done(words.REMOVE, rows=[old.row])
             moment.done(successors.REMOVE, rows=[old.row])
             self._keep_words([new])
+            if moment.compares:
+                directions.add(moment, [new])
 
     def made_by(self, model: str) -> None:
         """See that vectors are by the model of that name, from the first that is named on."""
@@ -296,6 +303,8 @@ class PostgresMemories:
         """Put the model's vectors in the place of all there were. None may lack one."""
         state = self.moment.state
         state.dimension = successors.succeed(self.moment, model) or state.dimension
+        if self.moment.compares:
+            directions.rebuild(self.moment)
         state.embedder, state.remade = model, state.remade + 1
 
     def speak(self, language: str) -> None:

@@ -24,6 +24,8 @@ class Moment:
     """As the transaction found it; a write brings it up to date as it goes."""
     generation: int
     """Which generation a write of this transaction belongs to."""
+    compares: bool = False
+    """Whether vectors are kept once more so that the server can compare them."""
     _streams: Iterator[int] = field(default_factory=count)
 
     def asked(self, statement: str, **values: object) -> list[Any]:

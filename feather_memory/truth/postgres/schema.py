@@ -13,10 +13,19 @@ import psycopg
 from psycopg import sql
 
 from feather_memory.errors import NewerFormatError, ParameterError, StoreAccessError
+from feather_memory.truth.postgres import directions
 from feather_memory.truth.postgres.faults import translated
+from feather_memory.truth.postgres.moment import Moment
+from feather_memory.truth.sqlite.moment import UNREAD
 
 FORMAT: Final = 1
-"""Counts changes of the tables that older releases could not read."""
+"""Counts changes of the tables that older releases could not read, or write."""
+
+COMPARING: Final = 2
+"""The same tables, and pgvector's vectors beside: who knows nothing of these may not write."""
+
+FORMATS: Final = (FORMAT, COMPARING)
+"""Those that this release reads and writes."""
 
 LEAST: Final = 150_000
 """PostgreSQL 15: before it, no foreign key forgets only a part of itself."""
@@ -238,10 +247,15 @@ _PARTITION: Final = """
         using (tenant = current_setting('feather.tenant', true))
 """
 _PARTS: Final = "select count(*) from pg_inherits where inhparent = 'feather.state'::regclass"
+_HAS_PGVECTOR: Final = "select 1 from pg_available_extensions where name = 'vector'"
+_SCHEMA_OF_PGVECTOR: Final = """
+    select nspname from pg_extension join pg_namespace on pg_namespace.oid = extnamespace
+    where extname = 'vector'
+"""
 _IS_THERE: Final = "select to_regclass('feather.release') is not null"
 
 
-def migrate(url: str, place: str, *, partitions: int = 0) -> int:
+def migrate(url: str, place: str, *, partitions: int = 0, pgvector: bool = False) -> int:
     """Make the tables of a database, or bring them to this release's format; the one they had.
 
     Once they are, it does nothing. Of several who begin at once, one does it.
@@ -250,10 +264,12 @@ def migrate(url: str, place: str, *, partitions: int = 0) -> int:
         url: Of the database, by somebody who may make tables in it.
         place: What errors call it.
         partitions: Of how many, by the tenant's hash, each table is to be made; 0 for none.
+        pgvector: Keep each vector once more as pgvector's, so that the server can compare them.
+            Writers wait until all that are there are kept so.
 
     Raises:
         ParameterError: There are tables, of another number of partitions.
-        StoreAccessError: The server is before PostgreSQL 15.
+        StoreAccessError: The server is before PostgreSQL 15, or has no pgvector.
         NewerFormatError: A later release made them.
     """
     try:
@@ -262,12 +278,14 @@ def migrate(url: str, place: str, *, partitions: int = 0) -> int:
                 raise StoreAccessError(f"{place!r} is older than PostgreSQL 15, which it has to be")
             connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
             found = _format_in(connection)
-            if found > FORMAT:
-                raise NewerFormatError(place, found=found, known=FORMAT)
+            if found > max(FORMATS):
+                raise NewerFormatError(place, found=found, known=max(FORMATS))
             if found < 1:
                 _make(connection, partitions)
             elif partitions:
                 _refuse_others(connection, partitions)
+            if pgvector and found < COMPARING:
+                _compare(connection, place)
             return found
     except psycopg.Error as error:
         raise translated(error, place) or error from error
@@ -303,11 +321,35 @@ def _make(connection: psycopg.Connection, partitions: int) -> None:
     if partitions:  # elsewhere, so that rights on the tables are none on parts of them
         connection.execute("create schema feather_parts")
     for table in KEPT:
-        for number in range(partitions):
-            said = {"part": f"{table}_{number}", "table": table, "count": partitions}
-            fill = _FILL if table == "state" else ""
-            connection.execute(_PARTITION.format(**said, number=number, fill=fill))
+        _lock(connection, table, partitions)
     connection.execute("insert into feather.release (one, format) values (1, %s)", (FORMAT,))
-    for table in KEPT:
-        connection.execute(sql.SQL(_SECOND_LOCK).format(table=sql.Identifier(table)))
     connection.execute(_LISTING)  # who asks for the names of all tenants has to say so
+
+
+def _lock(connection: psycopg.Connection, table: str, partitions: int) -> None:
+    """Put the second lock before a table that was just made, and make its partitions."""
+    for number in range(partitions):
+        said = {"part": f"{table}_{number}", "table": table, "count": partitions}
+        fill = _FILL if table == "state" else ""
+        connection.execute(_PARTITION.format(**said, number=number, fill=fill))
+    connection.execute(sql.SQL(_SECOND_LOCK).format(table=sql.Identifier(table)))
+
+
+def _compare(connection: psycopg.Connection, place: str) -> None:
+    """Make the table of pgvector's vectors, of all that are there, while nobody writes."""
+    if connection.execute(_HAS_PGVECTOR).fetchone() is None:
+        raise StoreAccessError(
+            f"{place!r} has no pgvector: the server needs the extension `vector` to be installed"
+        )
+    connection.execute("create extension if not exists vector")
+    (schema,) = connection.execute(_SCHEMA_OF_PGVECTOR).fetchone() or ("public",)
+    (partitions,) = connection.execute(_PARTS).fetchone() or (0,)
+    connection.execute("lock table feather.state in exclusive mode")
+    made = directions.MADE.format(schema=sql.Identifier(schema).as_string())
+    connection.execute(_partitioned(made) if partitions else made)
+    _lock(connection, directions.TABLE, partitions)
+    connection.execute("select set_config('feather.listing', 'on', true)")
+    for (tenant,) in connection.execute("select tenant from feather.state").fetchall():
+        connection.execute("select set_config('feather.tenant', %s, true)", (tenant,))
+        directions.rebuild(Moment(connection, tenant, UNREAD, 0))
+    connection.execute("update feather.release set format = %s", (COMPARING,))

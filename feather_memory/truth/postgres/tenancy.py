@@ -32,10 +32,10 @@ from feather_memory.truth.atomic import newborn
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.truth.forked import watch
 from feather_memory.truth.postgres.faults import translated
-from feather_memory.truth.postgres.schema import FORMAT, migrate
+from feather_memory.truth.postgres.schema import FORMATS, migrate
 from feather_memory.truth.postgres.server import Server, last_row
 from feather_memory.truth.postgres.tenants import Tenants, clear
-from feather_memory.truth.postgres.transactions import PostgresTransaction, Statements, state_in
+from feather_memory.truth.postgres.transactions import PostgresTransaction, Statements
 from feather_memory.truth.sqlite.file import SqliteTruth
 from feather_memory.truth.state import DamagedRowError, Durability, Lease
 from feather_memory.types import Clock, Seconds
@@ -43,7 +43,7 @@ from feather_memory.types import Clock, Seconds
 Fill = Callable[[ReadTransaction, WriteTransaction], object]
 """Puts everything that is read in the one into the other, of an empty truth."""
 
-__all__ = ["FORMAT", "PostgresTruth", "Server", "Tenants", "migrate"]
+__all__ = ["FORMATS", "PostgresTruth", "Server", "Tenants", "migrate"]
 
 _OURS: Final = (psycopg.Error, JSONDecodeError, DamagedRowError)
 _MINE: Final = "select set_config('feather.tenant', {tenant}, true)"
@@ -237,17 +237,17 @@ class PostgresTruth:
     def _transaction(
         self, connection: psycopg.Connection, said: Any, write_at: Seconds | None = None
     ) -> PostgresTransaction:
-        state = state_in(said, self.place)
-        if state.store_id != self._store_id:
-            raise GoneStoreError(self.place)  # forgotten, and begun anew
-        return PostgresTransaction(
+        begun = PostgresTransaction(
             connection,
             self._statements,
-            state,
+            said,
             tenant=self.tenant,
             place=self.place,
             write_at=write_at,
         )
+        if begun.state.store_id != self._store_id:
+            raise GoneStoreError(self.place)  # forgotten, and begun anew
+        return begun
 
     @contextmanager
     def _translating(self) -> Iterator[None]:
@@ -280,7 +280,7 @@ class PostgresTruth:
             connection, said = self.server.begun(_OPENING.format(tenant=self._statements.tenant))
             try:
                 format_, store_id, *_ = said
-                if format_ != FORMAT:
+                if format_ not in FORMATS:
                     self._refuse(format_)
                 if store_id is None:
                     said = self._made(connection)
@@ -299,8 +299,8 @@ class PostgresTruth:
             self._speak(self._language or language)
 
     def _refuse(self, found: int | None) -> None:
-        if found is not None and found > FORMAT:
-            raise NewerFormatError(self.server.place, found=found, known=FORMAT)
+        if found is not None and found > max(FORMATS):
+            raise NewerFormatError(self.server.place, found=found, known=max(FORMATS))
         raise StoreAccessError(
             f"the tables of {self.server.place!r} are an earlier release's: feather-memory migrate "
             "brings them up to date"

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import sql
 
 from feather_memory.config import BUSY_SECONDS
+from feather_memory.truth.postgres import directions
 from feather_memory.truth.postgres.faults import translated
 from feather_memory.truth.postgres.schema import KEPT
 from feather_memory.truth.postgres.server import Server
@@ -23,6 +24,7 @@ _BYTES: Final = """
     select coalesce(sum(pg_column_size(memory.*)), 0)::bigint from feather.memory where tenant = %s
 """
 _HOLD: Final = "select 1 from feather.state where tenant = %s for update"
+_COMPARES: Final = "select to_regclass('feather.direction') is not null"
 _REMOVE: Final = "delete from feather.state where tenant = %s"
 
 
@@ -89,7 +91,9 @@ def clear(server: Server) -> None:
     """
     connection = server.take()
     try:
-        tables = ", ".join(f"feather.{table}" for table in KEPT)
+        (compares,) = connection.execute(_COMPARES).fetchone() or (False,)
+        kept = (*KEPT, directions.TABLE) if compares else KEPT
+        tables = ", ".join(f"feather.{table}" for table in kept)
         connection.execute(f"vacuum (skip_locked) {tables}")
     finally:
         server.put_back(connection)

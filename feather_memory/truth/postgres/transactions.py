@@ -7,18 +7,22 @@ from typing import Any, Final
 from psycopg import Connection, sql
 
 from feather_memory.errors import GoneStoreError
+from feather_memory.truth.postgres import directions
 from feather_memory.truth.postgres.audit import PostgresAudit
+from feather_memory.truth.postgres.directions import PostgresComparing
 from feather_memory.truth.postgres.edges import PostgresEdges
 from feather_memory.truth.postgres.engagement import PostgresEngagement
 from feather_memory.truth.postgres.memories import PostgresMemories
 from feather_memory.truth.postgres.moment import Moment
+from feather_memory.truth.postgres.schema import COMPARING
 from feather_memory.truth.postgres.shelves import PostgresShelves
 from feather_memory.truth.sqlite.recording import Recording
 from feather_memory.truth.state import State
 from feather_memory.types import Seconds
 
 _SAID: Final = ", ".join(State.__slots__)
-_STATE: Final = f"select {_SAID} from feather.state where tenant = "
+_FORMAT: Final = "(select format from feather.release)"
+_STATE: Final = f"select {_SAID}, {_FORMAT} from feather.state where tenant = "
 _ADVANCE: Final = """
     update feather.state set generation = {}, next_row = {}, latest = {}, owed = {}
     where tenant = {}; commit
@@ -55,14 +59,15 @@ class PostgresTransaction(Recording):
         self,
         connection: Connection,
         statements: Statements,
-        state: State,
+        said: Any,
         *,
         tenant: str,
         place: str,
         write_at: Seconds | None = None,
     ) -> None:
+        state = state_in(said, place)
         generation = 0 if write_at is None else state.generation + 1
-        moment = Moment(connection, tenant, state, generation)
+        moment = Moment(connection, tenant, state, generation, compares=said[-1] == COMPARING)
         super().__init__(moment, write_at)
         self._place, self._statements = place, statements
         self.memories = PostgresMemories(moment)
@@ -70,6 +75,13 @@ class PostgresTransaction(Recording):
         self.engagement = PostgresEngagement(moment)
         self.shelves = PostgresShelves(moment)
         self.audit = PostgresAudit(moment)
+
+    @property
+    def comparing(self) -> PostgresComparing | None:
+        """Its vectors, compared by the server; None where it cannot, or not such long ones."""
+        moment = self._moment
+        is_able = moment.compares and (moment.state.dimension or 0) <= directions.MOST
+        return PostgresComparing(moment) if is_able else None
 
     @property
     def state(self) -> State:
@@ -103,4 +115,4 @@ def state_in(row: Any, place: str) -> State:
     """
     if row is None or row[State.__slots__.index("is_gone")]:
         raise GoneStoreError(place)
-    return State(*row)
+    return State(*row[:-1])  # the last is the format of the tables

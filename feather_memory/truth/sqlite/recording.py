@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from feather_memory.checks import DECIMALS
+from feather_memory.truth.nouns import Comparing
 from feather_memory.truth.state import State
 from feather_memory.types import Seconds
 
@@ -16,6 +17,11 @@ class Recording:
 
     __slots__ = "_clock", "_moment", "_now"
     _moment: Any
+
+    @property
+    def comparing(self) -> Comparing | None:
+        """None: whoever ranks compares the vectors itself."""
+        return None
 
     def __init__(self, moment: object, write_at: Seconds | None) -> None:
         self._clock, self._moment = write_at or 0.0, moment
