@@ -60,7 +60,7 @@ def _dropped(url, made):
         connection.execute(f"drop database if exists {made} with (force)")
 
 
-def migrated(name, partitions=0, *, pgvector=False):
+def migrated(name, partitions=None, *, pgvector=False):
     """The same, with our tables."""
     url = bare(name)
     migrate(url, server_place(url), partitions=partitions, pgvector=pgvector)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import feather_memory
 from feather_memory import (
     BusyStoreError,
     ClosedStoreError,
@@ -28,9 +29,11 @@ from feather_memory import (
 from feather_memory.agent import Source
 from feather_memory.checks import server_place
 from feather_memory.cli.app import app
+from feather_memory.testing import HashEmbedder
 
 servers = pytest.importorskip("servers")
 
+from feather_memory.truth.postgres.moment import Moment  # noqa: E402  it is no use without
 from feather_memory.truth.postgres.places import Places  # noqa: E402  it is no use without
 
 psycopg = servers.psycopg
@@ -134,32 +137,86 @@ def test_every_key_of_every_table_begins_with_the_tenant(url):
     assert {row[1:2] + row[3:] for row in found} == {("tenant", True, True)}
 
 
-def test_what_a_tenant_s_rows_refer_to_is_the_same_tenant_s(url):
+def test_what_a_tenant_s_rows_refer_to_is_the_same_tenant_s():
     """What Citus asks for, to distribute by it: each key of others has it at the same place.
 
-    And each constraint that is to hold for rows of several places.
+    And each constraint that is to hold for rows of several places; none changes the tenant.
     """
+    url = servers.migrated("distributed", pgvector=servers.has_pgvector())
     asked = """
-        select conrelid::regclass::text, contype, pg_get_constraintdef(oid)
+        select conrelid::regclass::text, contype, pg_get_constraintdef(oid),
+            confupdtype in ('a', ' '), confdelsetcols, (
+                select attnum from pg_attribute where attrelid = conrelid and attname = 'tenant')
         from pg_constraint where connamespace = 'feather'::regnamespace
-            and contype in ('f', 'p', 'u') and conrelid <> 'feather.release'::regclass
+            and contype in ('f', 'p', 'u', 'x') and conrelid <> 'feather.release'::regclass
+    """
+    columns = """
+        select relname, atttypid::regtype::text, collname from pg_class
+        join pg_attribute on attrelid = pg_class.oid and attname = 'tenant'
+        left join pg_collation on pg_collation.oid = attcollation
+        where relnamespace = 'feather'::regnamespace and relkind in ('r', 'p')
     """
     with psycopg.connect(url) as connection:
         found = connection.execute(asked).fetchall()
+        keys_of_tenants = connection.execute(columns).fetchall()
         strange = connection.execute(
             "select count(*) from pg_trigger t join pg_class c on c.oid = tgrelid "
             "where relnamespace = 'feather'::regnamespace and not tgisinternal"
         ).fetchone()
 
-    assert {table for table, *_ in found} == {f"feather.{table}" for table in servers.KEPT}
-    assert {kind for _, kind, _ in found} == {"f", "p", "u"}
-    for table, kind, said in found:
+    kept = {*servers.KEPT, *(["direction"] if servers.has_pgvector() else [])}
+    assert {table for table, *_ in found} == {f"feather.{table}" for table in kept}
+    assert {kind for _, kind, *_ in found} == {"f", "p", "u"}
+    for table, kind, said, leaves_keys, emptied, tenant in found:
         keys = re.findall(r"\(([^)]*)\)", said)
         assert all(key.split(", ")[0] == "tenant" for key in keys[: 2 if kind == "f" else 1]), (
             table,
             said,
         )
+        assert leaves_keys, said  # a key that names the tenant is not to follow a change
+        assert tenant not in (emptied or ()), said
+        assert "SET NULL" not in said or emptied, said
+    assert {name for name, *_ in keys_of_tenants} == kept
+    assert {each[1:] for each in keys_of_tenants} == {("text", "C")}  # so they can lie together
     assert strange == (0,)  # a trigger of ours would run nowhere else
+
+
+def test_whose_rows_are_meant_is_told_by_what_reaches_other_places():
+    """`set local`, which Citus passes on to its workers, where a function would not leave here."""
+    rooms = Path(feather_memory.__file__).parent / "truth" / "postgres"
+    told = [each.read_text(encoding="utf-8") for each in rooms.glob("*.py")]
+
+    assert not any("set_config" in text for text in told)
+    assert sum("set local feather.tenant" in text for text in told) >= 3
+
+
+def test_every_statement_of_a_life_names_the_tenant_by_a_constant(url, monkeypatch):
+    """So it is of one place: none of a store's statements is without its name."""
+    said = []
+    execute = Moment._execute
+
+    def listening(self, statement, values):
+        said.append(statement)
+        return execute(self, statement, values)
+
+    monkeypatch.setattr(Moment, "_execute", listening)
+    with Store.open(url, tenant="alice", embedder=HashEmbedder(8)) as store:
+        store.add("Alice drinks tea", id="a", key="drink", session="s", actor="Alice")
+        store.add("Alice drinks wine", id="b", key="drink", session="s")
+        store.link("a", "b")
+        store.recall("tea", turn="t")
+        store.feedback("t", "liked")
+        store.context_chain("tea")
+        store.history("a")
+        store.unsupersede("a")
+        store.plumbing.shelf("notes")["k"] = {"n": 1}
+        store.forget("b")
+        store.reembed(HashEmbedder(16))
+        assert store.check() == []
+
+    assert len(said) > 40
+    ours = [each for each in said if "feather." in each]
+    assert all("%(tenant)s" in each for each in ours), ours
 
 
 def test_deletes_are_cleared_from_the_pages_of_the_server(url):

@@ -14,6 +14,7 @@ import typer
 from feather_memory.checks import server_url
 from feather_memory.cli.options import plain, table
 from feather_memory.cli.output import Answer, answered
+from feather_memory.config import SERVER_PARTITIONS
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.progress import teller
 from feather_memory.store.opening import migrated
@@ -33,11 +34,14 @@ def migrate(
     url: Annotated[str, typer.Argument(metavar="URL", help="postgresql://… of a database.")],
     *,
     partitions: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="Of how many, by the tenant's hash, each table is made; 0 for none.", min=0
+            help="Of how many, by the tenant's hash, each table is made; 0 for none. "
+            f"{SERVER_PARTITIONS} unless given.",
+            min=0,
+            show_default=False,
         ),
-    ] = 0,
+    ] = None,
     pgvector: Annotated[
         bool,
         typer.Option(

@@ -63,12 +63,15 @@ def postgres() -> Any:
     return tenancy
 
 
-def migrated(url: str, partitions: int = 0, *, pgvector: bool = False) -> tuple[str, int, int]:
+def migrated(
+    url: str, partitions: int | None = None, *, pgvector: bool = False
+) -> tuple[str, int, int]:
     """Make or bring up to date the tables of a database: what it is called, and formats.
 
     Args:
         url: Of the database.
-        partitions: Of how many, by the tenant's hash, each table is made; 0 for none.
+        partitions: Of how many, by the tenant's hash, new tables are made; 0 for none, some unless
+            given.
         pgvector: Keep each vector once more as pgvector's, so that the server can compare them.
 
     Returns:

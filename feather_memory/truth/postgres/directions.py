@@ -33,7 +33,7 @@ create table feather.direction (
     unit   {schema}.vector not null,    -- of length 1, or 0
     primary key (tenant, "row"),
     foreign key (tenant, "row") references feather.memory (tenant, "row")
-        on delete cascade on update cascade
+        on delete cascade
 );
 alter table feather.direction alter column unit set storage main;  -- a scan that leads nowhere else
 create function feather.product(one {schema}.vector, other {schema}.vector) returns real

@@ -12,6 +12,7 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from feather_memory.config import SERVER_PARTITIONS
 from feather_memory.errors import NewerFormatError, ParameterError, StoreAccessError
 from feather_memory.truth.postgres import directions
 from feather_memory.truth.postgres.faults import translated
@@ -255,7 +256,7 @@ _SCHEMA_OF_PGVECTOR: Final = """
 _IS_THERE: Final = "select to_regclass('feather.release') is not null"
 
 
-def migrate(url: str, place: str, *, partitions: int = 0, pgvector: bool = False) -> int:
+def migrate(url: str, place: str, *, partitions: int | None = None, pgvector: bool = False) -> int:
     """Make the tables of a database, or bring them to this release's format; the one they had.
 
     Once they are, it does nothing. Of several who begin at once, one does it.
@@ -263,7 +264,8 @@ def migrate(url: str, place: str, *, partitions: int = 0, pgvector: bool = False
     Args:
         url: Of the database, by somebody who may make tables in it.
         place: What errors call it.
-        partitions: Of how many, by the tenant's hash, each table is to be made; 0 for none.
+        partitions: Of how many, by the tenant's hash, each table is to be made; 0 for none. Unless
+            given those that there are, and `SERVER_PARTITIONS` of new tables.
         pgvector: Keep each vector once more as pgvector's, so that the server can compare them.
             Writers wait until all that are there are kept so.
 
@@ -281,8 +283,8 @@ def migrate(url: str, place: str, *, partitions: int = 0, pgvector: bool = False
             if found > max(FORMATS):
                 raise NewerFormatError(place, found=found, known=max(FORMATS))
             if found < 1:
-                _make(connection, partitions)
-            elif partitions:
+                _make(connection, SERVER_PARTITIONS if partitions is None else partitions)
+            elif partitions is not None:
                 _refuse_others(connection, partitions)
             if pgvector and found < COMPARING:
                 _compare(connection, place)
@@ -348,8 +350,9 @@ def _compare(connection: psycopg.Connection, place: str) -> None:
     made = directions.MADE.format(schema=sql.Identifier(schema).as_string())
     connection.execute(_partitioned(made) if partitions else made)
     _lock(connection, directions.TABLE, partitions)
-    connection.execute("select set_config('feather.listing', 'on', true)")
+    connection.execute("set local feather.listing = 'on'")
     for (tenant,) in connection.execute("select tenant from feather.state").fetchall():
-        connection.execute("select set_config('feather.tenant', %s, true)", (tenant,))
+        whose = sql.SQL("set local feather.tenant = {}").format(sql.Literal(tenant))
+        connection.execute(whose)
         directions.rebuild(Moment(connection, tenant, UNREAD, 0))
     connection.execute("update feather.release set format = %s", (COMPARING,))

@@ -46,7 +46,7 @@ Fill = Callable[[ReadTransaction, WriteTransaction], object]
 __all__ = ["FORMATS", "PostgresTruth", "Server", "Tenants", "migrate"]
 
 _OURS: Final = (psycopg.Error, JSONDecodeError, DamagedRowError)
-_MINE: Final = "select set_config('feather.tenant', {tenant}, true)"
+_MINE: Final = "set local feather.tenant = {tenant}"
 _OPENING: Final = f"""
     {_MINE};
     select (select format from feather.release), store_id, embedder, latest, language, tokenizer,

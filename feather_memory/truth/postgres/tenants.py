@@ -15,10 +15,10 @@ from feather_memory.truth.postgres.faults import translated
 from feather_memory.truth.postgres.schema import KEPT
 from feather_memory.truth.postgres.server import Server
 
-_LISTING: Final = "select set_config('feather.listing', 'on', true)"
+_LISTING: Final = "set local feather.listing = 'on'"
 _NAMES: Final = "select tenant from feather.state order by latest desc, tenant"
 _COUNT: Final = "select count(*) from feather.state"
-_MINE: Final = "select set_config('feather.tenant', %s, true)"
+_MINE: Final = sql.SQL("set local feather.tenant = {}")
 _IS_THERE: Final = "select 1 from feather.state where tenant = %s"
 _BYTES: Final = """
     select coalesce(sum(pg_column_size(memory.*)), 0)::bigint from feather.memory where tenant = %s
@@ -51,7 +51,7 @@ class Tenants:
     def size(self, tenant: str) -> int | None:
         """Bytes of a tenant's memories as the server keeps them; None if they have none there."""
         with self._transaction() as connection:
-            connection.execute(_MINE, (tenant,))
+            connection.execute(_MINE.format(sql.Literal(tenant)))
             if connection.execute(_IS_THERE, (tenant,)).fetchone() is None:
                 return None
             (size,) = connection.execute(_BYTES, (tenant,)).fetchone() or (0,)
@@ -66,7 +66,7 @@ class Tenants:
         with self._transaction() as connection:
             wait = sql.Literal(round(BUSY_SECONDS * 1_000))
             connection.execute(sql.SQL("set local lock_timeout = {}").format(wait))
-            connection.execute(_MINE, (tenant,))
+            connection.execute(_MINE.format(sql.Literal(tenant)))
             connection.execute(_HOLD, (tenant,))
             connection.execute(_REMOVE, (tenant,))
         clear(self._server)

@@ -35,7 +35,7 @@ class Statements:
 
     def __init__(self, tenant: str, *, busy_seconds: float, is_durable: bool) -> None:
         self.tenant = name = sql.Literal(tenant).as_string()
-        mine = f"select set_config('feather.tenant', {name}, true)"
+        mine = f"set local feather.tenant = {name}"  # no function: Citus tells its workers this
         wait = f"set local lock_timeout = {round(busy_seconds * 1_000)}"
         if is_durable:
             wait += "; set local synchronous_commit = on"
