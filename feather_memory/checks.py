@@ -177,9 +177,11 @@ def exact_json(value: object, name: str) -> str:
         raise InvalidMetadataError(f"{name} {_TOO_DEEP}") from error
     except (TypeError, ValueError) as error:
         raise InvalidMetadataError(f"{name} cannot be kept as JSON: {error}") from error
+    if _is_flat(value):
+        return kept  # to see that it comes back as it was is a third of the time
     if kept.count("{") + kept.count("[") > MAX_JSON_DEPTH and _is_too_deep(value):
         raise InvalidMetadataError(f"{name} {_TOO_DEEP}")
-    if not _is_flat(value) and json.loads(kept) != value:
+    if json.loads(kept) != value:
         raise InvalidMetadataError(
             f"{name} would come back changed from JSON (keys must be strings, no tuples): "
             f"{quoted(value)}"

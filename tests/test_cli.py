@@ -791,7 +791,7 @@ def test_a_line_that_says_when_it_was_learned_is_known_from_then_on(call, tmp_pa
         {"text": "likes mate", "recorded_at": "2999-01-01"},
     ]
     done = call("import", lines_of(tmp_path / "chat.jsonl", rows), "--store", path)
-    assert "1 lines remembered, 1 refused" in done.stdout
+    assert "1 line remembered, 1 refused" in done.stdout
     assert "recorded_at must not be later than now" in done.stdout
     assert done.stderr == ""
     rows = [{"text": "hikes", "seen": "2025-02-01"}]

@@ -45,6 +45,8 @@ OPEN_STORES = 16
 
 SHOWN = 5
 """Memories that `--dry-run` shows."""
+LOOKED = 1_000
+"""What it reads to find them, at most, where lines are refused."""
 
 _Taken: TypeAlias = Entry | Tie | Refused
 
@@ -206,7 +208,7 @@ def _at(file: Path, encoding: str | None, day_first: bool | None) -> Iterator[So
 def _format(source: Source, name: str | None) -> Format:
     found = recognised(source, name)
     own = source.fields.named() - {source.fields.per}
-    if own and found not in FLAT:
+    if own and found.name not in FLAT:
         raise ParameterError(f"{found.title} names its fields itself: no --…-field")
     return found
 
@@ -232,7 +234,7 @@ def _take(
 ) -> Answer:
     embed = target.embedder(embedder)
     kept = None if all_refused else REFUSALS
-    per = None if found in FLAT else target.per
+    per = None if found.name in FLAT else target.per
     with _bar(source) as seen, target.stores(embed) as store_of:
         intake = Intake(store_of, per=per, refusals=kept)
         try:
@@ -259,14 +261,26 @@ def _take(
 
 def _shown(found: Format, source: Source) -> Answer:
     """The first memories, as they would be; they are read before the source is closed."""
-    entries = (item for item in _noticed(found, source) if isinstance(item, Entry))
-    records = [entry.record for entry in islice(entries, SHOWN)]
+    records: list[dict[str, Any]] = []
+    refused: list[Refused] = []
+    for item in islice(_noticed(found, source), LOOKED):
+        if isinstance(item, Entry):
+            records.append(item.record)
+        elif isinstance(item, Refused):
+            refused.append(item)
+        if len(records) == SHOWN:
+            break
 
     def screen() -> None:
-        typer.echo(f"{found.title[0].upper()}{found.title[1:]}. The first of it would be:")
+        title = f"{found.title[0].upper()}{found.title[1:]}."
+        typer.echo(f"{title} The first of it would be:" if records else f"{title} Nothing of it.")
         table(["since", "session", "actor", "memory", "and"], map(_row, records))
+        if refused:
+            typer.echo()
+            _report_refused(refused[:REFUSALS])
 
-    return Answer(said={"format": found.name, "memories": records}, screen=screen)
+    said = {"format": found.name, "memories": records, "refusals": refused[:REFUSALS]}
+    return Answer(said=said, screen=screen)
 
 
 def _row(record: dict[str, Any]) -> tuple[str, ...]:
@@ -330,17 +344,22 @@ def _report_restored(restored: Restored) -> None:
     table(["", "restored", "there already"], rows)
 
 
+def _report_refused(refused: list[Refused]) -> None:
+    table(["line", "refused because"], ((one.line, one.reason) for one in refused))
+
+
 def _report(found: Format, intake: Intake) -> None:
-    unit = "lines"
-    if found not in FLAT:
-        unit = "memories"
+    one, several = ("line", "lines") if found.name in FLAT else ("memory", "memories")
+    if found.name not in FLAT:
         typer.echo(f"Read as {found.title}.")
     typer.echo(
-        f"{intake.taken:,} {unit} remembered, {intake.refusals:,} refused, {intake.linked:,} edges."
+        f"{intake.taken:,} {one if intake.taken == 1 else several} remembered, "
+        f"{intake.refusals:,} refused, {intake.linked:,} edge{'s' * (intake.linked != 1)}."
     )
-    table([unit, "store"], ((count, path) for path, count in intake.counts.items()))
+    if intake.taken:
+        table([several, "store"], ((count, path) for path, count in intake.counts.items()))
     if intake.refused:
         typer.echo()
-        table(["line", "refused because"], ((one.line, one.reason) for one in intake.refused))
+        _report_refused(intake.refused)
         if rest := intake.refusals - len(intake.refused):
             typer.echo(f"… and {rest:,} more: --all-refused lists them.")

@@ -207,7 +207,7 @@ def _entry(line: int, row: _Row, plan: _Plan, *, day_first: bool) -> Entry | Ref
     except ValidationError as error:
         return Refused(line=line, reason=_first(error, plan.fields))
     except UnicodeEncodeError:
-        return Refused(line=line, reason="not UTF-8 text")
+        return Refused(line=line, reason="not UTF-8 text: --encoding says what it is")
     except ParameterError as error:
         return Refused(line=line, reason=str(error))
 

@@ -20,7 +20,8 @@ def objects(stream: IO[str]) -> Iterator[tuple[int, dict[str, Any] | Refused]]:
         try:
             row = _DECODER.decode(text)
         except json.JSONDecodeError as error:
-            yield line, _refused(line, f"not JSON: {error.msg} (column {error.colno})")
+            told = error.msg.removesuffix(" at")
+            yield line, _refused(line, f"not JSON: {told} (column {error.colno})")
         except (ValueError, RecursionError) as error:
             yield line, _refused(line, f"not JSON: {error}")
         else:

@@ -110,6 +110,14 @@ class Source:
         paths = ((name, PurePosixPath(name)) for name in self.members)
         return [name for name, path in paths if any(path.match(each) for each in patterns)]
 
+    def within(self, member: str) -> Source:
+        """A member as a source of its own; that of a folder may be an archive."""
+        inner: Source = _Packed(self, member)
+        if self.is_folder:
+            inner = Source(self.path / member, self.encoding, day_first=self.day_first)
+        inner.fields = self.fields
+        return inner
+
     @property
     def total_bytes(self) -> int:
         """How many there are to be read."""
@@ -200,6 +208,43 @@ class Source:
         if buffered.peek(2)[:2] == _GZIP:
             return cast("IO[bytes]", gzip.GzipFile(fileobj=buffered))
         return cast("IO[bytes]", buffered)
+
+
+class _Packed(Source):
+    """A file in an archive, as if it lay there."""
+
+    def __init__(self, archive: Source, member: str) -> None:
+        self.path = archive.path / member
+        self.encoding = archive.encoding
+        self.day_first = archive.day_first
+        self.is_folder = False
+        self.read_bytes = 0
+        self._archive = archive
+        self._member = member
+
+    @cached_property
+    def is_archive(self) -> bool:
+        """Never: an archive in an archive is not looked into."""
+        return False
+
+    @cached_property
+    def raw_head(self) -> bytes:
+        """The first bytes."""
+        with self.bytes_of() as stream:
+            return stream.read(16)
+
+    @property
+    def total_bytes(self) -> int:
+        """How many the archive has."""
+        return self._archive.total_bytes
+
+    @contextmanager
+    def bytes_of(self, member: str = "") -> Iterator[IO[bytes]]:
+        """Its bytes."""
+        if member:
+            raise ParameterError(f"{str(self.path)!r} is a file without {member!r}")
+        with self._archive.bytes_of(self._member) as stream:
+            yield stream
 
 
 class _Counting(io.RawIOBase):

@@ -17,7 +17,7 @@ _UNITS: Final = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
 the next larger unit it would lie after the year 5138."""
 
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?\s*([ap])?\.?(?:m\.?)?"
+_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,6})\d*)?)?\s*([ap])?\.?\s?(?:m\.?)?"
 _NUMERIC = re.compile(
     rf"(\d{{1,4}})([./-])(\d{{1,2}})\2(\d{{1,4}})(?:(?:,\s*|\s+|T)(?:{_CLOCK})?)?", re.IGNORECASE
 )

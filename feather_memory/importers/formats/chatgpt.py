@@ -17,6 +17,11 @@ from feather_memory.importers.source import Source
 
 _SAID = {"text", "multimodal_text", "code"}
 _PARTIES = {"user", "assistant"}
+_EVERYBODY = {None, "all"}
+"""To whom a message goes that is said to the other; what goes to a tool is a call of it."""
+
+LOOKED = 20
+"""Files that are looked at to see what they are: the first may be empty."""
 
 
 def members(source: Source) -> list[str]:
@@ -27,7 +32,7 @@ def members(source: Source) -> list[str]:
 
 
 def _recognises(source: Source) -> bool:
-    return any(_has_trees(source.prefix_of(member)) for member in members(source)[:1])
+    return any(_has_trees(source.prefix_of(member)) for member in members(source)[:LOOKED])
 
 
 def _has_trees(value: Any) -> bool:
@@ -58,6 +63,8 @@ def _of_conversation(conversation: Any) -> Iterator[dict[str, Any]]:
         if author.get("role") not in _PARTIES or not text.strip():
             continue
         if told.get("is_visually_hidden_from_conversation"):
+            continue
+        if message.get("recipient") not in _EVERYBODY:
             continue
         yield {
             "text": text,

@@ -9,13 +9,13 @@ from typing import Any
 from feather_memory.importers.document import Document
 from feather_memory.importers.entries import Entry, Refused, each_taken, whose
 from feather_memory.importers.format import Format
-from feather_memory.importers.formats.chatgpt import members
+from feather_memory.importers.formats.chatgpt import LOOKED, members
 from feather_memory.importers.source import Source
 from feather_memory.importers.times import parse_time
 
 
 def _recognises(source: Source) -> bool:
-    return any(_is_ours(source.prefix_of(member)) for member in members(source)[:1])
+    return any(_is_ours(source.prefix_of(member)) for member in members(source)[:LOOKED])
 
 
 def _is_ours(value: Any) -> bool:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from feather_memory.importers.entries import Entry, Refused, taken, whose
 from feather_memory.importers.format import Format
+from feather_memory.importers.formats.chatgpt import LOOKED
 from feather_memory.importers.formats.claude import text_of
 from feather_memory.importers.lines import objects
 from feather_memory.importers.source import Source
 from feather_memory.importers.times import parse_time
+
+_NOT_BY_THEM = ("isMeta", "isSidechain", "isCompactSummary", "isApiErrorMessage")
+"""What was said by neither: a sidechain is an agent's talk with another."""
+_NOT_SAID = re.compile(r"<(command|local-command|bash)-[a-z]+>|\[Request interrupted by user")
+"""Commands and what they printed stand among what the user said."""
 
 
 def _members(source: Source) -> list[str]:
@@ -19,7 +26,7 @@ def _members(source: Source) -> list[str]:
 
 
 def _recognises(source: Source) -> bool:
-    return any(_is_transcript(source.head_of(member)) for member in _members(source)[:1])
+    return any(_is_transcript(source.head_of(member)) for member in _members(source)[:LOOKED])
 
 
 def _is_transcript(head: str) -> bool:
@@ -49,8 +56,7 @@ def _message(said: dict[str, Any]) -> dict[str, Any] | None:
     if said.get("type") not in {"user", "assistant"} or not isinstance(message, dict):
         return None
     text = text_of(message.get("content"))
-    # A sidechain is an agent's talk with another; what is meta was said by neither.
-    if not text or said.get("isMeta") or said.get("isSidechain"):
+    if not text or _NOT_SAID.match(text) or any(map(said.get, _NOT_BY_THEM)):
         return None
     return {
         "text": text,

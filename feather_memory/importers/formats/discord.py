@@ -25,7 +25,8 @@ def _packages(source: Source) -> list[str]:
 def _recognises(source: Source) -> bool:
     if packages := _packages(source):
         value = source.prefix_of(packages[0])
-        return isinstance(value, list) and (not value or {"ID", "Contents"} <= value[0].keys())
+        first = value[0] if isinstance(value, list) and value else {"ID": "", "Contents": ""}
+        return isinstance(first, dict) and {"ID", "Contents"} <= first.keys()
     return _exported(source)
 
 

@@ -1,4 +1,7 @@
-"""Messenger's and Instagram's download: `message_1.json`, or the folder or zip of the inbox."""
+"""Messenger's and Instagram's download: `message_1.json`, or the folder or zip of the inbox.
+
+What is encrypted from end to end is downloaded apart, as `NAME_1.json`, with other names of fields.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ _THOUSAND = 1000  # their times are milliseconds
 
 
 def _members(source: Source) -> list[str]:
-    return [""] if source.members == ("",) else source.named("message_*.json")
+    return [""] if source.members == ("",) else source.named("*_[0-9]*.json")
 
 
 def _recognises(source: Source) -> bool:
@@ -52,7 +55,7 @@ def _about(source: Source, member: str) -> dict[str, Any]:
 
 def _message(said: Any, about: dict[str, Any]) -> dict[str, Any] | None:
     text = _mended(str(said.get("content") or said.get("text") or ""))
-    if not text.strip() or said.get("is_unsent"):
+    if not text.strip() or said.get("is_unsent") or said.get("isUnsent"):
         return None
     sent = said.get("timestamp_ms", said.get("timestamp"))
     sender = _mended(str(said.get("sender_name") or said.get("senderName") or ""))

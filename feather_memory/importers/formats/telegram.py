@@ -12,12 +12,12 @@ from feather_memory.importers.source import Source
 from feather_memory.importers.times import parse_time
 
 
-def _member(source: Source) -> str | None:
-    return "" if source.members == ("",) else next(iter(source.named("result.json")), None)
+def _members(source: Source) -> list[str]:
+    return [""] if source.members == ("",) else source.named("result.json")
 
 
 def _recognises(source: Source) -> bool:
-    member = _member(source)
+    member = next(iter(_members(source)), None)
     value = source.prefix_of(member) if member is not None else None
     if not isinstance(value, dict):
         return False
@@ -26,9 +26,10 @@ def _recognises(source: Source) -> bool:
 
 
 def _read(source: Source) -> Iterator[Entry | Refused]:
-    with source.text_of(_member(source) or "") as stream:
-        document = Document(stream)
-        yield from _chat(document, [0])
+    count = [0]
+    for member in _members(source):
+        with source.text_of(member) as stream:
+            yield from _chat(Document(stream), count)
 
 
 def _chat(document: Document, count: list[int]) -> Iterator[Entry | Refused]:

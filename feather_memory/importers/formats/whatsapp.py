@@ -17,15 +17,25 @@ _MARKS = re.compile("[\u200e\u200f\u202a\u202c\ufeff]")  # that say which way a 
 _SPACES = re.compile("[\u202f\u00a0]")
 _DATE = r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}"
 _TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?:\s?[apAP]\.?\s?[mM]\.?)?"
-_START = re.compile(rf"\[?({_DATE}),?\s+({_TIME})\]?\s*(?:-\s+)?(.*)", re.DOTALL)
+_AT = r"(?:[^\W\d]{1,3}\.?\s+)?"  # "à", "um", "kl."
+_START = re.compile(rf"\[?({_DATE}),?\s+{_AT}({_TIME})\]?\s*(?:-\s+)?(.*)", re.DOTALL)
 _SAID = re.compile(r"([^:]{1,100}?):\s(.*)", re.DOTALL)
 _ATTACHED = re.compile(
-    r"<[^>]*omitted>|(image|video|audio|sticker|GIF|document|Contact card) omitted|<attached: .*>"
+    r"<[^\W\d]+( [^<>\d]+)+>|<[^<>]*: [^<>]*>"  # media left out, in any language; or attached
+    r"|(image|video|audio|sticker|GIF|document|Contact card) omitted"
+    r"|(This message was|You) deleted( this message)?\.?"
 )
+_ITS_OWN = re.compile(r"[]-] ?[^:]{1,100}?:\s\u200e")
+"""What has this mark before it is WhatsApp's own: an image omitted, a call missed."""
+_EDITED = re.compile(r"\s*(?:\u200e<[^<>]+>|<This message was edited>)(?=\s*$)")
 
 
 def _member(source: Source) -> str | None:
-    return "" if source.members == ("",) else next(iter(source.named("*_chat.txt", "*.txt")), None)
+    """The chat, called so beside its media; others name it, and are chats by themselves."""
+    if source.members == ("",):
+        return ""
+    named = source.named("_chat.txt")
+    return named[0] if len(named) == 1 else None
 
 
 def _recognises(source: Source) -> bool:
@@ -69,11 +79,12 @@ def _messages(stream: IO[str]) -> Iterator[tuple[int, str, str]]:
     """Line, time and text of each message; a line without a time goes on with the last."""
     at, date, said = 0, "", ""
     for line, text in enumerate(stream, 1):
-        plain = _plain(text).rstrip("\r\n")
+        plain = _plain(_EDITED.sub("", text)).rstrip("\r\n")
         if found := _START.fullmatch(plain):
             if at:
                 yield at, date, said
-            at, date, said = line, f"{found[1]} {found[2]}", found[3]
+            own = _ITS_OWN.search(text) is not None
+            at, date, said = line, f"{found[1]} {found[2]}", "" if own else found[3]
         elif at:
             said += f"\n{plain}"
     if at:
