@@ -119,7 +119,8 @@ def _within(
     held = [entries(first.old_words)["word"] for first, _ in pairs]
     whose = np.repeat(np.arange(len(held)), [len(words) for words in held])  # (w,)
     words = np.concatenate(held)  # (w,)
-    is_told = np.isin(words, entries(told)["word"])
+    # By sorting: numpy 2.0 counts from the smallest on where there is one, which may be over 2^63.
+    is_told = np.isin(words, entries(told)["word"], kind="sort")
     shares = set(whose[is_told].tolist())
     stands: dict[str, set[int]] = {}
     for at, word in zip(whose[~is_told].tolist(), words[~is_told].tolist(), strict=True):

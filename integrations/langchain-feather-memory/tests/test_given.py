@@ -204,7 +204,7 @@ def test_a_query_that_no_filter_is_is_refused():
         Operation(operator=Operator.NOT, arguments=[is_("a", Comparator.EQ, n) for n in (1, 2)]),
         Operation(operator=Operator.AND, arguments=[]),
     ):
-        with pytest.raises(ValueError, match=r"like|one part|got none"):
+        with pytest.raises(ValueError, match=r"(?i)like|one part|got none"):
             wrong.accept(translator)
 
 
