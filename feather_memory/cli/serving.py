@@ -233,7 +233,7 @@ def _opened_by(
     return OneToken(token).opened_by
 
 
-keys = typer.Typer(help="Who may use the doors of a directory: make, list and revoke keys.")
+keys = typer.Typer(help="Make, list and revoke keys to the doors of a directory.")
 _Ring = Annotated[
     str,
     typer.Option("--dir", metavar="DIR", help="The directory of a TenantPool, or of --keys."),
