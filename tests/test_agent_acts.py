@@ -146,10 +146,8 @@ def test_what_is_taken_back_of_some_memories_stays_of_the_others(opened):
         assert taken.memory_id == "deploys"
         with pytest.raises(ParameterError, match="'nope'"):
             done(opened, "run", undone, memory_ids=["nope"], event=event)
-    assert importance(opened, "deploys", "lunch") == [
-        0.4,
-        0.45,
-    ]  # half of a copy, twice: as surely as once
+    # Half of a copy, twice: as surely as once.
+    assert importance(opened, "deploys", "lunch") == [0.4, 0.45]
 
 
 def test_what_a_text_was_copied_from_is_what_is_taken_back_by_that_text(opened):
