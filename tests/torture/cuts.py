@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 import feather_memory
 from feather_memory import FeatherError, Store, TenantPool
+from feather_memory.config import BUSY_SECONDS
 from feather_memory.truth.sqlite.forks import gate
 from torture import Run, Told
 from torture.disk import library
@@ -162,8 +164,7 @@ def begun(folder: Path) -> Path:
         return Path(store.path)
 
 
-def left_open(pool: TenantPool, store: Store) -> list[str]:
-    """What a call that was cut short has left open, or lost."""
+def _held(pool: TenantPool, store: Store) -> list[str]:
     truth = store._core.truth
     uses = [use for use in [*gate().inside] if getattr(use, "of", truth) is truth]
     seen = {
@@ -173,7 +174,18 @@ def left_open(pool: TenantPool, store: Store) -> list[str]:
         "the pool's seat is taken": not pool.stats().in_use,
         "another cannot write": is_free(store.path),
     }
-    found = [what for what, is_well in seen.items() if not is_well]
+    return [what for what, is_well in seen.items() if not is_well]
+
+
+def left_open(pool: TenantPool, store: Store, patience: float = BUSY_SECONDS) -> list[str]:
+    """What a call that was cut short has left open, or lost.
+
+    What it holds it holds for ever. For a moment the thread may hold it that folds the log of a
+    store that nobody has written to for a second, and erases what is owed.
+    """
+    until = time.monotonic() + patience
+    while (found := _held(pool, store)) and time.monotonic() < until:
+        time.sleep(0.01)
     if not found:
         store.add("what comes after it", id="after")
         there = {memory.id for memory in store.iterate()}
@@ -213,7 +225,8 @@ def is_unlocked(lock: Any) -> bool:
 class Cuts:
     """Verbs that are cut short, each time in a copy of one store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, patience: float = BUSY_SECONDS) -> None:
+        self.patience = patience
         (folder / "whole").mkdir()
         (folder / "cut").mkdir()
         self.whole, self.place = begun(folder / "whole"), folder / "cut"
@@ -242,7 +255,7 @@ class Cuts:
             store = pool.get("alice")
             kept = do(store)  # with its frames
             try:
-                return left_open(pool, store)
+                return left_open(pool, store, self.patience)
             except (FeatherError, sqlite3.Error) as error:
                 return [f"{type(error).__name__}: {error}"]
             finally:
@@ -268,7 +281,7 @@ def run(asked: Run) -> Told:
 
 def control(asked: Run) -> bool:
     """Whether it is seen that a transaction stays open, and that a memory is lost."""
-    cuts = Cuts(asked.folder)
+    cuts = Cuts(asked.folder, patience=0.0)
 
     def held(store: Store) -> object:
         connection = sqlite3.connect(store.path, isolation_level=None)
