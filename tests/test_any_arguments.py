@@ -67,6 +67,7 @@ HUGE = 10**5000
         lambda store: store.latest(0),
         lambda store: store.signal("a", "liked", strength=HUGE),
         lambda store: store.plumbing.held([float("nan")]),
+        lambda store: store.plumbing.contesting([float("nan")]),
         lambda store: store.plumbing.log_recall(["a"]),
         lambda store: store.unfeedback("t", "liked", copied_text={}),
         lambda store: store.context_chain("tea", scoring=1j),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from feather_memory.checks import instances, label, vector_bytes
+from feather_memory.checks import instances, label, labels, vector_bytes
 from feather_memory.errors import ParameterError, UnknownTurnError
 from feather_memory.model.hits import Hit
 from feather_memory.model.memory import EdgeType, Memory
@@ -69,7 +69,7 @@ class Recalls(Part, of="Store.plumbing"):
 
         Memories of which there are none, or that have been forgotten since, are left out.
         """
-        wanted = frozenset(ids)
+        wanted = frozenset(labels(ids, "ids"))
         with self._core.truth.reading() as moment:
             pairs = [
                 (edge.target, edge.source)
