@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 # Letters that are other forms of one, though Unicode does not take them apart.
@@ -163,26 +164,32 @@ def _joined(words: Iterable[str]) -> Read:
     """What words come to that have an apostrophe where they are joined."""
     read = Read([], [], [])
     for word in words:
-        if "'" not in word:
+        if "'" in word:
+            whole, parts, wholes = _pieces(word)
+            read.words.extend(whole)
+            read.parts.extend(parts)
+            read.wholes.extend(wholes)
+        elif word.isascii():
+            read.words.append(word)
+        else:
             read.words.extend(_cut(word))
-            continue
-        pieces, before, behind = word.split("'"), 0, 0
-        end = len(pieces)
-        while end - behind > 1 and pieces[end - behind - 1] in _BEHIND:
-            behind += 1
-        end -= behind
-        while before < end - 1 and pieces[before] in _BEFORE and pieces[before + 1][0].isalpha():
-            before += 1
-        whole = "".join(pieces[before:end])
-        for each in (*pieces[:before], whole, *pieces[end:]):
-            read.words.extend(_cut(each))
-        is_not = pieces[end - 1] == "t" and pieces[end - 2].endswith("n")
-        if end - before > 1 and not is_not:
-            for each in pieces[before:end]:
-                read.parts.extend(_cut(each))
-        if before:
-            read.wholes.extend(_cut(pieces[before - 1] + whole))
     return read
+
+
+@lru_cache(maxsize=1 << 12)
+def _pieces(word: str) -> tuple[list[str], list[str], list[str]]:
+    """One word with apostrophes: the words that it is, their parts, and what stands before them."""
+    pieces, before, end = word.split("'"), 0, word.count("'") + 1
+    while end > 1 and pieces[end - 1] in _BEHIND:
+        end -= 1
+    while before < end - 1 and pieces[before] in _BEFORE and pieces[before + 1][0].isalpha():
+        before += 1
+    whole = "".join(pieces[before:end])
+    words = [cut for each in (*pieces[:before], whole, *pieces[end:]) for cut in _cut(each)]
+    is_not = pieces[end - 1] == "t" and pieces[end - 2].endswith("n")
+    has_parts = end - before > 1 and not is_not
+    parts = [cut for each in pieces[before:end] for cut in _cut(each)] if has_parts else []
+    return words, parts, [*_cut(pieces[before - 1] + whole)] if before else []
 
 
 def _cut(text: str) -> Iterator[str]:
