@@ -179,7 +179,11 @@ class EdgeArrays:
         self, ids: Mapping[int, str], types: Collection[str] | None
     ) -> tuple[Edge, ...]:
         """The edges between these memories, given by position, in the order of their ends' ids."""
-        at = self.touching(np.fromiter(ids, np.intp, len(ids)))
+        places = np.fromiter(ids, np.intp, len(ids))
+        at = self.touching(places)
+        is_here = np.zeros(max(self.n, int(places.max(initial=-1)) + 1), np.bool_)
+        is_here[places] = True
+        at = at[is_here[self.source[at]] & is_here[self.target[at]]]
         if types is not None:
             at = at[self._are_of(types)[self.kind[at]]]
         ends = (self.source[at].tolist(), self.target[at].tolist(), self.kind[at].tolist())
@@ -187,7 +191,6 @@ class EdgeArrays:
         named = sorted(
             (ids[source], ids[target], self.types[kind], weight, created_at)
             for source, target, kind, weight, created_at in zip(*told, strict=True)
-            if source in ids and target in ids
         )
         return tuple(
             Edge(source=source, target=target, type=type_, weight=weight, created_at=when(moment))

@@ -70,7 +70,8 @@ def walk(
     """
     whole(hops, "hops", 0), whole(limit, "limit", 1), unit_interval(hop_decay, "hop_decay")
     own: dict[Place, float | None] = dict(seeds)  # None: may not be returned
-    kept = _best({each: Reached(score, 0) for each, score in seeds.items()}, limit, ids)
+    kept: _Kept[Place] = {each: (-score, 0, False, None) for each, score in seeds.items()}
+    kept = _best(kept, limit, ids)
     frontier = sorted(kept)
     for hop in range(1, hops + 1):
         if not frontier:
@@ -80,25 +81,36 @@ def walk(
             scores = own_scores(unmet)
             own.update((each, scores.get(each)) for each in unmet)
         after = dict(kept)
-        for each, (score, parent) in offers.items():
-            merit = own[each]
-            if merit is not None:
-                known = kept.get(each)
-                at = hop if known is None else known.hop
-                if score > (merit if known is None else known.score):
-                    after[each] = Reached(score, at, inherited=True, parent=parent)
-                elif known is None:
-                    after[each] = Reached(merit, at)
+        for each, (loss, parent) in offers.items():
+            if (merit := own[each]) is None:
+                continue
+            if (known := kept.get(each)) is not None:
+                if loss < known[0]:
+                    after[each] = (loss, known[1], True, parent)
+            elif loss < -merit:
+                after[each] = (loss, hop, True, parent)
+            else:
+                after[each] = (-merit, hop, False, None)
         after = _best(after, limit, ids)
         # Who did not change has nothing new to offer: its neighbours took its offer, or
         # were dropped for better ones, which can only have become better since.
-        frontier = sorted(each for each, reached in after.items() if kept.get(each) != reached)
+        frontier = sorted(each for each, found in after.items() if kept.get(each) is not found)
         kept = after
-    return _ordered(kept, ids)
+    ordered = _ordered(kept.items(), ids)
+    return {
+        each: Reached(-loss, hop, is_inherited, parent)
+        for each, (loss, hop, is_inherited, parent) in ordered
+    }
+
+
+_Found: TypeAlias = tuple[float, int, bool, Place | None]
+"""As `Reached`, but for the score's sign: the best is the least, as sorting has it."""
+
+_Kept: TypeAlias = dict[Place, _Found[Place]]
 
 
 def _offers(
-    links: Iterable[tuple[Place, Place, float]], kept: Mapping[Place, Reached], hop_decay: float
+    links: Iterable[tuple[Place, Place, float]], kept: _Kept[Place], hop_decay: float
 ) -> dict[Place, tuple[float, Place]]:
     """The best offer to each neighbour, and who makes it; of equal ones that of the smaller place.
 
@@ -106,33 +118,31 @@ def _offers(
     """
     offers: dict[Place, tuple[float, Place]] = {}
     for source, target, weight in links:
-        score = kept[source].score * weight * hop_decay
+        offer = (kept[source][0] * weight * hop_decay, source)
         known = offers.get(target)
-        if known is None or score > known[0] or (score == known[0] and source < known[1]):
-            offers[target] = (score, source)
+        if known is None or offer < known:
+            offers[target] = offer
     return offers
 
 
-def _rank(item: tuple[Place, Reached]) -> tuple[float, int]:
-    return -item[1].score, item[1].hop
-
-
-def _best(
-    reached: Mapping[Place, Reached], limit: int, ids: Ids[Place] | None
-) -> dict[Place, Reached]:
+def _best(reached: _Kept[Place], limit: int, ids: Ids[Place] | None) -> _Kept[Place]:
     """The `limit` best, in no order: ids are looked at only among equals at the end."""
     if len(reached) <= limit:
-        return dict(reached)
-    ranked = sorted(reached.items(), key=_rank)
-    worst = _rank(ranked[limit - 1])
-    surely = [item for item in ranked[:limit] if _rank(item) < worst]
-    equals = dict(item for item in ranked[len(surely) :] if _rank(item) == worst)
-    return dict(surely) | dict(list(_ordered(equals, ids).items())[: limit - len(surely)])
+        return reached
+    worst = sorted([found[0] for found in reached.values()])[limit - 1]  # numbers: half the time
+    kept = {each: found for each, found in reached.items() if found[0] < worst}
+    equals = [item for item in reached.items() if item[1][0] == worst]
+    if len(kept) + len(equals) > limit:
+        equals = _ordered(equals, ids)[: limit - len(kept)]
+    kept.update(equals)
+    return kept
 
 
-def _ordered(reached: Mapping[Place, Reached], ids: Ids[Place] | None) -> dict[Place, Reached]:
+def _ordered(
+    reached: Collection[tuple[Place, _Found[Place]]], ids: Ids[Place] | None
+) -> list[tuple[Place, _Found[Place]]]:
     """Best first; at equal scores the one that came in earlier, then the smaller id."""
-    named: Mapping[Place, Any] = {each: each for each in reached}
+    named: Mapping[Place, Any] = {each: each for each, _ in reached}
     if ids is not None:
-        named = ids(reached)
-    return dict(sorted(reached.items(), key=lambda item: (*_rank(item), named[item[0]])))
+        named = ids(named)
+    return sorted(reached, key=lambda item: (item[1][:2], named[item[0]]))
