@@ -165,9 +165,17 @@ def filtered_of(record: Record) -> dict[str, Any]:
     return {**said, "metadata": json.loads(record.metadata)}
 
 
+_raw_decode: Final = json.JSONDecoder().raw_decode
+
+
+def _decoded(kept: str) -> Any:
+    """What metadata was; it is kept without a space around it, for which `json.loads` looks."""
+    return _raw_decode(kept)[0]
+
+
 _DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {
     "time": when,
-    "json": json.loads,
+    "json": _decoded,
     "vector": partial(np.frombuffer, dtype=np.dtype("<f4")),
 }
 
