@@ -19,6 +19,7 @@ from feather_memory.types import Positions, Vector
 _CANDIDATES = (256, 1_024)  # asked of the index, one after the other; then all are scanned
 _FIRST = 32  # of the highest bounds, looked at for the best cosine before the others
 _LOWEST = np.finfo(np.float32).min
+_FURTHER = 256  # of more rivals than that so many are looked at before the others
 _SEEDS = 64  # looked at first after a scan of sketches: enough that the best k are nearly all there
 
 
@@ -99,12 +100,20 @@ class CertifiedRanking(Ranking):
         """
         if len(seen) < k:
             return None
-        least = np.partition(self._quick_scores(seen), -k)[-k] - slack
+        values = self._quick_scores(seen)
         possible[seen] = -np.inf
-        rivals = np.flatnonzero(possible >= least)
+        rivals = np.flatnonzero(possible >= np.partition(values, -k)[-k] - slack)
+        if len(rivals) > _FURTHER:  # the best of them raise what the others have to reach
+            first = np.argpartition(possible[rivals], -_FURTHER)[-_FURTHER:]
+            further, rivals = rivals[first], np.delete(rivals, first)
+            seen = np.concatenate([seen, further])
+            values = np.concatenate([values, self._quick_scores(further)])
+            rivals = rivals[possible[rivals] >= np.partition(values, -k)[-k] - slack]
         if len(rivals) > most * len(possible):
             return None
-        return self._contenders(np.concatenate([seen, rivals]), k)
+        seen = np.concatenate([seen, rivals])
+        values = np.concatenate([values, self._quick_scores(rivals)])
+        return seen[contenders(values, k, self._slack)]
 
     def _settled_within(self, bounds: Vector, slack: float, allowed: int) -> bool:
         """Settle the scale by bounds that no cosine exceeds; False where that is to look at many.
