@@ -327,11 +327,10 @@ def _bar(source: Source) -> Iterator[Callable[[], None]]:
         TimeElapsedColumn(),
     )
     # A cell of a notebook is a terminal whose lines nobody can draw again.
-    is_seen = console.is_terminal and not os.getenv("JPY_PARENT_PID")
-    with Progress(*columns, console=console, transient=True, disable=not is_seen) as bar:
-        if not is_seen:
-            yield lambda: None
-            return
+    if not console.is_terminal or os.getenv("JPY_PARENT_PID"):
+        yield lambda: None  # no bar that is disabled: earlier releases of rich end its line
+        return
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=source.total_bytes)
         yield lambda: bar.update(task, completed=source.read_bytes)
 
