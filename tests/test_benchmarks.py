@@ -290,11 +290,11 @@ def test_the_tenants_benchmark_tells_of_every_bar(capfd, monkeypatch):
 # A row's checksum is a step of a write: one return of feedback, three of the retriever's recall.
 # A message is tied to its memory, with which it goes: eight returns; a shelf has a file of its own.
 MOST = {
-    "add": (11, 9),
-    "search after a write": (17, 38),
+    "add": (12, 9),
+    "search after a write": (19, 38),
     "feedback": (9, 14),
-    "LangChain's retriever": (30, 70),
-    "LlamaIndex's put": (20, 79),
+    "LangChain's retriever": (32, 71),
+    "LlamaIndex's put": (21, 80),
 }
 
 
