@@ -239,7 +239,7 @@ def test_many_processes_that_make_the_same_new_file_make_one_store(file):
 
 
 def test_a_write_waits_for_anothers_and_then_says_it_is_busy(file, monkeypatch):
-    monkeypatch.setattr("feather_memory.truth.sqlite.handles.BUSY_SECONDS", 0.3)
+    monkeypatch.setattr("feather_memory.truth.sqlite.transactions.BUSY_SECONDS", 0.3)
     with Store.open(file) as store, Store.open(file) as other:
         store.add("before", id="before")
         with store._core.truth.writing():

@@ -31,6 +31,7 @@ UNREACHABLE = {
     "Store.plumbing": "the name of a verb",
     "import sys; sys.path.append": "a program",
     "wal_checkpoint": "SQL",
+    "feather.direction": "SQL",
 }
 
 

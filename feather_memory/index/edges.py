@@ -181,7 +181,8 @@ class EdgeArrays:
         """The edges between these memories, given by position, in the order of their ends' ids."""
         places = np.fromiter(ids, np.intp, len(ids))
         at = self.touching(places)
-        is_here = np.zeros(max(self.n, int(places.max(initial=-1)) + 1), np.bool_)
+        every = np.concatenate([places, self.source[at], self.target[at]])
+        is_here = np.zeros(int(every.max(initial=-1)) + 1, np.bool_)
         is_here[places] = True
         at = at[is_here[self.source[at]] & is_here[self.target[at]]]
         if types is not None:

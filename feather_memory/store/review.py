@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from math import inf
 
-from feather_memory.checks import label, labels, seconds, when, whole
+from feather_memory.checks import instance, label, labels, seconds, when, whole
 from feather_memory.errors import UnknownMemoryError
 from feather_memory.model.fields import Record
 from feather_memory.model.hits import Shown
@@ -147,14 +147,15 @@ class Review(Part, of="Store.plumbing"):
         Raises:
             UnknownMemoryError: No memory has that id.
         """
+        was = instance(before, "before", Memory)
         with self._core.truth.writing() as transaction:
             known: Record | None = transaction.memories.find(label(id, "id"))
             if known is None:
                 raise UnknownMemoryError(id)
             by, at = known.affirmed_by, known.affirmed_at
-            if known.affirmed == before.affirmed + 1:
-                last = before.affirmed_at
-                by, at = before.affirmed_by, None if last is None else last.timestamp()
+            if known.affirmed == was.affirmed + 1:
+                last = was.affirmed_at
+                by, at = was.affirmed_by, None if last is None else last.timestamp()
             if known.affirmed:
                 transaction.memories.affirm(id, by, at, times=-1)
             return transaction.memories.shown([*transaction.memories.by_ids([id]).values()])[0]
