@@ -12,7 +12,9 @@ from feather_memory.errors import ParameterError
 from feather_memory.model.formula import (
     PLAIN,
     Scale,
+    Standing,
     ceiling,
+    drift,
     low_of,
     rank_scores,
     relevance,
@@ -63,7 +65,7 @@ def test_scores_are_the_formula(rows, scoring, d):
 def test_single_precision_ranking_is_the_formula_to_six_digits(rows, scoring, d):
     s, l, age, recalls, importance = columns(rows, np.float32)  # noqa: E741
 
-    values = rank_scores(s, l, age, stretch(recalls), importance, scoring, d)
+    values = rank_scores(s, l, Standing.of(age, stretch(recalls), importance, scoring), d)
 
     assert values.dtype == np.float32
     assert values == pytest.approx([slow_score(row, scoring, d) for row in rows], abs=1e-6)
@@ -74,12 +76,34 @@ def test_no_memory_exceeds_its_ceiling(rows, scoring, d, bound):
     """Neither in single nor in double precision: else a bound would certify a wrong top k."""
     rows = [(min(s, bound), *rest) for s, *rest in rows]
     s, l, age, recalls, importance = columns(rows, np.float32)  # noqa: E741
-    stretched = stretch(recalls)
+    standing = Standing.of(age, stretch(recalls), importance, scoring)
 
-    highest = ceiling(bound, l, age, stretched, importance, scoring, d)
+    highest = ceiling(bound, l, standing, d)
 
-    assert np.all(rank_scores(s, l, age, stretched, importance, scoring, d) <= highest)
+    assert np.all(rank_scores(s, l, standing, d) <= highest)
     assert all(slow_score(row, scoring, d) <= top for row, top in zip(rows, highest, strict=True))
+
+
+@given(
+    rows=memories,
+    scoring=scorings,
+    d=shares,
+    later=st.floats(0, 3_600),
+    already=st.floats(0, 3_600),
+)
+def test_what_was_taken_a_little_earlier_is_too_high_by_no_more_than_its_drift(
+    rows, scoring, d, later, already
+):
+    """So that one search's arrays serve the next ones, and none of the best is passed over."""
+    s, l, age, recalls, importance = columns(rows, np.float64)  # noqa: E741
+    of = [stretch(recalls).astype(np.float32), importance.astype(np.float32), scoring]
+    parts = s.astype(np.float32), l.astype(np.float32)
+    earlier = rank_scores(*parts, Standing.of((age + already).astype(np.float32), *of), d)
+
+    now = rank_scores(*parts, Standing.of((age + already + later).astype(np.float32), *of), d)
+
+    assert np.all(now <= earlier + 1e-6)
+    assert np.all(earlier - now <= drift(later, scoring) + 1e-6)
 
 
 @given(rows=memories, scoring=scorings, d=shares)
@@ -88,7 +112,7 @@ def test_a_ceiling_is_no_higher_than_it_must_be(rows, scoring, d):
     bound = rows[0][0]
     _, l, age, recalls, importance = columns(rows, np.float32)  # noqa: E741
 
-    highest = ceiling(bound, l, age, stretch(recalls), importance, scoring, d)
+    highest = ceiling(bound, l, Standing.of(age, stretch(recalls), importance, scoring), d)
 
     assert highest[0] == pytest.approx(slow_score(rows[0], scoring, d), abs=2e-6)
 
@@ -134,24 +158,26 @@ def test_the_parts_of_a_score_recompute_it():
 
 def test_a_part_the_query_lacks_counts_as_nothing():
     half, ones = np.full(3, 0.5, np.float32), np.ones(3, np.float32)
-    still = Scoring(time_weight=0, importance_weight=0)
+    still = Standing.of(ones, ones, ones, Scoring(time_weight=0, importance_weight=0))
 
-    assert rank_scores(half, None, ones, ones, ones, still, 1.0) == pytest.approx([0.5] * 3)
-    assert rank_scores(None, half, ones, ones, ones, still, 0.0) == pytest.approx([0.5] * 3)
+    assert rank_scores(half, None, still, 1.0) == pytest.approx([0.5] * 3)
+    assert rank_scores(None, half, still, 0.0) == pytest.approx([0.5] * 3)
     assert relevance(None, None, 0.5) == 0
 
 
 def test_ranking_writes_into_the_buffer_and_not_into_the_columns():
     rng = np.random.default_rng(0)
     parts = [rng.random(100, dtype=np.float32) for _ in range(5)]
+    standing = Standing.of(*parts[2:], Scoring())
+    parts += [standing.factor, standing.rest]
     before = [part.copy() for part in parts]
     buffer = np.empty(100, np.float32)
 
-    returned = rank_scores(*parts, Scoring(), 0.5, out=buffer)
+    returned = rank_scores(*parts[:2], standing, 0.5, out=buffer)
 
     assert returned is buffer
     assert all(np.array_equal(a, b) for a, b in zip(parts, before, strict=True))
-    in_place = rank_scores(*parts, Scoring(), 0.5, out=parts[0])
+    in_place = rank_scores(*parts[:2], standing, 0.5, out=parts[0])
     assert np.array_equal(in_place, buffer)
     assert all(np.array_equal(a, b) for a, b in zip(parts[1:], before[1:], strict=True))
 
@@ -198,7 +224,9 @@ def test_the_extreme_half_lives_give_numbers(half_life):
     ends, ones = np.array([0, 1e-6, 3e11], np.float32), np.ones(3, np.float32)
     scoring = Scoring(half_life=half_life)
 
-    assert np.isfinite(rank_scores(ones, None, ends, ones, ones, scoring, 1.0)).all()
+    standing = Standing.of(ends, ones, ones, scoring)
+
+    assert np.isfinite(rank_scores(ones, None, standing, 1.0)).all()
     assert np.isfinite(retention(ends, ones, half_life=half_life)).all()
 
 

@@ -117,7 +117,7 @@ class Columns:
                 elif self._buried > max(config.BURIED_ROWS, len(view.rows) // 2):
                     view.lineage.approximation.stop()  # most are rewrites of what is there
                     view = self._start(beside.of_nothing(state))
-                elif self._is_outgrown(transaction, view):
+                elif self._is_outgrown(transaction, view, state):
                     view = self._start(beside.of_nothing(state))
                 if view.generation < state.generation:
                     view = self._advanced(transaction, view, state)
@@ -127,12 +127,12 @@ class Columns:
                     return view
             transaction.refresh()
 
-    def _is_outgrown(self, transaction: ReadTransaction, view: View) -> bool:
+    def _is_outgrown(self, transaction: ReadTransaction, view: View, state: State) -> bool:
         """Whether vectors are here which had better stay in the truth, with what is new there."""
         matrix = view.matrix
         if matrix is None or matrix.is_rounded or not len(view.rows):
             return False
-        more = transaction.state.next_row - int(view.rows[-1])
+        more = state.next_row - int(view.rows[-1])
         return self._stay(transaction, matrix.dim, len(view.rows) - self._buried + more)
 
     def _stay(self, transaction: ReadTransaction, dim: int, most: int) -> bool:
@@ -278,8 +278,8 @@ class Columns:
 
     def turns(self, begin: Callable[[], ReadTransaction], view: View) -> Turns | None:
         """Who said what of a View, of this moment; None where nobody is told apart."""
-        lineage, times, live = view.lineage, view.columns["valid_from"], view.until > -np.inf
-        return lineage.turns.at(begin, view.rows, times, live, view.generation)
+        times, until = view.columns["valid_from"], view.until
+        return view.lineage.turns.at(begin, view.rows, times, until, view.generation)
 
     def edges(self, begin: Callable[[], ReadTransaction], view: View) -> EdgeArrays:
         """The edges of a View, of this moment."""

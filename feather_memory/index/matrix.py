@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections.abc import Iterator
@@ -62,6 +63,21 @@ def unit(rows: npt.ArrayLike) -> Vector:
     result = np.empty(table.shape, np.float32)
     _write_unit(table, result)
     return result.reshape(given.shape)
+
+
+def direction(vector: npt.ArrayLike) -> Numbers:
+    """One vector divided by its length, in float64, as `unit` does with many; zeros stay zeros.
+
+    Args:
+        vector: Finite numbers, shape (dim,). Not changed.
+    """
+    given = np.asarray(vector)
+    wide = given.astype(np.float64)
+    if given.dtype != np.float32 and (largest := np.abs(wide).max(initial=0.0)):
+        wide /= largest  # squares of float32 fit float64 whatever they are
+    if length := math.sqrt(np.vecdot(wide, wide)):
+        wide /= length
+    return wide
 
 
 class Rows:
@@ -199,14 +215,15 @@ class Matrix(Rows):
         Returns:
             Shape (m,), in [−1, 1]; 0 where the row or the query is all zeros.
         """
-        direction = _unit64(np.asarray(query)[np.newaxis])[0]
+        towards = direction(query)
         result = np.zeros(len(positions), np.float64)
         for chunk in chunks(len(positions), self.dim, _CHUNK_NUMBERS):
             wide = self.take(positions[chunk]).astype(np.float64)
             length = np.sqrt(np.vecdot(wide, wide))
-            product = np.vecdot(wide, direction)
+            product = np.vecdot(wide, towards)
             np.divide(product, length, out=result[chunk], where=length > 0.0)
-        return result.clip(-1.0, 1.0, out=result)
+        np.maximum(result, -1.0, out=result)
+        return np.minimum(result, 1.0, out=result)
 
 
 def _write_unit(rows: npt.NDArray[Any], out: Vector) -> None:

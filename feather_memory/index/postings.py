@@ -20,6 +20,7 @@ from feather_memory.config import (
     BRIEF_WORDS,
     LONG_WORDS,
 )
+from feather_memory.index.recent import Likenesses, Recurring
 from feather_memory.model.words import ENTRY, entries
 from feather_memory.truth.state import DamagedRowError
 from feather_memory.types import Mask, Numbers, Positions, Words
@@ -146,11 +147,12 @@ class Postings:
     """None without entries. The memories of each come after those of the one before."""
     lengths: Places
     """How many words each memory has, but for the fresh ones. Shape (n,)."""
-    likenesses: npt.NDArray[np.int64]
+    likenesses: Likenesses
     """What is equal for texts that say the same, 0 for those of which it is not known; likewise."""
     fresh: tuple[tuple[bytes, int], ...] = ()
     """The words, in compact form, and the likeness of the memories that come after those."""
     _settled: list[Postings] = field(default_factory=list, repr=False, compare=False)
+    _recurring: Recurring = field(default_factory=Recurring, repr=False, compare=False)
 
     @classmethod
     def of_nothing(cls) -> Postings:
@@ -202,7 +204,8 @@ class Postings:
         alike = [0] * len(compact) if likeness is None else [each or 0 for each in likeness]
         told = ((words or b"", like) for words, like in zip(compact, alike, strict=True))
         fresh = (*known.fresh, *told)
-        made = Postings(known.segments, known.lengths, known.likenesses, fresh)
+        begun = self._recurring.followed()
+        made = Postings(known.segments, known.lengths, known.likenesses, fresh, _recurring=begun)
         return made.settled() if len(fresh) > _WAITING else made
 
     def settled(self) -> Postings:
@@ -221,7 +224,8 @@ class Postings:
                 segments.append(Segment.of(every["word"], places, every["count"]))
             longer = np.append(self.lengths, lengths.astype(np.int32))
             likenesses = np.append(self.likenesses, np.array(alike, np.int64))
-            self._settled.append(Postings(tuple(_joined(segments)), longer, likenesses))
+            again = tuple(_joined(segments))
+            self._settled.append(Postings(again, longer, likenesses, _recurring=self._recurring))
         return self._settled[0]
 
     def brevity(self) -> Numbers:
@@ -230,14 +234,12 @@ class Postings:
 
     def alike(self, at: Positions) -> list[int]:
         """The likenesses of the memories at some positions."""
-        known, fresh = len(self.likenesses), self.fresh
-        if not fresh:
-            found: list[int] = self.likenesses[at].tolist()
-            return found
-        return [
-            int(self.likenesses[place]) if place < known else fresh[place - known][1]
-            for place in at.tolist()
-        ]
+        found: list[int] = self._every_likeness()[at].tolist()
+        return found
+
+    def may_recur(self, at: Positions) -> bool:
+        """As `Recurring.may_recur`."""
+        return self._recurring.may_recur(self._every_likeness(), at)
 
     def copies(self, likenesses: Sequence[int], eligible: Mask) -> list[int]:
         """How many of the memories that may be returned have each likeness; 1 for 0, unknown."""
@@ -253,7 +255,7 @@ class Postings:
         """Which of the memories that may be returned have a likeness, ascending."""
         return np.flatnonzero((self._every_likeness() == likeness) & eligible)
 
-    def _every_likeness(self) -> npt.NDArray[np.int64]:
+    def _every_likeness(self) -> Likenesses:
         if not self.fresh:
             return self.likenesses
         return np.append(self.likenesses, np.array([like for _, like in self.fresh], np.int64))

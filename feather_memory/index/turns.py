@@ -167,7 +167,7 @@ class TurnsInStep:
 
     def at(
         self, begin: Callable[[], ReadTransaction], rows: npt.NDArray[np.int64], times: Numbers,
-        live: Mask, generation: int,
+        until: Numbers, generation: int,
     ) -> Turns | None:  # fmt: skip
         """Those of a View; None where no memory says by whom or in which session it was said.
 
@@ -175,7 +175,7 @@ class TurnsInStep:
             begin: Begins a transaction of its moment, where the mapped file cannot be read.
             rows: Its own.
             times: From when each memory holds.
-            live: Which are there.
+            until: Until when, −inf for what is gone.
             generation: Of the View.
         """
         with self._lock:
@@ -194,7 +194,7 @@ class TurnsInStep:
                 self._mapped = None
             if len(self._chunks) > 1:
                 self._chunks = [_Chunk(*map(np.concatenate, zip(*self._chunks, strict=True)))]
-            made = self._arranged(times, live)
+            made = self._arranged(times, until > -np.inf)
             if self._generation is None or generation > self._generation:
                 self._generation, self._turns = generation, made
             return made

@@ -15,6 +15,7 @@ from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
 from feather_memory.index.postings import Postings
+from feather_memory.index.recent import Shared
 from feather_memory.index.sketch import Sketch
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.turns import TurnsInStep
@@ -67,6 +68,8 @@ class View:
     lineage: Lineage
     liked: Liked | None = None
     """None while no like remembers its question."""
+    shared: Shared = field(default_factory=Shared, repr=False, compare=False)
+    """What searches of these arrays found so far: a View of others has one of its own."""
 
     def __len__(self) -> int:
         return len(self.rows)

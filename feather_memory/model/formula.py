@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 import numpy as np
 
@@ -61,6 +61,11 @@ class Scale:
         """How far below the best a cosine counts as nothing in common, in [0.1, 2]."""
         return max(self.best - self.low, NARROWEST)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether a similarity is the cosine as it is."""
+        return self.low == 0.0 and self.best == 1.0
+
     def similarity_of(self, cosine: Floats, *, out: Floats | None = None) -> Floats:
         """The cosine on this scale, in [0, 1]: the best is 1. `out` may be `cosine` itself.
 
@@ -68,13 +73,14 @@ class Scale:
         orthogonal. Also takes off the 1e-7 by which a rounded cosine exceeds 1. A cosine of 0 is
         that of a memory without a vector, which is similar to nothing.
         """
-        if self.low == 0.0 and self.best == 1.0:
+        if self.is_plain:
             plain: Floats = cosine.clip(0.0, 1.0, out=out)
             return plain
+        if np.count_nonzero(cosine) == len(cosine):
+            return self.most(cosine, out=out)
         has_none = cosine == 0
         scaled = self.most(cosine, out=out)
-        if np.count_nonzero(has_none):
-            scaled[has_none] = 0.0
+        scaled[has_none] = 0.0
         return scaled
 
     def most(self, bound: Floats, *, out: Floats | None = None) -> Floats:
@@ -83,8 +89,8 @@ class Scale:
         width = self.width
         scaled: Floats = np.subtract(bound, kind(self.best - width), out=out)
         np.multiply(scaled, kind(1.0 / width), out=scaled)
-        scaled.clip(0.0, 1.0, out=scaled)  # the method: `np.clip` takes four times as long
-        return scaled
+        np.maximum(scaled, 0.0, out=scaled)  # both take half as long as `clip`, which is Python
+        return np.minimum(scaled, 1.0, out=scaled)
 
     def joined(self, other: Scale) -> Scale:
         """One scale for two stores."""
@@ -110,11 +116,11 @@ def low_of(cosines: Vector) -> float:
     Args:
         cosines: Shape (m,).
     """
-    told = cosines[cosines != 0].astype(np.float64)
-    if not len(told):
+    n, (before, usual) = np.count_nonzero(cosines), _PRIOR
+    if not n:
         return 0.0
-    n, (before, usual) = len(told), _PRIOR
-    mean = float(told.sum()) / n
+    told = (cosines if n == len(cosines) else cosines[cosines != 0]).astype(np.float64)
+    mean = float(np.add.reduce(told)) / n  # `sum` is this, and Python
     squares = max(0.0, float(told @ told) - n * mean * mean)
     spread = math.sqrt((squares + before * usual * usual) / (n + before))
     return max(-1.0, math.floor((mean - _SPREAD * spread) / _STEP) * _STEP)
@@ -168,9 +174,10 @@ def relevance(
     similarity: Floats | None, lexical: Floats | None, dense_weight: float
 ) -> Floats | float:
     """dense_weight · similarity + (1 − dense_weight) · lexical; a part that is None counts 0."""
-    dense = 0.0 if similarity is None else dense_weight * similarity
-    sparse = 0.0 if lexical is None else (1 - dense_weight) * lexical
-    return dense + sparse
+    if lexical is None:
+        return 0.0 if similarity is None else dense_weight * similarity
+    sparse = (1 - dense_weight) * lexical
+    return sparse if similarity is None else dense_weight * similarity + sparse
 
 
 def score(
@@ -206,66 +213,92 @@ def score(
     return mixed * ((1 - g) + g * importance)  # (n,)
 
 
+class Standing(NamedTuple):
+    """What of n memories' scores no question changes: score = relevance · factor + rest.
+
+    In single precision, shape (n,) each. Never changed.
+    """
+
+    factor: Vector
+    """(1 − w) · ((1 − γ) + γ · importance), in [0, 1]."""
+    rest: Vector
+    """w · recency · ((1 − γ) + γ · importance), in [0, 1]."""
+
+    @classmethod
+    def of(cls, age: Vector, stretched: Vector, importance: Vector, scoring: Scoring) -> Self:
+        """That of memories.
+
+        Args:
+            age: Seconds, ≥ 0. Shape (n,).
+            stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
+            importance: In [0, 1]. Shape (n,).
+            scoring: Gives w, γ and the half-life.
+        """
+        w, g = scoring.time_weight, scoring.importance_weight
+        weight = importance * g  # (n,)  γ·importance
+        weight += 1 - g  # (n,)  (1−γ) + γ·importance
+        rest = np.multiply(stretched, -scoring.half_life)  # (n,)  −h
+        np.divide(age, rest, out=rest)  # (n,)  −age/h
+        np.exp2(rest, out=rest)  # (n,)  ρ
+        rest *= w
+        rest *= weight
+        weight *= 1 - w
+        return cls(weight, rest)
+
+    def at(self, positions: Positions) -> Standing:
+        """That of some of the memories."""
+        return Standing(self.factor[positions], self.rest[positions])
+
+
+def drift(seconds: Seconds, scoring: Scoring) -> float:
+    """How far a `Standing` of so long ago may be above today's: recency falls no faster.
+
+    Its slope is ln 2 ÷ (half_life · stretch), and no stretch is below 1.
+    """
+    return scoring.time_weight * math.log(2) * seconds / scoring.half_life
+
+
 def rank_scores(
     similarity: Vector | float | None,
     lexical: Vector | None,
-    age: Vector,
-    stretched: Vector,
-    importance: Vector,
-    scoring: Scoring,
+    standing: Standing,
     dense_weight: float,
     *,
     out: Vector | None = None,
 ) -> Vector:
     """The score of every memory in single precision, without layer weight: for finding the best.
 
-    Differs from `score` by less than 1e-6, so the winners are to be scored again. One buffer
-    beside the result, no other array: at 100,000 memories memory traffic is the cost.
+    Differs from `score` by less than 1e-6, so the winners are to be scored again. One array of
+    words beside the result: at 100,000 memories memory traffic is the cost.
 
     Args:
         similarity: In [0, 1]; a number if it is the same for all. Shape (n,).
         lexical: In [0, 1]. Shape (n,).
-        age: Seconds, ≥ 0. Shape (n,).
-        stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
-        importance: In [0, 1]. Shape (n,).
-        scoring: Gives w, γ and the half-life.
+        standing: Of the same memories.
         dense_weight: d in effect, in [0, 1].
-        out: Where to put the result; may be `similarity` itself, and no other argument. Shape (n,).
+        out: Where to put the result; may be `similarity` itself. Shape (n,).
 
     Returns:
         Scores in [0, 1], shape (n,): `out` if it was given.
     """
-    w, g = scoring.time_weight, scoring.importance_weight
-    out = np.empty(age.shape, np.float32) if out is None else out  # (n,)
-    part = np.empty_like(out)  # (n,)  scratch
-    if similarity is None:
-        out.fill(0.0)
-    else:
-        np.multiply(similarity, (1 - w) * dense_weight, out=out)  # (n,)  (1−w)·d·s
-    if lexical is not None and dense_weight < 1:
-        np.multiply(lexical, (1 - w) * (1 - dense_weight), out=part)  # (n,)  (1−w)·(1−d)·l
-        np.add(out, part, out=out)  # (n,)  (1−w)·r
-    if w > 0:  # exp2 is the dearest line here
-        np.multiply(stretched, -scoring.half_life, out=part)  # (n,)  −h
-        np.divide(age, part, out=part)  # (n,)  −age/h
-        np.exp2(part, out=part)  # (n,)  ρ
-        np.multiply(part, w, out=part)  # (n,)  w·ρ
-        np.add(out, part, out=out)  # (n,)  (1−w)·r + w·ρ
-    if g > 0:
-        np.multiply(importance, g, out=part)  # (n,)  γ·importance
-        np.add(part, 1 - g, out=part)  # (n,)  (1−γ) + γ·importance
-        np.multiply(out, part, out=out)  # (n,)  score
-    return out
+    factor, rest = standing.factor, standing.rest
+    out = np.empty(factor.shape, np.float32) if out is None else out  # (n,)
+    weighed: Vector | float = 0.0 if similarity is None else similarity
+    if dense_weight != 1:
+        weighed = np.multiply(weighed, np.float32(dense_weight), out=out)  # (n,)  d·s
+        if lexical is not None:
+            out += lexical * np.float32(1 - dense_weight)  # (n,)  r
+    np.multiply(factor, weighed, out=out)
+    return np.add(out, rest, out=out)  # (n,)  score
 
 
 def ceiling(
     similarity: Vector | float,
     lexical: Vector | None,
-    age: Vector,
-    stretched: Vector,
-    importance: Vector,
-    scoring: Scoring,
+    standing: Standing,
     dense_weight: float,
+    *,
+    out: Vector | None = None,
 ) -> Vector:
     """The best score each memory can have if its similarity is at most `similarity`.
 
@@ -277,16 +310,14 @@ def ceiling(
         similarity: Upper bounds, in [0, 1], shape (n,); a number if it is the same for all, such
             as that of the worst candidate an index returned.
         lexical: In [0, 1]. Shape (n,).
-        age: Seconds, ≥ 0. Shape (n,).
-        stretched: `stretch` of the recalls, ≥ 1. Shape (n,).
-        importance: In [0, 1]. Shape (n,).
-        scoring: Gives w, γ and the half-life.
+        standing: Of the same memories.
         dense_weight: d in effect, in [0, 1].
+        out: As in `rank_scores`.
 
     Returns:
         Upper bounds in [0, 1 + 1e-6], shape (n,).
     """
-    best = rank_scores(similarity, lexical, age, stretched, importance, scoring, dense_weight)
+    best = rank_scores(similarity, lexical, standing, dense_weight, out=out)
     return np.add(best, np.float32(CEILING_SLACK), out=best)
 
 
@@ -338,21 +369,22 @@ class Parts:
             dense_weight: d in effect.
 
         Returns:
-            Shape (n, 14), the score first.
+            Shape (n, 14), the score first; (n, 7) where there are no terms.
         """
-        made = np.zeros((len(self.cosine), _MADE))  # by columns: `stack` takes thrice as long
-        made[:, 0] = self.values(scoring, dense_weight)
-        for at, name in enumerate(_TOLD, start=1):
-            made[:, at] = getattr(self, name)
+        told = [self.values(scoring, dense_weight), *(getattr(self, name) for name in _TOLD)]
         if self.terms is not None:
-            for at, name in enumerate(STRUCTURE, start=_MADE - len(STRUCTURE)):
-                made[:, at] = getattr(self.terms, name)
+            told += (getattr(self.terms, name) for name in STRUCTURE)
+        made = np.empty((len(self.cosine), len(told)))  # by columns: `stack` takes thrice as long
+        for at, part in enumerate(told):
+            made[:, at] = part
         return made
 
 
 def scores(rows: Numbers, scoring: Scoring, dense_weight: float) -> list[Score]:
     """What a caller is shown of each of the `rows`, of the same scoring and d."""
-    same = (dense_weight, scoring.time_weight, scoring.importance_weight, 1.0, 0.0, None)
+    missing = [0.0] * (_MADE - rows.shape[1])  # the terms, where there are none
+    weights = (dense_weight, scoring.time_weight, scoring.importance_weight)
+    same = (*missing, *weights, 1.0, 0.0, None)
     made = []
     for row in rows.tolist():  # as `score_of`, which ten calls of would cost as much again
         score = float.__new__(Score, row[0])

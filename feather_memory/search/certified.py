@@ -6,13 +6,12 @@ they say it of too little, all is scanned.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from feather_memory.config import GATHER_SHARE, HNSW_RIVALS, SKETCH_RIVALS
 from feather_memory.index.sketch import Drawn
-from feather_memory.model.formula import PLAIN
 from feather_memory.search.ranking import Ranking, contenders
 from feather_memory.types import Positions, Vector
 
@@ -27,16 +26,16 @@ _SEEDS = 64  # looked at first after a scan of sketches: enough that the best k 
 class CertifiedRanking(Ranking):
     """A Ranking by way of sketches, or of an approximate index, where the View has them."""
 
-    def _near(self, k: int, allowed: int) -> Positions:
+    def _near(self, k: int) -> Positions:
         n, drawn = len(self.view.rows), self.view.lineage.sketch.drawn
         scanned = 1.0 if drawn is None else drawn.dim / len(drawn.axes)  # of a row's numbers
-        if allowed < GATHER_SHARE * scanned * n:
+        if self.allowed < GATHER_SHARE * scanned * n:
             return self._contenders(np.flatnonzero(self.eligible), k)
         if (near := self._proposed(k)) is not None:
             return near
-        if drawn is not None and (near := self._sketched(drawn, k, allowed)) is not None:
+        if drawn is not None and (near := self._sketched(drawn, k)) is not None:
             return near
-        return self._scanned(k, allowed)
+        return self._scanned(k)
 
     def _proposed(self, k: int) -> Positions | None:
         """Memories among which the k best are, by way of the approximate index; None without it.
@@ -64,7 +63,7 @@ class CertifiedRanking(Ranking):
                 return certain
         return None
 
-    def _sketched(self, drawn: Drawn, k: int, allowed: int) -> Positions | None:
+    def _sketched(self, drawn: Drawn, k: int) -> Positions | None:
         """Memories among which the k best are, by way of the sketches of their vectors.
 
         None where no vector is asked, and where sketches leave too many memories in question.
@@ -74,11 +73,11 @@ class CertifiedRanking(Ranking):
         if asked.vector is None or seeds > SKETCH_RIVALS * n:
             return None
         bounds = drawn.bounds(asked.vector, n)
-        if self._scale is None and not self._settled_within(bounds, drawn.slack, allowed):
+        if self._scale is None and not self._settled_within(bounds, drawn.slack):
             return None
-        is_plain = self.scale == replace(PLAIN, words=self.scale.words)
-        bounds = (self.scale.similarity_of if is_plain else self.scale.most)(bounds, out=bounds)
-        possible = self._shut_out(self._ceiling(bounds), allowed)
+        scale = self.scale
+        bounds = (scale.similarity_of if scale.is_plain else scale.most)(bounds, out=bounds)
+        possible = self._shut_out(self._ceiling(bounds, out=bounds))
         promising = contenders(possible, seeds)[:seeds]  # of equals, any will do
         return self._certified(promising, possible, k, SKETCH_RIVALS, self._slack + drawn.slack)
 
@@ -115,7 +114,7 @@ class CertifiedRanking(Ranking):
         values = np.concatenate([values, self._quick_scores(rivals)])
         return seen[contenders(values, k, self._slack)]
 
-    def _settled_within(self, bounds: Vector, slack: float, allowed: int) -> bool:
+    def _settled_within(self, bounds: Vector, slack: float) -> bool:
         """Settle the scale by bounds that no cosine exceeds; False where that is to look at many.
 
         The best is among the few whose bounds the best so far does not reach.
@@ -123,7 +122,6 @@ class CertifiedRanking(Ranking):
         Args:
             bounds: Shape (n,).
             slack: How far rounding may have set a bound too low.
-            allowed: How many are eligible.
         """
         query, matrix, asked = self.question.vector, self.view.matrix, self.question
         if query is None or matrix is None:
@@ -131,7 +129,7 @@ class CertifiedRanking(Ranking):
         if asked.scale is not None or not asked.scoring.scaled:
             self._settle(None, None)
             return True
-        most = bounds if allowed == len(bounds) else np.where(self.eligible, bounds, _LOWEST)
+        most = bounds if self.allowed == len(bounds) else np.where(self.eligible, bounds, _LOWEST)
         first = contenders(most, _FIRST)[:_FIRST]
         best = float(matrix.products_at(query, first).max(initial=-1.0))
         rivals = np.flatnonzero(most > best - slack)

@@ -56,9 +56,12 @@ def distinct(best: list[Found], words: Postings, eligible: Mask, records: Record
 
     A question says what no statement says, and of two people each speaks for themselves.
     """
-    alike = words.alike(np.array([at for at, *_ in best], np.intp))
+    places = np.array([at for at, *_ in best], np.intp)
+    if not words.may_recur(places):
+        return best
+    alike = words.alike(places)
     copies = dict(zip(alike, words.copies(alike, eligible), strict=True))
-    if not best or max(copies.values()) == 1:
+    if max(copies.values()) == 1:
         return best
     told = {
         like: _Told.of(records(words.twins(like, eligible).tolist()))

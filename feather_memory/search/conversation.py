@@ -49,9 +49,9 @@ class ConversationRanking(Ranking):
     """How much each was liked for questions like this one, in [0, 1]. Shape (n,)."""
     _scored: _Scored | None = None
 
-    def _near(self, k: int, allowed: int) -> Positions:
+    def _near(self, k: int) -> Positions:
         scored = self._all_scored()
-        if k >= allowed:
+        if k >= self.allowed:
             return scored.at[np.flatnonzero(scored.values > -np.inf)]
         if scored.is_sure is not None:
             kth_best = np.partition(scored.values, -k)[-k]
@@ -70,7 +70,8 @@ class ConversationRanking(Ranking):
         ahead += np.count_nonzero((scored.values == mine) & (scored.at > position))
         return 1 + int(ahead)
 
-    def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
+    def rows_at(self, positions: Positions | Sequence[int]) -> Numbers:
+        """As `Ranking.rows_at`."""
         scored = self._all_scored()
         at = np.searchsorted(scored.at, np.asarray(positions, np.intp))
         if scored.is_sure is not None:
@@ -83,7 +84,7 @@ class ConversationRanking(Ranking):
         """All that may be returned; without the rest where that is most."""
         if self._scored is not None:
             return self._scored
-        n, allowed = len(self.view.rows), int(np.count_nonzero(self.eligible))
+        n, allowed = len(self.view.rows), self.allowed
         if allowed < GATHER_SHARE * n:
             at = np.flatnonzero(self.eligible)
             said, eligible = self.said.among(at), np.ones(allowed, np.bool_)

@@ -9,9 +9,10 @@ from typing import Any, TypeAlias, TypedDict
 from feather_memory.checks import label
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
+from feather_memory.index.postings import Held
 from feather_memory.model.formula import Scale
 from feather_memory.model.scoring import Scoring
-from feather_memory.types import Seconds, Vector, VectorLike, When
+from feather_memory.types import Numbers, Seconds, Vector, VectorLike, When
 
 Where: TypeAlias = Filter | Mapping[str, Any]
 """Which memories: a filter made with `F`, or a mapping that means one."""
@@ -67,6 +68,18 @@ class Question:
         if not self.is_now or self.now >= latest:
             return self
         return replace(self, now=latest, as_of=latest if self.is_current else self.as_of)
+
+
+@dataclass(frozen=True, slots=True)
+class WordsAsked:
+    """What the words of each memory say of one question."""
+
+    bm25: Numbers
+    """Shape (n,), 0 for what may not be returned."""
+    whole: float
+    """That of a text of mean length which holds every word once."""
+    held: Held
+    """Which memories hold each of the words."""
 
 
 def condition(where: Where | None, session: str | None) -> Filter | None:

@@ -9,40 +9,24 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from feather_memory.config import GATHER_SHARE, SCALE_SAMPLE
-from feather_memory.index.matrix import slack_for
-from feather_memory.index.postings import Held
+from feather_memory.config import GATHER_SHARE
+from feather_memory.index.matrix import Matrix, slack_for
 from feather_memory.index.view import View
 from feather_memory.model import formula
-from feather_memory.model.formula import PLAIN, Parts, Scale, low_of
+from feather_memory.model.formula import PLAIN, Parts, Scale, Standing, low_of
 from feather_memory.model.scoring import Score, Scoring
 from feather_memory.model.structure import PERIOD, Said, terms
 from feather_memory.search.anchored import NamedTime
-from feather_memory.search.question import Question
+from feather_memory.search.question import Question, WordsAsked
 from feather_memory.types import Mask, Numbers, Positions, Vector
 
 _Number = TypeVar("_Number", np.float32, np.float64)
 
 _WORDS_SLACK = slack_for(1)  # where no vectors are compared
 _BLOCK = 64  # scores in a group, of which the best stands for all
+_NONE: Positions = np.empty(0, np.intp)
 _FEW = 2_048  # scores that are partitioned as fast as grouped
 _LOWEST = np.finfo(np.float32).min
-
-
-@dataclass(frozen=True, slots=True)
-class WordsAsked:
-    """What the words of each memory say of one question."""
-
-    bm25: Numbers
-    """Shape (n,), 0 for what may not be returned."""
-    whole: float
-    """That of a text of mean length which holds every word once."""
-    held: Held
-    """Which memories hold each of the words."""
-
-    def held_at(self, at: Positions) -> Mask:
-        """Which of the words each of some memories holds. Shape (m, words)."""
-        return self.held.at(at, len(self.bm25))
 
 
 @dataclass(slots=True)
@@ -53,19 +37,31 @@ class Ranking:
     question: Question
     eligible: Mask
     """Shape (n,)."""
+    allowed: int
+    """How many of them there are."""
     words: WordsAsked | None = None
     """None if no text is asked."""
     period: NamedTime | None = None
     """The time that the question names; None where it names none, or where that does not count."""
     _scale: Scale | None = None
+    _stands: tuple[Standing, float] | None = None
+    _all: Vector | None = None
+    """The quick scores of all, where they were needed: shape (n,), −inf for what is not allowed."""
 
     def best(self, k: int) -> list[tuple[int, Score]]:
         """The k best, best first, with their scores in double precision.
 
         Of equal scores the memory written last comes first.
         """
-        allowed = int(np.count_nonzero(self.eligible))
-        return self._ordered(self._near(k, allowed), k) if allowed else []
+        if not self.allowed:
+            return []
+        if k >= self.allowed:
+            near = np.flatnonzero(self.eligible)
+        elif self._all is not None:
+            near = contenders(self._all, k, self._slack)
+        else:
+            near = self._near(k)
+        return self._ordered(near, k)
 
     @property
     def scale(self) -> Scale:
@@ -83,7 +79,7 @@ class Ranking:
         """
         asked, words = self.question, 0.0
         if self.words is not None:
-            words = float(self.words.bm25.max(initial=0.0))
+            words = float(np.maximum.reduce(self.words.bm25, initial=0.0))
         if asked.scale is not None:
             self._scale = asked.scale
         elif not asked.scoring.scaled:
@@ -91,10 +87,10 @@ class Ranking:
         elif cosines is None:
             self._scale = Scale(0.0, 0.0, words)
         elif self._scale is None:
-            is_every = pool is not None or np.count_nonzero(self.eligible) == len(cosines)
+            is_every = pool is not None or self.allowed == len(cosines)
             among = cosines if is_every else cosines[self.eligible]
             usual = self._usual(None if pool is not None else cosines)
-            best = float(among.max(initial=-1.0))
+            best = float(np.maximum.reduce(among, initial=-1.0))
             if (matrix := self.view.matrix) is not None and matrix.is_rounded:
                 best = self._surely(best - matrix.slack, cosines, pool)
             self._scale = Scale(low_of(usual), best, words)
@@ -119,33 +115,36 @@ class Ranking:
         Args:
             cosines: Of all memories, if they are known.
         """
-        until, query, matrix = self.view.until, self.question.vector, self.view.matrix
-        window = SCALE_SAMPLE
-        while window < len(until) and np.count_nonzero(until[:window] > -np.inf) < SCALE_SAMPLE:
-            window *= 2
-        window = min(window, len(until))
+        query, matrix = self.question.vector, self.view.matrix
         if query is None or matrix is None:
             return np.empty(0, np.float32)
+        window, which = self.view.shared.sample(self.view.until)
         if cosines is None or matrix.is_rounded:
             cosines = matrix.first_products(query, window)
-        return cosines[:window][until[:window] > -np.inf][:SCALE_SAMPLE]
+        return cosines[:window][which]
 
     def _lexical(self, at: Positions | None) -> Numbers | None:
-        """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1]."""
+        """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1].
+
+        None where no text is asked.
+        """
+        return None if self.words is None else _share(_at(self.words.bm25, at), self.scale.words)
+
+    def _quick_lexical(self, at: Positions | None) -> Vector | None:
+        """Likewise, in single precision."""
         if self.words is None:
             return None
-        bm25, best = _at(self.words.bm25, at), self.scale.words
-        return np.minimum(bm25 / best, 1.0) if best > 0 else np.zeros(len(bm25))
+        return _share(_at(self.words.bm25, at).astype(np.float32), self.scale.words)
 
-    def _near(self, k: int, allowed: int) -> Positions:
+    def _near(self, k: int) -> Positions:
         """Memories among which the k best are, few more than that: by the shortest way."""
-        if allowed < GATHER_SHARE * len(self.view.rows):
+        if self.allowed < GATHER_SHARE * len(self.view.rows):
             return self._contenders(np.flatnonzero(self.eligible), k)
-        return self._scanned(k, allowed)
+        return self._scanned(k)
 
-    def _scanned(self, k: int, allowed: int) -> Positions:
+    def _scanned(self, k: int) -> Positions:
         """Likewise, by scanning all."""
-        return contenders(self._shut_out(self._quick_scores(None), allowed), k, self._slack)
+        return contenders(self._shut_out(self._quick_scores(None)), k, self._slack)
 
     def nearest(self, k: int) -> list[tuple[int, float]]:
         """The k nearest, nearest first, with their cosine in [−1, 1]; 0 for one without a vector.
@@ -153,28 +152,29 @@ class Ranking:
         The question has to rank by similarity alone. That one is never below 0, so only where
         all that points towards the query does not fill k is the rest looked at once more.
         """
-        best = [(at, score.cosine) for at, score in self.best(k)]
         query, matrix = self.question.vector, self.view.matrix
-        if not best or best[-1][1] > 0 or query is None or matrix is None:
-            return best
+        if query is None or matrix is None:
+            return [(at, score.cosine) for at, score in self.best(k)]
+        if (near := self._near(k) if self.allowed else _NONE).size >= k:
+            found = _nearest(matrix, query, near, k)
+            if found[-1][1] > 0:
+                return found
         at = np.flatnonzero(self.eligible)
         near = at[contenders(matrix.products_at(query, at), k, matrix.slack)]
-        exact = matrix.exact_at(query, near)
-        order = np.lexsort((-near, -exact))[:k]
-        return [(int(near[rank]), float(exact[rank])) for rank in order]
+        return _nearest(matrix, query, near, k)
 
     def _ordered(self, near: Positions, k: int) -> list[tuple[int, Score]]:
-        exact = self._exact(near)
+        exact = self.rows_at(near)
         order = np.lexsort((-near, -exact[:, 0]))[:k]
-        return list(zip(near[order].tolist(), self._scores(exact[order]), strict=True))
+        return list(zip(near[order].tolist(), self.scores_of(exact[order]), strict=True))
 
     def _contenders(self, pool: Positions, k: int) -> Positions:
         """Those of the pool that the k best of it are among."""
         return pool[contenders(self._quick_scores(pool), k, self._slack)]
 
-    def _shut_out(self, values: Vector, allowed: int = 0) -> Vector:
-        """The values, in place, with −inf for what may not be returned, unless all may."""
-        if allowed < len(values):
+    def _shut_out(self, values: Vector) -> Vector:
+        """The values of all, in place, with −inf for what may not be returned."""
+        if self.allowed < len(values):
             np.copyto(values, -np.inf, where=~self.eligible)
         return values
 
@@ -182,30 +182,40 @@ class Ranking:
     def _slack(self) -> float:
         """How far two of the quick scores may be off against each other."""
         if self.view.matrix is None:
-            return _WORDS_SLACK
-        return self.view.matrix.slack * max(1.0, 1.0 / self.scale.width)
+            return _WORDS_SLACK + self._standing[1]
+        return self.view.matrix.slack * max(1.0, 1.0 / self.scale.width) + self._standing[1]
+
+    @property
+    def _standing(self) -> tuple[Standing, float]:
+        """What of the scores the question does not change, and how far that may be too high."""
+        if self._stands is None:
+            view, asked = self.view, self.question
+            since = view.columns["valid_from"]
+            self._stands = view.shared.standing(
+                since, view.stretched, view.importance, asked.scoring, asked.now
+            )
+        return self._stands
 
     def _quick_scores(self, pool: Positions | None) -> Vector:
         """The formula over the pool, or over all, in float32: good enough to find contenders."""
-        asked, similarity = self.question, self._similarities(pool)
-        values = formula.rank_scores(
-            similarity, *self._known(pool), asked.scoring, asked.dense_weight
-        )
+        similarity = self._similarities(pool)
+        lexical, d = self._quick_lexical(pool), self.question.dense_weight
+        standing, _ = self._standing
+        if pool is not None:
+            standing = standing.at(pool)
+        values = formula.rank_scores(similarity, lexical, standing, d, out=similarity)
         return self._raised(values, pool)
 
-    def _ceiling(self, similarity: Vector | float) -> Vector:
+    def _ceiling(self, similarity: Vector | float, out: Vector | None = None) -> Vector:
         """What no memory's score exceeds, given what its similarity does not exceed."""
-        asked = self.question
-        known = self._known(None)
-        best = formula.ceiling(similarity, *known, asked.scoring, asked.dense_weight)
+        lexical, d = self._quick_lexical(None), self.question.dense_weight
+        best = formula.ceiling(similarity, lexical, self._standing[0], d, out=out)
         return self._raised(best, None)
 
     def _raised(self, values: Vector, pool: Positions | None) -> Vector:
         """The scores of a pool, or of all, in place, with the term of the time that is named."""
         if (then := self._then(pool)) is not None:
-            scoring, importance = self.question.scoring, _at(self.view.importance, pool)[then]
-            w, g = scoring.time_weight, scoring.importance_weight
-            values[then] += np.float32((1 - w) * PERIOD) * ((1 - g) + g * importance)
+            values[then] += np.float32(PERIOD) * _at(self._standing[0].factor, pool)[then]
         return values
 
     def _then(self, pool: Positions | None) -> Mask | None:
@@ -215,19 +225,6 @@ class Ranking:
         since = _at(self.view.columns["valid_from"], pool)
         then: Mask = (self.period.start <= since) & (since < self.period.stop)
         return then
-
-    def _known(self, pool: Positions | None) -> tuple[Vector | None, Vector, Vector, Vector]:
-        """Words, age, stretch and importance: what ranks a memory besides its similarity."""
-        view = self.view
-        age = self.question.now - _at(view.columns["valid_from"], pool)
-        np.maximum(age, 0.0, out=age)
-        lexical = self._lexical(pool)
-        return (
-            None if lexical is None else lexical.astype(np.float32),
-            age.astype(np.float32),
-            _at(view.stretched, pool),
-            _at(view.importance, pool),
-        )
 
     def _similarities(self, pool: Positions | None) -> Vector | None:
         """Of the pool, or of all. Until the scale is settled the pool is all that is eligible."""
@@ -254,38 +251,25 @@ class Ranking:
         All are counted and none is sorted: whose score in single precision is further from the
         memory's than rounding goes stands where it seems to; the few others are scored again.
         """
-        allowed = np.flatnonzero(self.eligible)
-        few = len(allowed) < GATHER_SHARE * len(self.view.rows)
-        at = allowed if few else np.arange(len(self.view.rows))
+        few = self.allowed < GATHER_SHARE * len(self.view.rows)
+        at = np.flatnonzero(self.eligible) if few else np.arange(len(self.view.rows))
         values = self._quick_scores(at if few else None)
         if not few:
-            values = self._shut_out(values, len(allowed))
+            values = self._all = self._shut_out(values)
         slack = 1.001 * self._slack  # and its own rounding
         above = values - values[np.searchsorted(at, position)]  # (n,)
         near = at[np.abs(above) <= slack]
-        exact = self._exact(near)[:, 0]
+        exact = self.rows_at(near)[:, 0]
         mine = exact[np.searchsorted(near, position)]
         ahead = np.count_nonzero((exact > mine) | ((exact == mine) & (near > position)))
         return int(1 + ahead + np.count_nonzero(above > slack))
 
-    def values_at(self, positions: Positions) -> Numbers:
-        """The scores of these memories alone, as `scores_at` gives them. Shape (m,)."""
-        return self._exact(positions)[:, 0]
+    def scores_of(self, rows: Numbers) -> list[Score]:
+        """What a caller is shown of memories whose `rows_at` these are."""
+        return formula.scores(rows, *self._weighed)
 
-    def scores_at(self, positions: Positions | Sequence[int]) -> list[Score]:
-        """The scores of these memories, in double precision, in this order."""
-        return self._scores(self._exact(positions))
-
-    @property
-    def _weighed(self) -> tuple[Scoring, float]:
-        """How the parts of a score are weighed: the scoring, and d in effect."""
-        return self.question.scoring, self.question.dense_weight
-
-    def _scores(self, exact: Numbers) -> list[Score]:
-        return formula.scores(exact, *self._weighed)
-
-    def _exact(self, positions: Positions | Sequence[int]) -> Numbers:
-        """`Parts.rows` of them, in double precision: shape (m, 14), the score first."""
+    def rows_at(self, positions: Positions | Sequence[int]) -> Numbers:
+        """`Parts.rows` of these memories, in double precision: shape (m, 7 or 14)."""
         at = np.asarray(positions, np.intp)
         parts = self._parts(at)
         if (then := self._then(at)) is not None:
@@ -293,6 +277,11 @@ class Ranking:
             added = terms(own, Said.nothing(len(at)), None, every, then=then)
             parts = replace(parts, terms=added)
         return parts.rows(*self._weighed)
+
+    @property
+    def _weighed(self) -> tuple[Scoring, float]:
+        """How the parts of a score are weighed: the scoring, and d in effect."""
+        return self.question.scoring, self.question.dense_weight
 
     def _parts(self, at: Positions, cosines: Vector | None = None) -> Parts:
         """What the scores of these memories are made of, but for the terms of a conversation.
@@ -310,19 +299,33 @@ class Ranking:
             else:
                 cosine = cosines.astype(np.float64)
             similarity = scale.similarity_of(cosine)
-        lexical, share = self._lexical(at), np.zeros(len(at))
-        if self.words is not None and self.words.whole > 0:
-            share = np.minimum(self.words.bm25[at] / self.words.whole, 1.0)
-        age = np.maximum(asked.now - view.columns["valid_from"][at], 0.0)
+        lexical = share = np.zeros(len(at))
+        if self.words is not None and (told := self._lexical(at)) is not None:
+            lexical = told
+            if self.words.whole > 0:
+                share = np.minimum(self.words.bm25[at] / self.words.whole, 1.0)
+        age = asked.now - view.columns["valid_from"][at]
+        np.maximum(age, 0.0, out=age)
         recalls = view.columns["recalls"][at]
         return Parts(
             similarity=similarity,
-            lexical=np.zeros(len(at)) if lexical is None else lexical,
+            lexical=lexical,
             recency=formula.retention(age, recalls, half_life=asked.scoring.half_life),
             importance=view.columns["importance"][at],
-            cosine=cosine.clip(0.0, 1.0),
+            cosine=np.minimum(np.maximum(cosine, 0.0), 1.0),
             share=share,
         )
+
+
+def _nearest(matrix: Matrix, query: Vector, near: Positions, k: int) -> list[tuple[int, float]]:
+    """The k nearest of some memories, nearest first, with their cosine."""
+    exact = matrix.exact_at(query, near)
+    order = np.lexsort((-near, -exact))[:k]
+    return list(zip(near[order].tolist(), exact[order].tolist(), strict=True))
+
+
+def _share(bm25: formula.Floats, best: float) -> formula.Floats:
+    return np.minimum(bm25 / best, 1.0) if best > 0 else np.zeros_like(bm25)
 
 
 def _at(values: npt.NDArray[_Number], pool: Positions | None) -> npt.NDArray[_Number]:
@@ -351,8 +354,12 @@ def contenders(scores: Vector, k: int, slack: float = 0.0) -> Positions:
     """
     if k <= 0 or scores.size == 0:
         return np.empty(0, np.intp)
-    positions = np.flatnonzero(scores >= _at_least(_lower_bound(scores, k), slack))  # (≥k,) or all
-    if positions.size <= k:
+    if few := scores.size <= _FEW:
+        bound = _kth_best(scores, k) if k < scores.size else -np.inf
+    else:
+        bound = _lower_bound(scores, k)
+    (positions,) = (scores >= _at_least(bound, slack)).nonzero()  # (≥k,) or all
+    if few or positions.size <= k:
         return positions
     shortlist = scores[positions]  # (≥k,)  every score that could be among the k best
     return positions[shortlist >= _at_least(_kth_best(shortlist, k), slack)]
@@ -363,7 +370,7 @@ def _lower_bound(scores: Vector, k: int) -> float:
     if k >= scores.size:
         return -np.inf
     block = min(_BLOCK, scores.size // (4 * k))  # ≥ 4k groups keep the bound close
-    if block < 2 or scores.size <= _FEW:
+    if block < 2:
         return _kth_best(scores, k)
     width = scores.size // block
     # Group j is every width-th position: the maximum then runs along contiguous rows, which is
@@ -374,7 +381,11 @@ def _lower_bound(scores: Vector, k: int) -> float:
 
 def _kth_best(scores: Vector, k: int) -> float:
     """Few are sorted, which takes as long whatever they are: `partition` is slow among equals."""
-    ordered = np.sort(scores) if len(scores) <= _FEW // 2 else np.partition(scores, -k)
+    ordered = scores.copy()
+    if len(scores) <= _FEW // 2:
+        ordered.sort()
+    else:
+        ordered.partition(len(scores) - k)
     return float(ordered[-k])
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from feather_memory.index.view import View
-from feather_memory.search.question import Question
-from feather_memory.search.ranking import WordsAsked
+from feather_memory.search.question import Question, WordsAsked
 from feather_memory.types import Mask
 
 

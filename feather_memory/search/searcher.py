@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 import numpy as np
@@ -34,8 +35,9 @@ from feather_memory.search.certified import CertifiedRanking
 from feather_memory.search.chosen import AMONG, Found, distinct, newer_first
 from feather_memory.search.conversation import ConversationRanking
 from feather_memory.search.links import led_on
-from feather_memory.search.question import Question
-from feather_memory.search.ranking import Ranking, WordsAsked
+from feather_memory.search.merits import Merits
+from feather_memory.search.question import Question, WordsAsked
+from feather_memory.search.ranking import Ranking
 from feather_memory.search.relevant import relevant
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.types import Mask, Positions, Seconds
@@ -140,14 +142,20 @@ class Searcher:
 
     def eligible(self, question: Question) -> Mask:
         """Which memories may be returned: current for the question, and let through its filter."""
+        return self._eligible(question)[0]
+
+    def _eligible(self, question: Question) -> tuple[Mask, int]:
+        """Which, and how many."""
         as_of, view = question.as_of, self.view
         if question.known_at is None:
-            mask = (view.columns["valid_from"] <= as_of) & (as_of < view.until)
+            current = view.shared.current(view.columns["valid_from"], view.until, as_of)
+            mask, many = current.mask, current.many
         else:
-            mask = self._known(as_of, question.known_at)
+            mask, many = self._known(as_of, question.known_at), None
         if question.where is not None:
-            mask &= self._columns.mask(lambda: self.transaction, view, question.where)
-        return mask
+            mask = mask & self._columns.mask(lambda: self.transaction, view, question.where)
+            many = None
+        return mask, int(np.count_nonzero(mask)) if many is None else many
 
     def _known(self, as_of: Seconds, known_at: Seconds) -> Mask:
         """Which memories we knew at `known_at` to hold at `as_of`."""
@@ -167,10 +175,12 @@ class Searcher:
             WrongEmbedderError: It is by another model.
         """
         self.check_fits(question)
-        view, eligible, text = self.view, self.eligible(question), question.text
+        view, text = self.view, question.text
+        eligible, allowed = self._eligible(question)
         words = None if text is None else self._words(text, eligible)
         if question.min_relevance > 0:
             eligible = relevant(view, question, words, eligible)
+            allowed = int(np.count_nonzero(eligible))
         period = None
         if question.scoring.structure:
             small = "" if text is None else text.lower()
@@ -183,13 +193,13 @@ class Searcher:
                 said = Said.nothing(len(view)) if turns is None else turns.said
                 spoken = None if turns is None or text is None else turns.spoken(folded(text))
                 return ConversationRanking(
-                    view, question, eligible, words, period=period,
+                    view, question, eligible, allowed, words, period=period,
                     said=said, spoken=spoken, liked=liked,
                 )  # fmt: skip
         lineage = view.lineage
         if lineage.sketch.drawn is None and lineage.approximation.index is None:
-            return Ranking(view, question, eligible, words, period)
-        return CertifiedRanking(view, question, eligible, words, period)
+            return Ranking(view, question, eligible, allowed, words, period)
+        return CertifiedRanking(view, question, eligible, allowed, words, period)
 
     def _words(self, text: str, eligible: Mask) -> WordsAsked:
         """What the words of the memories, and the dates from which they hold, say of a text."""
@@ -218,10 +228,11 @@ class Searcher:
 
     def found(self, ranking: Ranking, question: Question, k: int) -> Hits:
         """The same, of what is ranked already."""
-        settles = ranking.words is not None and question.scoring.structure
-        kept = self._best(ranking, question, max(k, AMONG) if settles else k)[1]
-        if settles and ranking.words is not None:
-            first = newer_first(kept[:AMONG], ranking.words.held_at, self.records_at)
+        words = ranking.words if question.scoring.structure else None
+        kept = self._best(ranking, question, k if words is None else max(k, AMONG))[1]
+        if words is not None:
+            held_at = partial(words.held.at, n=len(words.bm25))
+            first = newer_first(kept[:AMONG], held_at, self.records_at)
             kept = [*first, *kept[AMONG:]]
         kept = kept[:k]
         hits = hits_of(self.memories_at([at for at, *_ in kept]), kept)
@@ -339,18 +350,15 @@ class Searcher:
 
         neighbours = led_on(links, view.supersessions, question)
 
-        def own_scores(places: Collection[int]) -> dict[int, float]:
-            at = _positions(places)
-            at = at[ranking.eligible[at]]
-            return dict(zip(at.tolist(), ranking.values_at(at).tolist(), strict=True))
-
+        merits = Merits(ranking)
         seeds = {at: score.value for at, score in best.items()}
         most = max(limit, len(best))
         while True:
-            reached = walk(seeds, neighbours, own_scores, hops=hops, limit=most, ids=self._ids_at)
-            places = list(reached)
-            merits = [at for at in places if not reached[at].inherited and at not in best]
-            best.update(zip(merits, ranking.scores_at(merits), strict=True))
+            reached = walk(
+                seeds, neighbours, merits.values, hops=hops, limit=most, ids=self._ids_at
+            )
+            own = [at for at, each in reached.items() if not each.inherited and at not in best]
+            best.update(merits.scores(own))
             kept: list[Found] = [
                 (at, _score(each, best.get(at)), 1) for at, each in reached.items()
             ]

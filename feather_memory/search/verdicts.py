@@ -59,7 +59,7 @@ def _placed(searcher: Searcher, question: Question, memory_id: str, at: int, k: 
             gate="irrelevant",
             reason=f"less of it is relevant than {question.min_relevance:g}",
         )
-    before, (score,) = ranking.place(at), ranking.scores_at([at])
+    before, (score,) = ranking.place(at), ranking.scores_of(ranking.rows_at([at]))
     best = searcher.found(ranking, question, max(k, AMONG))
     found = next((hit for hit in best if hit.memory.id == memory_id), None)
     same = None if found else _instead(searcher, at, best[:k], ranking.eligible)
