@@ -104,6 +104,24 @@ def test_a_score_does_not_change():
         Score()
 
 
+def test_a_score_that_a_search_told_changes_as_one_that_was_made_by_hand(store):
+    """Both ways to a Score: its parts read when they are asked for, and filled in."""
+    store.add_many({"text": text} for text in ("green tea", "tea"))
+    told = store.search("green tea")[0].score
+    made = Score(**asdict(told))
+
+    for change in (Score.weighed, Score.lifted):
+        for amount in (0.0, 0.5):
+            one, other = change(told, amount), change(made, amount)
+
+            assert type(one) is Score
+            assert (float(one), asdict(one)) == (float(other), asdict(other))
+            assert sum(one.parts.values()) == pytest.approx(one.value)
+            assert asdict(change(one, 0.9)) == asdict(change(other, 0.9))
+    assert asdict(told) == asdict(made)
+    assert store.check() == []
+
+
 def test_a_half_life_is_seconds_or_a_timedelta():
     week = Scoring(half_life=timedelta(days=7))
 

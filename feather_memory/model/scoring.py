@@ -97,6 +97,7 @@ class _Told(float):
     """Where a Score that a search makes has what its parts are read from."""
 
     __slots__ = ("_told",)
+    _told: tuple[Sequence[float], Sequence[float | None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -210,11 +211,23 @@ class Score(_Told):
 
     def lifted(self, newer: float) -> Score:
         """The same score with so much added for what it says anew."""
-        return replaced(self, value=self.value + newer, newer=newer) if newer else self
+        return self._changed(self.value + newer, newer=newer) if newer else self
 
     def weighed(self, layer_weight: float) -> Score:
         """The same score in a layer of that weight."""
-        return replaced(self, value=self.value * layer_weight, layer_weight=layer_weight)
+        return self._changed(self.value * layer_weight, layer_weight=layer_weight)
+
+    def _changed(self, value: float, **part: float) -> Score:
+        """The same but for the value and one part."""
+        try:
+            row, same = self._told
+        except AttributeError:
+            return replaced(self, value=value, **part)
+        every: list[Any] = [*row, *same]  # a tenth of the time that reading all parts takes
+        every[0] = value
+        for name, changed in part.items():
+            every[_PLACES[name]] = changed
+        return score_of(every, ())
 
     def __str__(self) -> str:
         return float.__repr__(self)
