@@ -159,9 +159,10 @@ class Shared:
                 return known[1], drift
         age = np.maximum(now - since, 0.0).astype(np.float32)
         made = Standing.of(age, stretched, importance, scoring)
-        if len(self._standings) >= _SCORINGS:
-            self._standings = {}
-        self._standings[scoring] = now, made
+        known_of = self._standings
+        if scoring not in known_of and len(known_of) >= _SCORINGS:
+            known_of = {}
+        self._standings = {**known_of, scoring: (now, made)}
         return made, 0.0
 
 
