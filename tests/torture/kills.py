@@ -166,18 +166,28 @@ def cycle(
     seeds = [str(chance.randrange(1 << 30)) for _ in logs]
     print(path, number, tenants, *seeds, file=server.stdin, flush=True)
     writers, until = list(map(int, server.stdout.readline().split())), time.monotonic() + PATIENCE
-    while time.monotonic() < until and not all(log.exists() and log.stat().st_size for log in logs):
-        time.sleep(0.005)
-    enough, until = chance.randrange(MOST_BYTES), time.monotonic() + LONGEST
-    while time.monotonic() < until and sum(log.stat().st_size for log in logs) < enough:
-        time.sleep(chance.uniform(0.0, 0.005))
-    for writer in writers:
-        os.kill(writer, signal.SIGKILL)
+    try:
+        while time.monotonic() < until and not all(
+            log.exists() and log.stat().st_size for log in logs
+        ):
+            time.sleep(0.005)
+        enough, until = chance.randrange(MOST_BYTES), time.monotonic() + LONGEST
+        while (
+            time.monotonic() < until
+            and sum(log.stat().st_size for log in logs if log.exists()) < enough
+        ):
+            time.sleep(chance.uniform(0.0, 0.005))
+    finally:
+        for writer in writers:
+            with contextlib.suppress(ProcessLookupError):  # it failed, and says why
+                os.kill(writer, signal.SIGKILL)
     assert server.stdout.readline() == "ended\n"
-    told = [line for log in logs for line in log.read_text().split("\n")[:-1]]  # whole ones
+    told = [
+        line for log in logs if log.exists() for line in log.read_text().split("\n")[:-1]
+    ]  # whole ones
     lines = [line.split() for line in told]
     for log in logs:
-        log.unlink()
+        log.unlink(missing_ok=True)
     said: dict[str, list[list[str]]] = {}
     for tenant, *rest in lines:
         if tenant[:1] == "t" and tenant[1:].isdigit():
