@@ -213,6 +213,14 @@ def test_no_except_swallows_everything():
                 assert not broad or reraises, f"{path.name}:{node.lineno}"
 
 
+def test_no_statement_numbers_its_parameters():
+    """Python 3.12 takes `?1` for a name, and warns of it: they stand by order, or have names."""
+    for path in FILES:
+        for node in ast.walk(parsed(path)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert not re.search(r"\?\d", node.value), f"{path.name}:{node.lineno}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
 def test_a_file_can_be_read_in_one_sitting(path):
     lines = len(path.read_text(encoding="utf-8").splitlines())

@@ -13,8 +13,9 @@ from feather_memory.truth.state import DamagedRowError
 
 _KEEP = """
     insert or replace into successor (row, vector, context, checksum)
-    select ?1, ?2, ?3, ?5 where exists (select 1 from memory where row = ?1)
-        and (?4 is null or exists (select 1 from memory where row = ?4))
+    select :row, :vector, :context, :checksum
+    where exists (select 1 from memory where row = :row)
+        and (:before is null or exists (select 1 from memory where row = :before))
 """
 _DROP = "delete from successor where context in (select value from json_each(?))"
 REMOVE = "delete from successor where row = ?"
@@ -106,6 +107,6 @@ def drop_damaged(connection: sqlite3.Connection) -> None:
     connection.executemany(REMOVE, damaged)
 
 
-def _kept(made: Anew) -> tuple[object, ...]:
-    checksum = sums.row_sum((made.row, made.vector, made.context))
-    return made.row, made.vector, made.context, made.follows, checksum
+def _kept(made: Anew) -> dict[str, object]:
+    kept = {"row": made.row, "vector": made.vector, "context": made.context}
+    return {**kept, "before": made.follows, "checksum": sums.row_sum(tuple(kept.values()))}
