@@ -317,3 +317,60 @@ def test_a_disk_that_cannot_be_read_is_no_damage(path, monkeypatch):
         monkeypatch.setattr(os, "pread", refused)
         expected = StoreAccessError if Path("/proc/self/fd").is_dir() else CorruptStoreError
         assert isinstance(truth.meaning(malformed()), expected)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("importance", "1e300"), ("importance", "-9e999"), ("importance", "1.5"),
+        ("recalls", "-1"), ("valid_from", "-1e300"), ("expires_at", "9e999"),
+    ],
+)  # fmt: skip
+def test_a_number_that_nobody_can_have_written_is_refused_and_told(path, column, value):
+    """A bit of an exponent: numpy would warn where it turns it into single precision."""
+    run(path, f"update memory set {column} = {value} where id = 'm5'")
+
+    with opened(path) as store, pytest.raises(CorruptStoreError, match="nobody can have had"):
+        store.search("tea")
+    assert "memory 'm5'" in told(path)[0]
+
+
+def test_a_damaged_importance_is_made_anew_from_its_signals(path):
+    before = answers(path)
+    run(path, "update memory set importance = 1e300 where id = 'm5'")
+    with opened(path) as store:
+        (fault,) = store.check()
+        assert fault.startswith("memory 'm5': importance is 1e+300")
+        assert store.check(fix=True) == []
+    assert answers(path) == before
+
+
+def test_a_number_that_goes_bad_while_a_store_is_open_is_refused_too(path):
+    with opened(path) as store:
+        store.search("tea")
+        run(path, "update memory set importance = 1e300, changed = changed + 1000 where id = 'm5'",
+            "update state set generation = generation + 1")  # fmt: skip
+
+        with pytest.raises(CorruptStoreError, match="nobody can have had"):
+            store.search("coffee")
+
+
+def test_no_bit_of_the_index_of_a_shelf_has_a_dict_of_it_raise_a_key_error(path):
+    """Its keys are read from the index, and each value is looked for in it."""
+    content = path.read_bytes()
+    entries = [at for at in range(len(content)) if content.startswith(b"hashesa", at)]
+    ended = set()
+    for at in entries:
+        for bit in range(8 * len("hashesa")):
+            changed = bytearray(content)
+            changed[at + bit // 8] ^= 1 << bit % 8
+            path.write_bytes(changed)
+            try:
+                with opened(path) as store:
+                    ended.add(len(dict(store.plumbing.shelf("hashes"))))
+            except CorruptStoreError:
+                ended.add("refused")
+    path.write_bytes(content)
+
+    assert "refused" in ended
+    assert told(path) == []

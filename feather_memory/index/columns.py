@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory import config
+from feather_memory.checks import FIRST, LAST
+from feather_memory.errors import GoneStoreError
 from feather_memory.filters.language import Filter
 from feather_memory.filters.masks import mask_of
 from feather_memory.index import beside
@@ -31,9 +34,28 @@ from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.forked import watch
 from feather_memory.truth.nouns import Comparing, Memories
 from feather_memory.truth.state import DamagedRowError, State
-from feather_memory.types import Mask, Positions, Seconds
+from feather_memory.types import Mask, Numbers, Positions, Seconds
 
 _SOME = 64
+_BOUNDS = {"importance": (0.0, 1.0), "recalls": (0.0, np.inf)}  # of what each has; times are times
+_LEAST, _MOST = (
+    np.array([[_BOUNDS.get(name, (FIRST, LAST))[end]] for name in COLUMNS]) for end in (0, 1)
+)  # (columns, 1) each
+_HELD = [COLUMNS.index(name) for name in _BOUNDS]
+
+
+def _columns(numbers: Sequence[tuple[float | None, ...]]) -> dict[str, Numbers]:
+    """The numbers of some rows by name; NaN for a time that is none. Shape (n,) each.
+
+    Raises:
+        DamagedRowError: One of them can never have been written.
+    """
+    block = np.array(numbers, np.float64)  # (columns, n)
+    # NaN, which a time may be, is neither less nor more than anything.
+    is_odd = (block < _LEAST).any() or (block > _MOST).any() or np.isnan(block[_HELD]).any()
+    if is_odd:
+        raise DamagedRowError("a time, an importance or a number of recalls nobody can have had")
+    return dict(zip(COLUMNS, block, strict=True))
 
 
 class _Growing:
@@ -235,7 +257,7 @@ class Columns:
         if not appended:
             return
         rows, *told, likeness, vectors, compact = zip(*appended, strict=True)
-        numbers, said = told[: len(COLUMNS)], told[len(COLUMNS) :]
+        columns, said = _columns(told[: len(COLUMNS)]), told[len(COLUMNS) :]
         if any(map(any, (said[0], said[1], *said[3:]))):
             view.lineage.turns.follow(len(view.rows), list(zip(*said, strict=True)))
         if matrix is not None and matrix.is_rounded:
@@ -247,7 +269,6 @@ class Columns:
                 raise DamagedRowError(f"a vector has not {matrix.dim} numbers")
             matrix.append(np.frombuffer(blob, np.dtype("<f4")).reshape(-1, matrix.dim))
         self._rows.append(np.array(rows, np.int64))
-        columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
         for name, values in columns.items():
             self._numbers[name].append(values)
         until, stretched, importance = derived(columns)
@@ -258,8 +279,7 @@ class Columns:
 
     def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:
         rows, *numbers = zip(*touched, strict=True)
-        at = np.searchsorted(view.rows, np.array(rows, np.int64))
-        columns = dict(zip(COLUMNS, (np.array(n, np.float64) for n in numbers), strict=True))
+        at, columns = np.searchsorted(view.rows, np.array(rows, np.int64)), _columns(numbers)
         for name, values in columns.items():
             self._numbers[name].changed(at, values)
         until, stretched, importance = derived(columns)
@@ -293,7 +313,8 @@ class Columns:
             if not truth.is_resting:
                 if (view := self.view) is not None:
                     view.lineage.approximation.stop()
-                self.save(truth)
+                with suppress(GoneStoreError):  # there is nothing to write beside
+                    self.save(truth)
         finally:
             self.unload()
 

@@ -11,7 +11,6 @@ from feather_memory.checks import file_path, one_of, whole
 from feather_memory.index import beside
 from feather_memory.model.names import checked
 from feather_memory.model.words import tokenizer
-from feather_memory.search.searcher import Searcher
 from feather_memory.store.core import Core
 from feather_memory.store.feedback import Feedback
 from feather_memory.store.opening import truth_at
@@ -184,8 +183,8 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
             if path is not None:
                 beside.discard(path)
             self._core.columns.unload()
-        with Searcher.over(self._core.truth, self._core.columns) as searcher:
-            found = repair.faults(searcher.transaction, self._core.truth.now())
+        with self._core.truth.reading() as moment:  # no arrays: they refuse what is told here
+            found = repair.faults(moment, self._core.truth.now())
             if path is not None:
-                found += beside.lost(path, searcher.transaction.state)
+                found += beside.lost(path, moment.state)
         return found if path is None else found + beside.faults(path)

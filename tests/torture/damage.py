@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -207,6 +208,7 @@ def run(asked: Run) -> Told:
     """Trials on copies of one store; one in four of its log."""
     told, goes_on, chance = Told(), asked.goes_on(), random.Random(asked.seed)
     (asked.folder / "log").mkdir()
+    warnings.simplefilter("error")  # none may leave, of numpy's, say; it would be an untyped error
     file, log = Damage(asked.folder).trials(chance), LogDamage(asked.folder / "log").trials(chance)
     while goes_on(told.trials):
         how, what = next(chance.choice([file, file, file, log]))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from feather_memory.model.records import ShelfRecord, TieRecord
 from feather_memory.truth.sqlite import sums
 from feather_memory.truth.sqlite.moment import Moment
+from feather_memory.truth.state import DamagedRowError
 
 _PUT = """
     insert into shelf (name, key, value, checksum) values (?, ?, ?, ?)
@@ -25,6 +26,11 @@ UNTIE_MEMORY = "delete from tie where memory_id = :id or (key = :id and shelf = 
 """Ends all ties of the memory with an id."""
 
 _OF_KEYS = "name = ? and key in (select value from json_each(?))"
+_KEYS = """
+    select key, row is (
+        select row from shelf as found where found.name = shelf.name and found.key = shelf.key
+    ) from shelf where name = ? order by row
+"""
 _LAST = """
     select key, value from shelf
     where row in (                          -- the index has the rows; else all values are sorted
@@ -65,11 +71,16 @@ class SqliteShelves:
         ).fetchall()
 
     def keys(self, name: str) -> list[str]:
-        """The keys of all."""
-        rows = self.moment.connection.execute(
-            "select key from shelf where name = ? order by row", (name,)
-        )
-        return [key for (key,) in rows]
+        """The keys of all.
+
+        Raises:
+            DamagedRowError: A value cannot be found by its key: who goes on to ask for what is
+                under each, as `dict` does, would be told that there is none.
+        """
+        rows = self.moment.connection.execute(_KEYS, (name,)).fetchall()
+        if not all(is_found for _, is_found in rows):
+            raise DamagedRowError(f"the index of the shelf {name!r} does not lead to its values")
+        return [key for key, _ in rows]
 
     def count(self, name: str) -> int:
         """How many values there are."""
