@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from test_processes import finished, python
 
 from feather_memory import (
+    ClosedStoreError,
     GoneStoreError,
     Store,
     TenantPool,
@@ -247,6 +250,43 @@ def test_a_file_that_goes_after_it_was_looked_for_is_gone(path, monkeypatch, use
         with pytest.raises(GoneStoreError):
             USES[use](store)
         assert not path.exists()
+
+
+@pytest.mark.parametrize("use", USES)
+def test_between_the_removal_of_the_log_and_of_the_file_it_is_gone_already(path, monkeypatch, use):
+    """A connection that is made then has the log's index in memory, and finds no log."""
+    told, real = [], Path.unlink
+    by_id = {"get", "iterate"}  # who reads nothing but memories, looks for the file alone
+
+    def unlink(removed, **named):
+        real(removed, **named)
+        if removed.name.endswith("-wal") and not told:
+            assert path.exists()
+            with nullcontext() if use in by_id else pytest.raises(GoneStoreError):
+                USES[use](store)
+            told.append(use)
+
+    with Store.open(path) as store, Store.open(path) as other:
+        for id_ in "ab":
+            store.add(f"fact {id_}", id=id_)
+        other.search("fact")
+        store._core.truth.release()  # but the log stays, for the other has it open
+        assert path.with_name(f"{path.name}-wal").stat().st_size > 0
+        monkeypatch.setattr(Path, "unlink", unlink)
+        ownership.taken_away(path)
+    assert told == [use]
+    assert not path.exists()
+
+
+def test_a_store_can_be_closed_while_its_file_is_being_removed(path):
+    store = Store.open(path)
+    store.add("a fact")
+    store.search("fact")
+    claims.mark_gone(path)
+
+    store.close()
+    with pytest.raises(ClosedStoreError):
+        store.search("fact")
 
 
 def test_a_file_that_goes_while_it_is_opened_is_gone(path, monkeypatch):

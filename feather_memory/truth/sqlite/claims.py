@@ -84,7 +84,9 @@ def mark(path: Path, tenant: str) -> None:
 def mark_gone(path: Path) -> None:
     """Have everybody who has the file open, and whoever opens it, know that it is to be removed.
 
-    From then on nobody writes to it. What is damaged cannot say so, and is removed all the same.
+    From then on nobody writes to it. It is brought from the log into the file: else whoever opens
+    the file once its log is removed would not know. What is damaged cannot say so, and is removed
+    all the same.
 
     Raises:
         BusyStoreError: Somebody is writing to it for longer than a write waits.
@@ -95,6 +97,8 @@ def mark_gone(path: Path) -> None:
         ) as connection:
             connection.execute("update state set is_gone = 1, generation = generation + 1")
             connection.commit()
+            connection.execute(f"pragma busy_timeout = {_WAIT * 1_000:.0f}")
+            connection.execute("pragma wal_checkpoint(truncate)")
     except sqlite3.Error as error:
         if isinstance(known := translated(error, path), BusyStoreError):
             raise known from error
