@@ -62,4 +62,4 @@ def test_a_call_that_a_signal_cuts_short_anywhere_leaves_nothing_open(name, tmp_
         trials += 1
 
         assert found == []
-    assert trials > 100
+    assert trials > 50  # a `get` has some eighty such places, the others hundreds
