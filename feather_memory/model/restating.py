@@ -20,10 +20,12 @@ that both share, too ("lives", not "has a friend"), or only what it is ("Alice i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from feather_memory.model.addressed import first_person, may_have_first_person
+from feather_memory.model.labels import without_labels
 from feather_memory.model.tokens import folded
 from feather_memory.model.words import ENGLISH, Tokenizer
 
@@ -35,6 +37,10 @@ _ARTICLES: Final = {"a", "an", "the", "still", "now"}
 """English, as the words that questions leave out are: without such a table nothing only "is"."""
 _SHORT: Final = 2
 """Letters of what joins words in most languages ("in", "de", "в", "في"), and says nothing else."""
+
+_QUOTES: Final = "\"'»”’*_"
+_CALLS: Final = {",", ":", "，", "：", "、", "،"}
+"""What parts a name from what is said to whom it names."""
 
 _SENTENCES: Final = re.compile(r"[.!?;\n\u0964\u06d4\u3002\uff01\uff1f\uff1b]+")
 
@@ -144,10 +150,25 @@ class Subject:
         says_so = self.words <= told.sentences[at]
         if not (self._says_how(told.sentences[at]) or (says_so and self._is_all(told.parts[at]))):
             return False
-        if says_so and self.is_named:
+        is_turned = says_so and not (self.words | self.how) <= told.written[at]
+        if says_so and self.is_named and not is_turned:
             return True
-        names_another = not _named(told.parts[at], self.speaks) <= self.known
-        return not names_another and (says_so or (self.is_named and self.words <= told.words))
+        if self._names_another(told, at, is_turned=is_turned):
+            return False
+        return says_so or (self.is_named and self.words <= told.words)
+
+    def _names_another(self, told: Told, at: int, *, is_turned: bool) -> bool:
+        """Whether a sentence names what the memory is not about.
+
+        A label as "Note:" is no name. Of a sentence that is said to the user the first word only
+        begins it, unless a comma parts it from the rest: that is whom it is said to.
+        """
+        part = without_labels(told.parts[at])
+        first, _, rest = part.strip().partition(" ")
+        if is_turned and first.rstrip(_QUOTES)[-1:] not in _CALLS:
+            part = rest
+        spoken = {word for word, firsts in told.turned[at].items() if firsts & self.known}
+        return not _named(part, self.speaks) <= self.known | spoken
 
     def _says_how(self, sentence: frozenset[int]) -> bool:
         return 2 * len(self.how & sentence) >= len(self.how)
@@ -170,6 +191,11 @@ class Told:
 
     words: frozenset[int]
     sentences: tuple[frozenset[int], ...]
+    """With the first person's words beside those by which the user is spoken to, or of."""
+    written: tuple[frozenset[int], ...]
+    """Without those."""
+    turned: tuple[Mapping[int, frozenset[int]], ...]
+    """Of the words that have others beside them, which."""
     parts: tuple[str, ...]
     """The sentences as they are written."""
 
@@ -178,8 +204,34 @@ class Told:
         """Those of a text; of none that is longer than `LONGEST`."""
         parts = _SENTENCES.split(text) if len(text) <= LONGEST else []
         parts = [part for part in parts if folded(part)]
-        said = tuple(frozenset(content(part, tokenizer)) for part in parts)
-        return cls(frozenset[int]().union(*said), said, tuple(parts))
+        written = tuple(frozenset(content(part, tokenizer)) for part in parts)
+        turns = [first_person(part) for part in parts]
+        turned = tuple({} if not each.words else _digests(each.words, tokenizer) for each in turns)
+        said = tuple(
+            own.union(*beside.values(), *(content(each, tokenizer) for each in turn.readings))
+            for own, beside, turn in zip(written, turned, turns, strict=True)
+        )
+        return cls(frozenset[int]().union(*said), said, written, turned, tuple(parts))
+
+
+def _digests(
+    turned: Mapping[str, Collection[str]], tokenizer: Tokenizer
+) -> dict[int, frozenset[int]]:
+    return {
+        digest: frozenset(content(" ".join(firsts), tokenizer))
+        for word, firsts in turned.items()
+        for digest in content(word, tokenizer)
+    }
+
+
+def compact_first_person(text: str, tokenizer: Tokenizer) -> bytes:
+    """What `Told` has of a text beside its own words, in their compact form; often nothing."""
+    if len(text) > LONGEST or not may_have_first_person(text):
+        return b""
+    turns = [first_person(part) for part in _SENTENCES.split(text)]
+    firsts = (first for each in turns for firsts in each.words.values() for first in firsts)
+    readings = (reading for each in turns for reading in each.readings)
+    return tokenizer.compact("\n".join([*firsts, *readings]))
 
 
 def content(text: str, tokenizer: Tokenizer) -> set[int]:

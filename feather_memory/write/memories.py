@@ -39,7 +39,8 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     may_echo = any(map(_may_echo, drafts))
     said = _said_already(transaction, drafts, made) if may_echo else set()
     told = [_words_of(new) for draft, new in zip(drafts, made, strict=True) if _may_retell(draft)]
-    past = Past.of(transaction, told) if told else None
+    texts = [draft.fields["text"] for draft in drafts if told and _may_retell(draft)]
+    past = Past.of(transaction, told, texts) if told else None
     written: list[Record] = []
     fresh: list[Record] = []
     asked: dict[str, Draft] = {}

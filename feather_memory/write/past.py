@@ -11,7 +11,7 @@ import numpy as np
 from feather_memory.config import ECHO_CORRECTIONS
 from feather_memory.model.fields import Record
 from feather_memory.model.origin import outranks
-from feather_memory.model.restating import Change, Subject, Told
+from feather_memory.model.restating import Change, Subject, Told, compact_first_person
 from feather_memory.model.words import Tokenizer, entries, tokenizer
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.truth.state import Fallen
@@ -30,6 +30,8 @@ class Past:
 
     told: Sequence[bytes]
     """The words of the texts, in compact form; those of who says them may be among them."""
+    texts: Sequence[str]
+    """The same texts as they are written."""
     newest: Fallen | None
     """The last change of all when it was read."""
 
@@ -37,32 +39,39 @@ class Past:
     def near(cls, transaction: WriteTransaction, texts: Iterable[str]) -> Self:
         """Those that any of the texts may undo: from what was replaced to what stands instead."""
         speaks = tokenizer(transaction.state.language)
-        return cls._of(transaction, speaks, [*map(speaks.compact, texts)], 0)
+        texts = [*texts]
+        return cls._of(transaction, speaks, [*map(speaks.compact, texts)], texts, 0)
 
     @classmethod
-    def of(cls, transaction: WriteTransaction, told: Sequence[bytes]) -> Self:
+    def of(cls, transaction: WriteTransaction, told: Sequence[bytes], texts: Sequence[str]) -> Self:
         """The same, of texts whose words are known."""
-        return cls._of(transaction, tokenizer(transaction.state.language), told, 0)
+        return cls._of(transaction, tokenizer(transaction.state.language), told, texts, 0)
 
     def brought_up(self, transaction: WriteTransaction, at: int) -> Past:
         """The same for the texts from one on, if something has been replaced since."""
         newest = transaction.edges.fallen(transaction.now, 1)
         is_same = newest[:1] == [self.newest] if newest else self.newest is None
-        return self if is_same else self._of(transaction, self.speaks, self.told, at)
+        return self if is_same else self._of(transaction, self.speaks, self.told, self.texts, at)
 
     @classmethod
     def _of(
-        cls, transaction: WriteTransaction, speaks: Tokenizer, told: Sequence[bytes], at: int
+        cls,
+        transaction: WriteTransaction,
+        speaks: Tokenizer,
+        told: Sequence[bytes],
+        texts: Sequence[str],
+        at: int,
     ) -> Self:
         fallen = transaction.edges.fallen(transaction.now, ECHO_CORRECTIONS)
         changes: dict[int, list[tuple[str, str, Change]]] = {}
         if fallen:
             pairs = _with_last(fallen)
-            for first, last in _within(pairs, b"".join(told[at:]), speaks):
+            beside = (compact_first_person(text, speaks) for text in texts[at:])
+            for first, last in _within(pairs, b"".join([*told[at:], *beside]), speaks):
                 change = _between(speaks, first, last)
                 if change is not None:
                     changes.setdefault(min(change.taken), []).append((first.old, last.new, change))
-        return cls(speaks, changes, told, fallen[-1] if fallen else None)
+        return cls(speaks, changes, told, texts, fallen[-1] if fallen else None)
 
     def near_to(self, text: str) -> dict[str, tuple[str, Change]]:
         """The changes that a text may undo, by the id of what was replaced."""

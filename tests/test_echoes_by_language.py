@@ -1,0 +1,133 @@
+"""What was corrected does not come back in another person's grammar, in whatever language."""
+
+from __future__ import annotations
+
+import pytest
+
+SPOKEN = {
+    "English": ("I live in Oslo", "I live in Rome",
+        ["You live in Oslo", "The user lives in Oslo", 'Note: "I live in Oslo"'],
+        ["Bob: I live in Oslo", "Bob lives in Oslo", "Your sister Eva lives in Oslo"]),
+    "German": ("Ich wohne in Bern", "Ich wohne in Basel",
+        ["Du wohnst in Bern", "Derzeit wohnst du in Bern", "Aktuell wohnen Sie in Bern",
+         "Der Nutzer wohnt in Bern", "Notiz: „Ich wohne in Bern“", "Note: du wohnst in Bern."],
+        ["Boris wohnt in Bern", "Deine Schwester wohnt in Bern", "Boris, du wohnst in Bern",
+         "Du hast eine Schwester, die in Bern wohnt", "Nutzer 17 wohnt in Bern",
+         "Sie wohnen in Bern", "Du weißt, dass Boris in Bern wohnt",
+         "Die Schwester des Nutzers wohnt in Bern"]),
+    "French": ("J'habite à Lyon", "J'habite à Lille",
+        ["Vous habitez à Lyon", "Tu habites à Lyon", "L'utilisateur habite à Lyon",
+         "Note : « J’habite à Lyon »", "Actuellement vous habitez à Lyon"],
+        ["Paul habite à Lyon", "Votre sœur habite à Lyon", "Paul, vous habitez à Lyon",
+         "La sœur de l'utilisateur habite à Lyon"]),
+    "Spanish": ("Vivo en Madrid", "Vivo en Bilbao",
+        ["Tú vives en Madrid", "Vives en Madrid", "Ahora vives en Madrid", "Usted vive en Madrid",
+         "El usuario vive en Madrid", "Note: «Vivo en Madrid»"],
+        ["Pablo vive en Madrid", "Tu hermana vive en Madrid", "Pablo, vives en Madrid",
+         "Usted tiene una hermana que vive en Madrid",
+         "La hermana del usuario vive en Madrid"]),
+    "Portuguese": ("Eu moro em Lisboa", "Eu moro em Braga",
+        ["Você mora em Lisboa", "Tu moras em Lisboa", "O usuário mora em Lisboa"],
+        ["Rui mora em Lisboa", "A tua irmã mora em Lisboa", "A irmã do usuário mora em Lisboa"]),
+    "Italian": ("Abito a Torino", "Abito a Milano",
+        ["Tu abiti a Torino", "Abiti a Torino", "L'utente abita a Torino", "Nota: Abito a Torino"],
+        ["Paolo abita a Torino", "Tua sorella abita a Torino"]),
+    "Dutch": ("Ik woon in Utrecht", "Ik woon in Delft",
+        ["Je woont in Utrecht", "Jij woont in Utrecht", "U woont in Utrecht",
+         "De gebruiker woont in Utrecht"],
+        ["Piet woont in Utrecht", "Je zus woont in Utrecht"]),
+    "Polish": ("Mieszkam w Krakowie", "Mieszkam w Gdyni",
+        ["Mieszkasz w Krakowie", "Ty mieszkasz w Krakowie", "Użytkownik mieszka w Krakowie"],
+        ["Piotr mieszka w Krakowie", "Twoja siostra mieszka w Krakowie"]),
+    "Russian": ("Я живу в Москве", "Я живу в Казани",
+        ["Ты живёшь в Москве", "Вы живёте в Москве", "Сейчас вы живете в Москве",
+         "Пользователь живёт в Москве", "Note: «Я живу в Москве»"],
+        ["Иван живёт в Москве", "Твоя сестра живёт в Москве", "Сестра пользователя живёт в Москве",
+         "Иван, ты живёшь в Москве"]),
+    "Turkish": ("Ankara'da yaşıyorum", "İzmir'de yaşıyorum",
+        ["Ankara'da yaşıyorsun", "Siz Ankara'da yaşıyorsunuz", "Kullanıcı Ankara'da yaşıyor",
+         'Note: "Ankara\'da yaşıyorum"'],
+        ["Mehmet Ankara'da yaşıyor", "Kız kardeşin Ankara'da yaşıyor",
+         "Mehmet, Ankara'da yaşıyorsun"]),
+    "Chinese": ("我住在北京", "我住在上海",
+        ["您住在北京", "你住在北京。", "用户住在北京", "Note: “我住在北京”", "备注：我住在北京",
+         "[2024-05-01] 我住在北京", "User profile: 您住在北京"],
+        ["小明住在北京", "你的朋友住在北京", "你知道小明住在北京", "Bob: 我住在北京"]),
+    "Japanese": ("私は大阪に住んでいます", "私は京都に住んでいます",
+        ["あなたは大阪に住んでいます", "ユーザーは大阪に住んでいます",
+         "Note: 「私は大阪に住んでいます」", "あなたは大阪に住んでいらっしゃいます"],
+        ["鈴木さんは大阪に住んでいます", "あなたの友達は大阪に住んでいます"]),
+    "Korean": ("저는 서울에 살고 있어요", "저는 부산에 살고 있어요",
+        ["당신은 서울에 살고 있어요", "사용자는 서울에 살고 있어요", "고객님은 서울에 살고 계세요",
+         'Note: "저는 서울에 살고 있어요"'],
+        ["민수는 서울에 살고 있어요", "당신의 친구는 서울에 살고 있어요"]),
+    "Arabic": ("أسكن في عمان", "أسكن في دمشق",
+        ["أنت تسكن في عمان", "أنتِ تسكنين في عمان", "المستخدم يسكن في عمان",
+         'Note: "أسكن في عمان"'],
+        ["سارة تسكن في عمان", "تسكن سارة في عمان", "أختك تسكن في عمان"]),
+    "Hindi": ("मैं दिल्ली में रहता हूँ", "मैं मुंबई में रहता हूँ",
+        ["आप दिल्ली में रहते हैं", "तुम दिल्ली में रहते हो", "उपयोगकर्ता दिल्ली में रहता है",
+         'Note: "मैं दिल्ली में रहता हूँ"'],
+        ["राम दिल्ली में रहता है", "आपकी बहन दिल्ली में रहती है",
+         "आप जानते हैं कि राम दिल्ली में रहता है", "उपयोगकर्ता की बहन दिल्ली में रहती है"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+@pytest.mark.parametrize("door", ["key", "supersede"])
+def test_telling_a_user_the_old_value_is_an_echo_and_another_who_has_it_is_not(
+    store, clock, language, door
+):
+    old, new, echoes, bystanders = SPOKEN[language]
+    first = store.add(old, key="home" if door == "key" else None)
+    clock.advance(days=1)
+    if door == "key":
+        store.add(new, key="home")
+    else:
+        store.supersede(first.id, new)
+    clock.advance(days=1)
+
+    told = {text: store.add(text, origin="assistant") for text in echoes}
+    beside = {text: store.add(text, origin="document") for text in bystanders}
+
+    quoted = {text: m.manner == "echo" or m.echo_of == first.id for text, m in told.items()}
+    assert quoted == dict.fromkeys(echoes, True)
+    assert {text: (m.manner, m.valid_to) for text, m in beside.items()} == dict.fromkeys(
+        bystanders, ("statement", None)
+    )
+    assert not {hit.memory.text for hit in store.search(old, k=99)} & {old, *echoes}
+
+
+MOVED = [
+    ("Ich wohne in Bern", "Ich bin nach Basel gezogen", "Du wohnst in Bern"),
+    ("Vivo en Madrid", "Me mudé a Bilbao", "Vives en Madrid"),
+    ("J'habite à Lyon", "J'ai déménagé à Lille", "Vous habitez à Lyon"),
+    ("Я живу в Москве", "Я переехал в Казань", "Вы живёте в Москве"),
+    ("我住在北京", "我搬到上海了", "您住在北京"),
+    ("私は大阪に住んでいます", "京都に引っ越しました", "あなたは大阪に住んでいます"),
+    ("Ankara'da yaşıyorum", "İzmir'e taşındım", "Ankara'da yaşıyorsunuz"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "told"), MOVED)
+@pytest.mark.parametrize("in_a_batch", [False, True])
+def test_it_is_an_echo_where_the_verb_was_corrected_too(store, old, new, told, in_a_batch):
+    store.add(old, key="home")
+    store.add(new, key="home")
+    row = {"text": told, "origin": "import"}
+
+    said = store.add_many([row, {"text": "tea", "origin": "import"}])[0] if in_a_batch else (
+        store.add(**row))  # fmt: skip
+
+    assert (said.manner, said.valid_to is None) == ("echo", False)
+
+
+@pytest.mark.parametrize("language", SPOKEN)
+def test_before_a_correction_nothing_that_is_told_to_the_user_is_withheld(store, language):
+    """The negative control: it is the correction that withholds, and not the grammar."""
+    old, _, echoes, _ = SPOKEN[language]
+    store.add(old, key="home")
+
+    told = [store.add(text, origin="assistant") for text in echoes]
+
+    assert all(memory.valid_to is None for memory in told)
