@@ -6,11 +6,15 @@ import pytest
 
 SPOKEN = {
     "English": ("I live in Oslo", "I live in Rome",
-        ["You live in Oslo", "The user lives in Oslo", 'Note: "I live in Oslo"'],
-        ["Bob: I live in Oslo", "Bob lives in Oslo", "Your sister Eva lives in Oslo"]),
+        ["You live in Oslo", "The user lives in Oslo", "Yes, you live in Oslo",
+         "According to my notes you live in Oslo", "No, you live in Oslo",
+         'Note: "I live in Oslo"'],
+        ["Bob: I live in Oslo", "Bob, you live in Oslo", "Bob lives in Oslo",
+         "Your sister Eva lives in Oslo"]),
     "German": ("Ich wohne in Bern", "Ich wohne in Basel",
         ["Du wohnst in Bern", "Derzeit wohnst du in Bern", "Aktuell wohnen Sie in Bern",
-         "Der Nutzer wohnt in Bern", "Notiz: „Ich wohne in Bern“", "Note: du wohnst in Bern."],
+         "Der Nutzer wohnt in Bern", "Notiz: „Ich wohne in Bern“", "Note: du wohnst in Bern.",
+         "Ja, du wohnst in Bern"],
         ["Boris wohnt in Bern", "Deine Schwester wohnt in Bern", "Boris, du wohnst in Bern",
          "Du hast eine Schwester, die in Bern wohnt", "Nutzer 17 wohnt in Bern",
          "Sie wohnen in Bern", "Du weißt, dass Boris in Bern wohnt",
@@ -96,6 +100,38 @@ def test_telling_a_user_the_old_value_is_an_echo_and_another_who_has_it_is_not(
         bystanders, ("statement", None)
     )
     assert not {hit.memory.text for hit in store.search(old, k=99)} & {old, *echoes}
+
+
+DENIED = [
+    ("Alice lives in Oslo", "Alice lives in Rome",
+     ["Alice does not live in Oslo", "Alice no longer lives in Oslo", "Alice doesn't live in Oslo"],
+     ["No, Alice lives in Oslo", "Alice lives in Oslo and does not like tea",
+      "Do not forget that Alice lives in Oslo", "Not sure, but Alice lives in Oslo"]),
+    ("I live in Oslo", "I live in Rome", ["You do not live in Oslo"], ["No, you live in Oslo"]),
+    ("Alice does not eat meat", "Alice eats meat", [], ["Note: Alice does not eat meat"]),
+    ("Ich wohne in Bern", "Ich wohne in Ulm", ["Du wohnst nicht mehr in Bern"],
+     ["Nein, du wohnst in Bern"]),
+    ("J'habite à Lyon", "J'habite à Lille", ["Vous n'habitez plus à Lyon"],
+     ["Non, vous habitez à Lyon"]),
+    ("Vivo en Madrid", "Vivo en Bilbao", ["Ya no vives en Madrid"], ["No, vives en Madrid"]),
+    ("Я живу в Москве", "Я живу в Казани", ["Вы не живёте в Москве"], ["Нет, вы живёте в Москве"]),
+    ("我住在北京", "我住在上海", ["您已经不住在北京了"], ["不,您住在北京"]),
+    ("私は大阪に住んでいます", "私は京都に住んでいます", ["あなたは大阪に住んでいません"],
+     ["いいえ、あなたは大阪に住んでいます"]),
+    ("मैं दिल्ली में रहता हूँ", "मैं मुंबई में रहता हूँ", ["आप दिल्ली में नहीं रहते हैं"], ["जी, आप दिल्ली में रहते हैं"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "denials", "echoes"), DENIED)
+def test_who_says_that_it_is_not_so_says_nothing_again(store, old, new, denials, echoes):
+    store.add(old, key="k")
+    store.add(new, key="k")
+
+    denied = {text: store.add(text, origin="assistant").manner for text in denials}
+    said = {text: store.add(text, origin="assistant").manner for text in echoes}
+
+    assert denied == dict.fromkeys(denials, "statement")
+    assert said == dict.fromkeys(echoes, "echo")
 
 
 MOVED = [

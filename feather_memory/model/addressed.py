@@ -39,7 +39,7 @@ class _Rule:
 
 
 _RULES: Final = (
-    _Rule("you", "i user", ""),
+    _Rule("you i", "i user", ""),
     _Rule("your yours", "my mine", ""),
     _Rule("du dich dir", "ich mich mir", "sst:sse est:e st:e =bist:bin =hast:habe =magst:mag"
           " =isst:esse =heißt:heiße =kannst:kann =willst:will =weißt:weiß"),
@@ -79,7 +79,8 @@ _RULES: Final = (
     _Rule("ты тебя тебе вы вас вам", "я меня мне",
           "ешь:у,ю ишь:у,ю,лю ете:у,ю ите:у,ю,лю =пьёшь:пью =пьёте:пью", without="anywhere"),
     _Rule("пользователь", "я", "ет:у,ю ит:у,ю,лю =пьёт:пью", beside=True, leads=True),
-    _Rule("sen siz", "ben", "sun:um sin:im sün:üm sunuz:um siniz:im", without="anywhere"),
+    _Rule("sen siz", "ben", "sun:um,yum sin:im,yim sün:üm,yüm sunuz:um,yum siniz:im,yim",
+          without="anywhere"),
     _Rule("kullanıcı", "ben", "yor:yorum", leads=True),
     _Rule("آپ تم", "میں", "تے:تا,تی =ہیں:ہوں =ہو:ہوں", unless="کہ"),
     _Rule("आप तुम तू", "मैं", "ते:ता,ती =हैं:हूँ =हो:हूँ =है:हूँ", unless="कि जो"),

@@ -1,4 +1,4 @@
-"""What is put before a text and names nobody: "Note:", "备注:", a number, a date.
+"""What is put before a text and names nobody: "Note:", "备注:", "Yes,", a date.
 
 It may be written with a capital, as names are, and in any language before a text of any other.
 "Bob:" is none: it says who speaks. Written for this table: a word that is missing costs an echo
@@ -11,6 +11,7 @@ import re
 from functools import cache
 from typing import Final
 
+from feather_memory.model.manner import ACKNOWLEDGEMENT, manner_of
 from feather_memory.model.tokens import folded
 
 _LABELS: Final = """
@@ -37,6 +38,7 @@ _LABELS: Final = """
 _LONGEST: Final = 60
 """Characters of a label before its colon."""
 _COLON: Final = re.compile(r"[:\uff1a\ufe55|]|\s[-\u2013\u2014]\s")
+_COMMA: Final = re.compile(r"[,\uff0c\u3001\u060c]")
 _COUNTED: Final = re.compile(r"[^\w\s]*\s*\d[\d\s:./\\TZ+-]*(?:[)\].:,|>-]|(?<=\d)(?=[^\W\d_]))\W*")
 """A number, a date or a time at the start, with what parts it from the text."""
 
@@ -55,6 +57,9 @@ def without_labels(sentence: str) -> str:
         head = [] if colon is None else folded(start[: colon.start()])
         if colon and head and all(word in _labels() or word.isdecimal() for word in head):
             start = start[colon.end() :].lstrip()
+        comma = _COMMA.search(start, 0, _LONGEST)
+        if comma is not None and manner_of(start[: comma.start()]) == ACKNOWLEDGEMENT:
+            start = start[comma.end() :].lstrip()
         if start == sentence or not folded(start):
             return sentence
         sentence = start

@@ -22,9 +22,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, Self
 
 from feather_memory.model.addressed import first_person, may_have_first_person
+from feather_memory.model.denied import denied_in
 from feather_memory.model.labels import without_labels
 from feather_memory.model.tokens import folded
 from feather_memory.model.words import ENGLISH, Tokenizer
@@ -147,17 +149,40 @@ class Subject:
         It says so itself; or names nothing else, and the text has said so: "Alice is a nurse. She
         lives in Oslo".
         """
+        if self._is_denied(told, at):
+            return False
         says_so = self.words <= told.sentences[at]
         if not (self._says_how(told.sentences[at]) or (says_so and self._is_all(told.parts[at]))):
             return False
         is_turned = says_so and not (self.words | self.how) <= told.written[at]
+        if is_turned and not self.how <= told.sentences[at]:
+            return False
         if says_so and self.is_named and not is_turned:
             return True
-        if self._names_another(told, at, is_turned=is_turned):
+        if self._names_another(told, at, is_told_to=is_turned or self._is_told_to(told, at)):
             return False
         return says_so or (self.is_named and self.words <= told.words)
 
-    def _names_another(self, told: Told, at: int, *, is_turned: bool) -> bool:
+    def _is_denied(self, told: Told, at: int) -> bool:
+        """Whether a sentence says that it is not so, and what was replaced did not."""
+        said = self.how | self.taken | self.words
+        for negation, word in denied_in(told.parts[at]):
+            digests = content(word, self.speaks)
+            digests = digests.union(*(told.turned[at].get(each, ()) for each in digests))
+            if not self._has(self.known, negation) and digests & said:
+                return True
+        return False
+
+    def _is_told_to(self, told: Told, at: int) -> bool:
+        """Whether it is said of who is spoken to: "you live"."""
+        said = folded(told.parts[at])
+        return any(
+            content(one, self.speaks) & told.turned[at].keys()
+            and content(other, self.speaks) & (self.words | self.how)
+            for one, other in pairwise(said)
+        )
+
+    def _names_another(self, told: Told, at: int, *, is_told_to: bool) -> bool:
         """Whether a sentence names what the memory is not about.
 
         A label as "Note:" is no name. Of a sentence that is said to the user the first word only
@@ -165,7 +190,7 @@ class Subject:
         """
         part = without_labels(told.parts[at])
         first, _, rest = part.strip().partition(" ")
-        if is_turned and first.rstrip(_QUOTES)[-1:] not in _CALLS:
+        if is_told_to and first.rstrip(_QUOTES)[-1:] not in _CALLS:
             part = rest
         spoken = {word for word, firsts in told.turned[at].items() if firsts & self.known}
         return not _named(part, self.speaks) <= self.known | spoken
