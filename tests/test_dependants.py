@@ -296,3 +296,27 @@ def test_what_is_said_after_the_change_does_not_fall_with_it(store, clock):
     store.update(new.id, valid_from=clock() - 1.5 * DAY)
 
     assert store.get("said anew").valid_to is None
+
+
+@pytest.mark.parametrize("in_a_batch", [False, True])
+@pytest.mark.parametrize("said_after", [False, True])
+def test_a_users_turn_that_is_written_late_falls_as_it_would_have_in_time(
+    store, clock, in_a_batch, said_after
+):
+    """An old chat, imported after the correction: its date says that it was said before."""
+    store.add("Alice lives in Oslo", key="home")
+    clock.advance(days=9)
+    before = clock() - DAY
+    new = store.add("Alice lives in Lisbon", key="home")
+    clock.advance(days=9)
+
+    turn = {"text": "Alice lives in Oslo", "id": "turn", "role": "user",
+            "valid_from": clock() - DAY if said_after else before}  # fmt: skip
+    late = store.add_many([{"text": "tea"}, turn])[1] if in_a_batch else store.add(**turn)
+
+    assert (late.manner, late.valid_to) == (
+        ("statement", None) if said_after else ("statement", new.valid_from)
+    )
+    assert store.get("turn").valid_to == late.valid_to
+    then = {hit.memory.id for hit in store.search("Oslo", as_of=before + 1, distinct=False)}
+    assert ("turn" in then) != said_after

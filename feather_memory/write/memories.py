@@ -36,7 +36,8 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     for model in {draft.model for draft in drafts if draft.model is not None}:
         transaction.memories.made_by(model)
     made = _made(transaction, drafts, now)
-    may_echo = any(map(_may_echo, drafts))
+    has_past = bool(transaction.edges.fallen(now, 1))
+    may_echo = any(_may_echo(draft) or (has_past and _is_dated(draft)) for draft in drafts)
     said = _said_already(transaction, drafts, made) if may_echo else set()
     told = [_words_of(new) for draft, new in zip(drafts, made, strict=True) if _may_retell(draft)]
     texts = [draft.fields["text"] for draft in drafts if told and _may_retell(draft)]
@@ -103,7 +104,11 @@ def _said_already(
 ) -> set[int]:
     """The likenesses of what some of the records say and is held already."""
     asked = zip(drafts, made, strict=True)
-    new = [record for draft, record in asked if record is not None and _may_echo(draft)]
+    new = [
+        record
+        for draft, record in asked
+        if record is not None and (_may_echo(draft) or _is_dated(draft))
+    ]
     return set(transaction.memories.alike(new)) if new else set()
 
 
@@ -122,6 +127,11 @@ def _may_echo(draft: Draft) -> bool:
     Unless the user says that what was replaced holds again.
     """
     return draft.id is None or draft.reaffirms or _is_anothers(draft)
+
+
+def _is_dated(draft: Draft) -> bool:
+    """Whether it is said since when it holds: what was said before a change falls by it."""
+    return draft.fields.get("valid_from") is not None
 
 
 def _words_of(record: Record | None) -> bytes:
@@ -185,9 +195,11 @@ def put(
     named = None if replacing is None else transaction.memories.find(replacing)
     replaced = named or _holder(transaction, record)
     again, equal = Again(), list[Record]()
-    if may_affirm and _may_echo(draft) and (alike := transaction.memories.alike([record])):
+    is_asked = may_affirm and (_may_echo(draft) or _is_dated(draft))
+    if is_asked and (alike := transaction.memories.alike([record])):
         (equal,) = alike.values()
-        again = said_again(transaction, draft, record, equal, named=named, holder=replaced)
+        if _may_echo(draft):
+            again = said_again(transaction, draft, record, equal, named=named, holder=replaced)
     if again.answer is not None:
         return again.answer
     if again.replacing is not None:
@@ -197,7 +209,8 @@ def put(
         record.prior = record.importance = replaced.importance  # what was earned is inherited
     written = _written(transaction, record, again.repeats, replacing, past)
     for each in equal:
-        if each.valid_to is not None and each.valid_to > now:  # it will fall, and this with it
+        # It will fall, and this with it; or it fell after this was said, which is written late.
+        if each.valid_to is not None and each.valid_to > min(now, written.valid_from):
             dependants.catch_up(transaction, each)
             written.valid_to = transaction.edges.end_of(written.id)
     return written
