@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections import deque
+from itertools import count
 
 import pytest
 
@@ -276,6 +277,11 @@ MALFORMED = [
 def test_what_is_no_facts_is_refused_whole(answer):
     with pytest.raises(ParameterError):
         facts_in(answer)
+
+
+def test_an_answer_that_never_ends_is_refused():
+    with pytest.raises(ParameterError, match="20 facts"):
+        facts_in({"key": f"k{n}", "text": "b"} for n in count())
 
 
 @pytest.mark.parametrize("answer", [None, "Sure!", [GOOD, {"key": "a"}]])

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 from feather_memory import checks
@@ -104,9 +105,9 @@ def facts_in(answer: object) -> list[Fact]:
         told = told["facts"]
     if isinstance(told, str | bytes) or not isinstance(told, Iterable):
         raise ParameterError(f"facts must be several, got {told!r:.80}")
-    facts = [_fact(each) for each in told]
+    facts = [_fact(each) for each in islice(told, MOST_FACTS + 1)]  # a generator may never end
     if len(facts) > MOST_FACTS:
-        raise ParameterError(f"a turn may have {MOST_FACTS} facts, got {len(facts)}")
+        raise ParameterError(f"a turn may have {MOST_FACTS} facts, got more")
     if len({fact.key for fact in facts}) < len(facts):
         keys = sorted(fact.key for fact in facts)
         raise ParameterError(f"of each key a turn has one fact, got {keys!r:.80}")
