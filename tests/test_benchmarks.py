@@ -294,7 +294,7 @@ MOST = {
     "search after a write": (19, 38),
     "feedback": (9, 14),
     "LangChain's retriever": (32, 71),
-    "LlamaIndex's put": (21, 80),
+    "LlamaIndex's put": (21, 81),
 }
 
 

@@ -36,7 +36,7 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     for model in {draft.model for draft in drafts if draft.model is not None}:
         transaction.memories.made_by(model)
     made = _made(transaction, drafts, now)
-    has_past = bool(transaction.edges.fallen(now, 1))
+    has_past = any(map(_is_dated, drafts)) and bool(transaction.edges.fallen(now, 1))
     may_echo = any(_may_echo(draft) or (has_past and _is_dated(draft)) for draft in drafts)
     said = _said_already(transaction, drafts, made) if may_echo else set()
     told = [_words_of(new) for draft, new in zip(drafts, made, strict=True) if _may_retell(draft)]
@@ -204,9 +204,8 @@ def put(
         return again.answer
     if again.replacing is not None:
         return replace_fact(transaction, again.replacing, draft, now, may_affirm=False)
-    is_heir = replaced is not None and not outranks(replaced.origin, record.origin)
-    if replaced is not None and is_heir and draft.fields.get("prior") is None:
-        record.prior = record.importance = replaced.importance  # what was earned is inherited
+    if replaced is not None and draft.fields.get("prior") is None:
+        _inherit(record, replaced)
     written = _written(transaction, record, again.repeats, replacing, past)
     for each in equal:
         # It will fall, and this with it; or it fell after this was said, which is written late.
@@ -214,6 +213,12 @@ def put(
             dependants.catch_up(transaction, each)
             written.valid_to = transaction.edges.end_of(written.id)
     return written
+
+
+def _inherit(record: Record, replaced: Record) -> None:
+    """Have a new memory be as important as what it replaces has become."""
+    if not outranks(replaced.origin, record.origin):
+        record.prior = record.importance = replaced.importance
 
 
 def _written(
