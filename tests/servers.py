@@ -75,6 +75,7 @@ def has_pgvector():
 
 
 ROLE = "feather_plain"  # a superuser is bound by no row's policy
+CLEARS = 170_000  # PostgreSQL 17: a user may be given the right to vacuum
 
 
 def as_nobody_special(url):
@@ -86,6 +87,12 @@ def as_nobody_special(url):
         connection.execute(
             f"grant select, insert, update, delete on all tables in schema feather to {ROLE}"
         )
+        is_parted = connection.execute("select to_regnamespace('feather_parts')").fetchone()[0]
+        if is_parted:
+            connection.execute(f"grant usage on schema feather_parts to {ROLE}")
+        if connection.info.server_version >= CLEARS:
+            schemas = "feather, feather_parts" if is_parted else "feather"
+            connection.execute(f"grant maintain on all tables in schema {schemas} to {ROLE}")
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return url.replace(parts.netloc, f"{ROLE}:plain@{host}", 1)

@@ -68,6 +68,53 @@ def test_no_part_of_a_table_is_a_way_around_the_second_lock(url):
         assert owner.execute(locks).fetchone() == (PARTS * len(servers.KEPT), True)
 
 
+def test_what_a_tenant_forgets_is_cleared_from_their_own_part_of_a_table(url):
+    """By a user with no rights but those that are asked for; the other parts are left alone."""
+    plain = servers.as_nobody_special(url)
+    with psycopg.connect(plain) as connection:
+        if connection.info.server_version < servers.CLEARS:
+            pytest.skip("before PostgreSQL 17 only an owner clears")
+    with TenantPool(plain) as pool:
+        alice = pool.get("forgetful")
+        alice.add_many({"text": f"tea {n}", "id": f"m{n}"} for n in range(3))
+        before = cleared(url)
+        alice.forget(["m0", "m1"])
+        after = cleared(url)
+        assert alice.check() == []
+    with psycopg.connect(url) as connection:
+        asked = "select tableoid::regclass::text from feather.memory where tenant = 'forgetful'"
+        (mine,) = connection.execute(asked).fetchone()
+
+    number = mine.rpartition("_")[2]
+    assert {part for part in after if after[part] > before[part]} == {
+        f"{table}_{number}" for table in servers.KEPT
+    }
+
+
+def test_a_user_who_may_clear_nothing_forgets_all_the_same(url):
+    plain = servers.as_nobody_special(url)
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute(f"revoke all on schema feather_parts from {servers.ROLE}")
+        owner.execute(f"revoke all on all tables in schema feather_parts from {servers.ROLE}")
+    before = cleared(url)
+    with TenantPool(plain) as pool:
+        alice = pool.get("powerless")
+        alice.add("tea", id="m")
+        alice.forget("m")
+
+        assert (list(alice.iterate()), alice.check()) == ([], [])
+    assert cleared(url) == before
+
+
+def cleared(url):
+    """How often each part of a table was, by a statement."""
+    asked = (
+        "select relname, vacuum_count from pg_stat_all_tables where schemaname = 'feather_parts'"
+    )
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute(asked).fetchall())
+
+
 def test_tables_that_are_there_do_not_become_of_another_number_of_parts(url):
     place = servers.server_place(url)
 

@@ -239,6 +239,8 @@ _LISTING: Final = """
         using (current_setting('feather.listing', true) = 'on')
 """
 _FILL: Final = " with (fillfactor = 50)"  # of what is written with every write, in its place
+PARTS: Final = "feather_parts"
+"""The schema of partitions, each called after its table and its remainder; all are of one count."""
 _PARTITION: Final = """
     create table feather_parts.{part} partition of feather.{table}
         for values with (modulus {count}, remainder {number}){fill};

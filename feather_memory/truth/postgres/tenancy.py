@@ -348,7 +348,7 @@ class PostgresTruth:
                 if not moment.state.owed:
                     return
             with self._translating():
-                clear(self.server)
+                clear(self.server, self.tenant)
             with self.writing() as transaction:
                 transaction.state.owed = 0
                 self._owes = False

@@ -12,7 +12,7 @@ from psycopg import sql
 from feather_memory.config import BUSY_SECONDS
 from feather_memory.truth.postgres import directions
 from feather_memory.truth.postgres.faults import translated
-from feather_memory.truth.postgres.schema import KEPT
+from feather_memory.truth.postgres.schema import KEPT, PARTS
 from feather_memory.truth.postgres.server import Server
 
 _LISTING: Final = "set local feather.listing = 'on'"
@@ -24,7 +24,20 @@ _BYTES: Final = """
     select coalesce(sum(pg_column_size(memory.*)), 0)::bigint from feather.memory where tenant = %s
 """
 _HOLD: Final = "select 1 from feather.state where tenant = %s for update"
-_COMPARES: Final = "select to_regclass('feather.direction') is not null"
+_PART: Final = """
+    select to_regclass('feather.direction') is not null, (
+        select substring(bound from 'remainder (\\d+)')
+        from pg_inherits join pg_class on pg_class.oid = inhrelid
+        cross join pg_get_expr(relpartbound, inhrelid) as bound
+        where inhparent = 'feather.state'::regclass and has_schema_privilege(relnamespace, 'usage')
+        and satisfies_hash_partition(
+            inhparent,
+            substring(bound from 'modulus (\\d+)')::integer,
+            substring(bound from 'remainder (\\d+)')::integer,
+            %s::text
+        )
+    )
+"""
 _REMOVE: Final = "delete from feather.state where tenant = %s"
 
 
@@ -69,7 +82,7 @@ class Tenants:
             connection.execute(_MINE.format(sql.Literal(tenant)))
             connection.execute(_HOLD, (tenant,))
             connection.execute(_REMOVE, (tenant,))
-        clear(self._server)
+        clear(self._server, tenant)
 
     @contextmanager
     def _transaction(self) -> Iterator[psycopg.Connection]:
@@ -84,16 +97,17 @@ class Tenants:
             raise translated(error, self.place) or error from error
 
 
-def clear(server: Server) -> None:
-    """Have the server clear the room of what was deleted, unless it is just about it.
+def clear(server: Server, tenant: str) -> None:
+    """Have the server clear the room of what a tenant deleted, unless it is just about it.
 
-    It may keep it a while, where somebody still reads an older moment.
+    Of tables in partitions only the tenant's own are cleared, or all, by a user who may not name
+    them. The server may keep it a while, where somebody still reads an older moment.
     """
     connection = server.take()
     try:
-        (compares,) = connection.execute(_COMPARES).fetchone() or (False,)
+        compares, number = connection.execute(_PART, (tenant,)).fetchone() or (False, None)
         kept = (*KEPT, directions.TABLE) if compares else KEPT
-        tables = ", ".join(f"feather.{table}" for table in kept)
-        connection.execute(f"vacuum (skip_locked) {tables}")
+        named = "feather.{}" if number is None else f"{PARTS}.{{}}_{number}"
+        connection.execute(f"vacuum (skip_locked) {', '.join(map(named.format, kept))}")
     finally:
         server.put_back(connection)
