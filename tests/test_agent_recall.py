@@ -173,7 +173,7 @@ def test_all_that_a_retriever_returns_is_logged_and_counted_once_a_turn(deploys,
     for _ in range(2):
         shown = recalled(opened, "Deploys", RecallOptions(k=2), turn="t")
 
-    assert (shown.turn, shown.prompt, shown.tenant) == ("t", "", None)
+    assert (shown.turn, shown.prompt, shown.tenant) == ("t", "", opened.tenant)
     assert ids(deploys.recall("Deploys", 2, turn="t")) == ids(shown.hits)
     assert [m.id for m in deploys.plumbing.shown("t")] == ids(shown.hits)
     assert [deploys.get(id_).recalls for id_ in ids(shown.hits)] == [1, 1]
