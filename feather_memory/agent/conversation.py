@@ -28,7 +28,10 @@ the transcript.
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One message of a conversation, as far as a memory is concerned."""
+    """One message of a conversation, as far as a memory is concerned.
+
+    A client may cut a character in two, which no file holds: half of one is U+FFFD here.
+    """
 
     role: Role
     text: str
@@ -38,10 +41,29 @@ class Said:
     actor: str | None = None
     """Who said it."""
 
+    def __post_init__(self) -> None:
+        for name in ("text", "message_id", "actor"):
+            said: str | None = getattr(self, name)
+            if said is not None and not said.isascii():
+                object.__setattr__(self, name, sound_text(said))
+
     @property
     def is_blank(self) -> bool:
         """Whether there is nothing in it to remember."""
         return not self.text.strip()
+
+
+def sound_text(text: str) -> str:
+    """The text as UTF-8 can hold it: half a character is U+FFFD.
+
+    >>> sound_text("tea \ud83d")
+    'tea \ufffd'
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def checked_save(save: str) -> Save:
@@ -69,7 +91,8 @@ def same_id(*parts: str | None) -> str:
     """The id of what is always the same memory: a step that is run twice remembers it once."""
     digest = blake2b(digest_size=12)
     for part in parts:
-        digest.update(b"-" if part is None else f"{len(part)}:{part}".encode())
+        told = "-" if part is None else f"{len(part)}:{part}"
+        digest.update(told.encode(errors="surrogatepass"))
     return digest.hexdigest()
 
 

@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypedDict, cast, get_args
 
-from feather_memory.agent.conversation import Remembering, Said, latest_known, remembering
+from feather_memory.agent.conversation import (
+    Remembering,
+    Said,
+    embedded,
+    latest_known,
+    remembering,
+)
 from feather_memory.checks import one_of
 from feather_memory.errors import (
     MissingEmbedderError,
@@ -30,6 +36,9 @@ UNAVAILABLE: Final = "feather_memory.unavailable"
 
 MOST_OWED: Final = 1_000
 """How many exchanges wait in one process; the oldest gives way, which is logged."""
+
+_TRIED: Final = 2
+"""How many in a row cannot be embedded before the embedder is taken to be out."""
 
 _log = logging.getLogger("feather_memory")
 
@@ -150,19 +159,29 @@ class Outbox:
     ) -> list[Memory]:
         """Save what is owed to the tenant; which memories are new by that.
 
-        What fails stays owed, with all after it.
+        What fails stays owed, with all after it. What only cannot be embedded holds up nothing
+        else: a model may refuse one text for ever, as one that is too long for it.
         """
-        owed = self.taken(tenant)
+        owed, unembedded = self.taken(tenant), list[Exchange]()
         written: list[Memory] = []
-        while owed:
+        while owed and (written or len(unembedded) < _TRIED):
             try:
                 new, after = owed[0].prepared(store)
-                written += new.write(store, embed(new.texts), after=after)
+                vectors: Sequence[VectorLike] | None = None
+                with Bearing("warn", "save", tenant) as failed:
+                    vectors = embed(new.texts)
+                    vectors = embedded(store, new.texts) if vectors is None else vectors
+                if failed:
+                    unembedded.append(owed[0])
+                else:
+                    written += new.write(store, vectors, after=after)
             except BaseException as error:
                 is_refused = isinstance(error, Exception) and not is_outage(error)
-                self.keep(tenant, owed[1:] if is_refused else owed)  # what is wrong stays wrong
+                owed = owed[1:] if is_refused else owed  # what is wrong stays wrong
+                self.keep(tenant, [*unembedded, *owed])
                 raise
             del owed[0]
+        self.keep(tenant, [*unembedded, *owed])
         return written
 
     def __deepcopy__(self, _: dict[int, object]) -> Outbox:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypedDict
 
+from feather_memory.agent.conversation import sound_text
 from feather_memory.agent.prompt import UNLIMITED, Budget, dated, fenced, fitting
 from feather_memory.agent.source import Opened, Reader
 from feather_memory.checks import unit_interval, whole
+from feather_memory.config import MAX_QUERY_LENGTH
 from feather_memory.errors import ParameterError
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
@@ -215,7 +217,7 @@ def told(
 
     Args:
         opened: What is read.
-        text: As in `found`. One that `asks_nothing` is told nothing.
+        text: As in `found`, by `question_of`. One that `asks_nothing` is told nothing.
         options: How.
         budget: How long the text may be; memories are left out whole, the best are kept.
         with_ids: Whether the model is told ids, with which it can correct memories.
@@ -224,7 +226,7 @@ def told(
         turn: As in `recalled`; nothing is logged under it where nothing is told.
         log: Instead of the store's own logging.
     """
-    every = Hits()
+    every, text = Hits(), question_of(text)
     if not asks_nothing(text):
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
     contested, later = contesting(opened, every), followed(every)
@@ -250,6 +252,15 @@ def contesting(opened: Opened, hits: Sequence[Hit]) -> dict[str, list[str]]:
     return texts
 
 
+def question_of(text: str) -> str:
+    """What is looked for of what a person or a model says, who may say anything: its beginning.
+
+    >>> len(question_of("a file that was pasted. " * 100_000)) == 1024 * 1024
+    True
+    """
+    return sound_text(text[:MAX_QUERY_LENGTH])
+
+
 def asks_nothing(text: str) -> bool:
     """Whether there is nothing to look for: a blank text, "ok" or "bye", in any language.
 
@@ -264,7 +275,7 @@ def unseen(ids: Iterable[str] = (), texts: Iterable[str] = ()) -> Filter | None:
 
     What the model sees anyway is no answer to it. None where it sees nothing.
     """
-    seen_ids, seen_texts = list(ids), list(texts)
+    seen_ids, seen_texts = list(ids), [sound_text(text) for text in texts]
     others = ~F("id").is_in(seen_ids) if seen_ids else None
     return both(others, ~F("text").is_in(seen_texts) if seen_texts else None)
 

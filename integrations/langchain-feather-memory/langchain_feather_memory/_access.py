@@ -22,6 +22,7 @@ from feather_memory.agent import (
     approximate_tokens,
     checked_on_error,
     checked_origin,
+    question_of,
     reject,
     tenant_rule,
     told,
@@ -157,12 +158,12 @@ class MemoryAccess:
     def vector(self, query: str) -> list[float] | None:
         """The query's vector, where an embedding was given; else the store makes it."""
         made = self.embedding if query else None
-        return None if made is None else made.embed_query(query)
+        return None if made is None else made.embed_query(question_of(query))
 
     async def avector(self, query: str) -> list[float] | None:
         """Likewise, without holding up the event loop."""
         made = self.embedding if query else None
-        return None if made is None else await made.aembed_query(query)
+        return None if made is None else await made.aembed_query(question_of(query))
 
     def vectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, one vector for each text that is to be remembered."""

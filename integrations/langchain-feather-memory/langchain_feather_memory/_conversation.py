@@ -8,10 +8,14 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from feather_memory.agent import Said, stamp_in, worth
+from feather_memory.agent import Said, same_id, sound_text, stamp_in, worth
 
 STATE: Final = "feather_memory"
 """The key of an agent's state under which a `FeatherMemoryMiddleware` has the turn under way."""
+
+
+_LONGEST: Final = 512
+"""Characters of a session's name."""
 
 
 def said_in(messages: Iterable[BaseMessage]) -> list[Said]:
@@ -100,9 +104,14 @@ def saved_in(messages: Sequence[BaseMessage], tools: Collection[str]) -> list[st
 
 
 def thread_of(config: Mapping[str, Any]) -> str | None:
-    """The id of the thread that a run is in, if it is in one."""
+    """The id of the thread that a run is in, if it is in one.
+
+    Of one that no session can be called, for LangGraph takes any, what is always the same for it.
+    """
     found = config.get("configurable", {}).get("thread_id")
-    return None if found is None else str(found)
+    thread = "" if found is None else str(found)
+    is_name = len(thread) <= _LONGEST and "\0" not in thread and sound_text(thread) == thread
+    return (thread if is_name else same_id(thread)) or None
 
 
 def turn_in(state: Mapping[str, Any], middleware: str | None) -> dict[str, Any]:

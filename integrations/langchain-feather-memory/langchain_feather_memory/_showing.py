@@ -67,13 +67,22 @@ def refuse_taken_names(tools: Iterable[BaseTool], bound: Sequence[object]) -> No
         ParameterError: Another has taken a name: LangChain binds one tool to it, and a fact would
             go to the other's memory.
     """
-    by_name = {tool.name: tool for tool in bound if isinstance(tool, BaseTool)}
-    for tool in tools:
-        if by_name.get(tool.name, tool) is not tool:
+    own = {tool.name: tool for tool in tools}
+    for other in bound:
+        tool = own.get(_called(other) or "")
+        if tool is not None and other is not tool:
             raise ParameterError(
                 f"two tools of this agent are called {tool.name!r}: give the middleware, or "
                 "memory_tools, a name= of its own, which its tools then begin with"
             )
+
+
+def _called(tool: object) -> str | None:
+    """What a tool is called: LangChain's own, or as a provider describes one."""
+    if not isinstance(tool, Mapping):
+        return getattr(tool, "name", None)
+    described = tool.get("function")
+    return (described if isinstance(described, Mapping) else tool).get("name")
 
 
 def _ending_in(message: Any, prompt: str) -> Any:
@@ -84,6 +93,7 @@ def _ending_in(message: Any, prompt: str) -> Any:
 
 
 def _saying(message: BaseMessage, said: dict[str, Any]) -> BaseMessage:
-    if not isinstance(message, AIMessage):
+    # A model's message has an id; that of a middleware nearer to the model, in its place, has none.
+    if not isinstance(message, AIMessage) or message.id is None:
         return message
     return message.model_copy(update={"response_metadata": {**message.response_metadata, **said}})

@@ -24,6 +24,7 @@ from feather_memory.agent import (
     correct,
     ids_of,
     save_fact,
+    sound_text,
     what_became,
 )
 from langchain_feather_memory._access import MemoryAccess, MemoryOptions
@@ -244,6 +245,7 @@ def _writing_tool(
 
     def use(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
         tenant, done = access.tenant(runtime.config, runtime.context), None
+        text = sound_text(text)
         with _told_to_the_model(), access.outages("save", tenant) as failed:
             done = written(runtime, tenant, {"text": text, **said}, access.vectors([text]))
         for outage in failed:
@@ -253,6 +255,7 @@ def _writing_tool(
 
     async def ause(runtime: ToolRuntime[Any, Any], text: str, **said: str | None) -> Any:
         tenant, done = access.tenant(runtime.config, runtime.context), None
+        text = sound_text(text)
         with _told_to_the_model(), access.outages("save", tenant) as failed:
             vectors = await access.avectors([text])
             words = {"text": text, **said}

@@ -6,7 +6,12 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import AgentMiddleware, ModelCallLimitMiddleware, hook_config
+from langchain.agents.middleware import (
+    AgentMiddleware,
+    ModelCallLimitMiddleware,
+    ModelRetryMiddleware,
+    hook_config,
+)
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langchain_core.tools import tool
 from langchain_feather_memory import FeatherMemoryMiddleware
@@ -144,12 +149,33 @@ async def test_an_answer_that_another_middleware_masked_is_saved_masked(store, k
     assert texts(store) == ["My code?", "It is ****."]
 
 
-async def test_what_a_middleware_answers_instead_of_the_model_is_not_saved(store):
+@pytest.mark.parametrize("way", ["invoke", "ainvoke"])
+@pytest.mark.parametrize("order", ["first", "last"])
+async def test_what_a_middleware_answers_instead_of_the_model_is_not_saved(store, order, way):
     class Cache(AgentMiddleware):
         def wrap_model_call(self, request, handler):
             return AIMessage("Cached.")
 
-    await say(agent_of(store, Cache(), order="last"), "Well?", "invoke")
+        async def awrap_model_call(self, request, handler):
+            return AIMessage("Cached.")
+
+    answered = await say(agent_of(store, Cache(), order=order), "Well?", way)
+
+    assert answered["messages"][-1].text == "Cached."
+    assert texts(store) == []
+
+
+@pytest.mark.parametrize("order", ["first", "last"])
+async def test_the_notice_that_a_model_failed_is_no_answer(store, order):
+    class Failing(ScriptedModel):
+        def _generate(self, messages, *args, **given):
+            raise ConnectionError("down")
+
+    retry = ModelRetryMiddleware(max_retries=1, initial_delay=0, on_failure="continue")
+
+    ended = await say(agent_of(store, retry, order=order, model=Failing()), "Well?", "invoke")
+
+    assert "failed" in ended["messages"][-1].text
     assert texts(store) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 from langchain.agents import create_agent
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.embeddings import Embeddings
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
 from langchain_feather_memory import FeatherMemoryMiddleware, memory_tools
 
 from feather_memory import (
@@ -270,3 +270,105 @@ async def test_a_tool_tells_the_model_that_the_memory_is_out(
     assert "cannot be reached" in answer.content
     assert told.doing == ["search" if tool == "search_memory" else "save"]
     assert texts(memories) == ["Deploys are on Tuesday"]
+
+
+class Choosy(Embedder, HashEmbeddings):
+    """Refuses one text for ever, as a model does that is shown more than it takes."""
+
+    def __init__(self):
+        HashEmbeddings.__init__(self)
+
+    def __call__(self, texts):
+        if any("refused" in text for text in texts):
+            raise ValueError("too long")
+        return HashEmbedder(128)(texts)
+
+    def embed_documents(self, texts):
+        return self(texts).tolist()
+
+    def embed_query(self, text):
+        return self.embed_documents([text])[0]
+
+    async def aembed_documents(self, texts):
+        return self.embed_documents(texts)
+
+    async def aembed_query(self, text):
+        return self.embed_query(text)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", ["store", "langchain"])
+async def test_what_cannot_be_embedded_holds_up_nothing_that_is_said_later(tmp_path, kind, way):
+    choosy, model, told = Choosy(), ScriptedModel(), Told()
+    embedding = choosy if kind == "langchain" else None
+    embedder = choosy if kind == "store" else None
+    with Store.open(tmp_path / "a.feather", embedder=embedder) as store:
+        store.add("Deploys are on Tuesday", vector=choosy(["Deploys are on Tuesday"])[0])
+        memory = FeatherMemoryMiddleware(store=store, embedding=embedding)
+        agent = create_agent(model, middleware=[memory])
+
+        await say(agent, "This is refused", way, callbacks=[told])
+        for text in ("When are deploys?", "And lunch?"):
+            await say(agent, text, way, callbacks=[told])
+
+        assert texts(store)[1:] == ["When are deploys?", "And lunch?"]
+        assert "Tuesday" in model.prompts[1]
+        assert told.doing == ["recall", "save"]
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("save", ["user", "all"])
+async def test_half_a_character_costs_neither_the_memory_nor_the_answer(memories, save, way):
+    """As clients send it that cut their strings in UTF-16."""
+    model = ScriptedModel(script=[AIMessage("A half \ud83d of it.")])
+    middleware = FeatherMemoryMiddleware(store=memories, save=save, on_error="raise")
+    agent = create_agent(model, middleware=[middleware])
+
+    result = await say(agent, "When are deploys? \ud83d", way)
+    await say(agent, "And lunch?", way)
+
+    assert result["messages"][-1].text == "A half \ud83d of it."
+    assert "Tuesday" in model.prompts[0]
+    answers = ["A half \ufffd of it.", "Noted."] if save == "all" else []
+    said = {"When are deploys? \ufffd", "And lunch?", *answers}
+    assert set(texts(memories)[1:]) == said
+
+
+@pytest.mark.parametrize("tool", ["search_memory", "save_memory", "correct_memory"])
+async def test_half_a_character_of_a_model_is_no_outage_of_a_tool(memories, tool):
+    arguments = {"query": "deploys \ud83d"} if tool == "search_memory" else {"text": "Tea \ud83d"}
+    if tool == "correct_memory":
+        arguments["memory_id"] = "deploys"
+    model = ScriptedModel(script=[calling(tool, **arguments)])
+    agent = create_agent(model, memory_tools(store=memories, origin="user", on_error="raise"))
+
+    result = await say(agent, "Please", "ainvoke")
+
+    assert result["messages"][-2].status == "success"
+    if tool != "search_memory":
+        assert "Tea \ufffd" in texts(memories)
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_message_longer_than_a_search_takes_is_answered_and_kept(memories, way):
+    """What is looked for is its beginning."""
+    model, pasted = ScriptedModel(), "When are deploys? " + "long words " * 100_000
+    agent = create_agent(model, middleware=[FeatherMemoryMiddleware(store=memories)])
+
+    result = await say(agent, pasted, way)
+
+    assert result["messages"][-1].text == "Noted."
+    assert texts(memories)[1:] == [pasted.strip()] or texts(memories)[1:] == [pasted]
+
+
+@pytest.mark.parametrize("thread", ["", "x" * 5000, "a\0b", "\ud83d", 7])
+async def test_a_thread_may_be_called_as_langgraph_lets_it(memories, thread):
+    agent = create_agent(ScriptedModel(), middleware=[FeatherMemoryMiddleware(store=memories)])
+
+    for text in ("I like tea", "And lunch?"):
+        await say(agent, text, "ainvoke", configurable={"thread_id": thread})
+
+    sessions = {memory.session for memory in memories.iterate() if memory.id != "deploys"}
+    assert texts(memories)[1:] == ["I like tea", "And lunch?"]
+    assert len(sessions) == 1

@@ -59,11 +59,17 @@ def theirs(text: str) -> str:
     return text
 
 
-@pytest.mark.parametrize("other", ["tools", "function"])
+DESCRIBED = {
+    "a provider's": {"type": "save_memory_20260101", "name": "save_memory"},
+    "a described": {"type": "function", "function": {"name": "save_memory", "parameters": {}}},
+}
+
+
+@pytest.mark.parametrize("other", ["tools", "function", *DESCRIBED])
 async def test_a_name_that_is_taken_by_another_tool_is_refused_before_the_model_is_asked(
     store, team, other
 ):
-    tools = memory_tools(store=team) if other == "tools" else [theirs]
+    tools = memory_tools(store=team) if other == "tools" else [DESCRIBED.get(other, theirs)]
     model = ScriptedModel()
     agent = create_agent(
         model, tools, middleware=[FeatherMemoryMiddleware(store=store, tools=True)]

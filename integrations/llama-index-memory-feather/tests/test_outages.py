@@ -9,7 +9,7 @@ import pytest
 from llama_index.core.base.llms.types import ChatMessage
 from llama_index.core.instrumentation import get_dispatcher
 from llama_index.core.instrumentation.event_handlers import BaseEventHandler
-from llama_index.memory.feather import FeatherMemory, FeatherMemoryBlock
+from llama_index.memory.feather import FeatherMemory, FeatherMemoryBlock, feather_tools
 from pydantic import PrivateAttr
 
 from feather_memory import ParameterError, Store, StoreFullError, WrongTenantError
@@ -239,3 +239,90 @@ def test_a_block_that_fails_says_nothing_and_remembers_when_it_is_asked_again(
     model._is_down = True
     with pytest.raises(ConnectionError):
         asyncio.run(raising.aget([user("Hello")], session_id="s"))
+
+
+class Choosy(HashEmbedding):
+    """Refuses one text for ever, as a model does that is shown more than it takes."""
+
+    def _vectors(self, texts: list[str]) -> list[list[float]]:
+        if any("refused" in text for text in texts):
+            raise ValueError("too long")
+        return super()._vectors(texts)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@pytest.mark.parametrize("at_once", [False, True])
+def test_what_cannot_be_embedded_holds_up_nothing_else(alice, is_async, at_once, heard):
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=Choosy())
+    spoken = ["Hello there", "This is refused", TEA, "And milk"]
+
+    if at_once:
+        put(memory, is_async, *spoken)
+    else:
+        for text in spoken:
+            put(memory, is_async, text)
+    get(memory, is_async)
+
+    assert said(memory) == spoken
+    assert [each.text for each in alice.iterate()] == ["Hello there", TEA, "And milk"]
+    assert {each.error for each in heard} <= {"ValueError"}
+    owed = alice.plumbing.shelf("llama_index.owed")["s"]
+    assert [record["text"] for record in owed.values()] == ["This is refused"]
+    memory.reset()
+    assert alice.plumbing.shelf("llama_index.owed") == {}
+    assert alice.check() == []
+
+
+def test_while_the_model_is_out_no_message_is_tried_by_itself(alice, model):
+    """Each would wait for a model that answers none."""
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)
+    model._is_down = True
+    put(memory, False, *(f"I drink tea {n}" for n in range(9)))
+    tried: list[list[str]] = []
+    whole = type(model)._vectors
+
+    class Counting(Failing):
+        def _vectors(self, texts: list[str]) -> list[list[float]]:
+            tried.append(texts)
+            return whole(self, texts)
+
+    again = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=Counting())
+    again._bind().model()._is_down = True  # type: ignore[union-attr]
+
+    put(again, False, "And milk")
+
+    assert len(tried) <= 2
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_is_longer_than_a_search_takes_is_answered_and_kept(alice, session, is_async):
+    """What is looked for is its beginning."""
+    memory, block = session("s"), FeatherMemoryBlock(store=alice, embed_model=HashEmbedding())
+    alice.add("Deploys are on Tuesday", session="t")
+    pasted = "When are deploys? " + "long words " * 100_000
+    put(memory, is_async, pasted)
+
+    (message,) = get(memory, is_async)
+    text = asyncio.run(block.aget([user(pasted)], session_id="u"))
+
+    assert (message.content or "").endswith(pasted)
+    assert isinstance(text, str)
+
+
+def test_half_a_character_costs_neither_a_block_nor_a_tool_its_memory(alice):
+    block = FeatherMemoryBlock(store=alice, embed_model=HashEmbedding(), on_error="raise")
+    tools = feather_tools(alice, embed_model=HashEmbedding(), origin="user")
+    recall, remember, correct = tools
+
+    asyncio.run(block.aput([user("I drink tea \ud83d")], session_id="s"))
+    asyncio.run(block.aget([user("Which tea? \ud83d")], session_id="s"))
+    saved = remember.call(text="Alice uses Vim \ud83d")
+    recall.call(query="Vim \ud83d")
+    found = recall.call(query="Vim").raw_output[0].node_id
+    asyncio.run(correct.acall(memory_id=found, text="Alice uses Emacs \ud83d"))
+
+    assert saved.content.startswith("Saved")
+    assert {memory.text for memory in alice.iterate()} >= {
+        "I drink tea \ufffd", "Alice uses Emacs \ufffd",
+    }  # fmt: skip
+    assert alice.check() == []

@@ -30,6 +30,7 @@ from feather_memory.agent import (
     is_fenced,
     remembered_of,
     remembering,
+    sound_text,
 )
 
 CHATS: Final = "llama_index.chat:"
@@ -100,11 +101,6 @@ def sound(message: ChatMessage) -> ChatMessage:
 def copied(message: ChatMessage) -> ChatMessage:
     """A copy of the message as a file can hold it."""
     return sound(message).model_copy(deep=True)  # what cannot be copied is printed before
-
-
-def sound_text(text: str) -> str:
-    """The text as UTF-8 can hold it."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _sound(value: Any) -> Any:
@@ -264,7 +260,10 @@ class Transcript:
         self._write(
             {key: {**each, "memory": memory_ids[key]} for key, each in kept.items() if each}
         )
-        self._owed.discard([self.session])
+        if rest := {key: each for key, each in self.owed().items() if key not in memory_ids}:
+            self._owed[self.session] = rest
+        else:
+            self._owed.discard([self.session])
 
     def _write(self, values: Mapping[str, Any]) -> None:
         """Write them, within a transaction; a message goes with the memory that it became.
@@ -377,6 +376,22 @@ def arrears(transcript: Transcript) -> Change | None:
     new = {record["id"]: record for record in records.values() if record["id"] not in known}
     remembered = Remembering(tuple(ids), tuple(new.values()))
     return Change(transcript, [], remembered, ids, keys=list(records))
+
+
+def arrears_apart(transcript: Transcript) -> list[Change]:
+    """Likewise, message by message, the oldest first."""
+    records = transcript.owed()
+    known = transcript.store.plumbing.known([record["id"] for record in records.values()])
+    return [
+        Change(
+            transcript,
+            [],
+            Remembering((record["id"],), () if record["id"] in known else (record,)),
+            [record["id"]],
+            keys=[key],
+        )
+        for key, record in records.items()
+    ]
 
 
 def _new(transcript: Transcript, messages: Sequence[ChatMessage], turn: str | None) -> Remembering:

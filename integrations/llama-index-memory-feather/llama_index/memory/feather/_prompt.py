@@ -28,6 +28,7 @@ from feather_memory.agent import (
     RecallOptions,
     Role,
     Save,
+    question_of,
     told,
     turn_of,
     unseen,
@@ -56,7 +57,8 @@ class Question:
     def of(cls, lines: Sequence[tuple[Role, str]], session: str | None) -> Self:
         """The question of a session's messages: who says what in words, blank for nothing."""
         asked = [words for role, words in lines if role == "user"]
-        text = next((words for words in reversed(asked) if words.strip()), None)
+        last = next((words for words in reversed(asked) if words.strip()), None)
+        text = None if last is None else question_of(last)
         turn = current_turn() or turn_of(session, len(asked), text)
         return cls(text, turn, unseen(texts=[words for _, words in lines if words.strip()]))
 

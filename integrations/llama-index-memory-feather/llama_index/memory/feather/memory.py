@@ -20,6 +20,7 @@ from llama_index.memory.feather._conversation import (
     Transcript,
     addition,
     arrears,
+    arrears_apart,
     copied,
     lines_of,
     owe_all,
@@ -37,7 +38,15 @@ from llama_index.memory.feather._extract import (
 )
 from llama_index.memory.feather._fitting import fitting
 from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
-from llama_index.memory.feather._source import Bound, bound_to, chosen, digest_of, name_of, offer
+from llama_index.memory.feather._source import (
+    Bound,
+    Vectors,
+    bound_to,
+    chosen,
+    digest_of,
+    name_of,
+    offer,
+)
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
@@ -405,21 +414,51 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         try:
             vectors = self._bind().vectors([text for each in due for text in each.new.texts])
         except Exception as error:  # whatever an embedding raises
-            if is_outage(error):
-                owe_all(due, waiting)
-            raise
+            if not is_outage(error):
+                raise
+            owe_all(due, waiting)
+            if not self._write_apart():
+                raise
+            return
         new = write_all(due, waiting, vectors)
         if self.extracts:
             self._offer(self.tenant, self._bind(), new)
+
+    def _write_apart(self) -> bool:
+        """Remember what is owed, each by itself, but what cannot be embedded; False for an outage.
+
+        A model may refuse one text for ever, as one that is too long for it: that one alone waits.
+        It is an outage where the latest cannot be embedded either.
+        """
+        owed = arrears_apart(self._transcript())
+        if len(owed) < 2:
+            return False
+        embedded: dict[int, Vectors] = {}
+        for at in (len(owed) - 1, *range(len(owed) - 1)):
+            try:
+                embedded[at] = self._bind().vectors(owed[at].new.texts)
+            except Exception as error:  # whatever an embedding raises
+                if not is_outage(error):
+                    raise
+                if not embedded:
+                    return False
+        for at in sorted(embedded):
+            new = write_all([owed[at]], [], embedded[at])
+            if self.extracts:
+                self._offer(self.tenant, self._bind(), new)
+        return True
 
     async def _awrite(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
         texts = [text for each in due for text in each.new.texts]
         try:
             vectors = await self._bind().avectors(texts)
         except Exception as error:  # whatever an embedding raises
-            if is_outage(error):
-                await asyncio.to_thread(owe_all, due, waiting)
-            raise
+            if not is_outage(error):
+                raise
+            await asyncio.to_thread(owe_all, due, waiting)
+            if not await asyncio.to_thread(self._write_apart):
+                raise
+            return
         new = await asyncio.to_thread(write_all, due, waiting, vectors)
         if self.extracts:
             self._offer(self.tenant, self._bind(), new)

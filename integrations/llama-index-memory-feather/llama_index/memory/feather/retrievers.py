@@ -15,7 +15,7 @@ from llama_index.core.retrievers import BaseRetriever
 from llama_index.core.schema import IndexNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores import MetadataFilters
 from llama_index.core.vector_stores.types import BasePydanticVectorStore
-from llama_index.memory.feather._conversation import current_turn, said_now, sound_text
+from llama_index.memory.feather._conversation import current_turn, said_now
 from llama_index.memory.feather._convert import to_node_with_score
 from llama_index.memory.feather._filters import to_filter
 from llama_index.memory.feather._queries import refuse_unless_text
@@ -32,7 +32,7 @@ from feather_memory import (
     TenantPool,
     parse_filter,
 )
-from feather_memory.agent import RecallOptions, recalled, unseen
+from feather_memory.agent import RecallOptions, question_of, recalled, unseen
 
 dispatcher = get_dispatcher(__name__)
 
@@ -166,7 +166,7 @@ def _query(bundle: QueryBundle) -> str | None:
     """What is asked in words; None if nothing is."""
     if bundle.image_path is not None and bundle.embedding is None:
         raise ParameterError("a FeatherRetriever embeds no image: give the query its embedding")
-    return sound_text(bundle.query_str).removeprefix(_TOOL_PREFIX).strip() or None
+    return question_of(bundle.query_str).removeprefix(_TOOL_PREFIX).strip() or None
 
 
 def _phrasings(bundle: QueryBundle, query: str | None) -> list[str]:

@@ -25,6 +25,7 @@ from feather_memory.agent import (
     checked_origin,
     correct,
     save_fact,
+    sound_text,
     told,
     unseen,
     what_became,
@@ -190,10 +191,12 @@ class _Tools:
         """A tool that embeds a text, then writes it; its async twin holds nobody up."""
 
         def call(text: str, **named: str | None) -> str:
+            text = sound_text(text)
             made = self._bound.vectors([text])
             return write(made[0] if made else None, text, **named)
 
         async def acall(text: str, **named: str | None) -> str:
+            text = sound_text(text)
             made = await self._bound.avectors([text])
             return await asyncio.to_thread(write, made[0] if made else None, text, **named)
 
