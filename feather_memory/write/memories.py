@@ -204,21 +204,22 @@ def put(
         return again.answer
     if again.replacing is not None:
         return replace_fact(transaction, again.replacing, draft, now, may_affirm=False)
-    if replaced is not None and draft.fields.get("prior") is None:
-        _inherit(record, replaced)
+    is_heir = replaced is not None and not outranks(replaced.origin, record.origin)
+    if replaced is not None and is_heir and draft.fields.get("prior") is None:
+        record.prior = record.importance = replaced.importance  # what was earned is inherited
     written = _written(transaction, record, again.repeats, replacing, past)
-    for each in equal:
-        # It will fall, and this with it; or it fell after this was said, which is written late.
-        if each.valid_to is not None and each.valid_to > min(now, written.valid_from):
-            dependants.catch_up(transaction, each)
-            written.valid_to = transaction.edges.end_of(written.id)
+    _fall_with(transaction, written, equal, now)
     return written
 
 
-def _inherit(record: Record, replaced: Record) -> None:
-    """Have a new memory be as important as what it replaces has become."""
-    if not outranks(replaced.origin, record.origin):
-        record.prior = record.importance = replaced.importance
+def _fall_with(
+    transaction: WriteTransaction, written: Record, equal: Sequence[Record], now: Seconds
+) -> None:
+    """Withhold what was written with what says the same, if that will fall, or fell since then."""
+    for each in equal:
+        if each.valid_to is not None and each.valid_to > min(now, written.valid_from):
+            dependants.catch_up(transaction, each)
+            written.valid_to = transaction.edges.end_of(written.id)
 
 
 def _written(
