@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import os
 import pickle
@@ -27,6 +29,7 @@ from feather_memory.doors.keys import Grant, KeyRing  # noqa: E402
 from feather_memory.doors.service import ServiceSettings, service_app  # noqa: E402
 from feather_memory.testing import HashEmbedder  # noqa: E402
 
+LLAMA = "llama_index.memory.feather"
 TOLD = ":plain@"  # what stands before the host where a password is told
 
 
@@ -236,3 +239,114 @@ def test_a_llama_index_vector_store_on_a_database_comes_back_and_is_persisted(ll
     kept.put("k", {"n": 1})
     assert pickle.loads(pickle.dumps(kept)).get("k") == {"n": 1}
     assert vectors.client.check() == []
+
+
+def embeddings():
+    from langchain_core.embeddings import DeterministicFakeEmbedding
+
+    return DeterministicFakeEmbedding(size=64)
+
+
+def langchain_vectors(package, at):
+    with package.FeatherVectorStore(embeddings(), **at) as vectors:
+        vectors.add_texts(["Alice drinks coffee"])
+        return [found.page_content for found in vectors.similarity_search("drinks", k=9)]
+
+
+def langchain_retriever(package, at):
+    with package.FeatherRetriever(**at) as retriever:
+        return [found.page_content for found in retriever.invoke("Who drinks?")]
+
+
+def langgraph_store(package, at):
+    with package.FeatherStore(**at) as store:
+        store.put(("facts",), "a", {"text": "Alice drinks coffee"})
+        return [item.value["text"] for item in store.search(())]
+
+
+def llama_vectors(package, at):
+    from llama_index.core.schema import TextNode
+
+    vectors = package.FeatherVectorStore(**at)
+    vectors.add([TextNode(text="Alice drinks coffee", id_="d", embedding=[1.0, 0.0])])
+    return [node.text for node in vectors.get_nodes()]
+
+
+def llama_chat(package, at):
+    chat = package.FeatherChatStore(**at)
+    asyncio.run(chat.add_message("monday", said("Alice drinks coffee")))
+    return [message.content for message in asyncio.run(chat.get_messages("monday"))]
+
+
+def llama_kept(package, at):
+    kept = package.FeatherKVStore(**at)
+    kept.put("k", {"text": "Alice drinks coffee"})
+    return [each["text"] for each in kept.get_all().values()]
+
+
+def llama_memory(package, at):
+    memory = package.FeatherMemory.from_defaults(**at, session_id="monday")
+    memory.put(said("Alice drinks coffee"))
+    return [message.content for message in memory.get_all()]
+
+
+def llama_feedback(package, at):
+    feedback = package.MemoryFeedback(**at)
+    return feedback.like("a") and ["Alice drinks tea"]
+
+
+ADAPTERS = {
+    ("langchain_feather_memory", "FeatherRetriever", "path"): langchain_retriever,
+    ("langchain_feather_memory", "FeatherVectorStore", "path"): langchain_vectors,
+    ("langchain_feather_memory", "FeatherStore", "path"): langgraph_store,
+    (LLAMA, "FeatherRetriever", "path"): lambda package, at: [
+        node.text for node in package.FeatherRetriever(**at).retrieve("Who drinks?")
+    ],
+    (LLAMA, "FeatherVectorStore", "path"): llama_vectors,
+    (LLAMA, "FeatherChatStore", "path"): llama_chat,
+    (LLAMA, "FeatherKVStore", "path"): llama_kept,
+    (LLAMA, "FeatherMemory", "path"): llama_memory,
+    (LLAMA, "FeatherMemory", "directory"): llama_memory,
+    (LLAMA, "FeatherMemoryBlock", "path"): lambda package, at: [
+        asyncio.run(package.FeatherMemoryBlock(**at).aget([said("Who drinks?")]))
+    ],
+    (LLAMA, "feather_tools", "path"): lambda package, at: [
+        package.feather_tools(**at)[0].call(query="Who drinks?").content
+    ],
+    (LLAMA, "MemoryFeedback", "path"): llama_feedback,
+}
+"""Each that takes a place, under which name, and what it reads there."""
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS, ids=lambda each: ".".join(each[1:]))
+def test_whatever_takes_a_place_takes_a_url_and_reads_one_tenant_there(url, adapter):
+    module, name, place = adapter
+    package = pytest.importorskip(module)
+    with TenantPool(url) as pool:
+        pool.get("alice").add("Alice drinks tea", id="a")
+        pool.get("bob").add("Bob drinks wine")
+
+    read = ADAPTERS[adapter](package, {place: url, "tenant": "alice"})
+
+    assert any("Alice drinks" in text for text in read), read
+    assert not any("wine" in text for text in read)
+    with TenantPool(url) as pool:
+        assert sorted(pool.tenants()) == ["alice", "bob"]
+        assert texts(pool.get("bob")) == ["Bob drinks wine"]
+        if name == "MemoryFeedback":
+            assert pool.get("alice").get("a").importance > 0.5
+        assert all(pool.get(each).check() == [] for each in pool.tenants())
+
+
+@pytest.mark.parametrize("module", ["langchain_feather_memory", LLAMA])
+def test_no_adapter_that_takes_a_place_is_left_out(module):
+    package = pytest.importorskip(module)
+    found = set()
+    for name in package.__all__:
+        exported = getattr(package, name)
+        makers = [getattr(exported, "from_defaults", None), exported]
+        for maker in filter(callable, makers):
+            asked = set(inspect.signature(maker).parameters)
+            found |= {(module, name, place) for place in {"path", "directory"} & asked}
+
+    assert found == {each for each in ADAPTERS if each[0] == module}
