@@ -76,24 +76,60 @@ def test_what_is_owed_is_written_in_order_and_once(store):
     assert store.check() == []
 
 
-def test_what_fails_stays_owed_with_all_after_it_and_what_is_wrong_does_not(store):
-    box, broken = Outbox(), [True, True]
+def test_what_cannot_be_embedded_waits_alone_and_what_is_wrong_waits_no_more(store):
+    box, broken = Outbox(), [ConnectionError, ParameterError]
     box.keep(None, [exchange(1), exchange(2), exchange(3)])
 
     def embed(texts):
         if texts == ["Fact 2"] and broken:
-            raise ConnectionError if broken.pop() else ParameterError("wrong")
+            raise broken.pop(0)
 
-    with pytest.raises(ConnectionError):
-        box.settle(None, store, embed)
-    kept = [memory.text for memory in store.iterate()]
-    broken[:] = [False]
+    box.settle(None, store, embed)
+    kept, is_owing = [memory.text for memory in store.iterate()], box.owes(None)
     with pytest.raises(ParameterError):
         box.settle(None, store, embed)
+
+    assert kept == ["Fact 1", "Fact 3"]
+    assert is_owing
+    assert not box.owes(None)
+    assert [memory.text for memory in store.iterate()] == kept
+    assert store.check() == []
+
+
+def test_where_the_file_fails_all_stays_owed_in_its_order(store, monkeypatch):
+    box = Outbox()
+    box.keep(None, [exchange(1), exchange(2)])
+    with monkeypatch.context() as patched:
+
+        def is_full(*_, **__):
+            raise StoreFullError("the disk is full")
+
+        patched.setattr(type(store), "transaction", is_full)
+        with pytest.raises(StoreFullError):
+            box.settle(None, store, unembedded)
+
+    box.settle(None, store, unembedded)
+
+    assert [memory.text for memory in store.iterate()] == ["Fact 1", "Fact 2"]
+    assert store.check() == []
+
+
+def test_while_an_embedder_is_out_few_are_tried_and_all_stay_owed_in_their_order(store):
+    box, tried, is_out = Outbox(), [], [True]
+    box.keep(None, [exchange(number) for number in range(9)])
+
+    def embed(texts):
+        tried.extend(texts)
+        if is_out:
+            raise ConnectionError
+
+    box.settle(None, store, embed)
+    during, least = len(store), list(tried)
+    is_out.clear()
     box.settle(None, store, embed)
 
-    assert kept == ["Fact 1"]
-    assert [memory.text for memory in store.iterate()] == ["Fact 1", "Fact 3"]
+    assert (during, least) == (0, ["Fact 0", "Fact 1"])
+    assert [memory.text for memory in store.iterate()] == [f"Fact {n}" for n in range(9)]
     assert store.check() == []
 
 
