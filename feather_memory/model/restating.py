@@ -154,7 +154,8 @@ class Subject:
         says_so = self.words <= told.sentences[at]
         if not (self._says_how(told.sentences[at]) or (says_so and self._is_all(told.parts[at]))):
             return False
-        is_turned = says_so and not (self.words | self.how) <= told.written[at]
+        beside = told.sentences[at] - told.written[at]
+        is_turned = says_so and not beside.isdisjoint(self.words | self.how)
         if is_turned and not self.how <= told.sentences[at]:
             return False
         if says_so and self.is_named and not is_turned:
