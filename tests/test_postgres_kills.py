@@ -44,12 +44,15 @@ class Writer(threading.Thread):
 
 
 def brought_up(started):
-    """Start it again; what is left of the one that was killed may hold its memory a moment."""
+    """Start it again; what is left of the one that was killed may hold its memory a moment.
+
+    Amid its recovery the server runs and is not ready, on a busy machine for seconds.
+    """
     until = time.monotonic() + PATIENCE
     while True:
         try:
             started.ensure_postgres_running()
-        except subprocess.SubprocessError:
+        except (subprocess.SubprocessError, AssertionError):  # the latter: it still recovers
             if time.monotonic() > until:
                 raise
             time.sleep(0.2)
