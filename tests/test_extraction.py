@@ -7,6 +7,7 @@ import contextvars
 import json
 import os
 import threading
+import time
 from collections import deque
 from itertools import count
 
@@ -376,6 +377,33 @@ def test_nothing_waits_for_it_but_who_flushes(store):
     gate.set()
     assert extraction.flush()
     assert len(facts(store)) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+def test_a_model_that_never_answers_holds_up_nobody_who_comes_later(store, monkeypatch, seconds):
+    """With the control: who is waited for without end holds up everybody."""
+    gate, asked = threading.Event(), threading.Event()
+
+    def never(*_):
+        asked.set()
+        assert gate.wait(60)
+        return [{"key": "drink", "text": "Alice likes tea"}]
+
+    stuck, others = Extraction(never), Extraction(Scripted())
+    stuck.offer("alice", lambda: store, [say(store, "I like tea")])
+    assert asked.wait(60)
+    monkeypatch.setattr("feather_memory.agent.extraction.STUCK_SECONDS", seconds)
+    time.sleep(0.01)  # longer than no time
+    others.offer("bob", lambda: store, [say(store, OSLO)])
+
+    assert others.flush(timeout=60 if not seconds else 0.2) == (not seconds)
+    assert not stuck.flush(timeout=0)
+    assert [fact.key for fact in facts(store)] == ["home.city"] * (not seconds)
+    gate.set()
+    assert stuck.flush(timeout=60)
+    assert others.flush(timeout=60)
+    assert {fact.key for fact in facts(store)} == {"home.city", "drink"}
+    quiet()
 
 
 def test_one_thread_takes_the_facts_of_all_and_there_is_none_when_it_has_nothing_to_do(store):

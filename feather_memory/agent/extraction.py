@@ -7,6 +7,7 @@ import contextvars
 import inspect
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ ATTEMPTS: Final = 8
 Embed = Callable[[list[str]], Sequence[VectorLike] | None]
 """From texts to their vectors; None where the store makes them, or goes by words."""
 
+STUCK_SECONDS = 120.0
+"""After so long whoever takes a turn's facts is waited for no more by the turns behind it."""
+
+_MOST_STUCK = 4  # threads that may be left behind so
 _MOST_UNTOLD = 100
 _log = logging.getLogger("feather_memory")
 
@@ -78,7 +83,10 @@ class _Noted:
 
 
 class _Worker:
-    """The process's one thread that takes facts; there is none while there is nothing to do."""
+    """The process's one thread that takes facts; there is none while there is nothing to do.
+
+    One whose model does not answer is left behind when somebody comes whom it would hold up.
+    """
 
     def __init__(self) -> None:
         self.start_over()
@@ -88,6 +96,8 @@ class _Worker:
         self.changed = threading.Condition()
         self.waiting: deque[_Job] = deque()
         self.under_way: _Job | None = None
+        self.stuck: list[_Job] = []
+        self._since = 0.0
         self._thread: threading.Thread | None = None
 
     def put(self, jobs: Iterable[_Job]) -> None:
@@ -96,7 +106,7 @@ class _Worker:
         with self.changed:
             self.waiting.extend(jobs)
             bound(self.waiting)
-            if self.waiting and self._thread is None:
+            if self.waiting and (self._thread is None or self._is_stuck()):
                 thread = threading.Thread(
                     target=self._run, name="feather-memory-extract", daemon=True
                 )
@@ -105,7 +115,22 @@ class _Worker:
                 except RuntimeError:  # Python has none to give, or ends: who comes next starts it
                     _log.warning("no thread takes facts now", exc_info=True)
                 else:
+                    self._leave_behind()
                     self._thread = thread
+
+    def _is_stuck(self) -> bool:
+        has_waited = time.monotonic() - self._since
+        return (
+            self.under_way is not None
+            and has_waited > STUCK_SECONDS
+            and len(self.stuck) < _MOST_STUCK
+        )
+
+    def _leave_behind(self) -> None:
+        if (job := self.under_way) is not None:
+            _log.warning("taking facts from a turn of tenant %r does not end", job.tenant)
+            self.stuck.append(job)
+            self.under_way = None
 
     def wait(self, extraction: Extraction, timeout: float | None) -> bool:
         """Wait until nothing of it waits or is under way. False if that takes longer."""
@@ -113,7 +138,7 @@ class _Worker:
             return self.changed.wait_for(
                 lambda: all(
                     job is None or job.extraction is not extraction
-                    for job in (self.under_way, *self.waiting)
+                    for job in (self.under_way, *self.stuck, *self.waiting)
                 ),
                 timeout,
             )
@@ -124,17 +149,26 @@ class _Worker:
                 # No run of an agent is its context: what a model says here would be streamed as
                 # if it were the answer.
                 contextvars.Context().run(job.run)
+                self._done(job)
         finally:  # whoever is told of a failure may fail, too
             with self.changed:
                 if self._thread is threading.current_thread():
                     self._rest()
 
+    def _done(self, job: _Job) -> None:
+        with self.changed:
+            if job in self.stuck:
+                self.stuck.remove(job)
+                self.changed.notify_all()
+
     def _next(self) -> _Job | None:
         with self.changed:
+            if self._thread is not threading.current_thread():  # it was left behind
+                return None
             if not self.waiting:
                 self._rest()
                 return None
-            self.under_way = self.waiting.popleft()
+            self.under_way, self._since = self.waiting.popleft(), time.monotonic()
             self.changed.notify_all()
             return self.under_way
 
