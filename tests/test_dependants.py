@@ -299,6 +299,32 @@ def test_what_is_said_after_the_change_does_not_fall_with_it(store, clock):
 
 
 @pytest.mark.parametrize("in_a_batch", [False, True])
+def test_what_a_batch_replaces_takes_along_what_it_says_late(store, clock, in_a_batch):
+    begun = clock() - 100 * DAY
+    said = [
+        {"id": "a", "text": "Alice lives in Paris", "key": "home", "valid_from": begun},
+        {"id": "b", "text": "Alice lives in Rome", "key": "home", "valid_from": begun + 2 * DAY},
+        {"id": "c", "text": "Alice lives in Paris", "valid_from": begun + DAY},
+    ]
+    if in_a_batch:
+        store.add_many(said)
+    else:
+        for record in said:
+            store.add(**record)
+
+    assert store.get("c").valid_to == store.get("b").valid_from
+
+
+def test_what_is_to_end_takes_along_what_is_said_late(store, clock):
+    store.add("Alice lives in Paris", key="home", valid_from=clock() - 9 * DAY)
+    new = store.add("Alice lives in Rome", key="home", valid_from=clock() + 5 * DAY)
+
+    store.add_many([{"id": "c", "text": "Alice lives in Paris", "valid_from": clock() - DAY}])
+
+    assert store.get("c").valid_to == new.valid_from
+
+
+@pytest.mark.parametrize("in_a_batch", [False, True])
 @pytest.mark.parametrize("said_after", [False, True])
 def test_a_users_turn_that_is_written_late_falls_as_it_would_have_in_time(
     store, clock, in_a_batch, said_after

@@ -379,6 +379,35 @@ def test_nothing_waits_for_it_but_who_flushes(store):
     assert len(facts(store)) == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whoever_is_told_may_fail_and_a_turn_left_behind_is_not_waited_for_for_ever(
+    store, monkeypatch
+):
+    gate, asked = threading.Event(), threading.Event()
+
+    def never(*_):
+        asked.set()
+        assert gate.wait(60)
+        raise ConnectionError
+
+    def tell(_):
+        raise RuntimeError
+
+    stuck, others = Extraction(never, tell), Extraction(Scripted())
+    stuck.offer("alice", lambda: store, [say(store, "I like tea")])
+    assert asked.wait(60)
+    monkeypatch.setattr("feather_memory.agent.extraction.STUCK_SECONDS", 0.0)
+    time.sleep(0.01)
+    others.offer("bob", lambda: store, [say(store, OSLO)])
+    assert others.flush(timeout=60)
+    monkeypatch.undo()
+    gate.set()
+    quiet()
+
+    assert not stuck.flush(timeout=60)  # it failed, and is owed
+    assert others.flush(timeout=60)
+
+
 @pytest.mark.parametrize("seconds", [0.0, 1e9])
 def test_a_model_that_never_answers_holds_up_nobody_who_comes_later(store, monkeypatch, seconds):
     """With the control: who is waited for without end holds up everybody."""

@@ -149,6 +149,10 @@ and bring wine
 """,
         ["Ich ziehe nach Bern", "Toll"],
     ),
+    "English, with a mark in what is said": (
+        "[28/02/2024, 21:04] Bob: call me at 10:30 - note: \u200ehello\n",
+        ["call me at 10:30 - note: hello"],
+    ),
     "French": ("28/02/2024 à 21:04 - Ann: On se voit demain\n", ["On se voit demain"]),
     "Spanish": ("28/2/24, 9:04\u202fp.\u00a0m. - Ana: Me mudo a Lima\n", ["Me mudo a Lima"]),
     "Portuguese": ("28/02/2024 21:04 - Ana: Mudei para o Porto\n", ["Mudei para o Porto"]),

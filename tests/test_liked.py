@@ -40,6 +40,19 @@ def like(store, memory_id, vector=QUESTION, **how):
     return store.feedback(turn, "liked", memory_ids=[memory_id], **how)
 
 
+def test_a_second_like_counts_at_once_and_so_does_taking_it_back(store, path):
+    """Although its importance stays as it is."""
+    like(store, "second", vector=OTHER)
+    assert liked_in(store, QUESTION) == {}
+    given = like(store, "second")
+
+    with Store.open(path) as again:
+        assert liked_in(store, QUESTION) == liked_in(again, QUESTION) != {}
+        for signal in given:
+            store.unsignal(signal.event_id)
+        assert liked_in(store, QUESTION) == liked_in(again, QUESTION) == {}
+
+
 def test_a_like_counts_for_the_same_question_and_less_for_one_that_is_like_it(store):
     assert liked_in(store, QUESTION) == {}
     like(store, "second")

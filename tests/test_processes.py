@@ -328,7 +328,7 @@ store.close()
 """,
         file,
     )
-    assert "ended by a fork" in said
+    assert "as by a fork" in said
     with Store.open(file) as store:
         assert ids_of(store) == {"child", "after"}
         assert store.check() == []

@@ -9,23 +9,19 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from feather_memory.agent.conversation import embedded
 from feather_memory.agent.facts import Extract, facts_in, keys_of, may_tell, take_facts
-from feather_memory.agent.outage import MOST_OWED, OutageEvent, is_outage
+from feather_memory.agent.outage import MOST_OWED, Embed, OutageEvent, is_outage
 from feather_memory.model.memory import Memory
 from feather_memory.store.store import Store
 from feather_memory.truth.forked import watch
-from feather_memory.types import VectorLike
 
 ATTEMPTS: Final = 8
 """How often a turn's facts are tried to be taken; after that they are given up, which is told."""
-
-Embed = Callable[[list[str]], Sequence[VectorLike] | None]
-"""From texts to their vectors; None where the store makes them, or goes by words."""
 
 STUCK_SECONDS = 120.0
 """After so long whoever takes a turn's facts is waited for no more by the turns behind it."""
@@ -148,8 +144,10 @@ class _Worker:
             while (job := self._next()) is not None:
                 # No run of an agent is its context: what a model says here would be streamed as
                 # if it were the answer.
-                contextvars.Context().run(job.run)
-                self._done(job)
+                try:
+                    contextvars.Context().run(job.run)
+                finally:
+                    self._done(job)
         finally:  # whoever is told of a failure may fail, too
             with self.changed:
                 if self._thread is threading.current_thread():

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal, TypedDict, cast, get_args
+from typing import Final, Literal, TypeAlias, TypedDict, cast, get_args
 
 from feather_memory.agent.conversation import (
     Remembering,
@@ -38,7 +38,15 @@ MOST_OWED: Final = 1_000
 """How many exchanges wait in one process; the oldest gives way, which is logged."""
 
 _TRIED: Final = 2
-"""How many in a row cannot be embedded before the embedder is taken to be out."""
+"""How many are tried to see whether the embedder is out."""
+
+_ENOUGH: Final = 20
+"""How many in a row cannot be embedded before it is taken to have gone out meanwhile."""
+
+_FAILED: Final[Sequence[VectorLike]] = []  # told apart by being this very one
+
+Embed: TypeAlias = Callable[[list[str]], Sequence[VectorLike] | None]
+"""From texts to their vectors; None where the store makes them, or goes by words."""
 
 _log = logging.getLogger("feather_memory")
 
@@ -117,6 +125,16 @@ class Exchange:
         return replace(new, facts=self.facts), latest_known(store, self.before)
 
 
+def _vectors(
+    texts: list[str], tenant: str | None, store: Store, embed: Embed
+) -> Sequence[VectorLike] | None:
+    """Those of the texts; `_FAILED` if there are none to be had, which is logged."""
+    with Bearing("warn", "save", tenant):
+        vectors = embed(texts)
+        return embedded(store, texts) if vectors is None else vectors
+    return _FAILED
+
+
 @dataclass(slots=True)
 class Outbox:
     """What could not be saved, by tenant, until it can. It ends with the process.
@@ -126,6 +144,7 @@ class Outbox:
 
     most: int = MOST_OWED
     _owed: deque[tuple[str | None, Exchange]] = field(default_factory=deque)
+    _tried: dict[str | None, int] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def owes(self, tenant: str | None) -> bool:
@@ -155,34 +174,53 @@ class Outbox:
         self,
         tenant: str | None,
         store: Store,
-        embed: Callable[[list[str]], Sequence[VectorLike] | None],
+        embed: Embed,
     ) -> list[Memory]:
         """Save what is owed to the tenant; which memories are new by that.
 
         What fails stays owed, with all after it. What only cannot be embedded holds up nothing
         else: a model may refuse one text for ever, as one that is too long for it.
         """
-        owed, unembedded = self.taken(tenant), list[Exchange]()
-        written: list[Memory] = []
-        while owed and (written or len(unembedded) < _TRIED):
-            try:
+        owed, unembedded, written = self.taken(tenant), list[Exchange](), list[Memory]()
+        try:
+            in_a_row = 0 if self._is_embedded(tenant, owed, store, embed) else _ENOUGH
+            while owed and in_a_row < _ENOUGH:
                 new, after = owed[0].prepared(store)
-                vectors: Sequence[VectorLike] | None = None
-                with Bearing("warn", "save", tenant) as failed:
-                    vectors = embed(new.texts)
-                    vectors = embedded(store, new.texts) if vectors is None else vectors
-                if failed:
+                if (vectors := _vectors(new.texts, tenant, store, embed)) is _FAILED:
                     unembedded.append(owed[0])
+                    in_a_row += 1
                 else:
                     written += new.write(store, vectors, after=after)
-            except BaseException as error:
-                is_refused = isinstance(error, Exception) and not is_outage(error)
-                owed = owed[1:] if is_refused else owed  # what is wrong stays wrong
-                self.keep(tenant, [*unembedded, *owed])
-                raise
-            del owed[0]
-        self.keep(tenant, [*unembedded, *owed])
+                    in_a_row = 0
+                del owed[0]
+        except BaseException as error:
+            is_refused = isinstance(error, Exception) and not is_outage(error)
+            del owed[: int(is_refused)]  # what is wrong stays wrong
+            raise
+        finally:
+            self.keep(tenant, [*unembedded, *owed])
         return written
+
+    def _is_embedded(
+        self, tenant: str | None, owed: Sequence[Exchange], store: Store, embed: Embed
+    ) -> bool:
+        """Whether the embedder takes one of a few; others each time, as it may refuse some."""
+        with self._lock:
+            first = self._tried.get(tenant, 0)
+            self._tried[tenant] = first + _TRIED
+        for nth in range(first, first + min(_TRIED, len(owed))):
+            try:
+                new, _ = owed[nth % len(owed)].prepared(store)
+                is_embedded = _vectors(new.texts, tenant, store, embed) is not _FAILED
+            except Exception as error:
+                if is_outage(error):
+                    raise
+                is_embedded = True  # what is wrong with it is told when its turn comes
+            if is_embedded:
+                with self._lock:
+                    self._tried.pop(tenant, None)
+                return True
+        return False
 
     def __deepcopy__(self, _: dict[int, object]) -> Outbox:
         return self  # it holds a lock; whoever copies its adapter owes the same

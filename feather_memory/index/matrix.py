@@ -195,9 +195,9 @@ class Matrix(Rows):
         _write_unit(given, self.room_for(len(given)))
         self.counted(len(given))
 
-    def first_products(self, query: Vector, n: int) -> Vector:
-        """The products of the first n rows, few, as `sure_at`. Shape (n,)."""
-        return self.products(query, n)
+    def sampled_products(self, query: Vector, positions: Positions) -> Vector:
+        """The products of a few rows that every question asks for, as `sure_at`."""
+        return self.sure_at(query, positions)
 
     def sure_at(self, query: Vector, positions: Positions) -> Vector:
         """The products of the rows at `positions`, taken here of the rows themselves."""

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from feather_memory.errors import StoreAccessError
 from feather_memory.index.matrix import Matrix, unit
 from feather_memory.truth.contract import ReadTransaction
 from feather_memory.truth.nouns import Comparing
@@ -35,8 +36,8 @@ class StoredMatrix(Matrix):
         """Without a row."""
         super().__init__(dim)
         self.slack *= 2  # the truth's products are as far off as those taken here
-        self.first_rows = np.empty((0, dim), np.float32)
-        """Of unit length; more are put behind them when they are asked for."""
+        self.sampled = np.empty(0, np.intp), np.empty((0, dim), np.float32)
+        """Some positions, and the rows there, of unit length. Replaced whole."""
 
 
 class AskedMatrix(Matrix):
@@ -68,7 +69,7 @@ class AskedMatrix(Matrix):
     def _comparing(self) -> Comparing:
         comparing = self._begin().comparing
         if comparing is None:  # others have made its tables anew since
-            raise LookupError("the truth compares no vectors any more")
+            raise StoreAccessError("the database compares no vectors any more: open it again")
         return comparing
 
     def products(self, query: Vector, n: int, out: Vector | None = None) -> Vector:
@@ -91,13 +92,13 @@ class AskedMatrix(Matrix):
         self._bring(positions)
         return super().products_at(query, positions)
 
-    def first_products(self, query: Vector, n: int) -> Vector:
-        """The products of the first n rows, few, taken here."""
-        first = self._stored.first_rows
-        if len(first) < n:
-            more = self._brought(np.arange(len(first), n))
-            self._stored.first_rows = first = np.concatenate([first, more])
-        products: Vector = np.vecdot(first[:n], query)
+    def sampled_products(self, query: Vector, positions: Positions) -> Vector:
+        """The products of a few rows that every question asks for, taken here and kept."""
+        known, rows = self._stored.sampled
+        if not np.array_equal(known, positions):
+            rows = self._brought(positions)
+            self._stored.sampled = positions, rows
+        products: Vector = np.vecdot(rows, query)
         return products
 
     def exact_at(self, query: npt.ArrayLike, positions: Positions) -> Numbers:

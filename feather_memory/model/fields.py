@@ -170,7 +170,8 @@ _raw_decode: Final = json.JSONDecoder().raw_decode
 
 def _decoded(kept: str) -> Any:
     """What metadata was; it is kept without a space around it, for which `json.loads` looks."""
-    return _raw_decode(kept)[0]
+    value, end = _raw_decode(kept)
+    return value if end == len(kept) else json.loads(kept)  # which says what is behind it
 
 
 _DECODED: Final[Mapping[Kind, Callable[[Any], Any]]] = {

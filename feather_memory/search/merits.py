@@ -14,7 +14,7 @@ from feather_memory.types import Numbers
 
 @dataclass(slots=True)
 class Merits:
-    """By one ranking. Each memory is scored once."""
+    """By one ranking."""
 
     ranking: Ranking
     _rows: dict[int, Numbers] = field(default_factory=dict)

@@ -119,9 +119,10 @@ class Ranking:
         if query is None or matrix is None:
             return np.empty(0, np.float32)
         window, which = self.view.shared.sample(self.view.until)
-        if cosines is None or matrix.is_rounded:
-            cosines = matrix.first_products(query, window)
-        return cosines[:window][which]
+        if matrix.is_rounded:
+            return matrix.sampled_products(query, np.arange(window)[which])
+        told = matrix.products(query, window) if cosines is None else cosines[:window]
+        return told[which]
 
     def _lexical(self, at: Positions | None) -> Numbers | None:
         """BM25 of the memories at some positions, or of all, ÷ the best: in [0, 1].

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
+from weakref import proxy
 
 import numpy as np
 import numpy.typing as npt
@@ -64,8 +65,8 @@ class Searcher:
         begun: ReadTransaction | None = None,
     ) -> None:
         if isinstance(view.matrix, StoredMatrix):
-            asked = AskedMatrix(view.matrix, lambda: self.transaction, view.rows)
-            view = replace(view, matrix=asked)
+            me = proxy(self)  # or what is brought would wait for the cyclic collector
+            view = replace(view, matrix=AskedMatrix(view.matrix, lambda: me.transaction, view.rows))
         self.view = view
         self._columns = columns
         self._begin = begin
@@ -373,8 +374,9 @@ class Searcher:
             for memory, (at, score, copies) in zip(found, kept, strict=False)
         )
         ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
-        among = edges.among_these(ids, types)
-        return ContextChain(hits=hits, edges=among, question=question.vector)
+        return ContextChain(
+            hits=hits, edges=edges.among_these(ids, types), question=question.vector
+        )
 
     def _ids_at(self, places: Collection[int]) -> dict[int, str]:
         """The ids of the memories there, by position."""

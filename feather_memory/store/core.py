@@ -42,25 +42,31 @@ class Core:
             WrongEmbedderError: Its vectors are by another model. It is closed.
             ParameterError: Vectors are to stay in a truth that cannot compare them. It is closed.
         """
-        if max_vector_bytes is not None:
-            with truth.reading() as moment:
-                compares = moment.comparing is not None
-            if not compares:
-                truth.close()
-                raise ParameterError(
-                    f"max_vector_bytes: {truth.place!r} compares no vectors itself; a database "
-                    "does, once `feather-memory migrate URL --pgvector` was run"
-                )
-        if None not in {truth.embedder, embedding.model} and truth.embedder != embedding.model:
-            with truth.reading() as moment:
-                is_mixed = moment.memories.has_vectors()  # else the next will be the first
-            if is_mixed:
-                truth.close()
-                raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
+        try:
+            _require_fit(truth, embedding, max_vector_bytes)
+        except BaseException:
+            truth.close()
+            raise
         if truth.latest > truth.now() + DAY:
             _log.warning("%s: %s", truth.place, ahead(truth.latest, truth.now()))
         most = max_bytes if max_vector_bytes is None else max_vector_bytes
         return cls(truth, Columns(truth.path, most), embedding)
+
+
+def _require_fit(truth: Truth, embedding: Embedding, max_vector_bytes: int | None) -> None:
+    if max_vector_bytes is not None:
+        with truth.reading() as moment:
+            compares = moment.comparing is not None
+        if not compares:
+            raise ParameterError(
+                f"max_vector_bytes: {truth.place!r} compares no vectors itself; a database "
+                "does, once `feather-memory migrate URL --pgvector` was run"
+            )
+    if None not in {truth.embedder, embedding.model} and truth.embedder != embedding.model:
+        with truth.reading() as moment:
+            is_mixed = moment.memories.has_vectors()  # else the next will be the first
+        if is_mixed:
+            raise WrongEmbedderError(expected=str(truth.embedder), got=str(embedding.model))
 
 
 class Part:

@@ -209,8 +209,10 @@ def _credited(transaction: WriteTransaction, shown: Sequence[str], said: Answer)
 
 
 def _fold(transaction: WriteTransaction, records: Mapping[str, Record]) -> None:
-    """Bring the memories' importance up to date with their signals."""
+    """Bring the memories' importance up to date with their signals.
+
+    Also where it stays as it is: readers learn by it that a memory is liked for another question.
+    """
     signals = transaction.engagement.signals_of(records)
     folded = {id_: fold(records[id_].prior, events) for id_, events in signals.items()}
-    changed = {id_: new for id_, new in folded.items() if new != records[id_].importance}
-    transaction.memories.set_importance(changed)
+    transaction.memories.set_importance(folded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 
 from feather_memory.errors import DimensionError, FeatherError, UnknownMemoryError
 from feather_memory.model.fields import DECODERS, Record
@@ -36,7 +37,8 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     for model in {draft.model for draft in drafts if draft.model is not None}:
         transaction.memories.made_by(model)
     made = _made(transaction, drafts, now)
-    has_past = any(map(_is_dated, drafts)) and bool(transaction.edges.fallen(now, 1))
+    may_fall = any(new is None or new.key is not None for new in made)
+    has_past = any(map(_is_dated, drafts)) and (may_fall or bool(transaction.edges.fallen(inf, 1)))
     may_echo = any(_may_echo(draft) or (has_past and _is_dated(draft)) for draft in drafts)
     said = _said_already(transaction, drafts, made) if may_echo else set()
     told = [_words_of(new) for draft, new in zip(drafts, made, strict=True) if _may_retell(draft)]

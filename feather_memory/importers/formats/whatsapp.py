@@ -25,8 +25,8 @@ _ATTACHED = re.compile(
     r"|(image|video|audio|sticker|GIF|document|Contact card) omitted"
     r"|(This message was|You) deleted( this message)?\.?"
 )
-_ITS_OWN = re.compile(r"[]-] ?[^:]{1,100}?:\s\u200e")
-"""What has this mark before it is WhatsApp's own: an image omitted, a call missed."""
+_ITS_OWN = re.compile(r"(?:[^:]|:(?=\S))*?[]-] ?[^:]{1,100}?:\s\u200e")
+"""What has this mark behind the first name is WhatsApp's own: an image omitted, a call missed."""
 _EDITED = re.compile(r"\s*(?:\u200e<[^<>]+>|<This message was edited>)(?=\s*$)")
 
 
@@ -83,7 +83,7 @@ def _messages(stream: IO[str]) -> Iterator[tuple[int, str, str]]:
         if found := _START.fullmatch(plain):
             if at:
                 yield at, date, said
-            own = _ITS_OWN.search(text) is not None
+            own = _ITS_OWN.match(text) is not None
             at, date, said = line, f"{found[1]} {found[2]}", "" if own else found[3]
         elif at:
             said += f"\n{plain}"

@@ -140,7 +140,7 @@ class Handles:
         """What an error within a use means to a caller; None if it is the caller's, or ours."""
         if isinstance(error, sqlite3.ProgrammingError) and "closed database" in str(error):
             what = f"what was begun with {str(self.path)!r}"
-            return StoreAccessError(f"{what} was ended by a fork amid it")  # see `release`
+            return StoreAccessError(f"{what} was closed amid it, as by a fork")  # see `release`
         if isinstance(error, sqlite3.Error):
             known = translated(error, self.path)
             if isinstance(known, CorruptStoreError) and self._is_refused(error):

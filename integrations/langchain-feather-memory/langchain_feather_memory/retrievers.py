@@ -32,6 +32,7 @@ from feather_memory.agent import (
     Source,
     TenantRule,
     known_place,
+    question_of,
     recalled,
     reject,
     tenant_rule,
@@ -183,7 +184,7 @@ class FeatherRetriever(Closing, BaseRetriever):
         tenant: str | None = None,
         **asked: Any,
     ) -> list[Document]:
-        options = self._options(asked)
+        options, query = self._options(asked), question_of(query)
         vector = None if self.embedding is None else self.embedding.embed_query(query)
         turn = str(run_manager.run_id) if turn is None else turn
         documents, event = self._recalled(query, vector, options, turn, tenant=tenant)
@@ -201,7 +202,7 @@ class FeatherRetriever(Closing, BaseRetriever):
         tenant: str | None = None,
         **asked: Any,
     ) -> list[Document]:
-        options = self._options(asked)
+        options, query = self._options(asked), question_of(query)
         vector = None if self.embedding is None else await self.embedding.aembed_query(query)
         turn = str(run_manager.run_id) if turn is None else turn
         documents, event = await asyncio.to_thread(
