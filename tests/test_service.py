@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import random
@@ -14,7 +15,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +33,7 @@ from feather_memory.doors.client import MemoryClient, RefusedError
 from feather_memory.doors.keys import Grant, KeyRing
 from feather_memory.doors.limits import Lanes, Room
 from feather_memory.doors.listening.patience import Patient
-from feather_memory.doors.listening.sharing import Seat, handed
+from feather_memory.doors.listening.sharing import Seat, Sharer, handed, share_out
 from feather_memory.doors.service import ServiceSettings, service_app
 from feather_memory.testing import HashEmbedder
 
@@ -630,6 +631,188 @@ def test_of_the_connections_of_real_clients_each_worker_has_as_many(url, keys):
                 counts[worker] = counts.get(worker, 0) + 1
 
     assert sorted(counts.values()) == [10, 10]
+
+
+@unix
+def test_a_connection_that_the_system_cannot_pass_on_now_is_passed_on_later(seats, monkeypatch):
+    refusals, send = [OSError(errno.ETOOMANYREFS, "too many are on their way")] * 6, socket.send_fds
+
+    def refusing(*given):
+        if refusals:
+            raise refusals.pop()
+        return send(*given)
+
+    monkeypatch.setattr(socket, "send_fds", refusing)
+    with socket.create_server(("127.0.0.1", 0)) as bound:
+        share_out(bound, seats)
+        with socket.create_connection(bound.getsockname(), timeout=SECONDS) as client:
+            seats[0].theirs.settimeout(SECONDS)
+            _, (file,), *_ = socket.recv_fds(seats[0].theirs, 1, 1)
+            with socket.socket(fileno=file) as came:
+                came.sendall(b"hello")
+            assert client.recv(5) == b"hello"
+    assert not refusals
+
+
+async def until(true):
+    async with asyncio.timeout(SECONDS):
+        while not true():  # noqa: ASYNC110 - another end of a socket is no event of this loop
+            await asyncio.sleep(0.01)
+
+
+async def asked(seat):
+    """A connection handed to a worker, with a request in it; what is answered."""
+    ours, client = socket.socketpair()
+    with ours:
+        assert seat.hand(ours)
+    reader, writer = await asyncio.open_connection(sock=client)
+    writer.write(HEAD + b"Connection: close\r\n\r\n")
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def sharing(app, seat):
+    config = uvicorn.Config(app, http=Patient, lifespan="off", log_level="critical")
+    server = Sharer(config, seat.theirs)
+    return server, asyncio.create_task(server.serve())
+
+
+@unix
+async def test_a_worker_that_stops_takes_no_more_and_leaves_what_waits_to_the_next(seats):
+    asks, go = [], asyncio.Event()
+
+    async def app(scope, receive, send):
+        asks.append(scope)
+        await go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    server, task = sharing(app, seats[0])
+    first = asyncio.create_task(asked(seats[0]))
+    await until(lambda: asks)
+    server.should_exit = True
+    await until(lambda: seats[0].hear() or seats[0].leaving)
+    for _ in range(3):
+        ours, client = socket.socketpair()
+        assert handed(ours, seats) is None
+        client.close()
+    assert [seat.load[0] for seat in seats] == [1, 3], "though it has more"
+
+    second = asyncio.create_task(asked(seats[0]))  # it was on its way
+    await asyncio.sleep(0.05)
+    go.set()
+    assert b"done" in await first
+    await task
+    assert len(asks) == 1
+    assert not second.done()
+
+    server, task = sharing(app, seats[0])
+    assert b"done" in await second
+    seats[0].hear()
+    assert not seats[0].leaving
+    server.should_exit = True
+    await task
+
+
+@unix
+async def test_a_worker_whose_supervisor_dies_ends_and_complains_of_nothing(seats):
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+    server, task = sharing(None, seats[0])
+    await until(lambda: server.started)
+
+    seats[0].ours.close()  # with what the worker told unheard: its end is reset
+    await asyncio.wait_for(task, SECONDS)
+
+    assert complaints == []
+    seats.pop(0).theirs.close()
+
+
+SUPERVISED = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from feather_memory.doors.listening.port import listen
+
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        if scope["path"] == "/slow":
+            Path(f"slow{os.getpid()}-{id(scope)}").touch()
+            while not Path("go").exists():
+                await asyncio.sleep(0.01)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+
+class Make:
+    begun = 0
+
+    def __call__(self):
+        return app
+
+    def __getstate__(self):  # as a process is begun
+        self.begun += 1
+        if self.begun == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+if __name__ == "__main__":
+    listen(Make(), "127.0.0.1", int(sys.argv[1]), workers=2)
+"""
+
+
+@contextmanager
+def supervised(folder):
+    """Two workers that are told to stop, at the latest, while a third begins."""
+    (folder / "supervised.py").write_text(SUPERVISED)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    port, log = free_port(), folder / "log"
+    with log.open("w") as said:
+        server = subprocess.Popen(
+            [sys.executable, "supervised.py", str(port)],
+            cwd=folder, env=environment, stdout=said, stderr=said,
+        )  # fmt: skip
+        try:
+            wait_for(server, f"http://127.0.0.1:{port}", log)
+            yield server, f"http://127.0.0.1:{port}"
+            assert server.wait(SECONDS) == 0, log.read_text()
+        finally:
+            server.kill()
+            server.wait()
+    assert log.read_text() == ""
+
+
+def refused(url):
+    """Whether a newcomer is; not where it came just before the port was closed."""
+    try:
+        httpx.get(url, trust_env=False, timeout=SECONDS)
+    except httpx.ConnectError:
+        return True
+    except (httpx.ReadError, httpx.RemoteProtocolError, httpx.ReadTimeout):
+        pass
+    return False
+
+
+@unix
+def test_a_service_that_stops_refuses_who_comes_and_does_what_is_under_way(tmp_path):
+    with supervised(tmp_path) as (server, url), ThreadPoolExecutor() as threads:
+        slow = partial(httpx.get, f"{url}/slow", trust_env=False, timeout=SECONDS)
+        answers = [threads.submit(slow) for _ in range(2)]
+        while len(list(tmp_path.glob("slow*"))) < 2:
+            time.sleep(0.01)
+        server.terminate()
+        while not refused(url):
+            time.sleep(0.01)
+        assert not any(answer.done() for answer in answers)
+        (tmp_path / "go").touch()
+        assert len({answer.result().text for answer in answers}) == 2
+
+
+@unix
+def test_a_service_that_is_told_to_stop_while_a_dead_worker_is_replaced_stops(tmp_path):
+    with supervised(tmp_path) as (_, url):
+        worker = httpx.get(url, trust_env=False, timeout=SECONDS).text
+        os.kill(int(worker), signal.SIGKILL)
 
 
 @asynccontextmanager

@@ -52,10 +52,10 @@ def listen(make: Callable[[], Any], host: str, port: int, *, workers: int = 1) -
     bound = _bound(config)
     bound.listen(_QUEUE)  # from now on, so that who comes early waits
     if not hasattr(socket, "send_fds"):
-        _supervise(_serve, make, [bound] * workers)
+        _supervise(_serve, make, [bound] * workers, bound)
     seats = [Seat() for _ in range(workers)]
     share_out(bound, seats)
-    _supervise(_serve_shared, make, [seat.theirs for seat in seats])
+    _supervise(_serve_shared, make, [seat.theirs for seat in seats], bound)
 
 
 def listen_at(make: Callable[[int], Any], host: str, port: int, ready: Callable[[], None]) -> None:
@@ -90,8 +90,12 @@ def _supervise(
     serve: Callable[[Callable[[], Any], socket.socket], None],
     make: Callable[[], Any],
     sockets: list[socket.socket],
+    bound: socket.socket,
 ) -> NoReturn:
-    """Have a process serve each of the sockets, until this one is told to stop."""
+    """Have a process serve each of the sockets, until this one is told to stop.
+
+    Then the port is closed at once: who comes while the processes end is refused, and not kept.
+    """
     spawn, stop = multiprocessing.get_context("spawn"), threading.Event()
 
     def begun(nth: int) -> SpawnProcess:
@@ -101,6 +105,7 @@ def _supervise(
 
     def told(_: int, __: FrameType | None) -> None:
         stop.set()
+        bound.close()
         for process in processes:
             process.terminate()
 
@@ -112,10 +117,16 @@ def _supervise(
         dead = [process for process in processes if not process.is_alive()]
         if any(process.exitcode == _FAILED_TO_START for process in dead):
             told(signal.SIGTERM, None)
-        elif not stop.is_set():
-            processes = [
-                begun(nth) if process in dead else process for nth, process in enumerate(processes)
-            ]
+        for nth, process in enumerate(processes):
+            if process in dead and not stop.is_set():
+                processes[nth] = begun(nth)
+    _end(processes)
+
+
+def _end(processes: list[SpawnProcess]) -> NoReturn:
+    """Exit once the processes have."""
+    for process in processes:
+        process.terminate()  # one that began while the supervisor was told to stop was not told
     for process in processes:
         process.join()
     sys.exit(max(process.exitcode == _FAILED_TO_START for process in processes))

@@ -18,8 +18,8 @@ from typing import Any, Final
 
 import uvicorn
 
-_BEGUN, _TAKEN, _ENDED = b"0te"
-"""What a worker tells: that it has none yet, that it took one, and that one has ended."""
+_BEGUN, _TAKEN, _ENDED, _LEAVING = b"0tel"
+"""What a worker tells: that it has none yet, took one, that one ended, that it takes no more."""
 
 _AGAIN: Final = 0.02
 """Seconds until a connection that nobody had room for is offered again."""
@@ -34,6 +34,8 @@ class Seat:
     def __init__(self) -> None:
         self.ours, self.theirs = socket.socketpair()
         self.ours.setblocking(False)
+        self.leaving = False
+        """That it takes no more, until one has begun in its place."""
         self._waiting = 0
         self._open = 0
         self._ever = 0
@@ -44,10 +46,10 @@ class Seat:
         return self._waiting + self._open, self._ever
 
     def hand(self, connection: socket.socket) -> bool:
-        """Hand it a connection. False if too many wait for it."""
+        """Hand it a connection. False if too many wait for it, or on their way in the system."""
         try:
             socket.send_fds(self.ours, [b"."], [connection.fileno()])
-        except BlockingIOError:
+        except OSError:
             return False
         self._waiting += 1
         self._ever += 1
@@ -60,15 +62,20 @@ class Seat:
             said = self.ours.recv(4_096)
         for each in said:
             if each == _BEGUN:
-                self._open = 0
+                self._open, self.leaving = 0, False
             elif each == _TAKEN:
                 self._waiting, self._open = self._waiting - 1, self._open + 1
             elif each == _ENDED:
                 self._open -= 1
+            elif each == _LEAVING:
+                self.leaving = True
 
 
 def share_out(bound: socket.socket, seats: Iterable[Seat]) -> None:
-    """Share out the connections to a listening socket, in a thread, while the process lives."""
+    """Share out the connections to a listening socket, in a thread, while the process lives.
+
+    Once the socket is closed nobody comes any more.
+    """
     threading.Thread(
         target=_share_out, args=(bound, list(seats)), name="feather-memory-share", daemon=True
     ).start()
@@ -82,7 +89,7 @@ def _share_out(bound: socket.socket, seats: list[Seat]) -> None:
         for seat in seats:
             selector.register(seat.ours, EVENT_READ, seat)
         while True:
-            for key, _ in selector.select():
+            for key, _ in selector.select(None if held is None else _AGAIN):
                 if key.data is not None:
                     key.data.hear()
             if held is not None:
@@ -98,14 +105,18 @@ def _accepted(bound: socket.socket) -> socket.socket | None:
         return bound.accept()[0]
     except (BlockingIOError, ConnectionAbortedError):
         return None
-    except OSError:  # the system has no room for more now
+    except OSError:  # the system has no room for more now, or it is closed
         time.sleep(_AGAIN)
         return None
 
 
 def handed(connection: socket.socket, seats: list[Seat]) -> socket.socket | None:
-    """Hand a connection to whoever has fewest, and has room; itself where nobody has."""
-    if any(seat.hand(connection) for seat in sorted(seats, key=lambda seat: seat.load)):
+    """Hand a connection to whoever has fewest, and has room; itself where nobody has.
+
+    Who leaves is last: its connections end, so that it would have fewest, and nobody takes them.
+    """
+    by_load = sorted(seats, key=lambda seat: (seat.leaving, seat.load))
+    if any(seat.hand(connection) for seat in by_load):
         connection.close()  # it is the worker's now
         return None
     return connection
@@ -134,6 +145,14 @@ class Sharer(uvicorn.Server):
         self._ended += self._tell(_ENDED, ended - self._ended)
         return await super().on_tick(counter)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, and do what is under way. What waits is for the one in its place."""
+        asyncio.get_running_loop().remove_reader(self._theirs)
+        self._tell(_LEAVING)
+        if self._beginning:  # so that they are among those that are told to end
+            await asyncio.wait(self._beginning)
+        await super().shutdown(sockets)
+
     def _tell(self, what: int, times: int = 1) -> int:
         """How many of them were told: none while whoever listens is behind, or gone."""
         try:
@@ -145,7 +164,7 @@ class Sharer(uvicorn.Server):
         loop = asyncio.get_running_loop()
         with suppress(BlockingIOError):
             while True:
-                said, files, *_ = socket.recv_fds(self._theirs, 1, 1)
+                said, files = self._received()
                 if not said:  # who shared out is gone, and nobody comes any more
                     loop.remove_reader(self._theirs)
                     self.should_exit = True
@@ -156,6 +175,13 @@ class Sharer(uvicorn.Server):
                     begun = loop.create_task(self._begin(socket.socket(fileno=file)))
                     self._beginning.add(begun)
                     begun.add_done_callback(self._beginning.discard)
+
+    def _received(self) -> tuple[bytes, list[int]]:
+        try:
+            said, files, *_ = socket.recv_fds(self._theirs, 1, 1)
+        except ConnectionResetError:  # who shared out is gone, with something told unheard
+            return b"", []
+        return said, files
 
     async def _begin(self, connection: socket.socket) -> None:
         connection.setblocking(False)
