@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import pickle
 import threading
@@ -30,6 +31,7 @@ from .conftest import HashEmbedding
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from pathlib import Path
 
 
 SAID = ChatMessage(role="user", content="I like green tea")
@@ -170,6 +172,71 @@ async def test_of_two_histories_given_on_the_loop_the_last_holds(tmp_path):
     await memory.aset([SAID])
 
     assert await memory.aget_all() == [SAID]
+
+
+def begun(place: Path | Store, **fields: Any) -> FeatherMemory:
+    where = {"store": place} if isinstance(place, Store) else {"path": place}
+    return FeatherMemory.from_defaults(
+        **where, tenant="alice", session_id="monday", chat_history=HISTORY, **fields
+    )
+
+
+TEA, MILK = (ChatMessage(role="user", content=text) for text in ("Tea, please", "And milk"))
+FIRST: dict[str, Callable[[FeatherMemory], list[Awaitable[Any]]]] = {
+    "aput": lambda memory: [memory.aput(TEA), memory.aput(MILK)],
+    "aget": lambda memory: [memory.aget(), memory.aput(TEA), memory.aput(MILK)],
+    "aget_all": lambda memory: [memory.aget_all(), memory.aput(TEA), memory.aput(MILK)],
+    "put": lambda memory: [
+        asyncio.to_thread(memory.put, TEA),
+        memory.aput(MILK),
+        asyncio.to_thread(lambda: asyncio.run(memory.aget())),
+    ],
+}
+
+
+@pytest.mark.parametrize("calls", FIRST)
+async def test_what_is_said_at_once_comes_after_a_history_that_is_given_on_the_loop(
+    tmp_path, calls
+):
+    """Be the first calls on a loop, on two, or in threads; and the history is embedded once."""
+    model = HashEmbedding(seconds=0.05)
+    with Store.open(tmp_path / "alice.feather", tenant="alice") as store:
+        memory = begun(store, embed_model=model)
+
+        await asyncio.gather(*FIRST[calls](memory))
+
+        kept = await memory.aget_all()
+        assert kept[:2] == HISTORY
+        assert sorted(each.content or "" for each in kept[2:]) == ["And milk", "Tea, please"]
+        assert len([*store.iterate()]) == 3
+        if calls == "aput":
+            assert model.calls == ["atexts"] * 3
+        assert store.check() == []
+
+
+async def test_the_fields_are_asked_for_on_the_loop_while_a_history_is_embedded(tmp_path):
+    """Nothing on the loop could end the embedding, were it waited for there."""
+    memory = begun(tmp_path / "alice.feather", embed_model=HashEmbedding(seconds=0.05))
+    put = asyncio.create_task(memory.aput(TEA))
+    await asyncio.sleep(0.01)
+
+    again = FeatherMemory.from_dict(memory.to_dict())
+
+    assert (await again.aget_all())[:2] == HISTORY
+    await put
+    assert await memory.aget_all() == [*HISTORY, TEA]
+    with Store.open(tmp_path / "alice.feather", tenant="alice") as store:
+        assert store.check() == []
+
+
+async def test_a_call_that_is_given_up_leaves_the_history_to_the_next(tmp_path):
+    memory = begun(tmp_path / "alice.feather", embed_model=HashEmbedding(seconds=0.2))
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(memory.aput(TEA), timeout=0.01)
+    await memory.aput(MILK)
+
+    assert await memory.aget_all() == [*HISTORY, MILK]
 
 
 async def test_in_a_coroutine_the_first_call_says_what_is_wrong(tmp_path):

@@ -273,6 +273,76 @@ def test_what_cannot_be_embedded_holds_up_nothing_else(alice, is_async, at_once,
     assert alice.check() == []
 
 
+@pytest.mark.parametrize("is_async", [False, True])
+def test_what_was_refused_is_raised_once_and_ends_no_later_call(tmp_path, is_async, heard):
+    """It was raised to whoever said it. What is said later of something else is raised again."""
+    place = {"tenant": "alice", "session_id": "s", "on_error": "raise", "embed_model": Choosy()}
+    with Store.open(tmp_path / "a.feather", tenant="alice") as store:
+        memory = FeatherMemory.from_defaults(store=store, **place)
+        with pytest.raises(ValueError, match="too long"):
+            put(memory, is_async, "This is refused")
+        reply = ChatMessage(role="assistant", content="Pardon?")
+        asyncio.run(memory.aput(reply)) if is_async else memory.put(reply)
+        put(memory, is_async, TEA)
+        for _ in range(2):
+            assert get(memory, is_async)[-1].content == TEA
+        with pytest.raises(ValueError, match="too long"):
+            put(memory, is_async, "This is refused, too")
+        put(memory, is_async, "And milk")
+    with Store.open(tmp_path / "a.feather", tenant="alice") as store:
+        again = FeatherMemory.from_defaults(store=store, **place)
+        assert get(again, is_async)[-1].content is not None
+        spoken = ["This is refused", "Pardon?", TEA, "This is refused, too", "And milk"]
+        assert said(again) == spoken
+        assert [each.text for each in store.iterate()] == [TEA, "And milk"]
+        assert {(each.doing, each.error) for each in heard} == {("save", "ValueError")}
+        assert store.check() == []
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_history_waits_while_the_file_fails_and_what_is_said_waits_behind_it(
+    alice, session, monkeypatch, is_async, heard
+):
+    memory = session("s")
+    put(memory, is_async, "Before")
+    history = [user("Hello"), user("I am back")]
+    with monkeypatch.context() as patched:
+
+        def is_full(*_: Any, **__: Any) -> None:
+            raise StoreFullError("the disk is full")
+
+        patched.setattr(type(alice), "transaction", is_full)
+        asyncio.run(memory.aset(history)) if is_async else memory.set(history)
+        put(memory, is_async, TEA)
+        assert [m.content for m in get(memory, is_async)][-3:] == ["Hello", "I am back", TEA]
+    assert {each.error for each in heard} == {"StoreFullError"}
+
+    put(memory, is_async, "And milk")
+
+    assert said(memory) == ["Hello", "I am back", TEA, "And milk"]
+
+
+def test_a_history_that_is_refused_changes_nothing_and_is_not_tried_again(
+    alice, session, monkeypatch
+):
+    memory: Any = session("s", on_error="raise")
+    memory.set([user("Hello")])
+    with pytest.raises(ParameterError):
+        memory.set(["no message"])
+    with monkeypatch.context() as patched:
+
+        def is_full(*_: Any, **__: Any) -> None:
+            raise StoreFullError("the disk is full")
+
+        patched.setattr(type(alice), "transaction", is_full)
+        with pytest.raises(StoreFullError):
+            memory.set([user(TEA)])
+
+    memory.put(user("And milk"))
+
+    assert said(memory) == ["Hello", "And milk"]
+
+
 def test_while_the_model_is_out_no_message_is_tried_by_itself(alice, model):
     """Each would wait for a model that answers none."""
     memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)

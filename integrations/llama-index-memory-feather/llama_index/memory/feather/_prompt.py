@@ -112,14 +112,17 @@ class Telling(BaseModel):
     can be; "raise" raises. Wrong tenants and wrong arguments are always raised."""
 
     @contextmanager
-    def bearing(self, doing: str, tenant: str | None) -> Iterator[None]:
+    def bearing(
+        self, doing: str, tenant: str | None, on_error: OnError | None = None
+    ) -> Iterator[None]:
         """Bears an outage in its block, as `on_error` says.
 
         Args:
             doing: "recall" or "save".
             tenant: Whose memory fails.
+            on_error: Instead of the field.
         """
-        with Bearing(self.on_error, doing, tenant) as failed:
+        with Bearing(on_error or self.on_error, doing, tenant) as failed:
             yield
         for each in failed:
             report(each)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal, Self
 from uuid import uuid4
 
@@ -37,6 +38,7 @@ from llama_index.memory.feather._extract import (
     keep_extraction,
 )
 from llama_index.memory.feather._fitting import fitting
+from llama_index.memory.feather._given import Given, Latest
 from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
 from llama_index.memory.feather._source import (
     Bound,
@@ -50,7 +52,7 @@ from llama_index.memory.feather._source import (
 from pydantic import ConfigDict, Field, PrivateAttr, model_validator
 from typing_extensions import override
 
-from feather_memory import ContextLayers, F, Forgotten, ParameterError, Store, TenantPool
+from feather_memory import ContextLayers, F, Forgotten, Memory, ParameterError, Store, TenantPool
 from feather_memory.agent import Extraction, is_outage, reject, written_place
 
 
@@ -107,8 +109,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     _bound: Bound | None = PrivateAttr(default=None)
     _unsaved: list[ChatMessage] = PrivateAttr(default_factory=list)
-    _given: list[ChatMessage] | None = PrivateAttr(default=None)
-    """Of what the conversation is to consist, before what is unsaved; None once it is written."""
+    _latest: Latest = PrivateAttr(default_factory=Latest)
+    """Of what the conversation is to consist, before what is unsaved."""
     _is_owing: bool = PrivateAttr(default=False)
     _last_turn: list[ChatMessage] = PrivateAttr(default_factory=list)
 
@@ -207,7 +209,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         memory._bound = None if source is None else Bound(source, model)
         memory._bind()
         if chat_history is not None:
-            memory._given = list(chat_history)
+            memory._latest.given = Given.of(chat_history)
             if not _is_on_a_loop():
                 memory._begin()
         return memory
@@ -299,19 +301,20 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
         The same again changes nothing. What the others said stays remembered.
         """
-        self._given = list(messages)
-        self._begin()
+        with self._giving(messages):
+            self._begin()
 
     @override
     async def aset(self, messages: list[ChatMessage]) -> None:
         """As `set`, without holding up the loop."""
-        self._given = list(messages)
-        await self._abegin()
+        with self._giving(messages):
+            await self._abegin()
 
     @override
     def reset(self) -> None:
         """Erase this conversation's messages. What was remembered of them stays: see `forget`."""
         self._begin()
+        self._latest.given = None  # where it could not be written
         if self._bind().found() is not None:
             transcript = self._transcript()
             transcript.erase(transcript.entries())
@@ -348,38 +351,55 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.from_dict, (self.to_dict(),)
 
-    def _begin(self) -> None:
-        """Write what was given as the whole conversation, where that is not done yet."""
-        if self._given is not None:
-            with self._setting() as given:
-                if given or self._bind().found() is not None:
-                    self._write([replacement(self._transcript(), given)], [])
+    def _begin(self) -> bool:
+        """Write what was given as the whole conversation; whether that is done."""
+        if (given := self._latest.pending) is not None:
+            with self.bearing("save", self.tenant):
+                self._write(self._beginning(given), [], given)
+        return self._latest.pending is not given or given is None
 
-    async def _abegin(self) -> None:
+    async def _abegin(self) -> bool:
         """As `_begin`, without holding up the loop."""
-        if self._given is not None:
-            with self._setting() as given:
-                if given or await asyncio.to_thread(self._bind().found) is not None:
-                    change = await asyncio.to_thread(lambda: replacement(self._transcript(), given))
-                    await self._awrite([change], [])
+        if (given := self._latest.pending) is not None:
+            async with given.turn():
+                if self._latest.pending is given:
+                    with self.bearing("save", self.tenant):
+                        due = await asyncio.to_thread(self._beginning, given)
+                        await self._awrite(due, [], given)
+        return self._latest.pending is not given or given is None
+
+    def _beginning(self, given: Given) -> list[Change]:
+        messages = given.messages
+        if not messages and self._bind().found() is None:
+            return []
+        return [replacement(self._transcript(), messages)]
 
     @contextmanager
-    def _setting(self) -> Iterator[list[ChatMessage]]:
-        given, self._given = self._given or [], None
-        with self.bearing("save", self.tenant):
-            yield given
+    def _giving(self, messages: Sequence[ChatMessage]) -> Iterator[None]:
+        """Give these, for the block to write; of what it raises, nothing is left to be written."""
+        before, given = self._latest.given, Given.of(messages)
+        self._latest.given = given
+        try:
+            yield
+        except Exception:
+            if self._latest.pending is given:
+                self._latest.given = before
+            raise
 
     def _settle(self, messages: Sequence[ChatMessage] = ()) -> None:
         """Save messages, after those that could not be saved before."""
-        self._begin()
+        is_begun = self._begin()
         with self._saving(messages) as waiting:
-            self._write(self._due(waiting), waiting)
+            if is_begun:  # else they would be replaced
+                self._is_owing = not self._write(self._due(waiting), waiting)
 
     async def _asettle(self, messages: Sequence[ChatMessage] = ()) -> None:
         """As `_settle`, without holding up the loop."""
-        await self._abegin()
+        is_begun = await self._abegin()
         with self._saving(messages) as waiting:
-            await self._awrite(await asyncio.to_thread(self._due, waiting), waiting)
+            if is_begun:
+                due = await asyncio.to_thread(self._due, waiting)
+                self._is_owing = not await self._awrite(due, waiting)
 
     @contextmanager
     def _saving(self, messages: Sequence[ChatMessage]) -> Iterator[list[ChatMessage]]:
@@ -397,7 +417,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             with self.bearing("save", self.tenant):
                 raise
         else:
-            self._is_owing = False
+            self._unsaved = [*waiting, *self._unsaved]
 
     def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:  # others' at the next look
         due: list[Change] = []
@@ -410,19 +430,43 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             due.append(addition(transcript, waiting))
         return due
 
-    def _write(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
+    def _write(
+        self, due: Sequence[Change], waiting: list[ChatMessage], given: Given | None = None
+    ) -> bool:
+        """Keep what is due, and remember it; False where that is owed."""
         try:
             vectors = self._bind().vectors([text for each in due for text in each.new.texts])
         except Exception as error:  # whatever an embedding raises
             if not is_outage(error):
                 raise
-            owe_all(due, waiting)
+            self._latest.once(given, lambda: owe_all(due, waiting), None)
             if not self._write_apart():
-                raise
-            return
-        new = write_all(due, waiting, vectors)
+                self._owe_on(due, error)
+                return False
+            return True
+        self._write_with(vectors, due, waiting, given)
+        return True
+
+    def _write_with(
+        self,
+        vectors: Vectors,
+        due: Sequence[Change],
+        waiting: list[ChatMessage],
+        given: Given | None,
+    ) -> None:
+        new = self._latest.once(given, lambda: write_all(due, waiting, vectors), list[Memory]())
         if self.extracts:
             self._offer(self.tenant, self._bind(), new)
+
+    def _owe_on(self, due: Sequence[Change], error: Exception) -> None:
+        """Raise it, if `on_error` says so and it is about something new; else bear it.
+
+        Whoever said it was told. A model may refuse one text for ever, which would otherwise end
+        every later call.
+        """
+        is_new = any(each.new.texts and not each.keys for each in due)
+        with self.bearing("save", self.tenant, self.on_error if is_new else "warn"):
+            raise error
 
     def _write_apart(self) -> bool:
         """Remember what is owed, each by itself, but what cannot be embedded; False for an outage.
@@ -448,20 +492,23 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
                 self._offer(self.tenant, self._bind(), new)
         return True
 
-    async def _awrite(self, due: Sequence[Change], waiting: list[ChatMessage]) -> None:
+    async def _awrite(
+        self, due: Sequence[Change], waiting: list[ChatMessage], given: Given | None = None
+    ) -> bool:
         texts = [text for each in due for text in each.new.texts]
         try:
             vectors = await self._bind().avectors(texts)
         except Exception as error:  # whatever an embedding raises
             if not is_outage(error):
                 raise
-            await asyncio.to_thread(owe_all, due, waiting)
+            owe = partial(owe_all, due, waiting)
+            await asyncio.to_thread(self._latest.once, given, owe, None)
             if not await asyncio.to_thread(self._write_apart):
-                raise
-            return
-        new = await asyncio.to_thread(write_all, due, waiting, vectors)
-        if self.extracts:
-            self._offer(self.tenant, self._bind(), new)
+                self._owe_on(due, error)
+                return False
+            return True
+        await asyncio.to_thread(self._write_with, vectors, due, waiting, given)
+        return True
 
     @override
     def _extraction(self) -> Extraction | None:
@@ -490,8 +537,11 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         return Transcript(store, self.session_id, self.actor, self.save)
 
     def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
-        kept = self._transcript().texts()
-        messages = fitting(kept, self._unsaved, self.token_limit - taken)
+        # What could not be written yet is before the model in the place of what it replaces.
+        pending = self._latest.pending
+        kept = self._transcript().texts() if pending is None else []
+        unsaved = self._unsaved if pending is None else [*pending.messages, *self._unsaved]
+        messages = fitting(kept, unsaved, self.token_limit - taken)
         now = asked_in(given)
         asked = Question.of(lines_of([*messages, *now]), self.session_id)
         is_said = bool(now and messages and said_in(now)[0].text == said_in(messages[-1:])[0].text)
