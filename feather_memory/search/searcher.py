@@ -350,7 +350,6 @@ class Searcher:
             return edges.links(_positions(places), types)
 
         neighbours = led_on(links, view.supersessions, question)
-
         merits = Merits(ranking)
         seeds = {at: score.value for at, score in best.items()}
         most = max(limit, len(best))
@@ -374,9 +373,8 @@ class Searcher:
             for memory, (at, score, copies) in zip(found, kept, strict=False)
         )
         ids = {at: memory.id for at, memory in zip(places, found, strict=True)}
-        return ContextChain(
-            hits=hits, edges=edges.among_these(ids, types), question=question.vector
-        )
+        among = edges.among_these(ids, types)
+        return ContextChain(hits=hits, edges=among, question=question.vector)
 
     def _ids_at(self, places: Collection[int]) -> dict[int, str]:
         """The ids of the memories there, by position."""
