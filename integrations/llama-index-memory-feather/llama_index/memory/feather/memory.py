@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -38,7 +39,7 @@ from llama_index.memory.feather._extract import (
     keep_extraction,
 )
 from llama_index.memory.feather._fitting import fitting
-from llama_index.memory.feather._given import Given, Latest
+from llama_index.memory.feather._given import Given
 from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
 from llama_index.memory.feather._source import (
     Bound,
@@ -109,8 +110,11 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     _bound: Bound | None = PrivateAttr(default=None)
     _unsaved: list[ChatMessage] = PrivateAttr(default_factory=list)
-    _latest: Latest = PrivateAttr(default_factory=Latest)
-    """Of what the conversation is to consist, before what is unsaved."""
+    _given: Given | None = PrivateAttr(default=None)
+    """Of what the conversation is to consist, before what is unsaved; the latest of them holds."""
+    _writing: threading.Lock = PrivateAttr(default_factory=threading.Lock)
+    """Who writes what was given. Nobody embeds in it: a call on a loop may wait for it, and be the
+    one that another's embedding waits for."""
     _is_owing: bool = PrivateAttr(default=False)
     _last_turn: list[ChatMessage] = PrivateAttr(default_factory=list)
 
@@ -209,7 +213,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         memory._bound = None if source is None else Bound(source, model)
         memory._bind()
         if chat_history is not None:
-            memory._latest.given = Given.of(chat_history)
+            memory._given = Given.of(chat_history)
             if not _is_on_a_loop():
                 memory._begin()
         return memory
@@ -314,7 +318,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def reset(self) -> None:
         """Erase this conversation's messages. What was remembered of them stays: see `forget`."""
         self._begin()
-        self._latest.given = None  # where it could not be written
+        self._given = None  # where it could not be written
         if self._bind().found() is not None:
             transcript = self._transcript()
             transcript.erase(transcript.entries())
@@ -353,20 +357,36 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     def _begin(self) -> bool:
         """Write what was given as the whole conversation; whether that is done."""
-        if (given := self._latest.pending) is not None:
-            with self.bearing("save", self.tenant):
-                self._write(self._beginning(given), [], given)
-        return self._latest.pending is not given or given is None
+        if (given := self._given) is None or given.is_kept:
+            return True
+        with self.bearing("save", self.tenant):
+            self._write(self._beginning(given), [], given)
+        return self._pending() is not given
 
     async def _abegin(self) -> bool:
         """As `_begin`, without holding up the loop."""
-        if (given := self._latest.pending) is not None:
-            async with given.turn():
-                if self._latest.pending is given:
-                    with self.bearing("save", self.tenant):
-                        due = await asyncio.to_thread(self._beginning, given)
-                        await self._awrite(due, [], given)
-        return self._latest.pending is not given or given is None
+        if (given := self._given) is None or given.is_kept:
+            return True
+        async with given.turn():
+            if self._pending() is given:
+                with self.bearing("save", self.tenant):
+                    due = await asyncio.to_thread(self._beginning, given)
+                    await self._awrite(due, [], given)
+        return self._pending() is not given
+
+    def _pending(self) -> Given | None:
+        """What was given last, if no file has it yet."""
+        given = self._given
+        return None if given is None or given.is_kept else given
+
+    def _keep(self, given: Given, write: Callable[[], list[Memory] | None]) -> list[Memory]:
+        """Write what was given, unless it is kept already, or another was given since."""
+        with self._writing:
+            if self._pending() is not given:
+                return []
+            new = write()
+            given.kept()
+            return new or []
 
     def _beginning(self, given: Given) -> list[Change]:
         messages = given.messages
@@ -377,13 +397,13 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     @contextmanager
     def _giving(self, messages: Sequence[ChatMessage]) -> Iterator[None]:
         """Give these, for the block to write; of what it raises, nothing is left to be written."""
-        before, given = self._latest.given, Given.of(messages)
-        self._latest.given = given
+        before, given = self._given, Given.of(messages)
+        self._given = given
         try:
             yield
         except Exception:
-            if self._latest.pending is given:
-                self._latest.given = before
+            if self._pending() is given:
+                self._given = before
             raise
 
     def _settle(self, messages: Sequence[ChatMessage] = ()) -> None:
@@ -439,7 +459,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         except Exception as error:  # whatever an embedding raises
             if not is_outage(error):
                 raise
-            self._latest.once(given, lambda: owe_all(due, waiting), None)
+            self._owe_with(due, waiting, given)
             if not self._write_apart():
                 self._owe_on(due, error)
                 return False
@@ -454,9 +474,16 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         waiting: list[ChatMessage],
         given: Given | None,
     ) -> None:
-        new = self._latest.once(given, lambda: write_all(due, waiting, vectors), list[Memory]())
+        write = partial(write_all, due, waiting, vectors)
+        new = write() if given is None else self._keep(given, write)
         if self.extracts:
             self._offer(self.tenant, self._bind(), new)
+
+    def _owe_with(
+        self, due: Sequence[Change], waiting: list[ChatMessage], given: Given | None
+    ) -> None:
+        owe = partial(owe_all, due, waiting)
+        owe() if given is None else self._keep(given, owe)
 
     def _owe_on(self, due: Sequence[Change], error: Exception) -> None:
         """Raise it, if `on_error` says so and it is about something new; else bear it.
@@ -501,8 +528,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         except Exception as error:  # whatever an embedding raises
             if not is_outage(error):
                 raise
-            owe = partial(owe_all, due, waiting)
-            await asyncio.to_thread(self._latest.once, given, owe, None)
+            await asyncio.to_thread(self._owe_with, due, waiting, given)
             if not await asyncio.to_thread(self._write_apart):
                 self._owe_on(due, error)
                 return False
@@ -538,7 +564,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     def _prompt(self, given: str | ChatMessage | QueryBundle | None, taken: int) -> _Prompt:
         # What could not be written yet is before the model in the place of what it replaces.
-        pending = self._latest.pending
+        pending = self._pending()
         kept = self._transcript().texts() if pending is None else []
         unsaved = self._unsaved if pending is None else [*pending.messages, *self._unsaved]
         messages = fitting(kept, unsaved, self.token_limit - taken)
