@@ -258,7 +258,8 @@ def question_of(text: str) -> str:
     >>> len(question_of("a file that was pasted. " * 100_000)) == 1024 * 1024
     True
     """
-    return sound_text(text[:MAX_QUERY_LENGTH])
+    begun = text[:MAX_QUERY_LENGTH]
+    return begun if begun.isascii() else sound_text(begun)
 
 
 def asks_nothing(text: str) -> bool:
