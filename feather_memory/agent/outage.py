@@ -18,6 +18,7 @@ from feather_memory.agent.conversation import (
 )
 from feather_memory.checks import one_of
 from feather_memory.errors import (
+    FeatherError,
     MissingEmbedderError,
     ParameterError,
     UnknownMemoryError,
@@ -212,7 +213,7 @@ class Outbox:
             try:
                 new, _ = owed[nth % len(owed)].prepared(store)
                 is_embedded = _vectors(new.texts, tenant, store, embed) is not _FAILED
-            except Exception as error:
+            except FeatherError as error:
                 if is_outage(error):
                     raise
                 is_embedded = True  # what is wrong with it is told when its turn comes
