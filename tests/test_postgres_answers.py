@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 servers = pytest.importorskip("servers")
-from twins import Twins  # noqa: E402  it is no use without a server
+from twins import Twins, replayed  # noqa: E402  it is no use without a server
 
 
 @pytest.fixture
@@ -13,16 +13,6 @@ def twins(path, clock, embedder):
     both = Twins(path, servers.emptied("answers"), clock, embedder, seed=11)
     yield both
     both.close()
-
-
-def replayed(twins, *, steps, probes):
-    every, found = steps // probes, 0
-    for step in range(steps):
-        twins.step()
-        if step % every == 0:
-            found += len(twins.probe())
-    twins.compare()
-    return found
 
 
 def test_the_same_operations_leave_the_same_memories_and_answers(twins):

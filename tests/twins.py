@@ -222,3 +222,14 @@ class Twins:
 
 def draw_some(draw, values):
     return {name: value for name, value in values.items() if draw.random() < 0.4}
+
+
+def replayed(twins, *, steps, probes):
+    """How many answers were compared, of both, in so many steps."""
+    every, found = steps // probes, 0
+    for step in range(steps):
+        twins.step()
+        if step % every == 0:
+            found += len(twins.probe())
+    twins.compare()
+    return found

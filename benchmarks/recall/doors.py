@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -18,24 +16,13 @@ from pydantic import Field
 
 from feather_memory import EdgeType, F, Store
 from feather_memory.testing import FrozenClock
-from feather_memory.testing.days import END, SHOWN, Line, Script
+from feather_memory.testing.days import END, SHOWN, Line, Script, lines_in
 
 Show = Callable[[str], Sequence[Line]]
 Door = Callable[[Store, FrozenClock, Script], Show]
 """Tells a store the script, and returns what shows memories for a question."""
 
 AFTER: Final = "after"  # the session of the questions of the end
-_SHOWN: Final = re.compile(r"<memory\b([^>]*)>([^<]*)</memory>")
-_SAID: Final = re.compile(r"""\b(date|later)=(?:"([^"]*)"|'([^']*)')""")
-
-
-def _lines_in(prompt: str) -> list[Line]:
-    """The memories in a prompt, in its order."""
-    lines = []
-    for about, text in _SHOWN.findall(prompt):
-        said = {name: html.unescape(one or other) for name, one, other in _SAID.findall(about)}
-        lines.append(Line(html.unescape(text), **said))
-    return lines
 
 
 def store(opened: Store, clock: FrozenClock, script: Script) -> Show:
@@ -114,7 +101,7 @@ def langchain(opened: Store, clock: FrozenClock, script: Script) -> Show:
 
     def show(question: str) -> list[Line]:
         _run(asked, question, AFTER)
-        return _lines_in(model.prompts[-1])
+        return lines_in(model.prompts[-1])
 
     return show
 
@@ -137,7 +124,7 @@ def llama_index(opened: Store, clock: FrozenClock, script: Script) -> Show:
 
 def _told(memory: FeatherMemory, question: str) -> Iterator[Line]:
     for message in memory.get(question):
-        yield from _lines_in(str(message.content))
+        yield from lines_in(str(message.content))
 
 
 DOORS: Final[dict[str, Door]] = {

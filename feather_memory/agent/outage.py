@@ -171,12 +171,7 @@ class Outbox:
                 self._owed.extend(others)
         return theirs
 
-    def settle(
-        self,
-        tenant: str | None,
-        store: Store,
-        embed: Embed,
-    ) -> list[Memory]:
+    def settle(self, tenant: str | None, store: Store, embed: Embed) -> list[Memory]:
         """Save what is owed to the tenant; which memories are new by that.
 
         What fails stays owed, with all after it. What only cannot be embedded holds up nothing
@@ -184,7 +179,9 @@ class Outbox:
         """
         owed, unembedded, written = self.taken(tenant), list[Exchange](), list[Memory]()
         try:
-            in_a_row = 0 if self._is_embedded(tenant, owed, store, embed) else _ENOUGH
+            if len(owed) > _TRIED and not self._is_embedded(tenant, owed, store, embed):
+                return written
+            in_a_row = 0
             while owed and in_a_row < _ENOUGH:
                 new, after = owed[0].prepared(store)
                 if (vectors := _vectors(new.texts, tenant, store, embed)) is _FAILED:
@@ -205,11 +202,11 @@ class Outbox:
     def _is_embedded(
         self, tenant: str | None, owed: Sequence[Exchange], store: Store, embed: Embed
     ) -> bool:
-        """Whether the embedder takes one of a few; others each time, as it may refuse some."""
+        """Whether the embedder takes one of a few of many; others each time: it may refuse some."""
         with self._lock:
             first = self._tried.get(tenant, 0)
             self._tried[tenant] = first + _TRIED
-        for nth in range(first, first + min(_TRIED, len(owed))):
+        for nth in range(first, first + _TRIED):
             try:
                 new, _ = owed[nth % len(owed)].prepared(store)
                 is_embedded = _vectors(new.texts, tenant, store, embed) is not _FAILED

@@ -8,6 +8,7 @@ show for each question: a store, an adapter, another library.
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -178,6 +179,19 @@ class Line(NamedTuple):
     """As the prompt tells it; "" where it tells none."""
     later: str = ""
     """What it says may have taken its place, by dates and beginnings; "" for nothing."""
+
+
+_FENCED: Final = re.compile(r"<memory\b([^>]*)>([^<]*)</memory>")
+_TOLD: Final = re.compile(r"""\b(date|later)=(?:"([^"]*)"|'([^']*)')""")
+
+
+def lines_in(prompt: str) -> list[Line]:
+    """The memories in a prompt, in its order."""
+    lines = []
+    for about, text in _FENCED.findall(prompt):
+        told = {name: html.unescape(one or other) for name, one, other in _TOLD.findall(about)}
+        lines.append(Line(html.unescape(text), **told))
+    return lines
 
 
 def carried(asked: Script, show: Callable[[str], Sequence[Line]]) -> tuple[int, int]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,7 @@ from llama_index.memory.feather import FeatherMemory
 
 from feather_memory import Store
 from feather_memory.testing import FrozenClock, HashEmbedder
-from feather_memory.testing.days import BEGIN, END, Line, Script, carried, judged, script
+from feather_memory.testing.days import BEGIN, END, Line, Script, carried, judged, lines_in, script
 from feather_memory.testing.life import FACTS
 
 from .conversation import assistant, user
@@ -25,16 +23,6 @@ TOLD = {
     for number, fact in enumerate(FACTS)
     for value in fact.values
 }
-SHOWN = re.compile(r"<memory\b([^>]*)>([^<]*)</memory>")
-SAID = re.compile(r"""\b(date|later)=(?:"([^"]*)"|'([^']*)')""")
-
-
-def lines_in(prompt: str) -> list[Line]:
-    lines = []
-    for about, text in SHOWN.findall(prompt):
-        said = {name: html.unescape(one or other) for name, one, other in SAID.findall(about)}
-        lines.append(Line(html.unescape(text), **said))
-    return lines
 
 
 def texts_of(show):
