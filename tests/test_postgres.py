@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
 import subprocess
 import sys
 import threading
+import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -35,6 +38,7 @@ servers = pytest.importorskip("servers")
 
 from feather_memory.truth.postgres.moment import Moment  # noqa: E402  it is no use without
 from feather_memory.truth.postgres.places import Places  # noqa: E402  it is no use without
+from feather_memory.truth.postgres.server import Server  # noqa: E402  nor is this
 
 psycopg = servers.psycopg
 
@@ -450,6 +454,35 @@ def test_who_is_amid_a_block_can_read_whoever_else_would_write(url, monkeypatch)
         assert failures == []
         assert [len(store) for store in stores] == [6, 6]
         assert all(store.check() == [] for store in stores)
+
+
+def test_a_store_that_nobody_closed_leaves_no_connection_behind(url):
+    """Nor in a circle of objects, whose own endings come in any order."""
+    ask = "select count(*) from pg_stat_activity where application_name = 'unclosed'"
+
+    class Held:
+        pass
+
+    for is_writing in (False, True):
+        held = Held()
+        held.itself = held
+        held.server = Server(f"{url}{'&' if '?' in url else '?'}application_name=unclosed")
+        held.store = held.server.begun("begin; select 1")[0]
+        if not is_writing:
+            held.server.enter()
+            held.server.put_back(held.store)
+        with psycopg.connect(url) as connection:
+            assert connection.execute(ask).fetchone() == (1,)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            del held
+            gc.collect()
+
+        assert [str(each.message) for each in told] == []
+        ended = time.monotonic() + 30
+        with psycopg.connect(url, autocommit=True) as connection:
+            while connection.execute(ask).fetchone() != (0,):
+                assert time.monotonic() < ended
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")

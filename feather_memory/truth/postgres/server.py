@@ -61,13 +61,12 @@ class Server:
         self._taken: dict[int, psycopg.Connection] = {}
         self._room = Places(SERVER_CONNECTIONS)
         self._writers = Places(min(SERVER_WRITERS, max(1, SERVER_CONNECTIONS - 1)))
-
-    def __del__(self) -> None:
-        for connection in getattr(self, "_idle", ()):  # of stores that nobody closed
-            connection.close()
+        # Of stores that nobody closed. Not `__del__`: in a circle the connections' may come first.
+        self._unclosed = weakref.finalize(self, _close, self._idle, self._taken)
 
     def start_over(self) -> None:
         """Begin without a connection, in a fork: those there are the parent's."""
+        self._unclosed.detach()
         self._inherited += [self._idle, self._taken]  # to close one would be told the server
         self._begin()
 
@@ -165,6 +164,11 @@ class Server:
                 if not is_begun:
                     self.put_back(connection)
         raise AssertionError
+
+
+def _close(idle: deque[psycopg.Connection], taken: dict[int, psycopg.Connection]) -> None:
+    for connection in (*idle, *taken.values()):
+        connection.close()
 
 
 def connected(url: str) -> psycopg.Connection:
