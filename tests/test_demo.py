@@ -12,8 +12,8 @@ from feather_memory.store.store import Store
 from feather_memory.testing import HashEmbedder
 
 
-def told(path):
-    console = Console(width=100, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+def told(path, width=100):
+    console = Console(width=width, record=True, file=open("/dev/null", "w", encoding="utf-8"))  # noqa: SIM115, PTH123
     with console.file:
         run(console, path)
     return console.export_text()
@@ -30,6 +30,19 @@ def test_the_story_says_what_is_true_and_leaves_a_sound_store(tmp_path):
         assert store.search(PYTHON, k=1)[0].memory.text.startswith("Larkspur runs on Python 3.12")
         assert store.search(DEPLOY, k=1)[0].memory.text == RIGHT
         assert store.check() == []
+
+
+def test_a_score_is_taken_apart_whole_on_a_terminal_of_80_columns(tmp_path):
+    lines = told(tmp_path / "demo.feather", width=80).splitlines()
+    (start,) = (place for place, line in enumerate(lines) if line.endswith("= score"))
+
+    names = lines[start].removesuffix("= score").split()[1:]
+    rows = [re.findall(r"[+-]?\d\.\d{3}", line) for line in lines[start + 1 : start + 4]]
+
+    assert {"similarity", "lexical"} <= {*names}
+    for *parts, score in rows:
+        assert len(parts) == len(names)
+        assert sum(map(float, parts)) == pytest.approx(float(score), abs=0.0005 * (len(names) + 1))
 
 
 def test_the_story_is_the_same_every_time_but_for_its_timings(tmp_path):

@@ -151,12 +151,14 @@ class _Story:
         hits = self.store.search(PYTHON, k=3)
         table = Table(expand=True, box=None, pad_edge=False, header_style="dim")
         table.add_column("memory", ratio=1, no_wrap=True, overflow="ellipsis")
-        names = [name for name in hits[0].score.parts if name != "layer"]
+        parts = [hit.score.parts for hit in hits]
+        # Those that say something: all of them are wider than a terminal.
+        names = [name for name in parts[0] if any(f"{each[name]:.3f}" != "0.000" for each in parts)]
         for name in (*names, "= score"):
             table.add_column(name, justify="right", no_wrap=True, min_width=max(6, len(name)))
         for hit in hits:
-            parts = [f"{hit.score.parts[name]:+.3f}" for name in names]
-            table.add_row(Text(hit.memory.text), *parts, f"[bold]{hit.score.value:.3f}")
+            shares = [f"{hit.score.parts[name]:+.3f}" for name in names]
+            table.add_row(Text(hit.memory.text), *shares, f"[bold]{hit.score.value:.3f}")
         self.console.print(table)
         self.say(
             "[dim]The parts add up to the score, exactly. Similarity here is letters, not meaning: "
