@@ -125,6 +125,18 @@ def test_the_make_targets_that_the_readme_names_exist():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
+def test_the_figures_of_the_readme_are_those_that_were_measured():
+    text = (ROOT / "README.md").read_text("utf-8")
+    table = text.partition("| measured here")[2].partition("\n\n")[0]
+    measured = (ROOT / "docs" / "recall.md").read_text("utf-8").partition("## Every figure")[0]
+
+    figures = re.findall(r"\| ([\d.]+) % \|", table)
+
+    assert len(figures) == 5
+    for figure in figures:
+        assert f"| {figure} |" in measured
+
+
 def test_the_architecture_page_names_every_module():
     package = ROOT / "feather_memory"
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
