@@ -219,6 +219,68 @@ def test_a_log_that_a_killed_writer_left_there_is_read_too(place, tmp_path, has_
     assert contents(place.parent) == before
 
 
+WITHOUT_ITS_WRITER = """
+import sys
+with Store.open(sys.argv[1]) as store:
+    print(store.get("a").text, flush=True)
+    store._core.truth.release()  # as before a fork
+    sys.stdin.readline()
+    print(store.get("late").text, store._core.truth.is_alone)
+"""
+
+
+def test_who_only_may_read_reads_on_when_the_writer_has_closed_the_file(place, tmp_path):
+    spare = str(tmp_path / "spare.feather")
+    with Store.open(place, clock=FrozenClock()) as store:
+        store.add("said late", id="late")
+        locked(place)
+        command = [sys.executable, "-c", UNPRIVILEGED + WITHOUT_ITS_WRITER, str(place), spare]
+        reader = subprocess.Popen(
+            command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert reader.stdout.readline() == "the fact a\n"
+        place.parent.chmod(0o755)  # so that its owner, and nobody else, takes the log away
+        assert store.check() == []
+    assert [each.name for each in place.parent.iterdir()] == [place.name]
+
+    said, _ = reader.communicate("\n", timeout=60)
+
+    assert said == "said late True\n"
+
+
+@pytest.mark.parametrize("gone", [("-wal", "-shm"), ("-wal",), ("-shm",)])
+def test_a_log_that_goes_as_it_is_looked_at_makes_no_store_one_to_read(
+    filled_path, monkeypatch, gone
+):
+    """The last to close a file takes its log away: the system says of none that it is refused."""
+    looks = os.access
+
+    def late(path, *more, **named):
+        if str(path).endswith(gone):
+            Path(path).unlink(missing_ok=True)
+        return looks(path, *more, **named)
+
+    for suffix in ("-wal", "-shm"):
+        filled_path.with_name(filled_path.name + suffix).touch()
+    monkeypatch.setattr(access.os, "access", late)
+
+    assert access.is_writable(filled_path)
+
+
+@pytest.mark.parametrize("refused", ["", "-wal", "-shm"])
+def test_a_file_or_a_log_that_stays_refused_is_only_read(filled_path, monkeypatch, refused):
+    looks, place = os.access, filled_path.name + refused
+
+    def without(path, *more, **named):
+        return Path(path).name != place and looks(path, *more, **named)
+
+    for suffix in ("-wal", "-shm"):
+        filled_path.with_name(filled_path.name + suffix).touch()
+    monkeypatch.setattr(access.os, "access", without)
+
+    assert not access.is_writable(filled_path)
+
+
 def test_the_commands_that_read_work_there(place, tmp_path):
     locked(place)
 

@@ -29,6 +29,8 @@ class Access:
     is_read_only: bool = False
     is_alone: bool = False
     """Without locks: nobody else may be writing."""
+    is_beside: bool = False
+    """By the log's index of who writes: there is none once they have closed the file."""
     pragmas: tuple[str, ...] = ()
     """To be said before anything is read."""
 
@@ -45,12 +47,16 @@ class Access:
         if is_writable(path):  # the last to close it tidies up beside it
             return cls(f"{uri}?mode=rw", is_read_only=True, pragmas=("query_only = on",))
         if index.exists() and log.exists():
-            return cls(f"{uri}?mode=ro", is_read_only=True)
+            return cls(f"{uri}?mode=ro", is_read_only=True, is_beside=True)
         if _size(log):  # its index is made in memory
             vfs = "win32-none" if os.name == "nt" else "unix-none"
             pragmas = ("locking_mode = exclusive",)
-            return cls(f"{uri}?mode=ro&vfs={vfs}", True, True, pragmas)
+            return cls(f"{uri}?mode=ro&vfs={vfs}", True, True, pragmas=pragmas)
         return cls(without_log(path), is_read_only=True, is_alone=True)
+
+    def stands(self, path: Path) -> bool:
+        """Whether what it needs beside the file is there."""
+        return not self.is_beside or all(each.exists() for each in logs_of(path)[:2])
 
     def connect(self) -> sqlite3.Connection:
         """A connection, outside a transaction."""
@@ -66,12 +72,24 @@ def without_log(path: Path) -> str:
 
 
 def is_writable(path: Path) -> bool:
-    """Whether this process may write the file, and its log: there is one, or one can be made."""
+    """Whether this process may write the file, and its log: there is one, or one can be made.
+
+    The last to close the file removes its log; what goes as it is looked at refuses nobody.
+    """
     beside = logs_of(path)[:2]
-    are_there = all(each.exists() for each in beside)
-    return _may_write(path) and (
-        all(map(_may_write, beside)) if are_there else _may_write(path.parent)
-    )
+    if any(map(_is_refused, (path, *beside))):
+        return False
+    return all(each.exists() for each in beside) or _may_write(path.parent)
+
+
+def _is_refused(path: Path) -> bool:
+    """Whether a file is there that may not be written. The system says the same of none."""
+    while (there := _birth(path)) is not None:
+        if _may_write(path):
+            return False
+        if _birth(path) == there:
+            return True
+    return False
 
 
 def stamps(path: Path) -> Stamps:
@@ -81,6 +99,15 @@ def stamps(path: Path) -> Stamps:
 
 def _may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=_EFFECTIVE)
+
+
+def _birth(path: Path) -> tuple[int, int] | None:
+    """Which file is there, and since when it is as it is; None for none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_ctime_ns
 
 
 def _size(path: Path) -> int:

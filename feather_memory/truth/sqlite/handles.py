@@ -227,7 +227,16 @@ class Handles:
         """Another connection, outside a transaction."""
         if not self.is_read_only:
             self._idle = folding.folder().watch(self)
-        access = self.access
+        while True:
+            access = self.access
+            try:
+                return self._connected(access)
+            except sqlite3.OperationalError:
+                if access.stands(self.path):
+                    raise
+                self._look_around()  # whoever wrote is done, and has taken the log's index along
+
+    def _connected(self, access: Access) -> Connection:
         connection = sqlite3.connect(
             access.uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None,
             check_same_thread=False, cached_statements=256, factory=Connection,
