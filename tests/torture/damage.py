@@ -135,22 +135,25 @@ class Damage:
             log_of(self.place).write_bytes(log)
 
     def judged(self, changed: bytes) -> str:
+        """How the store is read from this file."""
         self.lay(changed)
-        try:
-            now = answers(self.place)
-        except FeatherError:
-            return "refused"
-        except Exception as error:  # noqa: BLE001  that is what is looked for
-            return f"untyped: {type(error).__name__}: {error!r:.80}"
-        if now == self.right:
+        return ended(self._compared)
+
+    def _compared(self) -> str:
+        if answers(self.place) == self.right:
             return "answered alike"
-        try:
-            with Store.open(self.place, embedder=EMBED, clock=FrozenClock(START + 1e6)) as store:
-                return "told by check" if store.check() else "silent"
-        except FeatherError:
-            return "refused"
-        except Exception as error:  # noqa: BLE001
-            return f"untyped: {type(error).__name__}: {error!r:.80}"
+        with Store.open(self.place, embedder=EMBED, clock=FrozenClock(START + 1e6)) as store:
+            return "told by check" if store.check() else "silent"
+
+
+def ended(look: Callable[[], str]) -> str:
+    """What a look at a damaged file comes to: an error of ours is a refusal, no other may be."""
+    try:
+        return look()
+    except FeatherError:
+        return "refused"
+    except Exception as error:  # noqa: BLE001  that is what is looked for
+        return f"untyped: {type(error).__name__}: {error!r:.80}"
 
 
 class LogDamage(Damage):
@@ -185,12 +188,10 @@ class LogDamage(Damage):
     def judged(self, changed: bytes) -> str:
         """How it is read: as it stood after one of the commits, and no other way."""
         self.lay(self.content, changed)
-        try:
-            now = answers(self.place)
-        except FeatherError:
-            return "refused"
-        except Exception as error:  # noqa: BLE001  that is what is looked for
-            return f"untyped: {type(error).__name__}: {error!r:.80}"
+        return ended(self._compared)
+
+    def _compared(self) -> str:
+        now = answers(self.place)
         if now == self.prefixes[-1]:
             return "answered alike"
         return "as before the damaged commit" if now in self.prefixes else "silent"
