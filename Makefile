@@ -76,7 +76,8 @@ test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long integrations/llama-index-memory-feather
 	$(BIN)/python -m pytest -m long
 
-# For MINUTES, with a SEED to do the same again. ARGS="--only damage" does one, ARGS=--write notes the figures.
+# For MINUTES, with a SEED to do the same again. ARGS="--only damage" does one, ARGS=--write adds
+# what was seen to docs/reliability.md: runs of the same code add up, and other code begins anew.
 torture: $(STAMP)  ## kill it, fill the disk, damage the file, call it with anything
 	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),12) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)

@@ -2,8 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections import Counter
+
 import pytest
-from torture import Run, cuts, derived, disk, forgetters, isolation, kills, places, pooled
+from torture import (
+    Run,
+    Told,
+    cuts,
+    derived,
+    disk,
+    forgetters,
+    guided,
+    isolation,
+    kills,
+    page,
+    places,
+    pooled,
+)
+from torture import __main__ as command
+from torture.page import Row
 
 SEED = 20260101
 
@@ -109,3 +127,85 @@ def test_tenants_with_hostile_names_have_files_of_their_own_and_see_their_own(tm
 def test_names_that_share_a_file_and_memories_that_leak_would_be_found_out(tmp_path):
     """The negative control."""
     assert isolation.control(Run(tmp_path, SEED, seconds=0))
+
+
+NEEDS_ATHERIS = pytest.mark.skipif(
+    importlib.util.find_spec("atheris") is None, reason="atheris is not installed"
+)
+
+
+@NEEDS_ATHERIS
+@pytest.mark.long
+def test_the_verbs_of_a_store_are_called_by_what_leads_the_code_on(tmp_path):
+    told = guided.run(Run(tmp_path, SEED, seconds=120, most=500))
+
+    assert told.broken == []
+    assert told.trials == 500
+    assert told.counts["inputs that led the code where it had not been"] > 20
+
+
+@NEEDS_ATHERIS
+@pytest.mark.long
+def test_what_nobody_comes_to_by_chance_is_come_to(tmp_path):
+    """The negative control."""
+    assert guided.control(Run(tmp_path, SEED, seconds=0))
+
+
+def test_a_fault_whose_process_ends_without_a_trial_is_told(monkeypatch, capsys):
+    """Not as one that needs what is not here."""
+    monkeypatch.setattr(guided, "control", lambda _: True)
+    monkeypatch.setattr(guided, "run", lambda _: Told(broken=["the process ended with 1"]))
+    monkeypatch.setattr("sys.argv", ["torture", "--only", "guided", "--minutes", "0"])
+
+    assert command.main() == 1
+    assert "the process ended with 1" in capsys.readouterr().out
+
+
+# The page
+
+
+def row(name="kills", code="abc1234", seed=1, trials=3, longest=7, **more):
+    counts = Counter({"writes, acknowledged": 1_000 * trials, "bytes of the log at most": longest})
+    told = Told(trials, counts)
+    return Row(name, "a fault: of a kind", code, [seed], 0.5, told, **more)
+
+
+def test_a_row_is_read_as_it_was_written():
+    written = row(trials=12_345, broken=2, is_seen=False)
+
+    assert Row.read(str(written)) == written
+
+
+def test_runs_of_the_same_code_add_up_and_what_is_a_most_stays_one():
+    both = row(longest=7, broken=1).plus(row(seed=2, trials=5, longest=4, is_seen=False))
+
+    assert both == Row(
+        "kills", "a fault: of a kind", "abc1234", [1, 2], 1.0,
+        Told(8, Counter({"writes, acknowledged": 8_000, "bytes of the log at most": 7})),
+        broken=1, is_seen=False,
+    )  # fmt: skip
+
+
+def test_the_same_seed_adds_nothing_and_other_code_begins_anew():
+    assert row(seed=1).plus(row(seed=1, trials=9)) == row(seed=1)
+    assert row(broken=9).plus(row(code="def5678", seed=2)) == row(code="def5678", seed=2)
+
+
+def test_the_table_keeps_what_is_around_it_and_the_rows_of_other_faults(tmp_path):
+    at = tmp_path / "page.md"
+    at.write_text(f"before\n{page.BEGIN}{page.END}after\n")
+
+    page.write([row("places"), row()], ["kills", "places"], at)
+    page.write([row(seed=2)], ["kills", "places"], at)
+
+    said = at.read_text()
+    assert said.startswith(f"before\n{page.BEGIN}Python ")
+    assert said.endswith(f"{row().plus(row(seed=2))}{row('places')}{page.END}after\n")
+
+
+def test_the_page_has_a_row_for_each_fault_that_has_been_tried():
+    inside = page.PAGE.read_text(encoding="utf-8").partition(page.BEGIN)[2].partition(page.END)[0]
+    rows = [Row.read(line) for line in inside.splitlines()[5:]]
+
+    assert [row.name for row in rows] == [name for name in command.FAULTS if name != "guided"]
+    assert [row.what for row in rows] == [command.FAULTS[row.name][0] for row in rows]

@@ -5,15 +5,12 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import platform
 import random
-import sqlite3
 import tempfile
 from pathlib import Path
 
 from torture import (
     Run,
-    Told,
     arguments,
     cuts,
     damage,
@@ -23,6 +20,7 @@ from torture import (
     guided,
     isolation,
     kills,
+    page,
     places,
     pooled,
 )
@@ -52,37 +50,6 @@ FAULTS = {
     ),
     "pooled": ("SIGKILL of eight processes that write to twenty tenants of a pool", pooled),
 }
-PAGE = Path(__file__).parents[2] / "docs" / "reliability.md"
-BEGIN, END = "<!-- torture: begin -->\n", "<!-- torture: end -->\n"
-
-
-HEAD = """\
-| fault | seed | CPU minutes | trials | how they ended | broken | control |
-|---|--:|--:|--:|---|--:|---|
-"""
-
-
-def row(name: str, seed: str, cpu_minutes: float, told: Told, *, is_seen: bool) -> str:
-    what, _ = FAULTS[name]
-    seen = "seen" if is_seen else "**not seen**"
-    return (
-        f"| {name}: {what} | {seed} | {cpu_minutes:.0f} | {told.trials:,} | {told} "
-        f"| {len(told.broken)} | {seen} |\n"
-    )
-
-
-def write(rows: dict[str, str]) -> None:
-    """Put rows into the page's table, each in the place of the one of its fault."""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
-    inside, _, after = rest.partition(END)
-    lines = [line + "\n" for line in inside.splitlines() if line.startswith("| ")]
-    rows = {line[2:].partition(":")[0]: line for line in lines if ": " in line[:14]} | rows
-    about = (
-        f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} "
-        "cores; each fault in a run of its own, beside other work.\n\n"
-    )
-    table = about + HEAD + "".join(rows[name] for name in FAULTS if name in rows)
-    PAGE.write_text(before + BEGIN + table + END + after, encoding="utf-8")
 
 
 def cpu_seconds() -> float:
@@ -94,33 +61,42 @@ def cpu_seconds() -> float:
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--minutes", type=float, default=12.0, help="for all faults together")
+    asked.add_argument("--trials", type=int, default=Run.most, help="of each fault at most")
     asked.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     asked.add_argument("--only", choices=FAULTS, action="append")
-    asked.add_argument("--write", action="store_true", help="the table of docs/reliability.md")
+    asked.add_argument(
+        "--write", action="store_true", help="add to the table of docs/reliability.md"
+    )
     said = asked.parse_args()
-    names, rows, is_whole = said.only or list(FAULTS), dict[str, str](), True
+    names, is_whole = said.only or list(FAULTS), True
     print(f"seed {said.seed}", flush=True)
     logging.getLogger("feather_memory").setLevel(logging.ERROR)  # it warns of each damaged file
     for name in names:
-        _, fault = FAULTS[name]
-        start = cpu_seconds()
-        with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
-            is_seen = fault.control(Run(Path(one), said.seed, 0))
-            seconds = said.minutes * 60 / len(names)
-            told = fault.run(Run(Path(other), said.seed, seconds))
-        minutes = (cpu_seconds() - start) / 60
-        if not told.trials:
+        found = tried(name, said.seed, said.minutes * 60 / len(names), said.trials)
+        if found is None:
             print(f"{name}: nothing that it needs is here", flush=True)
             continue
-        rows[name] = row(name, str(said.seed), minutes, told, is_seen=is_seen)
-        is_whole = is_whole and is_seen and not told.broken
-        seen = "seen" if is_seen else "NOT SEEN"
-        print(f"{name}: {told.trials:,} trials: {told}; control {seen}", flush=True)
-        for broken in told.broken[:20]:
+        is_whole = is_whole and found.is_seen and not found.broken
+        seen = "seen" if found.is_seen else "NOT SEEN"
+        print(f"{name}: {found.told.trials:,} trials: {found.told}; control {seen}", flush=True)
+        for broken in found.told.broken[:20]:
             print(f"  {broken}")
-    if said.write:
-        write(rows)
+        if said.write:  # at once: a run may be ended
+            page.write([found], list(FAULTS))
     return 0 if is_whole else 1
+
+
+def tried(name: str, seed: int, seconds: float, most: int) -> page.Row | None:
+    """What a fault was found to do; None if what it needs is not here."""
+    what, fault = FAULTS[name]
+    start = cpu_seconds()
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        is_seen = fault.control(Run(Path(one), seed, 0))
+        told = fault.run(Run(Path(other), seed, seconds, most))
+    if not told.trials and not told.broken:
+        return None
+    cpu = (cpu_seconds() - start) / 60
+    return page.Row(name, what, page.code(), [seed], cpu, told, len(told.broken), is_seen=is_seen)
 
 
 if __name__ == "__main__":
