@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Protocol, TypeAlias
 
@@ -103,6 +103,17 @@ Model: TypeAlias = (
 )
 """An embedding model as people have it, told by its methods; or its name, such as
 `fastembed:BAAI/bge-small-en-v1.5`."""
+
+
+class NamedVector(list[float]):
+    """One vector that says by which model it was made; else it is taken for the store's own."""
+
+    __slots__ = ("model",)
+
+    def __init__(self, numbers: Iterable[float], model: str) -> None:
+        super().__init__(numbers)
+        self.model = model
+
 
 VectorLike: TypeAlias = Sequence[float] | Annotated[npt.NDArray[Any], AsNumbers()]
 """One vector as callers give it."""

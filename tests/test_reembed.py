@@ -23,6 +23,7 @@ from feather_memory import (
     WrongEmbedderError,
 )
 from feather_memory.testing import HashEmbedder
+from feather_memory.types import NamedVector
 from feather_memory.write.models import name_of
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(feather_memory.__file__).parents[1])}
@@ -383,3 +384,57 @@ def test_who_passes_vectors_by_the_old_model_is_told_so_too(path):
                 ask()
         assert mover.search("note 3", k=1)[0].memory.id == "m3"
         assert mover.check() == []
+
+
+# Vectors that say by which model they are
+
+
+def of(model, text):
+    return NamedVector(OLD([text])[0].tolist(), model)
+
+
+WAYS = {
+    "add": lambda s, v: s.add("more tea", vector=v),
+    "add_many": lambda s, v: s.add_many([{"text": "tea", "vector": v}]),
+    "supersede": lambda s, v: s.supersede("m0", "no tea", vector=v),
+    "update": lambda s, v: s.update("m0", vector=v),
+    "search": lambda s, v: s.search(vector=v),
+    "recall": lambda s, v: s.recall("tea", vector=v),
+    "nearest": lambda s, v: s.nearest(v),
+    "chain": lambda s, v: s.context_chain("tea", vector=v),
+    "why_not": lambda s, v: s.why_not(None, "m0", vector=v),
+    "layers": lambda s, v: ContextLayers(user=s).search("tea", vector=v),
+    "correction": lambda s, v: s.feedback(
+        "turn", "corrected", memory_ids=["m0"], correction="no tea", vector=v
+    ),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("embedder", [None, OLD], ids=["words", "embedder"])
+def test_a_vector_that_says_by_which_model_it_is_is_refused_beside_those_of_another(
+    path, way, embedder
+):
+    with filled(path, 3) as store:
+        name = store.stats().embedder
+        store.recall("tea", turn="turn")
+    with Store.open(path, embedder=embedder) as store:
+        before = store.stats().generation
+        with pytest.raises(WrongEmbedderError, match="another"):
+            WAYS[way](store, of("another", "tea"))
+        assert store.stats().generation == before
+
+        WAYS[way](store, of(name, "tea"))
+        assert store.check() == []
+
+
+def test_a_stated_name_is_that_of_every_vector_and_the_first_is_kept(path):
+    with Store.open(path) as store:
+        store.add("tea", vector=of("small", "tea"))
+        assert store.stats().embedder == "small"
+    with Store.open(path, embedder_name="small") as store:
+        store.add("green tea", vector=of("an alias", "green tea"))
+
+        assert len(store.search(vector=of("another alias", "tea"))) == 2
+        assert store.stats().embedder == "small"
+        assert store.check() == []

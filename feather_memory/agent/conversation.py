@@ -10,11 +10,14 @@ from hashlib import blake2b
 from itertools import pairwise
 from typing import Any, Literal, cast, get_args
 
+import numpy as np
+
 from feather_memory.checks import one_of
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.model.memory import MESSAGE, TURN, EdgeType, Memory
 from feather_memory.store.store import Store
-from feather_memory.types import VectorLike
+from feather_memory.types import NamedVector, VectorLike
+from feather_memory.write.models import name_of
 
 Role = Literal["user", "assistant"]
 
@@ -238,6 +241,22 @@ def embedded(store: Store, texts: Sequence[str]) -> Sequence[VectorLike] | None:
     To be called before a transaction: others would have to wait until it has.
     """
     return store.plumbing.embed_documents(texts) if texts else None
+
+
+def named_vectors(model: object, vectors: Iterable[Any]) -> list[Any]:
+    """The vectors that a model has made, each saying by which, where it has a name.
+
+    A store refuses them beside those of a model of another name, unless it was opened with an
+    `embedder_name` of its own.
+    """
+    if (name := name_of(model)) is None:
+        return list(vectors)
+    return [_named(each, name) for each in vectors]
+
+
+def _named(vector: Any, model: str) -> Any:
+    numbers = vector.tolist() if isinstance(vector, np.ndarray) else vector
+    return NamedVector(numbers, model) if isinstance(numbers, list | tuple) else vector
 
 
 def with_vectors(

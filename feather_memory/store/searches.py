@@ -21,6 +21,7 @@ from feather_memory.store.core import Part
 from feather_memory.store.packing import bounds, packed, why_nothing
 from feather_memory.store.recalls import Recalls
 from feather_memory.types import Vector, VectorLike, When
+from feather_memory.write.draft import model_of
 
 _DEFAULT = Scoring()
 _SIMILARITY = Scoring(
@@ -241,7 +242,7 @@ class Searches(Part):
         return Question(
             text=text,
             vector=query,
-            model=embedding.model,  # a vector that is given is taken for its, as in add
+            model=embedding.name_of(model_of(vector)),
             scoring=ranked,
             now=moment,
             as_of=moment if as_of is None else seconds(as_of, "as_of"),

@@ -17,7 +17,7 @@ from feather_memory.model.importance import BASELINE
 from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, manner_by, patterns
 from feather_memory.model.origin import OF_ROLES, USER
 from feather_memory.model.spoken import Anew
-from feather_memory.types import Seconds
+from feather_memory.types import NamedVector, Seconds
 
 _DIGITS: Final = "0123456789abcdefghjkmnpqrstvwxyz"
 """Crockford's base 32, which leaves out i, l, o and u. They sort as their values do."""
@@ -77,7 +77,7 @@ class Draft:
             ParameterError: Any field outside its range; names the field and the value.
         """
         fields = _kept_of(given)
-        return cls(_id_of(given), fields, number)
+        return cls(_id_of(given), fields, number, model_of(given.get("vector")))
 
     @classmethod
     def of_record(cls, record: object, number: int) -> Draft:
@@ -111,7 +111,12 @@ class Draft:
             fields["origin"] = USER if role is None else OF_ROLES.get(role.lower(), USER)
         has_vector = "vector" in fields
         return cls(
-            _id_of(said), fields, number, reaffirms=bool(reaffirms), brings_vector=has_vector
+            _id_of(said),
+            fields,
+            number,
+            model_of(said.get("vector")),
+            reaffirms=bool(reaffirms),
+            brings_vector=has_vector,
         )
 
     def saying(self, **fields: Any) -> Draft:
@@ -176,6 +181,11 @@ class Draft:
         if record != old:
             record.updated_at = now
         return record
+
+
+def model_of(vector: object) -> str | None:
+    """By which model a vector is that a caller gives, if it says so."""
+    return vector.model if isinstance(vector, NamedVector) else None
 
 
 def _name(number: int, id_: object) -> str:

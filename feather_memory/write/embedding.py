@@ -29,6 +29,8 @@ class Embedding:
     queries: Embedder | None
     model: str | None = None
     """The model's name, if anybody said."""
+    is_stated: bool = False
+    """Whether the application said it: then it is that of every vector, whatever they say."""
 
     @classmethod
     def of(cls, embedder: Any, query_embedder: Any = None, name: str | None = None) -> Self:
@@ -46,7 +48,9 @@ class Embedding:
         embedder = models.known(embedder)
         asked = embedder if query_embedder is None else models.known(query_embedder)
         called = models.name_of(embedder) if name is None else label(name, "embedder_name")
-        return cls(models.of_documents(embedder), models.of_queries(asked), called)
+        return cls(
+            models.of_documents(embedder), models.of_queries(asked), called, name is not None
+        )
 
     def complete(self, drafts: Sequence[Draft], progress: Progress) -> list[Draft]:
         """The drafts, with vectors for texts that have none.
@@ -89,8 +93,13 @@ class Embedding:
 
     def _named(self, draft: Draft) -> Draft:
         """The draft; one that has a vector says by which model."""
-        has_vector = self.model is not None and draft.fields.get("vector") is not None
-        return replace(draft, model=self.model) if has_vector else draft
+        if draft.fields.get("vector") is None:
+            return draft
+        return replace(draft, model=self.name_of(draft.model))
+
+    def name_of(self, said: str | None) -> str | None:
+        """Which model a vector is by that says so, or does not: then it is taken for this one's."""
+        return self.model if said is None or self.is_stated else said
 
     def of_documents(self, texts: list[str]) -> list[Vector] | None:
         """One vector a text, shape (dim,) each; None without an embedder."""

@@ -29,7 +29,7 @@ from feather_memory.agent import (
     unseen,
 )
 from langchain_feather_memory._convert import to_filter
-from langchain_feather_memory._source import check_key, named_by
+from langchain_feather_memory._source import Naming, check_key, named_by
 
 _PLACES = ("store", "pool", "layers")
 _ASKED = ("k", "hops", "limit", "scoring", "session", "reinforce", "min_relevance")
@@ -158,19 +158,19 @@ class MemoryAccess:
     def vector(self, query: str) -> list[float] | None:
         """The query's vector, where an embedding was given; else the store makes it."""
         made = self.embedding if query else None
-        return None if made is None else made.embed_query(question_of(query))
+        return None if made is None else Naming(made).embed_query(question_of(query))
 
     async def avector(self, query: str) -> list[float] | None:
         """Likewise, without holding up the event loop."""
         made = self.embedding if query else None
-        return None if made is None else await made.aembed_query(question_of(query))
+        return None if made is None else await Naming(made).aembed_query(question_of(query))
 
     def vectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, one vector for each text that is to be remembered."""
         made = self.embedding if texts else None
-        return None if made is None else made.embed_documents(texts)
+        return None if made is None else Naming(made).embed_documents(texts)
 
     async def avectors(self, texts: list[str]) -> list[list[float]] | None:
         """Likewise, without holding up the event loop."""
         made = self.embedding if texts else None
-        return None if made is None else await made.aembed_documents(texts)
+        return None if made is None else await Naming(made).aembed_documents(texts)

@@ -7,6 +7,7 @@ import os
 from typing import NoReturn, Self
 
 from langchain_core.embeddings import Embeddings
+from typing_extensions import override
 
 from feather_memory import ContextLayers, ParameterError, Store, TenantPool
 from feather_memory.agent import (
@@ -15,6 +16,7 @@ from feather_memory.agent import (
     Source,
     TenantRule,
     named_in,
+    named_vectors,
     one_tenant,
 )
 
@@ -65,6 +67,33 @@ class Closing(Held):
         """Open the file, where there is but one, if nobody has: who begins a block sees it fail."""
         if not self._source.is_pool:
             self._source.opened()
+
+
+class Naming(Embeddings):
+    """An embedding whose vectors say by which model they are, so that two of one file never mix."""
+
+    def __init__(self, given: Embeddings) -> None:
+        self.given = given
+
+    @override
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return named_vectors(self.given, self.given.embed_documents(texts))
+
+    @override
+    def embed_query(self, text: str) -> list[float]:
+        return self._named(self.given.embed_query(text))
+
+    @override
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return named_vectors(self.given, await self.given.aembed_documents(texts))
+
+    @override
+    async def aembed_query(self, text: str) -> list[float]:
+        return self._named(await self.given.aembed_query(text))
+
+    def _named(self, vector: list[float]) -> list[float]:
+        named: list[float] = named_vectors(self.given, [vector])[0]
+        return named
 
 
 def opener(embedding: Embeddings | None) -> Opener:

@@ -18,7 +18,7 @@ from typing_extensions import override
 from feather_memory import F, Filter, ParameterError, Shelf, Store, TenantPool
 from feather_memory.agent import Source, embedded, one_tenant, same_id, with_vectors
 from langchain_feather_memory._messages import from_json, to_json
-from langchain_feather_memory._source import Held
+from langchain_feather_memory._source import Held, Naming
 
 _LONGEST: Final = 200
 """Of a session's id that is in a shelf's name as it is."""
@@ -62,7 +62,7 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
             "FeatherChatMessageHistory", store=store, pool=pool,
             tenant=one_tenant("FeatherChatMessageHistory", tenant), takes=("store", "pool"),
         ).bound()  # fmt: skip
-        self._embedding = embedding
+        self._embedding = None if embedding is None else Naming(embedding)
 
     @property
     def messages(self) -> list[BaseMessage]:  # type: ignore[override]  # there it is an attribute

@@ -38,7 +38,7 @@ from feather_memory.agent import (
     tenant_rule,
 )
 from langchain_feather_memory._convert import to_filter
-from langchain_feather_memory._source import Closing, check_key, named_by, opener
+from langchain_feather_memory._source import Closing, Naming, check_key, named_by, opener
 
 _PLACES = ("store", "path", "pool", "layers")
 _OF_A_CALL = {"k", "hops", "limit", "scoring", "as_of", "session", "filter"}
@@ -185,7 +185,7 @@ class FeatherRetriever(Closing, BaseRetriever):
         **asked: Any,
     ) -> list[Document]:
         options, query = self._options(asked), question_of(query)
-        vector = None if self.embedding is None else self.embedding.embed_query(query)
+        vector = None if self.embedding is None else Naming(self.embedding).embed_query(query)
         turn = str(run_manager.run_id) if turn is None else turn
         documents, event = self._recalled(query, vector, options, turn, tenant=tenant)
         if run_manager.handlers:
@@ -203,7 +203,8 @@ class FeatherRetriever(Closing, BaseRetriever):
         **asked: Any,
     ) -> list[Document]:
         options, query = self._options(asked), question_of(query)
-        vector = None if self.embedding is None else await self.embedding.aembed_query(query)
+        made = None if self.embedding is None else Naming(self.embedding)
+        vector = None if made is None else await made.aembed_query(query)
         turn = str(run_manager.run_id) if turn is None else turn
         documents, event = await asyncio.to_thread(
             self._recalled, query, vector, options, turn, tenant=tenant

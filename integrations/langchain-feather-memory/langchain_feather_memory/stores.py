@@ -49,7 +49,7 @@ from langchain_feather_memory._configs import (
     with_labels,
 )
 from langchain_feather_memory._item_file import ItemFile
-from langchain_feather_memory._source import Closing
+from langchain_feather_memory._source import Closing, Naming
 
 Vectors = dict[str, Sequence[float]]
 
@@ -145,8 +145,9 @@ class FeatherStore(Closing, BaseStore):
         asked: Vectors = {}
         kept: Vectors = {}
         if self.embeddings is not None:
-            asked = {query: self.embeddings.embed_query(query) for query in queries}
-            kept = self._paired(texts, self.embeddings.embed_documents(texts) if texts else [])
+            made = Naming(self.embeddings)
+            asked = {query: made.embed_query(query) for query in queries}
+            kept = self._paired(texts, made.embed_documents(texts) if texts else [])
         return self._run(listed, asked, kept)
 
     @override
@@ -157,10 +158,10 @@ class FeatherStore(Closing, BaseStore):
         asked: Vectors = {}
         kept: Vectors = {}
         if self.embeddings is not None:
-            vectors = await asyncio.gather(*(self.embeddings.aembed_query(q) for q in queries))
+            made = Naming(self.embeddings)
+            vectors = await asyncio.gather(*(made.aembed_query(q) for q in queries))
             asked = dict(zip(queries, vectors, strict=True))
-            made = await self.embeddings.aembed_documents(texts) if texts else []
-            kept = self._paired(texts, made)
+            kept = self._paired(texts, await made.aembed_documents(texts) if texts else [])
         return await asyncio.to_thread(self._run, listed, asked, kept)
 
     # Time to live

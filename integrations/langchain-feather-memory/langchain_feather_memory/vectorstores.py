@@ -24,7 +24,7 @@ from feather_memory.agent import (
     with_vectors,
 )
 from langchain_feather_memory._convert import several, to_document, to_filter, to_records
-from langchain_feather_memory._source import Closing, batches_of, opener
+from langchain_feather_memory._source import Closing, Naming, batches_of, opener
 
 Where = Filter | Mapping[str, Any]
 Near = list[tuple[Memory, float]]
@@ -96,7 +96,7 @@ class FeatherVectorStore(Closing, VectorStore):
         tenant: str | None = None,
         origin: str = "document",
     ) -> None:
-        self._embedding = embedding
+        self._embedding = Naming(embedding)
         self._origin = checked_origin(origin, "origin")
         self._source = Source.chosen(
             "FeatherVectorStore", store=store, path=path, pool=pool,
@@ -113,7 +113,7 @@ class FeatherVectorStore(Closing, VectorStore):
     @override
     def embeddings(self) -> Embeddings:
         """What embeds documents and queries."""
-        return self._embedding
+        return self._embedding.given
 
     # Making
 

@@ -19,7 +19,15 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Opened, Source, address_at, embedded, known_place, same_id
+from feather_memory.agent import (
+    Opened,
+    Source,
+    address_at,
+    embedded,
+    known_place,
+    named_vectors,
+    same_id,
+)
 
 Vectors = Sequence[Any] | None
 """One a text; None where the store goes by words alone."""
@@ -92,12 +100,16 @@ class Bound:
     def query_vector(self, texts: Sequence[str]) -> list[float] | None:
         """The vector of a query that may be put in several ways; None if it says nothing."""
         model = self.model() if any(map(str.strip, texts)) else None
-        return None if model is None else model.get_agg_embedding_from_queries(list(texts))
+        if model is None:
+            return None
+        return _named(model, model.get_agg_embedding_from_queries(list(texts)))
 
     async def aquery_vector(self, texts: Sequence[str]) -> list[float] | None:
         """As `query_vector`, without holding up the loop."""
         model = await self.amodel() if any(map(str.strip, texts)) else None
-        return None if model is None else await model.aget_agg_embedding_from_queries(list(texts))
+        if model is None:
+            return None
+        return _named(model, await model.aget_agg_embedding_from_queries(list(texts)))
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """The vectors of texts that are to be remembered, also where the store makes them."""
@@ -106,7 +118,7 @@ class Bound:
         model = self.model()
         if model is None:
             return embedded(self.opened().writes, texts)
-        return model.get_text_embedding_batch(list(texts))
+        return named_vectors(model, model.get_text_embedding_batch(list(texts)))
 
     async def avectors(self, texts: Sequence[str]) -> Vectors:
         """As `vectors`, without holding up the loop."""
@@ -115,13 +127,18 @@ class Bound:
         model = await self.amodel()
         if model is None:
             return await asyncio.to_thread(lambda: embedded(self.opened().writes, texts))
-        return await model.aget_text_embedding_batch(list(texts))
+        return named_vectors(model, await model.aget_text_embedding_batch(list(texts)))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.source, self._model)
 
     def __deepcopy__(self, _: dict[int, Any]) -> Self:
         return self  # a model has clients and locks: a copy of whoever asks it asks the same
+
+
+def _named(model: BaseEmbedding, vector: list[float]) -> list[float]:
+    named: list[float] = named_vectors(model, [vector])[0]
+    return named
 
 
 def _application_s(stores: Iterable[Store]) -> BaseEmbedding | None:
