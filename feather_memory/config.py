@@ -61,6 +61,18 @@ LOG_STEP_BYTES = 4 * 1024 * 1024
 LOG_KEPT_BYTES = 32 * 1024 * 1024
 """Length that the log is cut to when it is begun anew: it is that long after `CHECKPOINT_PAGES`."""
 
+CACHE_KIB = 2_000
+"""Of the file's pages that a connection holds, at most: SQLite's own number."""
+
+BATCH_CACHE_KIB = 12_000
+"""The same while batches are written, until nobody has written for a moment. 2,000 lines touch as
+many pages of an index without order: in a file of two million memories an import of 100,000 lines
+reads 490 MB of pages instead of 1,080, and takes some 3 % less of the processor. 64 MiB bring
+hardly more, and sixteen stores may be filled at once."""
+
+BATCH_ROWS = 1_000
+"""Memories that are written together from which that pays."""
+
 IDLE_READERS = 4
 """Read connections kept open for reuse. Each is some 150 KiB."""
 

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from feather_memory import MissingExtraError, ParameterError, Store
 from feather_memory.cli import app
-from feather_memory.importers import document
+from feather_memory.importers import document, intake
 from feather_memory.importers.document import Document, prefix
 from feather_memory.importers.entries import Entry, Refused, Remark, Tie
 from feather_memory.importers.registry import FORMATS, recognised
@@ -799,6 +799,42 @@ def test_a_format_that_is_named_is_not_looked_for(tmp_path, path):
     with Store.open(path) as store:
         assert [memory.text for memory in store.iterate()] == ["Ada rows"]
         assert store.check() == []
+
+
+def test_an_import_that_was_cut_short_is_taken_up_where_it_was(tmp_path, path, monkeypatch):
+    """At whatever line: what is said twice, too, is remembered as often as it stands there."""
+    rows = [
+        {"text": f"Ada rows to {number % 40}", "time": 1_700_000_000 + 60 * (number % 50)}
+        for number in range(200)
+    ]
+    chat, whole = exports.lines(tmp_path / "chat.jsonl", rows), tmp_path / "whole.feather"
+    monkeypatch.setattr(intake, "BATCH", 30)
+    called("import", chat, "--store", whole)
+    take = intake.Intake.take
+
+    for cut in (1, 75, 199):
+
+        def interrupted(self, item, cut=cut):
+            if item.line == cut:
+                raise KeyboardInterrupt
+            take(self, item)
+
+        monkeypatch.setattr(intake.Intake, "take", interrupted)
+        called("import", chat, "--store", path, code=130)
+    monkeypatch.setattr(intake.Intake, "take", take)
+    called("import", chat, "--store", path)
+
+    with Store.open(path) as store, Store.open(whole) as other:
+        assert kept(store) == kept(other)
+        assert len(store) == 200
+        assert store.check() == []
+
+
+def kept(store):
+    return sorted(
+        (each.id, each.text, each.valid_from, each.importance, each.affirmed)
+        for each in store.iterate()
+    )
 
 
 @pytest.mark.parametrize("is_in_notebook", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from feather_memory.config import BATCH_CACHE_KIB, BATCH_ROWS, CACHE_KIB
 from feather_memory.errors import CorruptStoreError
 from feather_memory.testing.replay import NOW, Replayed, record, told
 from feather_memory.testing.truth import TruthContract
@@ -30,6 +31,27 @@ def test_the_contract_notices_changes_that_are_not_told(tmp_path, monkeypatch):
     with truth.reading() as moment:
         knows.catch_up(moment)
         assert knows.known != told(moment)
+    truth.close()
+
+
+def test_the_pages_that_a_batch_needs_are_held_until_the_log_is_folded(tmp_path):
+    def held():
+        (size,) = truth.writer.execute("pragma cache_size").fetchone()
+        return -size
+
+    truth = SqliteTruth(tmp_path / "alice.feather", clock=lambda: NOW)
+    with truth.writing() as transaction:
+        transaction.memories.insert([record(f"few{number}") for number in range(10)])
+    few = held()
+    with truth.writing() as transaction:
+        transaction.memories.insert([record(f"m{number}") for number in range(BATCH_ROWS)])
+    many = held()
+
+    assert truth.fold()
+
+    assert (few, many, held()) == (CACHE_KIB, BATCH_CACHE_KIB, CACHE_KIB)
+    with truth.reading() as moment:
+        assert moment.audit.structure() == moment.audit.rows() == moment.audit.relations() == []
     truth.close()
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from feather_memory.config import (
     BUSY_SECONDS,
+    CACHE_KIB,
     CHECKPOINT_PAGES,
     LOG_BYTES,
     LOG_KEPT_BYTES,
@@ -248,6 +249,7 @@ class Handles:
             f"synchronous = {self._synchronous}",
             f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
             f"journal_size_limit = {LOG_KEPT_BYTES}",
+            f"cache_size = {-CACHE_KIB}",
             "secure_delete = on",  # what is replaced or forgotten is overwritten with zeros
             "temp_store = memory",  # nothing is written outside the store's own files
         ):
@@ -274,6 +276,8 @@ class Handles:
                 return True
             with self._gate.entered():
                 is_folded = self._truncated(0.0)
+                if self.writer is not None:
+                    self.writer.execute(f"pragma cache_size = {-CACHE_KIB}")  # `words.add`
             self._is_noted = not is_folded
         except sqlite3.Error:  # a full disk, say: it stays a log
             return False

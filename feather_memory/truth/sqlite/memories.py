@@ -382,7 +382,7 @@ class SqliteMemories:
 
     def _keep_words(self, records: Sequence[Record]) -> None:
         kept = zip(records, words_of(records, self.moment.state.language), strict=True)
-        self.moment.connection.executemany(words.ADD, ((each.row, *told) for each, told in kept))
+        words.add(self.moment.connection, [(each.row, *told) for each, told in kept])
 
     def _values(self, record: Record) -> tuple[object, ...]:
         values = _VALUES(record)

@@ -6,12 +6,13 @@ Kept as digests, so that what no text says any more is nowhere: not in a list of
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from feather_memory.config import BATCH_CACHE_KIB, BATCH_ROWS
 from feather_memory.model.words import Tokenizer, tokenizer
 from feather_memory.truth.sqlite import sums
 
-ADD = "insert into words (row, likeness, compact) values (?, ?, ?)"
+_ADD = "insert into words (row, likeness, compact) values (?, ?, ?)"
 REMOVE = "delete from words where row = ?"
 LIKE = "select likeness, row from words where likeness = ? order by row"
 _SAID = "select row, text, actor from memory order by row"
@@ -21,6 +22,17 @@ _BESIDE = """
 """
 
 
+def add(connection: sqlite3.Connection, told: Sequence[tuple[int, int, bytes]]) -> None:
+    """Keep the words of new rows: of each its row, its likeness, and the words.
+
+    Likenesses come in no order, so that in a large file each touches another page of their index.
+    As many pages as a batch touches are kept until it is written: they would be written twice.
+    """
+    if len(told) >= BATCH_ROWS:
+        connection.execute(f"pragma cache_size = {-BATCH_CACHE_KIB}")  # until the log is folded
+    connection.executemany(_ADD, told)
+
+
 def rebuild(connection: sqlite3.Connection) -> None:
     """Derive them all anew, in the file's language."""
     made = _tokenizer(connection)
@@ -28,7 +40,7 @@ def rebuild(connection: sqlite3.Connection) -> None:
     connection.execute("update state set remade = remade + 1, snapshot = null")
     sums.seal_state(connection)
     said = connection.execute(_SAID)
-    connection.executemany(ADD, ((row, *made.kept(text, actor)) for row, text, actor in said))
+    connection.executemany(_ADD, ((row, *made.kept(text, actor)) for row, text, actor in said))
 
 
 def faults(connection: sqlite3.Connection) -> Iterator[int]:
