@@ -52,18 +52,18 @@ KNOWN = {
     ]),
     "openai_lines": ("openai", [
         ("You help.", ..., "document", None),
-        ("I am allergic to nuts", ..., "user", None),
+        ("I am allergic to nuts", ..., "import", None),
         ("I will remember that", ..., "assistant", None),
-        ("I am allergic to nuts", ..., "user", None),
+        ("I am allergic to nuts", ..., "import", None),
         ("I will remember that", ..., "assistant", None),
     ]),
     "openai_array": ("openai", [
         ("You help.", ..., "document", None),
-        ("I am allergic to nuts", ..., "user", None),
+        ("I am allergic to nuts", ..., "import", None),
         ("I will remember that", ..., "assistant", None),
     ]),
     "sharegpt": ("sharegpt", [
-        ("I play the cello", "x", "user", None), ("Lovely", "x", "assistant", None),
+        ("I play the cello", "x", "import", None), ("Lovely", "x", "assistant", None),
     ]),
     "mcp_memory": ("mcp-memory", [
         ("Ada (person)", None, "import", None),

@@ -156,6 +156,23 @@ async def test_what_an_agent_says_replaces_nothing_that_the_user_stated_unless_i
     assert store.history(mine.id)[-1].text == "Alice is vegan"
 
 
+async def test_an_agent_does_not_say_what_the_users_words_come_of(store):
+    """What is derived is worth no more than what it comes of: then the agent could replace it."""
+    mine = store.add("Alice is vegetarian", key="diet")
+    async with talking_to(store) as client:
+        note, _ = await called(client, "remember", text="Alice eats meat")
+        ends = {"source": mine.id, "target": note["id"], "type": "derived_from"}
+        said = await refused(client, "link", **ends)
+        swapped = {"source": note["id"], "target": mine.id, "type": "derived_from"}
+        await called(client, "link", **swapped)
+        assert store.get(mine.id) == mine
+    async with talking_to(store, Terms(origin="user")) as client:
+        await called(client, "link", **{**ends, "type": "refines"})
+
+    assert "no assistant says" in said
+    assert store.get(mine.id).origin == "user"
+
+
 async def test_to_forget_takes_a_plan_and_its_confirmation(store, path):
     async with talking_to(store) as client:
         old, _ = await called(client, "remember", text="Alice's PIN was quux1111", key="pin")

@@ -112,7 +112,7 @@ class MemoryClient:
         return self._told("why-not", WhyTold, question=question, memory_id=memory_id)
 
     def link(self, source: str, target: str, **options: Any) -> LinkTold:
-        """Link two memories: *source* type *target*; the options are `type` and `weight`."""
+        """Link two memories: *source* type *target*; the options are `type`, `weight`, `origin`."""
         return self._told("link", LinkTold, source=source, target=target, **options)
 
     def _told(self, path: str, answer_of: type[Told], /, **body: Any) -> Told:

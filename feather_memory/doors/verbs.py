@@ -33,6 +33,7 @@ from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.importers.times import parse_time
 from feather_memory.model.later import FITTING
 from feather_memory.model.memory import EdgeType, Memory, SignalKind
+from feather_memory.model.origin import USER
 from feather_memory.model.origin import checked as checked_origin
 from feather_memory.store.store import Store
 from feather_memory.types import Seconds
@@ -216,12 +217,13 @@ def link(
     *,
     type: str = EdgeType.RELATED_TO,  # noqa: A002  the field's name
     weight: float = 1.0,
+    origin: str = USER,
 ) -> LinkTold:
-    """Link two memories: *source* type *target*."""
+    """Link two memories: *source* type *target*, as somebody of that origin says."""
     if type == EdgeType.SUPERSEDES:
         raise ParameterError("what replaces a fact is said by a correction, not by a link")
     there = _existing(opened, source)
-    return LinkTold.of(there.writes.link(source, target, type, weight))
+    return LinkTold.of(there.writes.link(source, target, type, weight, origin=origin))
 
 
 def feedback(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -14,8 +14,9 @@ from feather_memory.errors import (
 )
 from feather_memory.importers.entries import Entry, Link, Refused, Tie
 from feather_memory.importers.said import Said
+from feather_memory.model.memory import Memory
 from feather_memory.model.names import checked
-from feather_memory.model.origin import IMPORT
+from feather_memory.model.origin import IMPORT, USER
 from feather_memory.store.store import Store
 from feather_memory.write.draft import made_id
 
@@ -133,11 +134,13 @@ class Intake:
 
     def _written(self, store: Store, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those that the store took. What it refuses is found by halves: most batches have none."""
+        ids = [entry.record["id"] for entry in entries if entry.record.get("origin") == USER]
+        held = {memory.id: memory for memory in store.get_many(ids)}
         try:
             if len(entries) == 1:
-                store.add(**_whose(entries[0]))
+                store.add(**_whose(entries[0], held))
             elif entries:
-                store.add_many([_whose(entry) for entry in entries])
+                store.add_many([_whose(entry, held) for entry in entries])
         except DimensionError:
             raise
         except ParameterError as error:
@@ -151,7 +154,7 @@ class Intake:
     def _link(self, waiting: _Waiting) -> None:
         store, link = self._store_of(waiting.group), waiting.link
         try:
-            store.link(waiting.source, link.target, link.type, link.weight)
+            store.link(waiting.source, link.target, link.type, link.weight, origin=IMPORT)
         except (ParameterError, UnknownMemoryError) as error:
             self._refuse(waiting.line, f"its edge {link.type!r}: {error}")
         else:
@@ -205,6 +208,20 @@ def _digest(group: str | None, id_: str, *, is_made: bool) -> bytes:
     return blake2b(said, digest_size=12).digest()
 
 
-def _whose(entry: Entry) -> dict[str, Any]:
-    """What is to be added: an import, unless the line says who it came from at first."""
-    return {"origin": IMPORT, **entry.record}
+def _whose(entry: Entry, held: Mapping[str, Memory]) -> dict[str, Any]:
+    """What is to be added: an import, unless the line says who it came from at first.
+
+    That the user said something is believed of a line that says when: what nobody knows the time
+    of says nothing about what holds. And not where it would change what the user said elsewhere.
+
+    Args:
+        entry: Of a line.
+        held: What the store has under the ids of the batch.
+    """
+    said = {"origin": IMPORT, **entry.record}
+    if said["origin"] == USER:
+        known = held.get(said["id"])
+        is_another = known is not None and (known.session, known.key) != (said.get("session"), None)
+        if is_another or "valid_from" not in said:
+            said["origin"] = IMPORT
+    return said

@@ -22,6 +22,10 @@ EXCHANGE: Final = "conversation_turn"
 OF_ONE_MESSAGE: Final = frozenset({TURN, MESSAGE, EXCHANGE})
 """What metadata tells of a message itself. Anything else may tell whose it is, and about what."""
 
+OF_CONVERSATIONS: Final = frozenset({"title", "model"})
+"""What metadata tells of a conversation, where the memory is a turn of one: what an assistant's
+application called it, and who answered. A title of anything else may be what it is about."""
+
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 

@@ -11,6 +11,8 @@ from feather_memory.errors import ParameterError, UnknownMemoryError, quoted
 from feather_memory.filters.parse import parse
 from feather_memory.model.fields import Record
 from feather_memory.model.memory import Edge, EdgeType, Forgotten, Memory
+from feather_memory.model.origin import USER
+from feather_memory.model.origin import checked as checked_origin
 from feather_memory.progress import Progress
 from feather_memory.search.question import Where
 from feather_memory.store import vectors
@@ -320,6 +322,8 @@ class Writes(Part):
         target: str,
         type: str = EdgeType.RELATED_TO,  # noqa: A002
         weight: float = 1.0,
+        *,
+        origin: str = USER,
     ) -> Edge:
         """Link two memories: *source* type *target*. Linking again gives the edge a new weight.
 
@@ -331,17 +335,22 @@ class Writes(Part):
             target: Id of the memory it ends at.
             type: An EdgeType, or a word of the caller's own.
             weight: In (0, 1].
+            origin: Who says so; the application speaks for the user. What comes from a higher one
+                cannot be said to be `derived_from` another, nor to be superseded by one of its
+                equals.
 
         Raises:
             UnknownMemoryError: Either does not exist.
+            ParameterError: The origin is too low for that.
             SupersedeCycleError: A `supersedes` edge that would close a circle.
         """
         name, strength = label(type, "type"), share(weight, "weight")
+        by = checked_origin(origin, "origin")
         source, target = labels((source, target), "the ends of an edge")
         if source == target:
             raise ParameterError(f"an edge joins two memories, got {source!r} twice")
         with self._core.truth.writing() as transaction:
-            return write.link(transaction, source, target, name, strength, transaction.now)
+            return write.link(transaction, source, target, name, strength, transaction.now, by)
 
     def unlink(self, source: str, target: str, type: str = EdgeType.RELATED_TO) -> bool:  # noqa: A002
         """Remove an edge; with a `supersedes` edge, what it did. False if there was none."""

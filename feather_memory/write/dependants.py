@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from feather_memory.model.fields import Record
 from feather_memory.model.manner import QUESTION
-from feather_memory.model.memory import OF_ONE_MESSAGE, EdgeType
+from feather_memory.model.memory import OF_CONVERSATIONS, OF_ONE_MESSAGE, EdgeType
 from feather_memory.model.origin import outranks
 from feather_memory.model.restating import Change, Subject, Told, content
 from feather_memory.model.words import likeness, tokenizer
@@ -150,9 +150,11 @@ def _twins(transaction: WriteTransaction, fallen: Record) -> list[Record]:
 
 
 def _about(record: Record) -> dict[str, Any]:
-    """Its metadata, but for what they say of the message it was."""
+    """Its metadata, but for what they say of the message it was, and of the conversation."""
     told: dict[str, Any] = json.loads(record.metadata)
-    return {name: value for name, value in told.items() if name not in OF_ONE_MESSAGE}
+    is_turn = record.role is not None and record.session is not None
+    besides = OF_ONE_MESSAGE | OF_CONVERSATIONS if is_turn else OF_ONE_MESSAGE
+    return {name: value for name, value in told.items() if name not in besides}
 
 
 def _sources(transaction: WriteTransaction, memory_id: str) -> list[str]:

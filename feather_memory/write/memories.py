@@ -6,7 +6,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
-from feather_memory.errors import DimensionError, FeatherError, UnknownMemoryError
+from feather_memory.errors import (
+    DimensionError,
+    FeatherError,
+    ParameterError,
+    UnknownMemoryError,
+)
 from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.memory import Edge, EdgeType, Memory, shown
 from feather_memory.model.origin import USER, outranks
@@ -276,16 +281,28 @@ def replace_fact(
 
 
 def link(
-    transaction: WriteTransaction, source: str, target: str, type_: str, weight: float, now: Seconds
+    transaction: WriteTransaction,
+    source: str,
+    target: str,
+    type_: str,
+    weight: float,
+    now: Seconds,
+    by: str = USER,
 ) -> Edge:
     """Link two memories; linking again gives the edge a new weight.
 
     Where the source may not replace the target, the edge says that it contradicts what stands.
+
+    Raises:
+        ParameterError: It would change the standing of what comes from a higher origin than who
+            draws it.
     """
     found = transaction.memories.by_ids([source, target])
     for id_ in (source, target):
         if id_ not in found:
             raise UnknownMemoryError(id_)
+    if transaction.edges.find(source, target, type_) is None:
+        _check_standing(found[source], found[target], type_, by)
     if type_ == EdgeType.SUPERSEDES and (above := supersede(transaction, source, target, now)):
         return transaction.edges.put(source, above[0], EdgeType.CONTRADICTS, weight, now)
     edge = transaction.edges.put(source, target, type_, weight, now)
@@ -294,6 +311,24 @@ def link(
         for end in found.values():
             dependants.catch_up(transaction, end)
     return edge
+
+
+def _check_standing(source: Record, target: Record, type_: str, by: str) -> None:
+    """Nothing, if who draws the edge may have it change what it changes.
+
+    What is derived has the origin of what it comes from, and falls with it; what is superseded is
+    over. Neither is for somebody lower to say of a memory, whatever the other end of the edge is.
+    """
+    if type_ == EdgeType.DERIVED_FROM:
+        changed, is_lower = source, outranks(source.origin, by)
+    else:  # by its own words a memory only contests, which needs nobody's leave
+        changed, is_mere = target, outranks(target.origin, source.origin)
+        is_lower = type_ == EdgeType.SUPERSEDES and not is_mere and outranks(target.origin, by)
+    if is_lower:
+        raise ParameterError(
+            f"memory {changed.id!r} comes from a {changed.origin}: no {by} says that it is "
+            f"{'derived_from' if changed is source else 'superseded by'} another"
+        )
 
 
 def unlink(transaction: WriteTransaction, source: str, target: str, type_: str) -> bool:

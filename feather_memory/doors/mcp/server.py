@@ -160,7 +160,10 @@ class MemoryTools:
         weight: Annotated[float, Field(description="How strongly.", gt=0, le=1)] = 1.0,
     ) -> Annotated[CallToolResult, LinkTold]:
         """Link two memories, so that who finds one is led to the other."""
-        told = verbs.link(self._found(writes=True), source, target, type=type, weight=weight)
+        told = verbs.link(
+            self._found(writes=True), source, target, type=type, weight=weight,
+            origin=self._terms.origin,
+        )  # fmt: skip
         return _result(told, f"{told.source} {told.type} {told.target}.")
 
     def recent(self) -> str:

@@ -137,6 +137,7 @@ class Link(Body):
     target: _Id
     type: Annotated[str, Field(examples=["supports"])] = "related_to"
     weight: Annotated[float, Field(gt=0, le=1)] = 1.0
+    origin: _Origin = "user"
 
 
 class Latest(Body):

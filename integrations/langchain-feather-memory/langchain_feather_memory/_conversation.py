@@ -6,23 +6,37 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any, Final
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, ToolMessage
 
 from feather_memory.agent import Said, same_id, sound_text, stamp_in, worth
 
 STATE: Final = "feather_memory"
 """The key of an agent's state under which a `FeatherMemoryMiddleware` has the turn under way."""
 
+_WRITTEN_BY: Final = "lc_source"
+"""Beside a message's content: which of LangChain's middlewares wrote it."""
 
 _LONGEST: Final = 512
-"""Characters of a session's name."""
+"""Characters of the name of a session, or of a role."""
+
+
+def role_of(message: BaseMessage) -> str:
+    """In whose role it is said.
+
+    What a middleware writes as the user's, such as a summary of what was said before, is a model's.
+    """
+    if message.additional_kwargs.get(_WRITTEN_BY) is not None:
+        return "assistant"
+    if isinstance(message, ChatMessage) and message.role and _is_name(message.role):
+        return message.role
+    return message.type
 
 
 def said_in(messages: Iterable[BaseMessage]) -> list[Said]:
     """What the user and the model say in them, in their order."""
     return [
         Said(
-            role="user" if isinstance(message, HumanMessage) else "assistant",
+            role="user" if _is_users(message) else "assistant",
             text=_text(message),
             message_id=message.id,
         )
@@ -110,14 +124,22 @@ def thread_of(config: Mapping[str, Any]) -> str | None:
     """
     found = config.get("configurable", {}).get("thread_id")
     thread = "" if found is None else str(found)
-    is_name = len(thread) <= _LONGEST and "\0" not in thread and sound_text(thread) == thread
-    return (thread if is_name else same_id(thread)) or None
+    return (thread if _is_name(thread) else same_id(thread)) or None
 
 
 def turn_in(state: Mapping[str, Any], middleware: str | None) -> dict[str, Any]:
     """The turn that the middleware of this name has begun; empty if there is none."""
     turn: dict[str, Any] = state.get(STATE, {}).get(middleware, {})
     return turn
+
+
+def _is_users(message: BaseMessage) -> bool:
+    return isinstance(message, HumanMessage) and role_of(message) != "assistant"
+
+
+def _is_name(name: str) -> bool:
+    """Whether a session or a role can be called so."""
+    return len(name) <= _LONGEST and "\0" not in name and sound_text(name) == name
 
 
 def _text(message: BaseMessage) -> str:

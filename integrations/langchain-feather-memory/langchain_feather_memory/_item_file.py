@@ -22,8 +22,9 @@ _FEW: Final = 512
 class ItemFile:
     """The items in one store. Times are Unix seconds."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, origin: str) -> None:
         self._store = store
+        self._origin = origin
 
     def get(self, op: GetOp, now: float) -> Memory | None:
         """The item, if there is one whose time is not over."""
@@ -76,20 +77,24 @@ class ItemFile:
             old = {item.id: item for item in self._store.get_many(ids)}
             records: list[dict[str, Any]] = []
             gone: list[str] = []
+            anew: list[str] = []
             for op, id_ in zip(puts, ids, strict=True):
                 was = old.get(id_)
                 if op.value is None:
                     gone += [] if was is None else _ids_of(was)
                     continue
+                if was is not None and was.origin != self._origin:
+                    anew += _ids_of(was)  # whoever wrote an item before, a put takes its place
                 is_new = was is None or _items.is_expired(was, now)
                 created = now if was is None or is_new else float(was.metadata["created"])
                 texts = indexed(op)
                 records += _items.to_records(
                     op.namespace, str(op.key), op.value, [(text, vectors[text]) for text in texts],
-                    ttl=op.ttl, created=created, now=now,
+                    ttl=op.ttl, created=created, now=now, origin=self._origin,
                 )  # fmt: skip
                 gone += [] if was is None else _items.vector_ids(was, start=len(texts))
             if records:
+                self._store.plumbing.drop(anew)
                 self._store.add_many(records)
                 self._store.plumbing.tie(_items.ties(records))
             self._store.plumbing.drop(gone)

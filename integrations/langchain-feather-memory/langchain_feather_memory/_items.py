@@ -47,6 +47,7 @@ def to_records(
     ttl: float | None,
     created: float,
     now: float,
+    origin: str,
 ) -> list[dict[str, Any]]:
     """What `Store.add_many` takes for one item: the item, then its indexed texts."""
     path = {str(n): label for n, label in enumerate(namespace)}
@@ -54,6 +55,7 @@ def to_records(
     item = {
         "id": id_,
         "session": mark,
+        "origin": origin,
         "text": json.dumps(dict(value), ensure_ascii=False),
         "metadata": {
             "langgraph": "item",
@@ -71,6 +73,7 @@ def to_records(
         {
             "id": f"{id_}:{n}",
             "session": mark,
+            "origin": origin,
             "text": text,
             "metadata": {"langgraph": "vector", "path": path, "of": id_, "n": n},
             "vector": vector,

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from feather_memory import F, Filter, ParameterError, Shelf, Store, TenantPool
 from feather_memory.agent import Source, embedded, one_tenant, same_id, with_vectors
+from langchain_feather_memory._conversation import role_of
 from langchain_feather_memory._messages import from_json, to_json
 from langchain_feather_memory._source import Held, Naming
 
@@ -150,7 +151,12 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
             return [], []
         ids = self._store.plumbing.new_ids(len(kept))  # what is said twice is two messages
         records = [
-            {"id": id_, "text": _said(message), "session": self.session_id, "role": message.type}
+            {
+                "id": id_,
+                "text": _said(message),
+                "session": self.session_id,
+                "role": role_of(message),
+            }
             for id_, message in zip(ids, messages, strict=True)
         ]
         return records, kept

@@ -37,7 +37,7 @@ from feather_memory import (
     Store,
     TenantPool,
 )
-from feather_memory.agent import Source, one_tenant
+from feather_memory.agent import Source, checked_origin, one_tenant
 from langchain_feather_memory import _items
 from langchain_feather_memory._configs import (
     Namespaces,
@@ -82,6 +82,9 @@ class FeatherStore(Closing, BaseStore):
             with a query is a listing.
         ttl: Minutes that items live, and whether reading them starts the count anew (it does
             unless `refresh_on_read` is False).
+        origin: Who says what is put, where the file holds other memories, too: an agent does, whose
+            words never stand over the user's. Say "user" where an application puts what the user
+            said. A put takes the place of its item, whoever wrote that.
         clock: Tells Unix seconds.
 
     >>> import pathlib, tempfile
@@ -101,8 +104,10 @@ class FeatherStore(Closing, BaseStore):
         tenant: str | Namespaces | None = None,
         index: IndexConfig | None = None,
         ttl: TTLConfig | None = None,
+        origin: str = "assistant",
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._origin = checked_origin(origin, "origin")
         self.index_config = index
         self.ttl_config = ttl
         self.embeddings: Embeddings | None = None
@@ -170,11 +175,11 @@ class FeatherStore(Closing, BaseStore):
         """Forget what has expired for good; how many items that were."""
         now, swept = self._clock(), 0
         if self._pool is None:
-            return ItemFile(self._store).sweep(now)
+            return ItemFile(self._store, self._origin).sweep(now)
         for tenant in self._pool.tenants():
             try:
                 with self._pool.lease(tenant) as store:
-                    swept += ItemFile(store).sweep(now)
+                    swept += ItemFile(store, self._origin).sweep(now)
             except FeatherError as error:  # what ails one tenant's file must not keep the others'
                 _log.warning("the file of tenant %r was not swept: %s", tenant, error)
         return swept
@@ -322,12 +327,12 @@ class FeatherStore(Closing, BaseStore):
     def _file_of(self, tenant: str | None, *, is_made: bool) -> Iterator[ItemFile | None]:
         """The tenant's items; None if there are none and no file is to be made for them."""
         if self._pool is None or tenant is None:
-            yield ItemFile(self._store)
+            yield ItemFile(self._store, self._origin)
         elif not is_made and tenant not in self._pool:
             yield None
         else:
             with self._pool.lease(tenant) as store:
-                yield ItemFile(_without_embedder(store))
+                yield ItemFile(_without_embedder(store), self._origin)
 
     @property
     def _store(self) -> Store:

@@ -276,3 +276,18 @@ def test_a_correction_that_was_forgotten_corrects_nothing(index, correct, store)
     refreshed(index, handbook(WRONG, OTHER, edition=3))
 
     assert set(told(index)) == {WRONG, OTHER}
+
+
+def test_a_correction_that_is_written_as_a_node_stays_the_users(index, correct, store):
+    """It is found as a node, with all that one has: who writes it back writes a document."""
+    correct()
+    found = index.as_retriever(similarity_top_k=9).retrieve("When are deploys?")
+    (node,) = [each.node for each in found if each.text == RIGHT]
+    other = {"text": "Deploys are never.", "id_": node.node_id, "metadata": node.metadata}
+
+    index.insert_nodes([TextNode(**other, relationships=node.relationships)])
+    index.delete_ref_doc("handbook")
+    index.insert_nodes([TextNode(**other, relationships=node.relationships)])
+
+    assert store.get(node.node_id).text == RIGHT
+    assert "Deploys are never." not in told(index)

@@ -77,6 +77,14 @@ class Corrections:
         noted = {id_ for document in documents for id_ in self._of(document)}
         return [m for m in found if m.id not in noted and not self._is_correction(m)]
 
+    def among(self, held: Iterable[Memory]) -> set[str]:
+        """Ids of those that replaced something, or did and outlived it: no document's own words."""
+        return {
+            memory.id
+            for memory in held
+            if memory.supersedes or memory.id in self._of(Passage.of_memory(memory).document)
+        }
+
     def note(self, leaving: Sequence[Memory]) -> None:
         """Note what memories said that leave, or are rewritten, where something replaced them."""
         ids = {memory.id for memory in leaving}

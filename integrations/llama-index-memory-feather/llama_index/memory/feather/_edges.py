@@ -30,7 +30,7 @@ def write_linked(
     corrections = Corrections(store)
     with store.transaction():
         changed = corrections.rewritten(records)
-        store.add_many(_of_documents(store, records))
+        store.add_many(_of_documents(store, records, corrections))
         for memory in changed:  # what replaced it replaced other words
             store.unsupersede(memory.id)
         corrections.apply(nodes, records)
@@ -41,10 +41,16 @@ def write_linked(
                     store.link(*link)
 
 
-def _of_documents(store: Store, records: Sequence[dict[str, object]]) -> list[dict[str, object]]:
-    """The records; those of nodes that are the user's, as of an earlier release, stay that."""
+def _of_documents(
+    store: Store, records: Sequence[dict[str, object]], corrections: Corrections
+) -> list[dict[str, object]]:
+    """The records; those of nodes that are the user's, as of an earlier release, stay that.
+
+    A user's correction of a node is no node, though it has all a node has: no document rewrites it.
+    """
     held = store.get_many([str(record["id"]) for record in records])
     theirs = {m.id for m in held if m.origin == "user" and RESERVED in m.metadata}
+    theirs -= corrections.among(m for m in held if m.id in theirs)
     return [{**r, "origin": None} if r["id"] in theirs else r for r in records]
 
 
