@@ -121,5 +121,22 @@ def _everybody_s():
 def truth_beside(place, *, tenant, **said):
     """In the place of a file, rows of a tenant whose name is the file's path."""
     if server_url(place) is None:
+        if tenant is not None:
+            _stated.add(tenant)
         place, tenant = _everybody_s(), tenant or str(Path(place).absolute())
     return truth_at(place, tenant=tenant, **said)
+
+
+_stated = set()
+"""Tenants whom a test called by a name of its own, which another test may use."""
+
+
+def forget_the_stated():
+    """Have the next test find nobody there who was there in one before."""
+    if not _stated:
+        return
+    with psycopg.connect(_everybody_s()) as connection:
+        for tenant in _stated:
+            connection.execute("select set_config('feather.tenant', %s, true)", (tenant,))
+            connection.execute("delete from feather.state where tenant = %s", (tenant,))
+    _stated.clear()
