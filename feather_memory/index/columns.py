@@ -23,7 +23,7 @@ from feather_memory.index.edges import EdgeArrays
 from feather_memory.index.liked import Liked
 from feather_memory.index.matrix import Matrix
 from feather_memory.index.positions import positions_in
-from feather_memory.index.recent import Recent
+from feather_memory.index.recent import Recent, Shared
 from feather_memory.index.stored import StoredMatrix
 from feather_memory.index.supersessions import Supersessions
 from feather_memory.index.turns import Turns
@@ -41,6 +41,8 @@ _BOUNDS = {"importance": (0.0, 1.0), "recalls": (0.0, np.inf)}  # of what each h
 _LEAST, _MOST = (
     np.array([[_BOUNDS.get(name, (FIRST, LAST))[end]] for name in COLUMNS]) for end in (0, 1)
 )  # (columns, 1) each
+_ENDS = frozenset({"valid_to", "expires_at"})
+_TIMES = _ENDS | {"valid_from"}
 _HELD = [COLUMNS.index(name) for name in _BOUNDS]
 
 
@@ -79,13 +81,14 @@ class _Growing:
         """All of it, as it is now."""
         return self._block[: self._length]
 
-    def changed(self, at: Positions, values: npt.NDArray[Any] | float) -> npt.NDArray[Any]:
-        """As after the change; earlier readers keep what they had. No change copies nothing."""
-        if np.array_equal(self._block[at], np.broadcast_to(values, at.shape), equal_nan=True):
-            return self.whole()
+    def at(self, positions: Positions) -> npt.NDArray[Any]:
+        """Some of it, as it is now."""
+        return self._block[positions]
+
+    def change(self, at: Positions, values: npt.NDArray[Any] | float) -> None:
+        """Put values in their places; earlier readers keep what they had."""
         self._block = self._block.copy()
         self._block[at] = values
-        return self._block[: self._length]
 
 
 class Columns:
@@ -116,6 +119,7 @@ class Columns:
         self._stretched = _Growing(view.stretched)
         self._importance = _Growing(view.importance)
         self._words = view.words
+        self._timing = view.timing
         self._buried = 0
         self.recent = Recent(view.generation)
         self._likes_are_known = False
@@ -203,6 +207,8 @@ class Columns:
             self._touch(view, changes.touched)
         if changes.gone:
             self._bury(changes.gone)
+        if changes.appended or changes.gone:
+            self._timing += 1
         self.recent.advance(state.generation, [*changes.gone, *touched])
         rows = self._rows.whole()
         if matrix is not None and not matrix.is_rounded and len(rows) >= self._sketched_from:
@@ -221,7 +227,9 @@ class Columns:
             matrix=matrix,
             supersessions=self._superseded(view, [*changes.gone, *touched], changes.superseded),
             lineage=view.lineage,
+            timing=self._timing,
             liked=view.liked if are_as_before else self._liked(transaction, rows),
+            shared=view.shared.of_the_times() if self._timing == view.timing else Shared(),
         )
 
     def _liked(self, transaction: ReadTransaction, rows: npt.NDArray[np.int64]) -> Liked | None:
@@ -280,15 +288,22 @@ class Columns:
     def _touch(self, view: View, touched: list[tuple[Any, ...]]) -> None:
         rows, *numbers = zip(*touched, strict=True)
         at, columns = np.searchsorted(view.rows, np.array(rows, np.int64)), _columns(numbers)
-        for name, values in columns.items():
-            self._numbers[name].changed(at, values)
+        before = np.array([self._numbers[name].at(at) for name in columns])  # (columns, m)
+        after = np.array([*columns.values()])
+        is_new = ((before != after) & ~(np.isnan(before) & np.isnan(after))).any(axis=1)
+        for name in (new := {name for name, is_ in zip(columns, is_new, strict=True) if is_}):
+            self._numbers[name].change(at, columns[name])
         until, stretched, importance = derived(columns)
-        self._until.changed(at, until)
-        self._stretched.changed(at, stretched)
-        self._importance.changed(at, importance)
+        if new & _ENDS:
+            self._until.change(at, until)
+        if "recalls" in new:
+            self._stretched.change(at, stretched)
+        if "importance" in new:
+            self._importance.change(at, importance)
+        self._timing += bool(new & _TIMES)
 
     def _bury(self, gone: list[int]) -> None:
-        self._until.changed(at := positions_in(self._rows.whole(), gone), -np.inf)
+        self._until.change(at := positions_in(self._rows.whole(), gone), -np.inf)
         self._buried += len(at)
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
@@ -299,7 +314,7 @@ class Columns:
     def turns(self, begin: Callable[[], ReadTransaction], view: View) -> Turns | None:
         """Who said what of a View, of this moment; None where nobody is told apart."""
         times, until = view.columns["valid_from"], view.until
-        return view.lineage.turns.at(begin, view.rows, times, until, view.generation)
+        return view.lineage.turns.at(begin, view.rows, times, until, view.timing)
 
     def edges(self, begin: Callable[[], ReadTransaction], view: View) -> EdgeArrays:
         """The edges of a View, of this moment."""

@@ -124,6 +124,10 @@ class Shared:
     _sample: tuple[int, Mask | slice] | None = None
     _standings: dict[Scoring, tuple[Seconds, Standing]] = field(default_factory=dict)
 
+    def of_the_times(self) -> Shared:
+        """What of it is so in another View, in which the same memories hold at the same times."""
+        return Shared(self._current, self._sample)
+
     def current(self, since: Numbers, until: Numbers, as_of: Seconds) -> Current:
         """Which memories hold at a moment, by when each begins to and ceases."""
         known = self._current

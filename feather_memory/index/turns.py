@@ -104,7 +104,7 @@ class TurnsInStep:
         self._chunks: list[_Chunk] = []
         self.is_silent = mapped is None
         """Whether no memory says by whom or in which session it was said."""
-        self._generation: int | None = None
+        self._timing: int | None = None
         self._turns: Turns | None = None
 
     def first(self, n: int) -> TurnsInStep:
@@ -114,6 +114,11 @@ class TurnsInStep:
         made._chunks = [chunk.first(n) for chunk in self._chunks]
         made.is_silent = self.is_silent
         return made
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the mapped file is to be read yet, and perhaps the truth in its place."""
+        return self._mapped is not None
 
     def follow(self, start: int, told: Sequence[Told]) -> None:
         """Take in what further memories say, the first of them at the position `start`."""
@@ -167,7 +172,7 @@ class TurnsInStep:
 
     def at(
         self, begin: Callable[[], ReadTransaction], rows: npt.NDArray[np.int64], times: Numbers,
-        until: Numbers, generation: int,
+        until: Numbers, timing: int,
     ) -> Turns | None:  # fmt: skip
         """Those of a View; None where no memory says by whom or in which session it was said.
 
@@ -176,10 +181,10 @@ class TurnsInStep:
             rows: Its own.
             times: From when each memory holds.
             until: Until when, −inf for what is gone.
-            generation: Of the View.
+            timing: `View.timing`: while it is the same, so are they.
         """
         with self._lock:
-            if self._generation == generation:
+            if self._timing == timing:
                 return self._turns
             mapped = self._mapped
         found = [] if mapped is None else [mapped.read((name,)) for name in _NAMES]
@@ -195,8 +200,8 @@ class TurnsInStep:
             if len(self._chunks) > 1:
                 self._chunks = [_Chunk(*map(np.concatenate, zip(*self._chunks, strict=True)))]
             made = self._arranged(times, until > -np.inf)
-            if self._generation is None or generation > self._generation:
-                self._generation, self._turns = generation, made
+            if self._timing is None or timing > self._timing:
+                self._timing, self._turns = timing, made
             return made
 
     def _arranged(self, times: Numbers, live: Mask) -> Turns | None:

@@ -66,6 +66,8 @@ class View:
     """None while no memory has a vector."""
     supersessions: Supersessions
     lineage: Lineage
+    timing: int = 0
+    """In Views of one lineage with the same number the same memories hold, from when until when."""
     liked: Liked | None = None
     """None while no like remembers its question."""
     shared: Shared = field(default_factory=Shared, repr=False, compare=False)

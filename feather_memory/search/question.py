@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, NamedTuple, TypeAlias, TypedDict
 
 from feather_memory.checks import label
 from feather_memory.filters.language import F, Filter
 from feather_memory.filters.parse import parse
 from feather_memory.index.postings import Held
+from feather_memory.index.turns import Turns
 from feather_memory.model.formula import Scale
 from feather_memory.model.scoring import Scoring
 from feather_memory.types import Numbers, Seconds, Vector, VectorLike, When
 
 Where: TypeAlias = Filter | Mapping[str, Any]
 """Which memories: a filter made with `F`, or a mapping that means one."""
+
+
+class Put(NamedTuple):
+    """As whom a question is put: whom it names of the store's speakers is I, and my."""
+
+    way: Callable[[Sequence[str]], Vector | None]
+    """Makes the vector of its text, put as some speakers."""
+    speakers: Sequence[str]
+    """The names of those it is put as."""
+    turns: Turns | None
+    """By which they are speakers."""
 
 
 class SearchOptions(TypedDict, total=False):
@@ -57,6 +69,8 @@ class Question:
     """Only what has this much of absolute relevance, in [0, 1]."""
     distinct: bool = True
     """Whether one of several that say the same is enough."""
+    put: Put | None = None
+    """How its vector was made; None where it is the same whoever speaks in the store."""
     dense_weight: float = 1.0
     """Share of the similarity in the relevance: all of it where no text is asked."""
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Concatenate, ParamSpec, TypeVar
 from weakref import proxy
 
 import numpy as np
@@ -28,7 +27,6 @@ from feather_memory.model.periods import MAY_NAME_A_TIME
 from feather_memory.model.scoring import Score
 from feather_memory.model.structure import Said
 from feather_memory.model.tokens import folded
-from feather_memory.model.voice import LANGUAGES
 from feather_memory.model.walk import Reached, walk
 from feather_memory.model.words import tokenizer
 from feather_memory.search.anchored import named_time
@@ -46,12 +44,9 @@ from feather_memory.types import Mask, Positions, Seconds
 _MORE = 4  # times as many are ranked where too few are left that say different things
 _SHOWN = 64  # memories whose ids are asked for: up to here they are what is shown afterwards
 
-Answer = TypeVar("Answer")
-Asked = ParamSpec("Asked")
 
-
-class _MovedError(Exception):
-    """Others have written since the arrays were brought up to date. Never leaves this module."""
+class MovedError(Exception):
+    """Others have written since the arrays were brought up to date. Never leaves `asking`."""
 
 
 class Searcher:
@@ -78,7 +73,7 @@ class Searcher:
         if self._begun is None:
             self._begun = self._begin()
             if self._begun.state.generation != self.view.generation:
-                raise _MovedError
+                raise MovedError
         return self._begun
 
     @classmethod
@@ -87,47 +82,6 @@ class Searcher:
         """A searcher of this moment, until the block ends."""
         with truth.reading() as transaction:
             yield cls(columns.sync(transaction), columns, lambda: transaction, transaction)
-
-    @classmethod
-    def ask(
-        cls,
-        truth: Truth,
-        columns: Columns,
-        verb: Callable[Concatenate[Searcher, Question, Asked], Answer],
-        question: Question,
-        *asked: Asked.args,
-        **named: Asked.kwargs,
-    ) -> Answer:
-        """What a searcher of this moment answers to one of its verbs.
-
-        Where nobody has written since the last search, and the memories it finds were read
-        before, no transaction begins.
-        """
-        view = columns.view
-        if view is not None and view.generation == truth.generation():
-            with suppress(_MovedError), ExitStack() as stack:
-                searcher = cls(view, columns, lambda: stack.enter_context(truth.reading()))
-                return verb(searcher, searcher.present(question), *asked, **named)
-            # So it is asked once more, of one moment that others cannot move.
-        with truth.reading() as transaction:  # itself: `over` might be cut short at its end
-            searcher = cls(columns.sync(transaction), columns, lambda: transaction, transaction)
-            return verb(searcher, searcher.present(question), *asked, **named)
-
-    @classmethod
-    def speakers(cls, truth: Truth, columns: Columns, text: str) -> list[str]:
-        """The names of those of the store's speakers whom a text names, to be put as I and my.
-
-        None in a store of a language in which that is not done.
-        """
-        view = columns.view
-        if view is None or view.generation != truth.generation():
-            with truth.reading() as transaction:
-                view = columns.sync(transaction)
-        if view.lineage.turns.is_silent or view.state.language not in LANGUAGES:
-            return []
-        with ExitStack() as stack:
-            turns = columns.turns(lambda: stack.enter_context(truth.reading()), view)
-        return [] if turns is None else turns.names(folded(text))
 
     @property
     def turns(self) -> Turns | None:

@@ -15,6 +15,7 @@ from feather_memory.model.formula import Scale
 from feather_memory.model.memory import Memory
 from feather_memory.model.records import Kept, TieRecord
 from feather_memory.model.voice import in_first_person
+from feather_memory.search.asking import speakers
 from feather_memory.search.held import held_keys, held_texts, says_any
 from feather_memory.search.question import SearchOptions, Where
 from feather_memory.search.searcher import Searcher
@@ -90,7 +91,7 @@ class Plumbing(Recalls, Review, of="Store.plumbing"):
 
     def speakers(self, text: str) -> list[str]:
         """Those of the store's actors whom a question names: its vector is of "I" and "my"."""
-        return Searcher.speakers(self._core.truth, self._core.columns, query(text) or "")
+        return speakers(self._core.truth, self._core.columns, query(text) or "")
 
     def scale(self, text: str | None, **options: Unpack[SearchOptions]) -> Scale:
         """What a search of these arguments measures similarity and words by.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from feather_memory import checks
@@ -14,7 +14,8 @@ from feather_memory.model.later import followed
 from feather_memory.model.memory import Memory
 from feather_memory.model.scoring import Scoring
 from feather_memory.model.voice import in_first_person
-from feather_memory.search.question import Question, SearchOptions, Where, condition
+from feather_memory.search.asking import ask, put
+from feather_memory.search.question import Put, Question, SearchOptions, Where, condition
 from feather_memory.search.searcher import Searcher
 from feather_memory.search.verdicts import why_not
 from feather_memory.store.core import Part
@@ -81,8 +82,8 @@ class Searches(Part):
             known_at=known_at, scoring=scoring, now=now, min_relevance=min_relevance,
             distinct=distinct, scale=scale,
         )  # fmt: skip
-        core, verb = self._core, Searcher.search
-        return Searcher.ask(core.truth, core.columns, verb, question, count)
+        core = self._core
+        return ask(core.truth, core.columns, Searcher.search, question, count)
 
     def nearest(
         self, vector: VectorLike, k: int = 5, *, where: Where | None = None,
@@ -98,8 +99,8 @@ class Searches(Part):
             None, vector=vector, where=where, session=session, as_of=as_of, known_at=known_at,
             now=now, scoring=_SIMILARITY,
         )  # fmt: skip
-        core, verb = self._core, Searcher.nearest
-        return Searcher.ask(core.truth, core.columns, verb, question, count)
+        core = self._core
+        return ask(core.truth, core.columns, Searcher.nearest, question, count)
 
     def context_chain(  # noqa: PLR0913  a search's arguments
         self, text: str | None = None, k: int = 5, hops: int = 2, *,
@@ -137,7 +138,7 @@ class Searches(Part):
             known_at=known_at, scoring=_scoring(scoring, time_weight), now=now, scale=scale,
         )  # fmt: skip
         core, verb = self._core, Searcher.context_chain
-        return Searcher.ask(
+        return ask(
             core.truth, core.columns, verb, question, count, hops=far, types=only, limit=most
         )
 
@@ -180,21 +181,18 @@ class Searches(Part):
             distinct=distinct,
         )  # fmt: skip
         core, verb = self._core, Searcher.search
-        found = Searcher.ask(core.truth, core.columns, verb, question, count)
+        found = ask(core.truth, core.columns, verb, question, count)
         hits = found if most is None else packed(found, most)
         hits.later = followed(found, of=hits)
-        hits.question = question.vector
+        hits.question = found.question
         if not hits:
+            anyhow = replace(question, min_relevance=0.0)
             hits.reason = why_nothing(
-                found,
-                most,
-                min_relevance,
-                lambda: Searcher.ask(
-                    core.truth, core.columns, verb, replace(question, min_relevance=0.0), 1
-                ),
-            )
+                found, most, min_relevance,
+                lambda: ask(core.truth, core.columns, verb, anyhow, 1),
+            )  # fmt: skip
         hits.turn = Recalls(core).log_recall(
-            hits, turn=turn, reinforce=reinforce, question=question.vector
+            hits, turn=turn, reinforce=reinforce, question=hits.question
         )
         return hits
 
@@ -213,7 +211,7 @@ class Searches(Part):
             distinct=distinct,
         )  # fmt: skip
         core = self._core
-        return Searcher.ask(core.truth, core.columns, why_not, question, memory_id, count)
+        return ask(core.truth, core.columns, why_not, question, memory_id, count)
 
     def _question(
         self,
@@ -233,10 +231,11 @@ class Searches(Part):
         if text is None and vector is None:
             raise ParameterError("a search needs a text, a vector, or both")
         checks.query(text)
-        ranked, embedding = _scoring(scoring), self._core.embedding
-        query = (
-            self._asked_vector(text, ranked) if vector is None else embedding.query(None, vector)
-        )
+        ranked, embedding, as_put = _scoring(scoring), self._core.embedding, None
+        if vector is not None:
+            query = embedding.query(None, vector)
+        else:
+            query, as_put = self._asked(text, ranked)
         dense_weight = ranked.dense_weight if query is not None else 0.0
         moment = self._core.truth.now() if now is None else seconds(now, "now")
         return Question(
@@ -253,23 +252,28 @@ class Searches(Part):
             min_relevance=checks.unit_interval(min_relevance, "min_relevance"),
             distinct=distinct,
             scale=None if scale is None else instance(scale, "scale", Scale),
+            put=as_put,
             dense_weight=1.0 if text is None else dense_weight,
         )
+
+    def _asked(self, text: str | None, scoring: Scoring) -> tuple[Vector | None, Put | None]:
+        """The vector of a text, and as whom it was put; no vector where none counts, or is made."""
+        core = self._core
+        if text is None or core.embedding.queries is None or not scoring.dense_weight:
+            return None, None
+        if not scoring.structure:
+            return core.embedding.query(text, None), None
+
+        def way(speakers: Sequence[str]) -> Vector | None:
+            return core.embedding.query(in_first_person(text, speakers), None)
+
+        as_put = put(core.truth, core.columns, text, way)
+        return way(as_put.speakers), as_put
 
     def _scale(self, text: str | None, options: SearchOptions) -> Scale:
         """Between which cosines and words a search of these arguments has its similarities lie."""
         core, question = self._core, self._question(text, **options)
-        return Searcher.ask(core.truth, core.columns, Searcher.scale, question)
-
-    def _asked_vector(self, text: str | None, scoring: Scoring) -> Vector | None:
-        """The query's vector; None where there is no embedder, or no vector counts."""
-        core = self._core
-        if text is None or core.embedding.queries is None or not scoring.dense_weight:
-            return None
-        named = Searcher.speakers(core.truth, core.columns, text) if scoring.structure else []
-        if named:
-            text = in_first_person(text, named)
-        return core.embedding.query(text, None)
+        return ask(core.truth, core.columns, Searcher.scale, question)
 
 
 def _scoring(given: Scoring | None, time_weight: float | None = None) -> Scoring:

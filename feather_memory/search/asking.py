@@ -1,0 +1,131 @@
+"""At which moment of a store a question is asked, and as whom: by one look at what others wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from typing import Concatenate, ParamSpec, TypeVar
+
+from feather_memory.index.columns import Columns
+from feather_memory.index.turns import Turns
+from feather_memory.index.view import View
+from feather_memory.model.tokens import folded
+from feather_memory.model.voice import LANGUAGES
+from feather_memory.search.question import Put, Question
+from feather_memory.search.searcher import MovedError, Searcher
+from feather_memory.truth.contract import Truth
+from feather_memory.types import Vector
+
+Answer = TypeVar("Answer")
+Asked = ParamSpec("Asked")
+
+
+class _OthersSpeakError(Exception):
+    """The question names others than it was put as. Never leaves this module."""
+
+    def __init__(self, put: Put) -> None:
+        super().__init__()
+        self.put = put
+
+
+def ask(
+    truth: Truth,
+    columns: Columns,
+    verb: Callable[Concatenate[Searcher, Question, Asked], Answer],
+    question: Question,
+    *asked: Asked.args,
+    **named: Asked.kwargs,
+) -> Answer:
+    """What a searcher of this moment answers to one of its verbs.
+
+    Where nobody has written since the last search, and the memories it finds were read
+    before, no transaction begins.
+    """
+    while True:
+        try:
+            return _answered(truth, columns, verb, question, *asked, **named)
+        except _OthersSpeakError as others:
+            other = others.put
+        # Here, in no transaction: an embedder may take long.
+        question = replace(question, vector=other.way(other.speakers), put=other)
+
+
+def _answered(
+    truth: Truth,
+    columns: Columns,
+    verb: Callable[Concatenate[Searcher, Question, Asked], Answer],
+    question: Question,
+    *asked: Asked.args,
+    **named: Asked.kwargs,
+) -> Answer:
+    view = columns.view
+    if view is not None and view.generation == truth.generation():
+        with suppress(MovedError), ExitStack() as stack:
+            searcher = Searcher(view, columns, lambda: stack.enter_context(truth.reading()))
+            return verb(searcher, _presented(searcher, question), *asked, **named)
+        # So it is asked once more, of one moment that others cannot move.
+    with truth.reading() as transaction:  # itself: `over` might be cut short at its end
+        searcher = Searcher(columns.sync(transaction), columns, lambda: transaction, transaction)
+        return verb(searcher, _presented(searcher, question), *asked, **named)
+
+
+def _presented(searcher: Searcher, question: Question) -> Question:
+    """The question as it is asked of the searcher's moment.
+
+    Raises:
+        _OthersSpeakError: Its vector is not that of how it is to be put then.
+    """
+    known = question.put
+    if known is not None and (turns := searcher.turns) is not known.turns:
+        names = _names(turns, searcher.view, question.text)
+        if names != known.speakers:
+            raise _OthersSpeakError(Put(known.way, names, turns))
+    return searcher.present(question)
+
+
+def put(
+    truth: Truth, columns: Columns, text: str, way: Callable[[Sequence[str]], Vector | None]
+) -> Put:
+    """As whom a text is put to a store: as those who spoke there when it was searched last.
+
+    Whoever asks looks whether they still do. So there is one look at what others wrote, and it
+    comes after all that takes long. Before the first search it is looked up.
+
+    Args:
+        truth: Of the store.
+        columns: Likewise.
+        text: What is asked.
+        way: Makes its vector, put as some speakers.
+    """
+    view = columns.view
+    if view is None or view.lineage.turns.is_unread:
+        with truth.reading() as transaction:
+            view = columns.sync(transaction)
+    turns = _turns(truth, columns, view)
+    return Put(way, _names(turns, view, text), turns)
+
+
+def speakers(truth: Truth, columns: Columns, text: str) -> list[str]:
+    """The names of those of the store's speakers whom a text names, to be put as I and my.
+
+    None in a store of a language in which that is not done.
+    """
+    view = columns.view
+    if view is None or view.generation != truth.generation():
+        with truth.reading() as transaction:
+            view = columns.sync(transaction)
+    return _names(_turns(truth, columns, view), view, text)
+
+
+def _turns(truth: Truth, columns: Columns, view: View) -> Turns | None:
+    if view.lineage.turns.is_silent:
+        return None
+    with ExitStack() as stack:
+        return columns.turns(lambda: stack.enter_context(truth.reading()), view)
+
+
+def _names(turns: Turns | None, view: View, text: str | None) -> list[str]:
+    if turns is None or text is None or view.state.language not in LANGUAGES:
+        return []
+    return turns.names(folded(text))
