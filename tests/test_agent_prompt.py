@@ -126,26 +126,27 @@ def test_the_best_are_kept_and_what_is_too_long_makes_room_for_the_next():
     )
     budget = Budget(max_chars=len(fenced([short, last])))
 
-    assert fitting(hits(short, long, last), budget) == hits(short, last)
-    assert fitting(hits(short, long, last), UNLIMITED) == hits(short, long, last)
+    assert fitting(hits(short, long, last), budget)[0] == hits(short, last)
+    assert fitting(hits(short, long, last), UNLIMITED)[0] == hits(short, long, last)
 
 
 def test_both_limits_hold_and_the_counter_is_the_callers():
     said = [memory(f"word {n}", id_=str(n)) for n in range(9)]
     words = Budget(max_tokens=len(NOTE.split()) + 9, count_tokens=lambda text: len(text.split()))
 
-    assert len(fitting(hits(*said), words)) == 2  # three words each, and the fences
-    assert fitting(hits(*said), Budget(max_tokens=10_000, max_chars=20)) == []
-    assert fitting(hits(*said), Budget(max_tokens=1)) == []
+    assert len(fitting(hits(*said), words)[0]) == 2  # three words each, and the fences
+    assert fitting(hits(*said), Budget(max_tokens=10_000, max_chars=20))[0] == []
+    assert fitting(hits(*said), Budget(max_tokens=1))[0] == []
 
 
 @given(memories, st.integers(1, 2000))
 def test_what_fits_is_within_the_budget_and_in_its_order(given_, limit):
     found = hits(*given_)
 
-    kept = fitting(found, Budget(max_tokens=limit))
+    kept, text = fitting(found, Budget(max_tokens=limit))
 
-    assert not kept or approximate_tokens(fenced(hit.memory for hit in kept)) <= limit
+    assert text == (fenced(hit.memory for hit in kept) if kept else "")
+    assert approximate_tokens(text) <= limit
     places = [next(i for i, h in enumerate(found) if h is hit) for hit in kept]
     assert places == sorted(places)
 
@@ -157,8 +158,8 @@ def test_what_one_side_said_twice_is_told_once_unless_ids_tell_it_apart():
         memory("tea", id_="c", role="assistant"),
     )
 
-    assert [hit.memory.id for hit in fitting(said, UNLIMITED)] == ["a", "c"]
-    assert fitting(said, UNLIMITED, with_ids=True) == said
+    assert [hit.memory.id for hit in fitting(said, UNLIMITED)[0]] == ["a", "c"]
+    assert fitting(said, UNLIMITED, with_ids=True)[0] == said
 
 
 @pytest.mark.parametrize("wrong", [{"max_tokens": 0}, {"max_chars": -1}, {"max_tokens": 1.5}])

@@ -26,6 +26,8 @@ _OPEN: Final = "<memories>"
 _CLOSE: Final = "</memories>"
 _ELEMENT: Final = re.compile(r"<memory(?: [a-z_]+=(?:\"[^<>\"]*\"|'[^<>']*'))*>[^<>]*</memory>")
 
+_MARKED: Final = re.compile('[&<>"]')
+
 # A reader may take any of these for the end of a line.
 _LINE_ENDS: Final = {ord(end): f"&#{ord(end)};" for end in "\n\r\x85\u2028\u2029"}
 # XML cannot hold these, not even as a reference; some of them end a line, too.
@@ -122,8 +124,8 @@ def fitting(
     with_ids: bool = False,
     contested: Mapping[str, Sequence[str]] = _NONE,
     later: Mapping[str, str] = _NOTHING,
-) -> list[Hit]:
-    """The best of the hits whose fenced text is within the budget; each whole, or not at all.
+) -> tuple[list[Hit], str]:
+    """The best of the hits whose fenced text is within the budget, each whole, and that text.
 
     What the same side said twice in the same words is told once, unless ids tell the two apart.
 
@@ -136,17 +138,21 @@ def fitting(
     """
     told = _Beside(contested, later)
     kept: list[Hit] = []
+    text = ""
     lines: list[str] = []
     said: set[tuple[str | None, str | None, str]] = set()
     for hit in hits:
         memory = hit.memory
         words = (memory.id if with_ids else None, memory.role, memory.text)
+        if words in said:
+            continue
         line = _element(memory, told, with_ids=with_ids)
-        if words not in said and budget.allows(_wrapped([*lines, line])):
+        if budget.allows(longer := _wrapped([*lines, line])):
             said.add(words)
             lines.append(line)
             kept.append(hit)
-    return kept
+            text = longer
+    return kept, text
 
 
 def is_fenced(text: str) -> bool:
@@ -220,8 +226,21 @@ def _element(memory: Memory, told: _Beside, *, with_ids: bool) -> str:
     }
     if with_ids:
         said = {"id": memory.id, **said}
-    attributes = "".join(f" {name}={quoteattr(v)}" for name, v in said.items() if v is not None)
-    return f"<memory{attributes}>{escape(memory.text)}</memory>".translate(_ONE_LINE)
+    attributes = [f" {name}={_quoted(v)}" for name, v in said.items() if v is not None]
+    return f"<memory{''.join(attributes)}>{_escaped(memory.text)}</memory>"
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if _is_plain(value) else quoteattr(value).translate(_ONE_LINE)
+
+
+def _escaped(text: str) -> str:
+    return text if _is_plain(text) else escape(text).translate(_ONE_LINE)
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it stands in XML and on a line as it is; nine in ten do, and are told in a third."""
+    return text.isascii() and text.isprintable() and not _MARKED.search(text)
 
 
 def _date(memory: Memory) -> str:

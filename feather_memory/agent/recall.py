@@ -231,14 +231,15 @@ def told(
         every = found(opened.reads, text, options, vector=vector, beyond=beyond)
     contested, later = contesting(opened, every), followed(every)
     beside: Any = {"with_ids": with_ids, "contested": contested, "later": dated(later)}
-    hits = _asked_with(every.question, fitting(every, budget, **beside))
+    fit, prompt = fitting(every, budget, **beside)
+    hits = _asked_with(every.question, fit)
     if not hits:
         return Recalled(turn=turn, hits=(), tenant=opened.tenant)
     memories = [hit.memory for hit in hits]
     unshown = {new.id for news in later.values() for new in news} - {one.id for one in memories}
-    prompt = fenced(memories, **{**beside, "later": dated(later, unshown)})
-    if not budget.allows(prompt):
-        prompt = fenced(memories, **beside)
+    if unshown:
+        longer = fenced(memories, **{**beside, "later": dated(later, unshown)})
+        prompt = longer if budget.allows(longer) else prompt
     name = log(opened.reads, hits, turn, options.reinforce)
     return Recalled(turn=name, hits=tuple(hits), tenant=opened.tenant, prompt=prompt)
 

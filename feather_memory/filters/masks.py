@@ -133,7 +133,9 @@ def _over_codes(column: Codes, leaf: Leaf) -> Mask:
         wanted = values.find(map(_listed, choices))
         if len(wanted) == 1:
             return np.asarray(codes == wanted[0], np.bool_)
-        return np.isin(codes, wanted)
+        held = np.zeros(len(values.all) + 1, np.bool_)  # the last is for −1
+        held[wanted] = True
+        return np.asarray(held[codes], np.bool_)
     holds = _compared(values.floats(), leaf) if leaf.operator in _ORDERED else None
     if holds is None:
         holds = np.array([*map(leaf.matches_value, values.all)], np.bool_)

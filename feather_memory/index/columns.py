@@ -308,8 +308,13 @@ class Columns:
 
     def mask(self, begin: Callable[[], ReadTransaction], view: View, where: Filter) -> Mask:
         """Which memories of a View, of this moment, the filter lets through. Shape (n,)."""
+        if (known := view.shared.mask(where)) is not None:
+            return known
         fields = view.lineage.fields
-        return mask_of(where, view.columns, lambda path: fields.at(begin, view.rows, path))
+        mask = mask_of(where, view.columns, lambda path: fields.at(begin, view.rows, path))
+        if all(path[0] not in view.columns for path in where.fields()):
+            view.shared.keep_mask(where, mask)
+        return mask
 
     def turns(self, begin: Callable[[], ReadTransaction], view: View) -> Turns | None:
         """Who said what of a View, of this moment; None where nobody is told apart."""

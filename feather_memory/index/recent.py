@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from feather_memory import config
+from feather_memory.filters.language import Filter
 from feather_memory.model import formula
 from feather_memory.model.fields import Record
 from feather_memory.model.formula import Standing
@@ -29,6 +30,7 @@ _RECORD_BYTES: Final = 800  # of a record with short labels, and its place in a 
 _DRIFT: Final = 5e-6  # a tenth of what rounding may do to a score: six minutes by the defaults
 _ALL: Final = slice(None)
 _SCORINGS: Final = 4  # whose arrays are kept: an application has one or two
+_FILTERS: Final = 4  # whose masks are kept: an adapter has one
 _UNSORTED: Final = 256  # likenesses that are looked through, and a sixteenth of many
 
 
@@ -123,10 +125,23 @@ class Shared:
     _current: Current | None = None
     _sample: tuple[int, Mask | slice] | None = None
     _standings: dict[Scoring, tuple[Seconds, Standing]] = field(default_factory=dict)
+    _masks: tuple[tuple[Filter, Mask], ...] = ()
 
     def of_the_times(self) -> Shared:
         """What of it is so in another View, in which the same memories hold at the same times."""
-        return Shared(self._current, self._sample)
+        return Shared(self._current, self._sample, _masks=self._masks)
+
+    def mask(self, where: Filter) -> Mask | None:
+        """Which memories a filter lets through; None where it was not asked for recently.
+
+        It is known by what it is, not by what it says: 1 and true are equal, and two.
+        """
+        return next((mask for known, mask in self._masks if known is where), None)
+
+    def keep_mask(self, where: Filter, mask: Mask) -> None:
+        """Hold that of a filter which reads only what never changes under a row."""
+        mask.setflags(write=False)
+        self._masks = ((where, mask), *self._masks[: _FILTERS - 1])
 
     def current(self, since: Numbers, until: Numbers, as_of: Seconds) -> Current:
         """Which memories hold at a moment, by when each begins to and ceases."""

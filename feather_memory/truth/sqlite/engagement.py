@@ -29,11 +29,9 @@ _NAMED = """
     select turn.row, turn.name from turn join turn_name on turn.row = turn_name.turn
     where turn_name.name = :name
 """
-_LOG_TURN = """
-    insert into turn (name, at, vector) values (?, ?, ?)
-    on conflict (name) do update set
-        at = excluded.at, vector = coalesce(excluded.vector, vector)
-    returning name, at, vector, row
+_LOG_TURN = "insert into turn (name, at, vector, checksum) values (?, ?, ?, ?)"
+_LOG_AGAIN = """
+    update turn set at = ?, vector = coalesce(?, vector) where row = ? returning name, at, vector
 """
 _ANY_SIGNAL = "select 1 from signal limit 1"
 _LIKED = """
@@ -289,18 +287,20 @@ class SqliteEngagement(NamedTurns):
     ) -> list[str]:
         """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
         connection, known = self.moment.connection, self._named(turn)
-        first = turn if known is None else known[1]
-        *logged, row = connection.execute(_LOG_TURN, (first, at, question)).fetchone()
-        there = self._shown_in(row)
+        if known is None:
+            said = sums.summed([(turn, at, question)])
+            row, there = connection.execute(_LOG_TURN, *said).lastrowid, []
+        else:
+            row, there = known[0], self._shown_in(known[0])
+            told = connection.execute(_LOG_AGAIN, (at, question, row)).fetchone()
+            connection.execute(_SEAL_TURN, (sums.row_sum(told), row))
         scores: dict[str, float] = {}
         for memory_id, score in shown:
             if memory_id not in there:
                 scores.setdefault(memory_id, score)
         fresh, first_rank = list(scores), len(there)
-        told = [(row, id_, first_rank + n, scores[id_]) for n, id_ in enumerate(fresh)]
-        (*_, check), *rows = sums.summed([tuple(logged), *told])
-        connection.execute(_SEAL_TURN, (check, row))
-        connection.executemany(_SHOW, rows)
+        rows = [(row, id_, first_rank + n, scores[id_]) for n, id_ in enumerate(fresh)]
+        connection.executemany(_SHOW, sums.summed(rows))
         connection.execute(
             "delete from turn where row <= (select max(row) from turn) - ?", (RECALL_TURNS,)
         )

@@ -65,13 +65,14 @@ _ROWS_OF_KEYS = "select row, key from memory where key in (select value from jso
 _SUMMED_OF = f"""
     select {", ".join(sums.MEMORY)} from memory where id in (select value from json_each(?))
 """
+_RECALLS = sums.MEMORY.index("recalls")
 _SEAL = "update memory set checksum = ? where row = ?"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
     update memory set affirmed = affirmed + ?, affirmed_at = ?, affirmed_by = ?, changed = ?
     where id = ?
 """
-_COUNT_RECALL = "update memory set recalls = recalls + 1, changed = ? where id = ?"
+_COUNT_RECALL = "update memory set recalls = ?, checksum = ?, changed = ? where row = ?"
 _HOLDERS = """
     select id, valid_from from memory
     where key = :key and id <> :id
@@ -355,9 +356,12 @@ class SqliteMemories:
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""
-        shown, generation = list(ids), self.moment.generation
-        self.moment.connection.executemany(_COUNT_RECALL, [(generation, id_) for id_ in shown])
-        self._seal(shown)
+        connection, generation = self.moment.connection, self.moment.generation
+        counted = []
+        for said in connection.execute(_SUMMED_OF, (json.dumps(list(ids)),)):
+            once_more = (*said[:_RECALLS], said[_RECALLS] + 1, *said[_RECALLS + 1 :])
+            counted.append((once_more[_RECALLS], sums.row_sum(once_more), generation, said[0]))
+        connection.executemany(_COUNT_RECALL, counted)
 
     def delete(self, records: Sequence[Record]) -> None:
         """Remove them, and by foreign key all that hangs on them; to erase them is owed then."""
