@@ -5,10 +5,11 @@ import sqlite3
 import numpy as np
 import pytest
 
-from feather_memory import ContextLayers, Scoring, Store, TenantPool
+from feather_memory import ContextLayers, F, Scoring, Store, TenantPool
 from feather_memory.agent import Opened, RecallOptions, recalled, told
 from feather_memory.model.records import TurnRecord
 from feather_memory.model.structure import remembered
+from feather_memory.truth.sqlite import engagement
 
 QUESTION = np.array([1.0, 0.0, 0.0, 0.0])
 OTHER = np.array([0.0, 1.0, 0.0, 0.0])
@@ -213,3 +214,55 @@ def test_a_question_is_not_the_same_up_to_a_cosine_of_eight_tenths():
     given = np.array([-1.0, 0.0, 0.8, 0.9, 1.0])
 
     assert remembered(given).tolist() == pytest.approx([0, 0, 0, 0.5, 1])
+
+
+def test_a_like_whose_turn_falls_out_of_the_log_counts_no_more_at_once(store, path, monkeypatch):
+    """Although nothing that was liked then is shown since."""
+    monkeypatch.setattr(engagement, "RECALL_TURNS", 2)
+    like(store, "second")
+    assert liked_in(store, QUESTION) == {"second": 0.15}
+
+    for _ in range(3):
+        store.recall(vector=-QUESTION, k=1, where=F("id") == "far")
+
+    with Store.open(path) as again:
+        assert liked_in(store, QUESTION) == liked_in(again, QUESTION) == {}
+
+
+def test_a_turn_that_is_asked_something_else_remembers_that_at_once(store, path):
+    """Although it is shown nothing that it was not shown before."""
+    turn = store.recall(vector=QUESTION, k=3).turn
+    store.feedback(turn, "liked", memory_ids=["second"])
+    assert liked_in(store, QUESTION) == {"second": 0.15}
+
+    store.recall(vector=OTHER, k=3, turn=turn)
+
+    with Store.open(path) as again:
+        assert liked_in(store, QUESTION) == liked_in(again, QUESTION) == {}
+        assert liked_in(store, OTHER) == liked_in(again, OTHER) == {"second": 0.15}
+
+
+def test_a_like_of_what_is_new_since_the_last_search_counts_at_once(store, path):
+    assert liked_in(store, QUESTION) == {}
+    with Store.open(path) as others:
+        others.add("third", id="third", vector=[0.8, 0.6, 0.0, 0.1])
+        turn = others.recall(vector=QUESTION, k=1, where=F("id") == "third").turn
+        others.feedback(turn, "liked")
+
+        assert liked_in(store, QUESTION) == liked_in(others, QUESTION) == {"third": 0.15}
+
+
+def test_only_likes_of_what_was_touched_are_read_again(store, monkeypatch):
+    like(store, "second")
+    liked_in(store, QUESTION)
+    asked = []
+    known = engagement.SqliteEngagement.liked
+    monkeypatch.setattr(
+        engagement.SqliteEngagement, "liked",
+        lambda self, **since: asked.append(known(self, **since)) or asked[-1],
+    )  # fmt: skip
+
+    store.recall(vector=QUESTION, k=1, where=F("id") == "far")
+
+    assert liked_in(store, QUESTION) == {"second": 0.15}
+    assert asked == [[]]

@@ -33,7 +33,7 @@ from feather_memory.model.formula import derived
 from feather_memory.truth.contract import ReadTransaction, Truth
 from feather_memory.truth.forked import watch
 from feather_memory.truth.nouns import Comparing, Memories
-from feather_memory.truth.state import DamagedRowError, State
+from feather_memory.truth.state import Changes, DamagedRowError, State
 from feather_memory.types import Mask, Numbers, Positions, Seconds
 
 _SOME = 64
@@ -213,8 +213,6 @@ class Columns:
         rows = self._rows.whole()
         if matrix is not None and not matrix.is_rounded and len(rows) >= self._sketched_from:
             view.lineage.sketch.follow(matrix, len(rows))
-        # A like touches its memory; what is forgotten takes questions along.
-        are_as_before = self._likes_are_known and not changes.touched and not changes.gone
         return View(
             generation=state.generation,
             rows=rows,
@@ -228,9 +226,24 @@ class Columns:
             supersessions=self._superseded(view, [*changes.gone, *touched], changes.superseded),
             lineage=view.lineage,
             timing=self._timing,
-            liked=view.liked if are_as_before else self._liked(transaction, rows),
+            liked=self._likes(transaction, view, changes),
             shared=view.shared.of_the_times() if self._timing == view.timing else Shared(),
         )
+
+    def _likes(self, transaction: ReadTransaction, view: View, changes: Changes) -> Liked | None:
+        """The likes after some changes, of which those told anew are of what is new or touched."""
+        rows = self._rows.whole()
+        is_told_anew = changes.gone or view.state.dimension != transaction.state.dimension
+        if is_told_anew or not self._likes_are_known:
+            return self._liked(transaction, rows)
+        if not changes.touched and not changes.appended:
+            return view.liked
+        known, told = view.liked, transaction.engagement.liked(since=view.generation)
+        if known is not None:
+            known = known.without(view.positions([row for row, *_ in changes.touched]))
+        if not told or (fresh := Liked.told(rows, told)) is None:
+            return known
+        return fresh if known is None else known.joined(fresh)
 
     def _liked(self, transaction: ReadTransaction, rows: npt.NDArray[np.int64]) -> Liked | None:
         self._likes_are_known = True

@@ -49,6 +49,20 @@ class Liked:
             unit(vectors.reshape(len(given), -1)[known]),
         )
 
+    def without(self, at: Positions) -> Liked | None:
+        """Those of other memories than the ones at some positions; None where there are none."""
+        kept = ~np.isin(self.at, at)
+        if kept.all():
+            return self
+        return Liked(self.at[kept], self.strength[kept], self.asked[kept]) if kept.any() else None
+
+    def joined(self, others: Liked) -> Liked:
+        """Those and others, of other memories: in the order of the memories."""
+        at = np.concatenate([self.at, others.at])
+        order = np.argsort(at, kind="stable")
+        strength = np.concatenate([self.strength, others.strength])
+        return Liked(at[order], strength[order], np.concatenate([self.asked, others.asked])[order])
+
     def of(self, query: Vector, n: int) -> Numbers | None:
         """How much each of n memories was liked for questions like this one, in [0, 1].
 

@@ -291,10 +291,13 @@ class Engagement(Protocol):
     def signal(self, event_id: str) -> Signal | None:
         """The signal of that event."""
 
-    def liked(self) -> list[tuple[int, float, bytes]]:
+    def liked(self, *, since: int = 0) -> list[tuple[int, float, bytes]]:
         """(row of the memory, strength, vector of its turn's question) of every like that holds.
 
         Those whose question is not known, or is by another model than the memories, are left out.
+        After a generation only those of memories which are new or touched since: whatever changes
+        which likes hold, or of what question, touches their memories. What is forgotten may take
+        the questions of others along, and does not.
         """
 
     def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:

@@ -56,8 +56,20 @@ _LIKED = """
         and not exists (
             select 1 from feather.retraction
             where retraction.tenant = %(tenant)s and retraction.event_id = signal.event_id)
+        and memory.changed > %(since)s
     order by memory.row, signal.event_id
 """
+# Where a turn loses its question, or gets another, a like of its changes without its memory.
+_TOUCH_LIKED = """
+    update feather.memory set changed = %(changed)s where tenant = %(tenant)s and id in (
+        select memory_id from feather.signal
+        where signal.tenant = %(tenant)s and kind = 'liked' and signal.turn in (
+            select name from feather.turn where turn.tenant = %(tenant)s and {}))
+"""
+_TOUCH_OF_TURNS = _TOUCH_LIKED.format("name = any(%(names)s)")
+_TOUCH_OF_OLD = _TOUCH_LIKED.format(
+    "row <= (select max(row) from feather.turn where tenant = %(tenant)s) - %(kept)s"
+)
 _APPEND = """
     insert into feather.signal (tenant, event_id, memory_id, kind, at, strength, turn)
     values (%(tenant)s, %(event)s, %(memory)s, %(kind)s, %(at)s, %(strength)s, %(turn)s)
@@ -153,9 +165,12 @@ class PostgresEngagement(NamedTurns):
         row = self.moment.one(_OF_ONE, event=event_id)
         return None if row is None else signal_in(row)
 
-    def liked(self) -> list[tuple[int, float, bytes]]:
-        """(row of the memory, strength, vector of its turn's question) of every like that holds."""
-        return self.moment.asked(_LIKED)
+    def liked(self, *, since: int = 0) -> list[tuple[int, float, bytes]]:
+        """(row of the memory, strength, vector of its turn's question) of every like that holds.
+
+        Only of memories that are new or touched since a generation.
+        """
+        return self.moment.asked(_LIKED, since=since or -1)
 
     def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
         """Every signal about the memories, by id, oldest first."""
@@ -217,6 +232,8 @@ class PostgresEngagement(NamedTurns):
         """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
         moment, known = self.moment, self._named(turn)
         first = turn if known is None else known[1]
+        if known is not None and question is not None:
+            moment.done(_TOUCH_OF_TURNS, names=[first], changed=moment.generation)
         (row,) = moment.one(_LOG_TURN, name=first, at=float(at), vector=question)
         before = self._shown_in(row)
         fresh: dict[str, float] = {}
@@ -225,6 +242,7 @@ class PostgresEngagement(NamedTurns):
                 fresh.setdefault(id_, float(score))
         told = {"ids": list(fresh), "scores": list(fresh.values())}
         moment.done(_LOG_SHOWN, turn=row, rank=len(before), **told)
+        moment.done(_TOUCH_OF_OLD, kept=RECALL_TURNS, changed=moment.generation)
         moment.done(_DROP_OLD, kept=RECALL_TURNS)
         return list(fresh)
 
@@ -261,6 +279,8 @@ class PostgresEngagement(NamedTurns):
                 for row, each in enumerate(turns, first)
             ),
         )
+        names = [each.name for each in turns]
+        self.moment.done(_TOUCH_OF_TURNS, names=names, changed=self.moment.generation)
 
     def restore_shown(self, shown: Sequence[ShownRecord]) -> None:
         """Log what turns were shown, behind what they are said to have been shown already."""

@@ -36,11 +36,22 @@ _LOG_AGAIN = """
 _ANY_SIGNAL = "select 1 from signal limit 1"
 _LIKED = """
     select memory.row, strength, turn.vector
-    from signal join turn on turn.name = signal.turn join memory on memory.id = memory_id
-    where kind = 'liked' and length(turn.vector) = 4 * (select dimension from state)
+    from {} join turn on turn.name = signal.turn
+    where {} kind = 'liked' and length(turn.vector) = 4 * (select dimension from state)
       and not exists (select 1 from retraction where retraction.event_id = signal.event_id)
     order by memory.row, signal.event_id
 """
+_ALL_LIKED = _LIKED.format("signal join memory on memory.id = memory_id", "")
+_LIKED_SINCE = _LIKED.format(
+    "memory indexed by memory_changed cross join signal on memory_id = memory.id", "changed > ? and"
+)
+# Where a turn loses its question, or gets another, a like of its changes without its memory.
+_TOUCH_LIKED = """
+    update memory set changed = ? where id in (
+        select memory_id from signal where kind = 'liked' and turn in ({}))
+"""
+_TOUCH_OF_TURNS = _TOUCH_LIKED.format("select value from json_each(?)")
+_TOUCH_OF_OLD = _TOUCH_LIKED.format("select name from turn where row <= ?")
 _APPEND = """
     insert or ignore into signal (event_id, memory_id, kind, at, strength, turn, checksum)
     values (?, ?, ?, ?, ?, ?, ?)
@@ -73,6 +84,7 @@ _SHOWN = """
     select name, memory_id, score from turn join shown on shown.turn = turn.row
     order by turn.row, rank, memory_id
 """
+_ENDS = "select (select min(row) from turn), (select max(row) from turn)"
 _TURNS_BY = "select count(*) from turn where at <= ?"
 _LATEST = """
     select row, name, at from turn where at <= ? order by at desc, row desc limit ? offset ?
@@ -99,8 +111,6 @@ _RESTORE_SHOWN = """
 _RETRACT = "insert or ignore into retraction (event_id, at, checksum) values (?, ?, ?)"
 _NAME = "insert into turn_name (name, turn, checksum) values (?, ?, ?)"
 _OF_TURNS = "turn in (select row from turn where name in (select value from json_each(?)))"
-
-
 _OF_ITS_QUESTIONS = """
     name = :id or row in (select turn from shown where memory_id = :id)
     or row in (select turn from turn_name where name = :id)
@@ -217,11 +227,15 @@ class SqliteEngagement(NamedTurns):
         ).fetchone()
         return None if row is None else signal_in(row)
 
-    def liked(self) -> list[tuple[int, float, bytes]]:
-        """(row of the memory, strength, vector of its turn's question) of every like that holds."""
+    def liked(self, *, since: int = 0) -> list[tuple[int, float, bytes]]:
+        """(row of the memory, strength, vector of its turn's question) of every like that holds.
+
+        Only of memories that are new or touched since a generation.
+        """
         asked = self.moment.connection.execute
-        is_any = asked(_ANY_SIGNAL).fetchone() is not None  # nine tenths cheaper than all of it
-        return asked(_LIKED).fetchall() if is_any else []
+        if asked(_ANY_SIGNAL).fetchone() is None:  # nine tenths cheaper than all of it
+            return []
+        return asked(*((_LIKED_SINCE, (since,)) if since else (_ALL_LIKED,))).fetchall()
 
     def signals_of(self, ids: Collection[str]) -> dict[str, list[Signal]]:
         """Every signal about the memories, by id, oldest first."""
@@ -292,6 +306,8 @@ class SqliteEngagement(NamedTurns):
             row, there = connection.execute(_LOG_TURN, *said).lastrowid, []
         else:
             row, there = known[0], self._shown_in(known[0])
+            if question is not None:
+                self._touch_liked(_TOUCH_OF_TURNS, json.dumps([known[1]]))
             told = connection.execute(_LOG_AGAIN, (at, question, row)).fetchone()
             connection.execute(_SEAL_TURN, (sums.row_sum(told), row))
         scores: dict[str, float] = {}
@@ -301,9 +317,9 @@ class SqliteEngagement(NamedTurns):
         fresh, first_rank = list(scores), len(there)
         rows = [(row, id_, first_rank + n, scores[id_]) for n, id_ in enumerate(fresh)]
         connection.executemany(_SHOW, sums.summed(rows))
-        connection.execute(
-            "delete from turn where row <= (select max(row) from turn) - ?", (RECALL_TURNS,)
-        )
+        if (ends := connection.execute(_ENDS).fetchone())[0] <= (until := ends[1] - RECALL_TURNS):
+            self._touch_liked(_TOUCH_OF_OLD, until)
+            connection.execute("delete from turn where row <= ?", (until,))
         return fresh
 
     def append(self, signals: Iterable[Signal]) -> list[Signal]:
@@ -346,6 +362,7 @@ class SqliteEngagement(NamedTurns):
         told = sums.summed([(each.name, each.at, each.vector) for each in turns])
         rows = [(row, *each) for row, each in enumerate(told, first)]
         connection.executemany(_RESTORE_TURN, rows)
+        self._touch_liked(_TOUCH_OF_TURNS, json.dumps([each.name for each in turns]))
 
     def restore_shown(self, shown: Sequence[ShownRecord]) -> None:
         """Log what turns were shown, behind what they are said to have been shown already."""
@@ -359,6 +376,9 @@ class SqliteEngagement(NamedTurns):
             _NAMED, {"name": name}
         ).fetchone()
         return found
+
+    def _touch_liked(self, statement: str, which: object) -> None:
+        self.moment.connection.execute(statement, (self.moment.generation, which))
 
     def _turns_by(
         self, until: Seconds, k: int, offset: int
