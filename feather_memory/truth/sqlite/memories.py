@@ -65,7 +65,7 @@ _ROWS_OF_KEYS = "select row, key from memory where key in (select value from jso
 _SUMMED_OF = f"""
     select {", ".join(sums.MEMORY)} from memory where id in (select value from json_each(?))
 """
-_RECALLS = sums.MEMORY.index("recalls")
+_RECALLS = sums.MEMORY.index("recalls") - 1  # behind the row
 _SEAL = "update memory set checksum = ? where row = ?"
 _SET_IMPORTANCE = "update memory set importance = ?, changed = ? where id = ?"
 _AFFIRM = """
@@ -83,7 +83,6 @@ _HOLDERS = """
 """
 _HAS_VECTORS = "select 1 from memory where vector is not null limit 1"
 _SET_DIMENSION = "update state set dimension = ?, embedder = ?, remade = ?, snapshot = null"
-
 _REPLACED_BY = "select rowid from supersession where new_id = ?"
 _PAGE = 500
 _MOST = 1 << 62  # SQLite counts to 2^63
@@ -356,11 +355,10 @@ class SqliteMemories:
 
     def count_recall(self, ids: Iterable[str]) -> None:
         """Count one more turn in which each was shown."""
-        connection, generation = self.moment.connection, self.moment.generation
-        counted = []
-        for said in connection.execute(_SUMMED_OF, (json.dumps(list(ids)),)):
-            once_more = (*said[:_RECALLS], said[_RECALLS] + 1, *said[_RECALLS + 1 :])
-            counted.append((once_more[_RECALLS], sums.row_sum(once_more), generation, said[0]))
+        connection, generation, counted = self.moment.connection, self.moment.generation, []
+        for row, *said in connection.execute(_SUMMED_OF, (json.dumps(list(ids)),)):
+            said[_RECALLS] += 1
+            counted.append((said[_RECALLS], sums.row_sum([row, *said]), generation, row))
         connection.executemany(_COUNT_RECALL, counted)
 
     def delete(self, records: Sequence[Record]) -> None:
