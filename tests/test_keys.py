@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import re
 import stat
 
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from feather_memory import ParameterError, TenantNameError
 from feather_memory.cli import app
+from feather_memory.doors import keys
 from feather_memory.doors.keys import Grant, KeyRing
 
 
@@ -29,6 +32,46 @@ def test_a_key_opens_what_it_was_made_for_until_it_is_revoked(ring):
     ring.revoke("laptop")
     assert ring.opened_by(key) is None
     assert ring.grants() == []
+
+
+@pytest.fixture(params=[0.0, 60.0], ids=["at once", "a minute later each time"])
+def pause(request, monkeypatch):
+    """How long it is from one call to the next."""
+    calls = itertools.count()
+    monkeypatch.setattr(keys, "monotonic", lambda: next(calls) * request.param)
+    return request.param
+
+
+def test_a_key_that_was_used_opens_nothing_once_it_is_revoked_changed_or_made_anew(ring, pause):
+    """By another ring, as another process has it."""
+    others, alices, bobs = (
+        KeyRing(ring._folder.parent),
+        *(Grant(name="laptop", tenant=tenant) for tenant in ("alice", "bob")),
+    )
+    first = others.add(alices)
+    assert [ring.opened_by(first) for _ in range(4)] == [alices] * 4
+
+    others.revoke("laptop")
+    assert ring.opened_by(first) is None
+    second = others.add(bobs)
+    assert ring.opened_by(first) is None
+    assert [ring.opened_by(second) for _ in range(4)] == [bobs] * 4
+    (file,) = ring._folder.glob("*.json")
+    kept = json.loads(file.read_text())
+    file.write_text(json.dumps({**kept, "may_write": False}))
+    assert not ring.opened_by(second).may_write
+    file.write_text("{}")
+    assert ring.opened_by(second) is None
+
+
+def test_a_key_whose_file_lies_there_as_it_was_is_read_twice(ring, pause, monkeypatch):
+    """The second time because it could have changed while the file system's clock stood."""
+    read, told = [], keys._read
+    monkeypatch.setattr(keys, "_read", lambda path: read.append(path) or told(path))
+    key = ring.add(Grant(name="laptop", tenant="alice"))
+
+    assert [ring.opened_by(key).tenant for _ in range(5)] == ["alice"] * 5
+    assert len(read) == (2 if pause else 5)
 
 
 def test_of_a_key_only_its_digest_is_kept_and_only_for_its_owner(ring, tmp_path):

@@ -1,12 +1,13 @@
 """API keys: who may do what for which tenants. Only digests are kept, a file for each key.
 
 A key is its name and 256 random bits, so that a plain digest of it is as good as any: there is
-nothing to guess. It is looked up at each call, so that one that is revoked opens nothing any more.
+nothing to guess. It is looked for at each call, so that one that is revoked opens nothing any more.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
-from typing import Any, Final
+from time import monotonic
+from typing import Any, Final, NamedTuple
 
 from feather_memory.checks import file_path, server_url
 from feather_memory.errors import ParameterError, StoreAccessError
@@ -26,6 +28,8 @@ FOLDER: Final = "keys"
 
 _KEY: Final = re.compile(r"fm_([a-z0-9-]{1,40})_([0-9a-f]{64})")
 _NAME: Final = re.compile(r"[a-z0-9-]{1,40}")
+_SETTLED: Final = 2.0  # seconds: what changes within one tick of a file system looks the same
+_HELD: Final = 1_000  # keys
 _FIELDS: Final = {"name", "digest", "tenant", "prefix", "may_write", "reads", "made"}
 
 
@@ -71,6 +75,19 @@ class Grant:
         return tenant.startswith(self.prefix or "")
 
 
+class _Held(NamedTuple):
+    """What was read of a key's file."""
+
+    mark: tuple[int, int, int, int]
+    """By which a file that was changed or replaced is told from what it was."""
+    since: float
+    """When the mark was seen first."""
+    is_settled: bool
+    """Whether it was read later than that: at first it may yet change, and the mark stay."""
+    known: tuple[str, Grant]
+    """The digest, and what the key allows."""
+
+
 class KeyRing:
     """The keys of a directory. Safe for threads and processes: each key is a file of its own."""
 
@@ -83,6 +100,7 @@ class KeyRing:
         if server_url(directory) is not None:
             raise ParameterError("keys are files: name the directory that they are in, or shall be")
         self._folder = file_path(directory, "directory") / FOLDER
+        self._held: dict[str, _Held] = {}
 
     def add(self, grant: Grant) -> str:
         """Make a key. It is told here, once, and kept nowhere.
@@ -134,10 +152,34 @@ class KeyRing:
     def opened_by(self, key: str) -> Grant | None:
         """What the key allows; None for one that is forged, revoked or none at all."""
         shape = _KEY.fullmatch(key)
-        kept = None if shape is None else _read(self._path(shape[1]))
-        if kept is None or not compare_digest(str(kept["digest"]), _digest(key)):
+        known = None if shape is None else self._known(shape[1])
+        if known is None or not compare_digest(known[0], _digest(key)):
             return None
-        return _grant(kept)
+        return known[1]
+
+    def _known(self, name: str) -> tuple[str, Grant] | None:
+        """The digest and the grant of a key; None where there is none of that name.
+
+        Its file is looked for at each call, and read again where it is another than it was.
+        """
+        path = self._path(name)
+        try:
+            found = os.stat(path)  # noqa: PTH116  at each call
+        except OSError:
+            self._held.pop(name, None)
+            return None
+        mark, now = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns), monotonic()
+        held = self._held.get(name)
+        if held is not None and held.mark == mark and held.is_settled:
+            return held.known
+        if (kept := _read(path)) is None:
+            return None
+        since = held.since if held is not None and held.mark == mark else now
+        known = str(kept["digest"]), _grant(kept)
+        if len(self._held) >= _HELD:
+            self._held.clear()
+        self._held[name] = _Held(mark, since, now - since > _SETTLED, known)
+        return known
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
