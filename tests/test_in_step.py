@@ -6,10 +6,9 @@ from itertools import count
 import numpy as np
 import pytest
 
-from feather_memory import F, Store
+from feather_memory import F, Store, config
 from feather_memory.search import searcher
 from feather_memory.testing import HashEmbedder
-from feather_memory.truth.sqlite import engagement
 
 QUESTIONS = ["What does Ada drink?", "what does Bo Lee like", "tea", "who said it in May?"]
 FACTS = ~F("manner").is_in(["question", "echo"]) | (F("origin") == "document")
@@ -88,7 +87,7 @@ def write(store, lucky, number):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_an_open_store_answers_as_a_fresh_one_whatever_others_did(seed, path, clock, monkeypatch):
-    monkeypatch.setattr(engagement, "RECALL_TURNS", 3)  # turns fall out of the log, too
+    monkeypatch.setattr(config, "RECALL_TURNS", 3)  # turns fall out of the log, too
     lucky, number = random.Random(seed), count()
     open_ = {"embedder": HashEmbedder(dim=16), "clock": clock}
     with Store.open(path, **open_) as store, Store.open(path, **open_) as others:

@@ -5,7 +5,7 @@ import sqlite3
 import numpy as np
 import pytest
 
-from feather_memory import ContextLayers, F, Scoring, Store, TenantPool
+from feather_memory import ContextLayers, F, Scoring, Store, TenantPool, config
 from feather_memory.agent import Opened, RecallOptions, recalled, told
 from feather_memory.model.records import TurnRecord
 from feather_memory.model.structure import remembered
@@ -218,7 +218,7 @@ def test_a_question_is_not_the_same_up_to_a_cosine_of_eight_tenths():
 
 def test_a_like_whose_turn_falls_out_of_the_log_counts_no_more_at_once(store, path, monkeypatch):
     """Although nothing that was liked then is shown since."""
-    monkeypatch.setattr(engagement, "RECALL_TURNS", 2)
+    monkeypatch.setattr(config, "RECALL_TURNS", 2)
     like(store, "second")
     assert liked_in(store, QUESTION) == {"second": 0.15}
 
@@ -252,6 +252,7 @@ def test_a_like_of_what_is_new_since_the_last_search_counts_at_once(store, path)
         assert liked_in(store, QUESTION) == liked_in(others, QUESTION) == {"third": 0.15}
 
 
+@pytest.mark.file
 def test_only_likes_of_what_was_touched_are_read_again(store, monkeypatch):
     like(store, "second")
     liked_in(store, QUESTION)

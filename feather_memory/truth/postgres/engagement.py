@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from feather_memory.config import RECALL_TURNS
+from feather_memory import config
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
 from feather_memory.truth.postgres.moment import Moment
@@ -242,8 +242,8 @@ class PostgresEngagement(NamedTurns):
                 fresh.setdefault(id_, float(score))
         told = {"ids": list(fresh), "scores": list(fresh.values())}
         moment.done(_LOG_SHOWN, turn=row, rank=len(before), **told)
-        moment.done(_TOUCH_OF_OLD, kept=RECALL_TURNS, changed=moment.generation)
-        moment.done(_DROP_OLD, kept=RECALL_TURNS)
+        moment.done(_TOUCH_OF_OLD, kept=config.RECALL_TURNS, changed=moment.generation)
+        moment.done(_DROP_OLD, kept=config.RECALL_TURNS)
         return list(fresh)
 
     def append(self, signals: Iterable[Signal]) -> list[Signal]:

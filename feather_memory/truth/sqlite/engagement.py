@@ -13,8 +13,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from feather_memory import config
 from feather_memory.checks import when
-from feather_memory.config import RECALL_TURNS
 from feather_memory.model.hits import Shown
 from feather_memory.model.memory import Signal, SignalKind
 from feather_memory.model.records import ShownRecord, SignalRecord, TurnNameRecord, TurnRecord
@@ -84,7 +84,7 @@ _SHOWN = """
     select name, memory_id, score from turn join shown on shown.turn = turn.row
     order by turn.row, rank, memory_id
 """
-_ENDS = "select (select min(row) from turn), (select max(row) from turn)"
+_ENDS = "select (select min(row) from turn), (select max(row) from turn) - ?"
 _TURNS_BY = "select count(*) from turn where at <= ?"
 _LATEST = """
     select row, name, at from turn where at <= ? order by at desc, row desc limit ? offset ?
@@ -228,10 +228,7 @@ class SqliteEngagement(NamedTurns):
         return None if row is None else signal_in(row)
 
     def liked(self, *, since: int = 0) -> list[tuple[int, float, bytes]]:
-        """(row of the memory, strength, vector of its turn's question) of every like that holds.
-
-        Only of memories that are new or touched since a generation.
-        """
+        """(row of the memory, strength, vector of its turn's question) of every like that holds."""
         asked = self.moment.connection.execute
         if asked(_ANY_SIGNAL).fetchone() is None:  # nine tenths cheaper than all of it
             return []
@@ -317,7 +314,8 @@ class SqliteEngagement(NamedTurns):
         fresh, first_rank = list(scores), len(there)
         rows = [(row, id_, first_rank + n, scores[id_]) for n, id_ in enumerate(fresh)]
         connection.executemany(_SHOW, sums.summed(rows))
-        if (ends := connection.execute(_ENDS).fetchone())[0] <= (until := ends[1] - RECALL_TURNS):
+        oldest, until = connection.execute(_ENDS, (config.RECALL_TURNS,)).fetchone()
+        if oldest <= until:
             self._touch_liked(_TOUCH_OF_OLD, until)
             connection.execute("delete from turn where row <= ?", (until,))
         return fresh
