@@ -46,6 +46,9 @@ STALE = [f"-Wdefault::{each}" for each in ("DeprecationWarning", "SyntaxWarning"
 """The lowest of what is declared stand beside the newest of what these need in turn, and so use
 what that is about to drop: none of ours to mend."""
 
+COPIED = ("--link-mode", "copy")
+"""nltk, which LlamaIndex splits texts by, reads no file that has a second name, in uv's cache."""
+
 VERSION = re.compile(r'^version = "([^"]+)"$', re.MULTILINE)
 OWN = re.compile(r"((?:langchain-)?feather-memory)(?:\[([^\]]*)\])?(?=$|[<>=])")
 BOUND = re.compile(r"feather-memory>=([\d.]+),<([\d.]+)")
@@ -141,7 +144,7 @@ def requirements() -> Iterator[str]:
 def install(uv: Path, python: Path, wheels: Path, resolution: str) -> None:
     """The wheels, and what their tests need beside the dependencies that were chosen."""
     wanted = [f"{next(wheels.glob(f'{name}-*.whl'))}{EXTRAS.get(name, '')}" for name in PROJECTS]
-    pip = (uv, "pip", "install", "--quiet", "--python", python, "--find-links", wheels)
+    pip = (uv, "pip", "install", "--quiet", "--python", python, "--find-links", wheels, *COPIED)
     run(*pip, "--resolution", RESOLUTIONS[resolution], *wanted, *requirements())
     frozen = run(uv, "pip", "freeze", "--python", python)
     chosen = wheels / f"{resolution}.txt"
