@@ -61,6 +61,10 @@ bench: $(BENCH_STAMP)  ## measure speed, recall and walks beside peers, and writ
 # without it a server is started, and stopped.
 test-postgres: $(STAMP)  ## all that can runs over a store on a PostgreSQL server
 	$(BIN)/python -m pytest -m "not long and not browser" --servers -k "server or postgres" -n $(WORKERS) tests
+	PYTHONPATH=tests $(BIN)/python -m pytest -m "not long and not file" -p over_servers --servers \
+		-n $(WORKERS) integrations/langchain-feather-memory
+	PYTHONPATH=tests $(BIN)/python -m pytest -m "not long and not file" -p over_servers --servers \
+		-n $(WORKERS) integrations/llama-index-memory-feather
 
 # Installs nothing: what is missing it says, and how to get it. FEATHER_CHROMIUM names another browser.
 test-browser:  ## what a person does in the window, in Chromium

@@ -87,6 +87,7 @@ async def test_runs_at_the_same_time_are_kept_apart(filled):
     assert handler._trees == {}
 
 
+@pytest.mark.file
 def test_a_later_process_can_give_feedback_and_a_correction_is_what_is_recalled_next(filled):
     run_id = uuid4()
     chain = chain_over(FeatherRetriever(store=filled, k=1))

@@ -273,6 +273,7 @@ def test_a_tenant_is_named_by_the_call_the_object_or_the_message(tmp_path):
         assert pool.get("alice").check() == pool.get("bob").check() == []
 
 
+@pytest.mark.file
 def test_another_process_gives_the_same_feedback_once(store, turn, feedback):
     feedback.like(turn)
     code = (

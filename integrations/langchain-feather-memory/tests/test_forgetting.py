@@ -59,11 +59,13 @@ def opened(tmp_path: Path) -> Any:
         yield store
 
 
+@pytest.mark.file
 class TestForgetting(ForgettingContract):
     doors = (history, exchange, item, whole_item)
     tenant = None
 
 
+@pytest.mark.file
 def test_an_item_that_loses_a_text_by_being_put_again_stays(opened):
     index: Any = {"dims": 128, "embed": HashEmbeddings(), "fields": ["text", "title"]}
     with FeatherStore(opened.path, index=index) as items:

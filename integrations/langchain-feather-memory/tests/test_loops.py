@@ -110,6 +110,7 @@ def test_every_adapter_is_asked():
     assert BY_PATH.keys() == {name for name, taken in places.items() if taken}
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("name", BY_PATH)
 async def test_an_adapter_over_a_path_opens_no_file_on_the_loop(tmp_path, name):
     make, use = BY_PATH[name]
@@ -148,6 +149,7 @@ async def test_an_adapter_over_a_pool_opens_no_file_on_the_loop(tmp_path, name):
         assert pool.get("alice").check() == []
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("name", BY_PATH)
 def test_elsewhere_a_path_is_opened_at_once(tmp_path, name):
     """So that who makes an adapter at the start of a service sees at the start what is wrong."""
@@ -157,6 +159,7 @@ def test_elsewhere_a_path_is_opened_at_once(tmp_path, name):
         BY_PATH[name][0](tmp_path / "a.feather")
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("name", BY_PATH)
 async def test_in_a_coroutine_the_block_or_the_first_call_says_what_is_wrong(tmp_path, name):
     make, use = BY_PATH[name]
@@ -172,6 +175,7 @@ async def test_in_a_coroutine_the_block_or_the_first_call_says_what_is_wrong(tmp
             make(path)
 
 
+@pytest.mark.file
 async def test_in_a_coroutine_too_a_file_is_its_tenants_alone(tmp_path):
     path = tmp_path / "alice.feather"
     with Store.open(path, tenant="alice") as store:
@@ -209,6 +213,7 @@ async def test_the_store_of_a_retriever_is_there_when_it_is_asked_for(tmp_path):
     retriever.close()
 
 
+@pytest.mark.file
 async def test_a_path_means_what_it_meant_when_it_was_named(tmp_path, monkeypatch):
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path)

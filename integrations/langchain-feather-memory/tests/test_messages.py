@@ -171,6 +171,7 @@ def test_a_history_of_an_earlier_release_is_read_and_cleared(store):
     assert (history.messages, len(store)) == ([], 0)
 
 
+@pytest.mark.file
 def test_what_was_forgotten_as_a_memory_is_no_message_any_more_and_its_bytes_are_gone(store):
     history = FeatherChatMessageHistory("s", store=store)
     history.add_messages([HumanMessage("canary-5f1d"), HumanMessage("kept")])

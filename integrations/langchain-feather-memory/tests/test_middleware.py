@@ -311,6 +311,7 @@ def test_what_another_middleware_has_masked_is_saved_masked(store, model):
     assert [memory.text for memory in store.iterate()] == ["My code is ****"]
 
 
+@pytest.mark.file
 def test_two_memories_in_one_agent_keep_apart(store, model, tmp_path):
     store.add("Alice deploys on Tuesday", id="mine")
     with Store.open(tmp_path / "team.feather", embedder=HashEmbedder(128)) as team:
@@ -452,6 +453,7 @@ def test_a_turn_that_goes_on_for_another_tenant_is_refused(pool, model):
 # Feedback without any handler
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("way", WAYS)
 async def test_feedback_needs_no_handler_and_counts_once_by_any_name(store, model, way):
     store.add("Deploys are on Tuesday", id="deploys")

@@ -155,6 +155,7 @@ async def test_with_raise_every_outage_ends_the_run(memories, embedder, way):
     assert texts(memories)[1:] == ["And lunch?", "Noted."]
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_file_that_another_process_holds_is_an_outage_and_what_is_owed_is_saved_after(
     tmp_path, monkeypatch, way

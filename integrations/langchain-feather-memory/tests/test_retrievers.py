@@ -200,6 +200,7 @@ def test_it_opens_a_file_and_closes_only_what_it_opened(tmp_path, filled):
         FeatherRetriever(store=filled, path=tmp_path / "bob.feather")
 
 
+@pytest.mark.file
 async def test_it_works_inside_a_chain_and_with_configurable_fields(tmp_path):
     with FeatherRetriever(path=tmp_path / "bob.feather") as retriever:
         retriever.store.add_many([{"text": f"Bob likes tea {n}"} for n in range(4)])
@@ -251,6 +252,7 @@ class TestACopy:
             yield pool, other
             assert pool.get("alice").check() == []
 
+    @pytest.mark.file
     @pytest.mark.parametrize("old", ["store", "path", "pool"])
     @pytest.mark.parametrize("kind", ["store", "pool", "layers", "path"])
     def test_with_another_source_reads_that_one(self, places, kind, old):

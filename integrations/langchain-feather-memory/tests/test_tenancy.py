@@ -195,6 +195,7 @@ async def test_a_bound_store_refuses_another_tenants_name_and_one_it_cannot_chec
     assert whose(FeatherRetriever(store=store).invoke("tea")) == []
 
 
+@pytest.mark.file
 def test_a_file_is_opened_as_the_tenants_and_refused_as_anothers(tmp_path):
     path = tmp_path / "x.feather"
     with FeatherRetriever(path=path, tenant="alice") as retriever:

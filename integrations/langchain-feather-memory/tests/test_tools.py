@@ -100,6 +100,7 @@ async def test_a_slot_is_taken_over_by_what_is_saved_under_it(store, use):
     assert told.content == f"Saved as {current.memory.id}; it replaces old."
 
 
+@pytest.mark.file
 async def test_a_correction_supersedes_what_is_current_of_the_memory_it_names(store, use):
     """The model may know the memory by an older id: one fact is current all the same."""
     store.add("Deploys are on Monday", id="first", metadata={"team": "web"}, session="s1")

@@ -147,6 +147,7 @@ def test_a_superseded_memory_is_not_found_and_is_still_there_by_its_id(store, fi
     assert filled.get_by_ids(["a"])[0].page_content == "Deploys are on Tuesday"
 
 
+@pytest.mark.file
 def test_a_memory_without_a_vector_is_found_as_unrelated(store, filled):
     Store.open(store.path).add("Deploys by word", id="words")
 

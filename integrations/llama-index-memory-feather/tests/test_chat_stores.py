@@ -135,6 +135,7 @@ async def test_messages_are_no_memories_and_no_search_finds_them(chats, store):
     assert store.search("deploys") == []
 
 
+@pytest.mark.file
 async def test_what_is_deleted_is_gone_from_the_file(tmp_path):
     path = tmp_path / "alice.feather"
     with Store.open(path) as store:

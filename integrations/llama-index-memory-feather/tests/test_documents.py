@@ -80,6 +80,7 @@ def by_clear(vectors: FeatherVectorStore) -> None:
 GONE = [by_delete, by_adelete, by_nodes, by_clear]
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("is_async", [False, True])
 @pytest.mark.parametrize("go", GONE)
 def test_deleted_text_is_in_no_cache_and_no_document_store(tmp_path, embed_model, go, is_async):
@@ -98,6 +99,7 @@ def test_deleted_text_is_in_no_cache_and_no_document_store(tmp_path, embed_model
         assert store.check() == []
 
 
+@pytest.mark.file
 def test_a_replaced_text_is_in_no_cache(pipeline, store):
     pipeline.run(documents=[Document(text=CANARY, id_="birds")])
 

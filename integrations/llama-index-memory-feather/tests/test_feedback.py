@@ -138,6 +138,7 @@ class TestWhatItIsAbout:
         assert ids(feedback.dislike(coming)) == ["tea", "coffee"]
         assert streaming.response_txt is None  # the answer was not consumed to learn that
 
+    @pytest.mark.file
     async def test_an_answer_of_a_chat_engine(self, store, tea, feedback):
         engine = CondensePlusContextChatEngine.from_defaults(
             retriever=FeatherRetriever(store=store),
@@ -158,6 +159,7 @@ class TestWhatItIsAbout:
         assert ids(feedback.saved(nodes[1].node)) == ["coffee"]
         assert ids(feedback.copied("coffee")) == ["coffee"]
 
+    @pytest.mark.file
     def test_a_turn_by_its_id_in_a_later_process(self, tmp_path, feedback, store, engine):
         with feather_turn("message-17"):
             engine.query("green tea")
@@ -378,6 +380,7 @@ class TestAttribution:
 
         assert store.stats().recalls == before + 1  # the retriever's own
 
+    @pytest.mark.file
     def test_the_chat_is_noted_and_a_memory_s_own_telling_counts(
         self, handler, store, tea, coffee, feedback
     ):

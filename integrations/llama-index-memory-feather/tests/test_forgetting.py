@@ -121,6 +121,7 @@ def opened(tmp_path: Path) -> Any:
         yield store
 
 
+@pytest.mark.file
 class TestForgetting(ForgettingContract):
     doors = (said, rewritten, ingested, indexed, cached_before, cached_after, cached_of_no_document)
 
@@ -141,6 +142,7 @@ def test_a_document_says_what_it_said_besides(opened):
     assert opened.check() == []
 
 
+@pytest.mark.file
 def test_a_call_of_a_tool_stays_for_its_result(opened):
     """A result without its call is an error at every provider."""
     memory = conversation(opened)

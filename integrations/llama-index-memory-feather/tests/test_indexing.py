@@ -155,6 +155,7 @@ def test_refreshing_inserts_the_new_updates_the_changed_and_leaves_the_rest(inde
     assert texts(vectors) == sorted(["Tea is from China.", *map(str.strip, sentences(RUM))])
 
 
+@pytest.mark.file
 def test_a_refresh_of_many_documents_does_not_pay_for_each_and_leaves_no_bytes(
     index: VectorStoreIndex, vectors: FeatherVectorStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +315,7 @@ def test_without_the_document_store_in_the_file_a_refresh_doubles_everything(vec
 # Persisting
 
 
+@pytest.mark.file
 def test_an_index_is_persisted_and_loaded_elsewhere(tmp_path, index, vectors, embed_model):
     index.refresh_ref_docs(documents())
     there = tmp_path / "storage"
@@ -331,6 +333,7 @@ def test_an_index_is_persisted_and_loaded_elsewhere(tmp_path, index, vectors, em
     snapshot.close()
 
 
+@pytest.mark.file
 def test_load_index_from_storage_finds_what_was_persisted(tmp_path, vectors, embed_model):
     there = str(tmp_path / "storage")
     context = StorageContext.from_defaults(vector_store=vectors)
@@ -350,6 +353,7 @@ def test_load_index_from_storage_finds_what_was_persisted(tmp_path, vectors, emb
     store.close()
 
 
+@pytest.mark.file
 def test_persisting_where_the_store_lives_copies_nothing(tmp_path, index, vectors):
     index.refresh_ref_docs(documents())
 
@@ -373,6 +377,7 @@ def test_a_snapshot_replaces_nothing_of_the_user_s(tmp_path, vectors):
     assert left == {snapshot, f"{snapshot}.bak", f"{snapshot}-2025"}
 
 
+@pytest.mark.file
 def test_a_snapshot_in_use_is_not_replaced(tmp_path, vectors):
     target = str(tmp_path / "storage" / "default__vector_store.json")
     vectors.add([TextNode(text="x", id_="x", embedding=[1.0])])
@@ -389,6 +394,7 @@ def test_a_snapshot_in_use_is_not_replaced(tmp_path, vectors):
     snapshot.close()
 
 
+@pytest.mark.file
 def test_a_damaged_or_missing_snapshot_is_refused_and_left_alone(tmp_path, vectors):
     vectors.persist(str(tmp_path / "s" / "default__vector_store.json"))
     (snapshot,) = (tmp_path / "s").iterdir()

@@ -101,6 +101,7 @@ def test_every_adapter_is_asked():
     assert {name.partition(" ")[0] for name in MADE} == taking
 
 
+@pytest.mark.file
 @pytest.mark.parametrize("place", ["path", "pool"])
 @pytest.mark.parametrize("name", MADE)
 async def test_no_adapter_opens_a_file_on_the_loop(tmp_path, name, place):
@@ -239,6 +240,7 @@ async def test_a_call_that_is_given_up_leaves_the_history_to_the_next(tmp_path):
     assert await memory.aget_all() == [*HISTORY, MILK]
 
 
+@pytest.mark.file
 async def test_in_a_coroutine_the_first_call_says_what_is_wrong(tmp_path):
     path, alices = tmp_path / "a.feather", tmp_path / "alice.feather"
     path.write_bytes(b"no store" * 1000)
@@ -258,6 +260,7 @@ async def test_in_a_coroutine_the_first_call_says_what_is_wrong(tmp_path):
         assert store.check() == []
 
 
+@pytest.mark.file
 def test_elsewhere_a_path_is_opened_at_once(tmp_path):
     path = tmp_path / "a.feather"
     path.write_bytes(b"no store" * 1000)

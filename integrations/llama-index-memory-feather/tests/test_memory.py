@@ -209,6 +209,7 @@ def test_resetting_erases_this_conversation_only_and_what_was_remembered_stays(s
     assert "green tea" in tuesday.get(input="what tea do I drink?")[-1].content
 
 
+@pytest.mark.file
 def test_forgetting_erases_the_conversation_with_its_memories_and_nothing_else(session, alice):
     monday, tuesday = session("monday"), session("tuesday")
     monday.put(user("I drink canary-4711"))

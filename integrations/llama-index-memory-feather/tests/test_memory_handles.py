@@ -62,6 +62,7 @@ class TestHandle:
         again.put(user("And coffee"))
         assert texts(memory.get_all()) == ["I drink green tea", "And coffee"]
 
+    @pytest.mark.file
     def test_it_needs_a_tenant_and_one_place(self, tmp_path, store):
         path = tmp_path / "a.feather"
         with pytest.raises(ParameterError, match="tenant"):
@@ -92,6 +93,7 @@ class TestHandle:
 
             assert sorted(tmp_path.iterdir()) == before
 
+    @pytest.mark.file
     def test_another_tenant_s_file_is_refused(self, alice, store):
         with pytest.raises(WrongTenantError):
             FeatherMemory.from_defaults(store=alice, tenant="bob")
@@ -232,6 +234,7 @@ class TestLayers:
         with pytest.raises(ValidationError, match="layers"):
             FeatherMemory(directory="d", layers_digest="x", tenant="alice", session_id="s")
 
+    @pytest.mark.file
     def test_another_tenant_s_are_refused(self, layers, store):
         with pytest.raises(WrongTenantError):
             FeatherMemory.from_defaults(layers=layers, tenant="bob")
@@ -311,6 +314,7 @@ print(memory.get(input="what tea do I drink?")[0].content)
 """
 
 
+@pytest.mark.file
 def test_a_handle_means_the_same_in_another_process(tmp_path):
     memory = FeatherMemory.from_defaults(
         path=tmp_path / "a.feather", tenant="alice", session_id="monday"

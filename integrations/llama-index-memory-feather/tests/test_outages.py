@@ -198,6 +198,7 @@ def test_what_is_erased_is_owed_no_more(alice, model):
     assert TEA not in str([dict(alice.plumbing.shelf(n)) for n in alice.plumbing.shelves()])
 
 
+@pytest.mark.file
 def test_wrong_tenants_and_arguments_are_raised_in_any_case(alice, session):
     stranger = FeatherMemory(path=str(alice.path), tenant="bob", session_id="s")
     for call in (lambda: stranger.get(input="x"), lambda: stranger.put(user(TEA))):

@@ -3,9 +3,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 README = Path(__file__).parent.parent / "README.md"
 
 
+@pytest.mark.file
 def test_every_snippet_of_the_readme_runs_in_order():
     snippets = re.findall(
         r"^```python\n(.*?)^```", README.read_text("utf-8"), re.MULTILINE | re.DOTALL

@@ -291,6 +291,7 @@ def test_a_document_is_deleted_with_all_its_nodes_and_nothing_else(vectors, ref_
     assert set(vectors.query(asked(1.0, 0.0)).ids) == left
 
 
+@pytest.mark.file
 def test_deleted_text_is_in_none_of_the_files(vectors, tmp_path: Path):
     def holders() -> list[str]:
         files = [path for path in tmp_path.iterdir() if path.is_file()]
@@ -535,6 +536,7 @@ def test_a_pickled_or_copied_store_is_not_empty(tmp_path):
     vectors.close()
 
 
+@pytest.mark.file
 def test_a_store_from_a_pool_is_the_tenants_and_no_others(tmp_path):
     with TenantPool(tmp_path / "pool") as pool:
         alice = FeatherVectorStore(pool=pool, tenant="alice")
@@ -570,6 +572,7 @@ def test_hostile_tenants_stay_in_their_directory(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["pool"]
 
 
+@pytest.mark.file
 def test_what_store_is_meant_has_to_be_clear(tmp_path, store):
     for arguments in (
         {},
