@@ -116,9 +116,9 @@ class TurnsInStep:
         return made
 
     @property
-    def is_unread(self) -> bool:
-        """Whether the mapped file is to be read yet, and perhaps the truth in its place."""
-        return self._mapped is not None
+    def is_read(self) -> bool:
+        """Whether no mapped file is to be read yet, nor perhaps the truth in its place."""
+        return self._mapped is None
 
     def follow(self, start: int, told: Sequence[Told]) -> None:
         """Take in what further memories say, the first of them at the position `start`."""

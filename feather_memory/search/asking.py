@@ -99,7 +99,7 @@ def put(
         way: Makes its vector, put as some speakers.
     """
     view = columns.view
-    if view is None or view.lineage.turns.is_unread:
+    if view is None or not (view.lineage.turns.is_silent or view.lineage.turns.is_read):
         with truth.reading() as transaction:
             view = columns.sync(transaction)
     turns = _turns(truth, columns, view)

@@ -265,7 +265,8 @@ class Searches(Part):
             return core.embedding.query(text, None), None
 
         def way(speakers: Sequence[str]) -> Vector | None:
-            return core.embedding.query(in_first_person(text, speakers), None)
+            said = in_first_person(text, speakers) if speakers else text
+            return core.embedding.query(said, None)
 
         as_put = put(core.truth, core.columns, text, way)
         return way(as_put.speakers), as_put
