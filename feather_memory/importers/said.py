@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -21,13 +22,11 @@ class Said:
 
     def __init__(self) -> None:
         self._kept = sqlite3.connect("", isolation_level=None)
+        self.close = weakref.finalize(self, self._kept.close)
+        """Give it up; so it is of an import that ends early, too."""
         for line in (_CACHE, "pragma journal_mode = off", "pragma synchronous = off", _TABLE):
             self._kept.execute(line)
         self._kept.execute("begin")
-
-    def close(self) -> None:
-        """Give it up."""
-        self._kept.close()
 
     def known(self, digests: Sequence[bytes]) -> dict[bytes, int]:
         """The numbers of those that have one."""
