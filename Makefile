@@ -81,7 +81,7 @@ test-long: $(STAMP)  ## the tests that take minutes
 	$(BIN)/python -m pytest -m long
 
 # For MINUTES, with a SEED to do the same again. ARGS="--only damage" does one, ARGS=--write adds
-# what was seen to docs/reliability.md: runs of the same code add up, and other code begins anew.
+# what was seen to docs/reliability.md, which tells how many trials were made of which code.
 torture: $(STAMP)  ## kill it, fill the disk, damage the file, call it with anything
 	PYTHONPATH=tests $(BIN)/python -m torture --minutes $(or $(MINUTES),12) \
 		$(if $(SEED),--seed $(SEED)) $(ARGS)

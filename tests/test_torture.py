@@ -167,7 +167,7 @@ def test_a_fault_whose_process_ends_without_a_trial_is_told(monkeypatch, capsys)
 def row(name="kills", code="abc1234", seed=1, trials=3, longest=7, **more):
     counts = Counter({"writes, acknowledged": 1_000 * trials, "bytes of the log at most": longest})
     told = Told(trials, counts)
-    return Row(name, "a fault: of a kind", code, [seed], 0.5, told, **more)
+    return Row(name, "a fault: of a kind", {code: (trials, [seed])}, 0.5, told, **more)
 
 
 def test_a_row_is_read_as_it_was_written():
@@ -176,19 +176,20 @@ def test_a_row_is_read_as_it_was_written():
     assert Row.read(str(written)) == written
 
 
-def test_runs_of_the_same_code_add_up_and_what_is_a_most_stays_one():
-    both = row(longest=7, broken=1).plus(row(seed=2, trials=5, longest=4, is_seen=False))
+def test_runs_add_up_by_their_code_and_what_is_a_most_stays_one():
+    first = row(longest=7, broken=1).plus(row(seed=2, trials=5, longest=4, is_seen=False))
+    both = first.plus(row(code="def5678", seed=2, trials=1_000))
 
     assert both == Row(
-        "kills", "a fault: of a kind", "abc1234", [1, 2], 1.0,
-        Told(8, Counter({"writes, acknowledged": 8_000, "bytes of the log at most": 7})),
+        "kills", "a fault: of a kind", {"abc1234": (8, [1, 2]), "def5678": (1_000, [2])}, 1.5,
+        Told(1_008, Counter({"writes, acknowledged": 1_008_000, "bytes of the log at most": 7})),
         broken=1, is_seen=False,
     )  # fmt: skip
+    assert Row.read(str(both)) == both
 
 
-def test_the_same_seed_adds_nothing_and_other_code_begins_anew():
+def test_the_same_seed_of_the_same_code_adds_nothing():
     assert row(seed=1).plus(row(seed=1, trials=9)) == row(seed=1)
-    assert row(broken=9).plus(row(code="def5678", seed=2)) == row(code="def5678", seed=2)
 
 
 def test_the_table_keeps_what_is_around_it_and_the_rows_of_other_faults(tmp_path):

@@ -96,7 +96,8 @@ def tried(name: str, seed: int, seconds: float, most: int) -> page.Row | None:
     if not told.trials and not told.broken:
         return None
     cpu = (cpu_seconds() - start) / 60
-    return page.Row(name, what, page.code(), [seed], cpu, told, len(told.broken), is_seen=is_seen)
+    runs = {page.code(): (told.trials, [seed])}
+    return page.Row(name, what, runs, cpu, told, len(told.broken), is_seen=is_seen)
 
 
 if __name__ == "__main__":

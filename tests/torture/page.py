@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- torture: begin -->\n", "<!-- torture: end -->\n"
 HEAD = """\
-| fault | code | seeds | CPU minutes | trials | how they ended | broken | control |
-|---|---|---|--:|--:|---|--:|---|
+| fault | trials | of this code (by these seeds) | CPU minutes | how they ended | broken | control |
+|---|--:|---|--:|---|--:|---|
 """
 _SEEN, _NOT_SEEN = "seen", "**not seen**"
 
@@ -41,13 +41,12 @@ def code() -> str:
 
 @dataclass
 class Row:
-    """What runs of one fault against the same code have shown.
+    """What runs of one fault have shown.
 
     Attributes:
         name: Of the fault.
         what: That it does.
-        code: As `code` says it.
-        seeds: One for each run.
+        runs: How many trials were made of which code (as `code` says it), by which seeds.
         cpu: Minutes of one processor.
         told: What was found; of what is broken, the page has the number.
         broken: How many of those there are.
@@ -56,8 +55,7 @@ class Row:
 
     name: str
     what: str
-    code: str
-    seeds: list[int]
+    runs: dict[str, tuple[int, list[int]]]
     cpu: float
     told: Told = field(default_factory=Told)
     broken: int = 0
@@ -66,36 +64,43 @@ class Row:
     @classmethod
     def read(cls, line: str) -> Self:
         """A row of the table."""
-        fault, of, seeds, cpu, trials, ended, broken, seen = line.strip("|\n ").split(" | ")
+        fault, trials, runs, cpu, ended, broken, seen = line.strip("|\n ").split(" | ")
         name, _, what = fault.partition(": ")
         told = Told(trials=_number(trials))
         for count, how in re.findall(r"([\d,]+) ([^\d]+?)(?:, (?=\d)|$)", ended):
             told.counts[how] = _number(count)
-        return cls(
-            name, what, of, list(map(int, seeds.split(", "))), float(cpu), told, _number(broken),
-            is_seen=seen == _SEEN,
-        )  # fmt: skip
+        of = {
+            of: (_number(count), list(map(int, seeds.split(", "))))
+            for of, count, seeds in re.findall(r"(\S+): ([\d,]+) \(([\d, ]+)\)", runs)
+        }
+        return cls(name, what, of, float(cpu), told, _number(broken), is_seen=seen == _SEEN)
 
     def __str__(self) -> str:
-        seeds, seen = ", ".join(map(str, self.seeds)), _SEEN if self.is_seen else _NOT_SEEN
+        seen = _SEEN if self.is_seen else _NOT_SEEN
+        runs = "; ".join(
+            f"{of}: {count:,} ({', '.join(map(str, seeds))})"
+            for of, (count, seeds) in self.runs.items()
+        )
         return (
-            f"| {self.name}: {self.what} | {self.code} | {seeds} | {self.cpu:.1f} "
-            f"| {self.told.trials:,} | {self.told} | {self.broken:,} | {seen} |\n"
+            f"| {self.name}: {self.what} | {self.told.trials:,} | {runs} | {self.cpu:.1f} "
+            f"| {self.told} | {self.broken:,} | {seen} |\n"
         )
 
     def plus(self, other: Row) -> Row:
-        """Both together; only the other where its code is another. A seed counts once."""
-        if other.code != self.code:
-            return other
-        if not {*self.seeds}.isdisjoint(other.seeds):
-            return self
+        """Both together. The same seed, of the same code, counts once."""
+        runs = dict(self.runs)
+        for of, (count, seeds) in other.runs.items():
+            so_far, known = runs.get(of, (0, []))
+            if not {*known}.isdisjoint(seeds):
+                return self
+            runs[of] = so_far + count, [*known, *seeds]
         told = Told(self.told.trials + other.told.trials, self.told.counts.copy())
         for how, count in other.told.counts.items():
             so_far = told.counts[how]
             told.counts[how] = max(so_far, count) if how.endswith("at most") else so_far + count
         return Row(
-            self.name, other.what, self.code, [*self.seeds, *other.seeds], self.cpu + other.cpu,
-            told, self.broken + other.broken, is_seen=self.is_seen and other.is_seen,
+            self.name, other.what, runs, self.cpu + other.cpu, told, self.broken + other.broken,
+            is_seen=self.is_seen and other.is_seen,
         )  # fmt: skip
 
 
@@ -115,8 +120,8 @@ def write(rows: list[Row], order: list[str], page: Path = PAGE) -> None:
         known[row.name] = known[row.name].plus(row) if row.name in known else row
     about = (
         f"Python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} "
-        "cores, beside much other work. *Code* is the commit that last changed the library: runs\n"
-        "of the same add up. CPU minutes are those of one processor.\n\n"
+        "cores, most of it beside much other work. Code is the commit that last changed the\n"
+        "library; a run adds to what is here. CPU minutes are those of one processor.\n\n"
     )
     table = HEAD + "".join(str(known[name]) for name in order if name in known)
     page.write_text(before + BEGIN + about + table + END + after, encoding="utf-8")
