@@ -130,7 +130,7 @@ def control(asked: Run) -> bool:
     """Whether it comes to what nobody comes to by chance; None is led where there is none."""
     if importlib.util.find_spec("atheris") is None:
         return True
-    found = _guided(Run(asked.folder, asked.seed, 120, most=400_000), PLANTED).broken
+    found = _guided(Run(asked.folder, asked.seed, 600, most=1_000_000), PLANTED).broken
     return bool(found) and all("oncemore" in each for each in found)
 
 
