@@ -12,13 +12,13 @@ from llama_index.core.instrumentation.event_handlers import BaseEventHandler
 from llama_index.memory.feather import FeatherMemory, FeatherMemoryBlock, feather_tools
 from pydantic import PrivateAttr
 
-from feather_memory import ParameterError, Store, StoreFullError, WrongTenantError
+from feather_memory import ParameterError, Store, StoreFullError, TenantPool, WrongTenantError
 from feather_memory.testing import HashEmbedder
 
 from .conftest import HashEmbedding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 TEA = "I drink green tea"
@@ -146,10 +146,6 @@ def test_messages_wait_while_the_file_fails(alice, session, monkeypatch, is_asyn
     memory = session("s")
     put(memory, is_async, "Hello")
     with monkeypatch.context() as patched:
-
-        def is_full(*_: Any, **__: Any) -> None:
-            raise StoreFullError("the disk is full")
-
         patched.setattr(type(alice), "transaction", is_full)
         put(memory, is_async, TEA)
         put(memory, is_async, "And milk")
@@ -160,6 +156,67 @@ def test_messages_wait_while_the_file_fails(alice, session, monkeypatch, is_asyn
 
     assert said(memory) == ["Hello", TEA, "And milk"]
     assert {each.text for each in alice.iterate()} == {"Hello", TEA, "And milk"}
+
+
+def is_full(*_: Any, **__: Any) -> None:
+    raise StoreFullError("the disk is full")
+
+
+ENDS: dict[str, tuple[Callable[[FeatherMemory], object], list[str]]] = {
+    "reset": (lambda memory: memory.reset(), []),
+    "forget": (lambda memory: memory.forget(), []),
+    "set": (lambda memory: memory.set([user("Good morning")]), ["Good morning"]),
+    "aset": (lambda memory: asyncio.run(memory.aset([user("Good morning")])), ["Good morning"]),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_what_waited_goes_with_the_conversation_that_it_was_of(alice, session, monkeypatch, name):
+    """Else it would come back with the next message, after its conversation was erased."""
+    memory, (end, left) = session("s"), ENDS[name]
+    put(memory, False, "Hello")
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "transaction", is_full)
+        put(memory, False, TEA)
+
+    end(memory)
+
+    assert said(memory) == left
+    put(memory, False, "And you?")
+    assert said(memory) == [*left, "And you?"]
+    assert TEA not in [each.text for each in alice.iterate()]
+    assert alice.check() == []
+
+
+def test_what_waited_is_forgotten_of_a_tenant_who_has_no_file_yet(tmp_path, monkeypatch):
+    with TenantPool(tmp_path / "tenants") as pool:
+        memory = FeatherMemory.from_defaults(
+            pool=pool, tenant="alice", session_id="s", embed_model=HashEmbedding()
+        )
+        with monkeypatch.context() as patched:
+            patched.setattr(TenantPool, "get", is_full)
+            put(memory, False, TEA)
+        assert pool.tenants() == []
+
+        memory.forget()
+
+        put(memory, False, "Hello")
+        assert said(memory) == ["Hello"]
+        assert pool.get("alice").check() == []
+
+
+def test_a_history_that_is_refused_leaves_what_waited(alice, session, monkeypatch):
+    memory = session("s")
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "transaction", is_full)
+        put(memory, False, TEA)
+    with pytest.raises(ParameterError):
+        memory.set([object()])
+
+    put(memory, False, "And you?")
+
+    assert said(memory) == [TEA, "And you?"]
+    assert alice.check() == []
 
 
 def test_a_file_that_cannot_be_read_leaves_the_turn(alice, session, monkeypatch):
@@ -308,10 +365,6 @@ def test_a_history_waits_while_the_file_fails_and_what_is_said_waits_behind_it(
     put(memory, is_async, "Before")
     history = [user("Hello"), user("I am back")]
     with monkeypatch.context() as patched:
-
-        def is_full(*_: Any, **__: Any) -> None:
-            raise StoreFullError("the disk is full")
-
         patched.setattr(type(alice), "transaction", is_full)
         asyncio.run(memory.aset(history)) if is_async else memory.set(history)
         put(memory, is_async, TEA)
@@ -331,10 +384,6 @@ def test_a_history_that_is_refused_changes_nothing_and_is_not_tried_again(
     with pytest.raises(ParameterError):
         memory.set(["no message"])
     with monkeypatch.context() as patched:
-
-        def is_full(*_: Any, **__: Any) -> None:
-            raise StoreFullError("the disk is full")
-
         patched.setattr(type(alice), "transaction", is_full)
         with pytest.raises(StoreFullError):
             memory.set([user(TEA)])

@@ -127,6 +127,20 @@ class TestReading(AbsenceContract):
     reading = READING
 
 
+def test_an_index_of_a_tenant_who_has_none_is_persisted_as_an_empty_one(pool, tmp_path):
+    vectors = FeatherVectorStore(**of(pool))
+
+    vectors.storage_context().persist(tmp_path / "there")
+
+    assert pool.tenants() == []
+    snapshot = FeatherVectorStore.from_persist_dir(str(tmp_path / "there"))
+    assert snapshot.client.tenant == "alice"
+    assert snapshot.get_nodes() == []
+    assert snapshot.client.check() == []
+    vectors.persist(str(tmp_path / "tenants" / "default__vector_store.json"))
+    assert pool.tenants() == []
+
+
 def test_feedback_makes_no_file_for_a_tenant_who_has_none(pool):
     feedback = MemoryFeedback(**of(pool), embed_model=MODEL)
     for act in (feedback.like, feedback.saved, lambda turn: feedback.corrected(turn, "coffee")):

@@ -7,20 +7,23 @@ from pathlib import Path
 from typing import Any
 
 from feather_memory import ParameterError, Store, StoreAccessError
+from feather_memory.agent import Source
 
 _SUFFIX = ".feather"  # LlamaIndex reads every file that is called JSON as JSON
 _COMPANIONS = frozenset({"-wal", "-shm", "-journal", ".vectors", ".lists", ".hnsw", ".hnsw.json"})
 _FORBIDDEN = frozenset("/\\:\0")
 
 
-def persist(store: Store, persist_path: str, fs: Any) -> None:
+def persist(source: Source, persist_path: str, fs: Any) -> None:
     """Copy the store into the directory, unless it lives there: what it wrote is on disk already.
+
+    Of a tenant of a pool who has none the snapshot is an empty one, and the pool gets none.
 
     Raises:
         StoreAccessError: A snapshot is there that somebody has open.
     """
-    target = snapshot_path(persist_path, fs)
-    if target.parent.resolve() == Path(store.plumbing.place).parent.resolve():
+    target, found = snapshot_path(persist_path, fs), source.found()
+    if target.parent.resolve() == Path(source.path).parent.resolve():
         return  # none does that lives on a server: its place is a URL
     target.parent.mkdir(parents=True, exist_ok=True)
     companions = [path for path in target.parent.iterdir() if _belongs_to(path, target)]
@@ -28,7 +31,10 @@ def persist(store: Store, persist_path: str, fs: Any) -> None:
         raise StoreAccessError(f"{str(target)!r} is open; it cannot be replaced until it is closed")
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         fresh = Path(folder) / target.name
-        store.backup(fresh)
+        if found is None:
+            Store.open(fresh, tenant=source.owner).close()
+        else:
+            found.writes.backup(fresh)
         for path in companions:  # derived from what is replaced
             path.unlink(missing_ok=True)
         fresh.replace(target)

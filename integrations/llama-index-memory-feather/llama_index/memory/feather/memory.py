@@ -303,7 +303,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def set(self, messages: list[ChatMessage]) -> None:
         """Make these the conversation's messages, and remember those it did not have.
 
-        The same again changes nothing. What the others said stays remembered.
+        The same again changes nothing. What the others said stays remembered, but for those that
+        waited for a memory that failed: they go with the conversation that these replace.
         """
         with self._giving(messages):
             self._begin()
@@ -316,19 +317,23 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     @override
     def reset(self) -> None:
-        """Erase this conversation's messages. What was remembered of them stays: see `forget`."""
+        """Erase this conversation's messages. What was remembered of them stays: see `forget`.
+
+        Those that wait for a memory that failed are of it, and are never written.
+        """
         self._begin()
         self._given = None  # where it could not be written
         if self._bind().found() is not None:
             transcript = self._transcript()
             transcript.erase(transcript.entries())
+        self._unsaved, self._last_turn, self._is_owing = [], [], False
 
     def forget(self) -> Forgotten:
         """Erase this conversation, its messages and what was remembered of them, for good."""
         self._begin()
-        if (found := self._bind().found()) is None:
-            return Forgotten(ids=(), edges=0, signals=0, recalls=0, is_dry_run=False)
-        gone = found.writes.forget(where=F("session") == self.session_id)
+        gone = Forgotten(ids=(), edges=0, signals=0, recalls=0, is_dry_run=False)
+        if (found := self._bind().found()) is not None:
+            gone = found.writes.forget(where=F("session") == self.session_id)
         self.reset()
         return gone
 
@@ -396,14 +401,18 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
 
     @contextmanager
     def _giving(self, messages: Sequence[ChatMessage]) -> Iterator[None]:
-        """Give these, for the block to write; of what it raises, nothing is left to be written."""
-        before, given = self._given, Given.of(messages)
-        self._given = given
+        """Give these, for the block to write; of what it raises, nothing is left to be written.
+
+        What waited to be saved is of the conversation that they replace.
+        """
+        before, given = (self._given, self._unsaved, self._last_turn), Given.of(messages)
+        self._given, self._unsaved = given, []
+        self._last_turn = _last_turn_of(given.messages)
         try:
             yield
         except Exception:
             if self._pending() is given:
-                self._given = before
+                self._given, self._unsaved, self._last_turn = before
             raise
 
     def _settle(self, messages: Sequence[ChatMessage] = ()) -> None:
@@ -425,8 +434,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def _saving(self, messages: Sequence[ChatMessage]) -> Iterator[list[ChatMessage]]:
         """What waits to be saved: what the block leaves of it waits on in this process."""
         copies = [copied(message) for message in messages]
-        asked = [n for n, each in enumerate(copies) if each.role == MessageRole.USER]
-        self._last_turn = copies[asked[-1] :] if asked else [*self._last_turn, *copies]
+        self._last_turn = _last_turn_of([*self._last_turn, *copies])
         waiting, self._unsaved = [*self._unsaved, *copies], []
         try:
             yield waiting
@@ -577,6 +585,12 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         text = self.tell(self._bind().opened(), prompt.question, vector)
         method = "next" if prompt.is_ahead and self.insert_method == "user" else self.insert_method
         return inserted(prompt.messages, text, method) if text else prompt.messages
+
+
+def _last_turn_of(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """From the last that the user said on; all of them where the user said nothing."""
+    asked = [n for n, each in enumerate(messages) if each.role == MessageRole.USER]
+    return list(messages[asked[-1] if asked else 0 :])
 
 
 def _is_on_a_loop() -> bool:

@@ -346,7 +346,7 @@ class FeatherVectorStore(BasePydanticVectorStore):
             StoreAccessError: The snapshot to replace is open.
             ParameterError: The file system is not the local one.
         """
-        _persistence.persist(self.client, persist_path, fs)
+        _persistence.persist(self._source, persist_path, fs)
 
     @classmethod
     def from_persist_path(cls, persist_path: str, fs: Any = None) -> Self:
