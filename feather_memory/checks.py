@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
@@ -85,8 +86,15 @@ def server_place(url: str) -> str:
     return f"{parts.scheme}://{address}{rest}"
 
 
+_SCHEME: Final = re.compile("([A-Za-z][A-Za-z0-9+.-]+):/")  # a drive has one letter
+
+
 def file_path(value: object, name: str = "path") -> Path:
-    """Where a file is, or is to be. What SQLite would take for no file at all is refused."""
+    """Where a file is, or is to be. What SQLite would take for no file at all is refused.
+
+    So is a URL, which would be a folder's name, its password with it: none is told. A folder that
+    is called like one is `./folder:/…`.
+    """
     if not isinstance(value, str | PathLike) or not isinstance(fspath(value), str):
         raise ParameterError(f"{name} must be a string or a path, got {quoted(value)}")
     written = str(fspath(value))
@@ -100,6 +108,11 @@ def file_path(value: object, name: str = "path") -> Path:
         raise ParameterError(
             f"{name} must be that of a file, got {quoted(written)}; for a store that is gone "
             "afterwards, put one into a tempfile.TemporaryDirectory()"
+        )
+    if (scheme := _SCHEME.match(written)) is not None:
+        raise ParameterError(
+            f"{name} must be that of a file, got a URL of {scheme[1]}; where a database may be "
+            "given, its URL is a string that begins with postgresql://"
         )
     return Path(written)
 

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
-from typing import Annotated, Any, Protocol, TypeAlias
+from typing import Annotated, Any, ClassVar, NoReturn, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+
+class Open:
+    """What is open in this process: a copy of it is itself, and another process opens its own."""
+
+    _opened_by: ClassVar[str]
+    """How another opens it."""
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _: object = None) -> Self:
+        return self
+
+    def __reduce_ex__(self, _: object) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} is over open files, and is not pickled: make it where it is "
+            f"used, by {self._opened_by}; any number of processes may"
+        )
 
 
 class AsNumbers:

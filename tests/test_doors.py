@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import re
 import sys
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from feather_memory import (
     ContextLayers,
@@ -22,6 +25,7 @@ from feather_memory import (
     Store,
     TenantPool,
 )
+from feather_memory.cli.app import app
 from feather_memory.filters.parse import parse
 from feather_memory.testing import FrozenClock, HashEmbedder
 
@@ -196,6 +200,61 @@ def test_what_is_no_file_is_refused_and_makes_none(tmp_path, monkeypatch, path):
 
     assert repr(path) in str(refused.value) or str(path) in str(refused.value)
     assert [each.name for each in tmp_path.iterdir()] == ["a.feather"]
+
+
+@pytest.mark.parametrize("is_path", [False, True], ids=["text", "path"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["sqlite", "mysql", "https", "s3", "postgresql+psycopg", "postgres+asyncpg", "POSTGRESQL",
+     "postgresql"],
+)  # fmt: skip
+def test_a_url_is_no_files_name_and_its_password_is_told_to_nobody(
+    tmp_path, monkeypatch, scheme, is_path
+):
+    """It would be a folder's name, and what was to be on a server would be in a file."""
+    monkeypatch.chdir(tmp_path)
+    url = f"{scheme}://alice:secret@localhost/memories"
+    place = Path(url) if is_path else url
+    with Store.open("a.feather") as store:
+        store.add("tea")
+        store.backup("b.feather")
+    doors = [
+        lambda: Store.restore("b.feather", place),
+        lambda: Store.restore(place, "a.feather"),
+        lambda: reading.backup(place),
+    ]
+    if is_path or scheme != "postgresql":
+        doors += [lambda: Store.open(place, tenant="alice"), lambda: TenantPool(place)]
+
+    with Store.open("a.feather", read_only=True) as reading:
+        for door in doors:
+            with pytest.raises(ParameterError, match=f"URL of {re.escape(scheme)};") as refused:
+                door()
+            assert "secret" not in str(refused.value)
+    if is_path or scheme != "postgresql":
+        named = ["--dir", str(place), "--tenant", "alice"]
+        copied = ["copy", "--from", str(place), "--to", "memories"]
+        for asked in (["stats", str(place)], ["add", "tea", *named], ["warm", str(place)], copied):
+            said = CliRunner().invoke(app, asked)
+            assert said.exit_code
+            assert "secret" not in said.output.replace("\n", "")
+
+    assert {each.name for each in tmp_path.iterdir()} == {"a.feather", "b.feather"}
+
+
+def test_what_is_open_is_copied_as_itself_and_pickled_by_nobody(tmp_path):
+    with TenantPool(tmp_path) as pool:
+        store = pool.get("alice")
+        layers = ContextLayers(user=store)
+        for open_ in (pool, store):
+            for copied in (copy.copy(open_), copy.deepcopy(open_)):
+                assert copied is open_
+            with pytest.raises(TypeError, match=rf"a {type(open_).__name__} is .* not pickled"):
+                pickle.dumps(open_)
+        with pytest.raises(TypeError, match=r"a Store is .* not pickled"):
+            pickle.dumps(layers)
+        assert copy.deepcopy({"memory": [layers]})["memory"][0].search("tea") == []
+        assert store.check() == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others' file names are all Unicode")

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import product
 
+import numpy as np
 import pytest
 from questions import COLUMNS
 from typer.testing import CliRunner
@@ -82,6 +83,20 @@ def is_made(form):
     except FilterError:
         return False
     return True
+
+
+def test_what_an_array_holds_is_the_number_that_it_is():
+    numbers = [np.int64(3), np.uint8(3), np.float32(0.5), np.float64(0.5), np.float16(2)]
+    for number in numbers:
+        for name in ("importance", "recalls", "created_at", "metadata.n"):
+            plain = number.item()
+            assert repr(F(name) >= number) == repr(F(name) >= plain)
+            assert repr(F(name).is_in([number])) == repr(F(name).is_in([plain]))
+            assert repr(parse({name: {"$lt": number}})) == repr(parse({name: {"$lt": plain}}))
+    assert repr(F("metadata.done") == np.bool_(True)) == "F('metadata.done') == True"
+    for wrong in (np.float32("nan"), np.datetime64("2024-01-01"), np.complex64(1), np.array(3)):
+        with pytest.raises(FilterError, match="cannot be compared"):
+            F("importance") > wrong  # noqa: B015
 
 
 def test_metadata_may_be_compared_with_anything_under_any_name():

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from feather_memory.checks import server_url
+from feather_memory.checks import file_path, server_url
 from feather_memory.cli.options import plain, table
 from feather_memory.cli.output import Answer, answered
 from feather_memory.config import SERVER_PARTITIONS
@@ -137,7 +137,7 @@ class _Given:
 @contextmanager
 def _given(source: str, tenants: list[str] | None) -> Iterator[_Given]:
     named = list(dict.fromkeys(tenants or ()))
-    if server_url(source) is None and not Path(source).exists():
+    if server_url(source) is None and not file_path(source).exists():
         raise StoreAccessError(f"nothing to copy at {source!r}")
     if server_url(source) is None and Path(source).is_file():
         with Store.open(source, read_only=True) as store:

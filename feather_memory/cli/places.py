@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from feather_memory.checks import server_url
+from feather_memory.checks import file_path, server_url
 from feather_memory.errors import ParameterError, StoreAccessError
 from feather_memory.model.names import checked, file_name
 from feather_memory.store.store import Store
@@ -84,18 +84,19 @@ def place_of(store: str, folder: str | None, tenant: str | None) -> Place:
     """What the ways to name a store come to.
 
     Raises:
-        ParameterError: A directory or a URL without a tenant, or a tenant without either.
+        ParameterError: A directory or a URL without a tenant, or a tenant without either; or what
+            is no file's name.
         TenantNameError: No tenant can have this name.
     """
     url = server_url(store) or server_url(folder)
     if url is not None and tenant is not None:
         return Place(url, checked(tenant))
     if url is None and folder is None and tenant is None:
-        return Place(Path(store))
+        return Place(file_path(store))
     if folder is None or tenant is None:
         way = "--dir DIR" if url is None else "a URL"
         raise ParameterError(f"say whose store it is: {way} goes with --tenant NAME")
-    return Place(Path(folder) / file_name(tenant), tenant)
+    return Place(file_path(folder, "directory") / file_name(tenant), tenant)
 
 
 def is_there(place: Place) -> bool:
@@ -125,6 +126,6 @@ def existing_directory(path: str) -> str:
     Raises:
         StoreAccessError: There is none.
     """
-    if server_url(path) is None and not Path(path).is_dir():
+    if server_url(path) is None and not file_path(path, "directory").is_dir():
         raise StoreAccessError(f"no directory at {path!r}")
     return path

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from feather_memory.checks import server_url
+from feather_memory.checks import file_path, server_url
 from feather_memory.cli.options import EmbedderOption, fitting, plain
 from feather_memory.cli.places import Place, existing, existing_directory, place_of
 from feather_memory.errors import MissingExtraError, StoreAccessError
@@ -83,7 +83,7 @@ def _stores(place: str, embedder: str | None) -> Iterator[Stores]:
     """What a place holds, open until the block ends; each store with the model it was made by."""
     from feather_memory.doors.window.stores import Stores
 
-    if server_url(place) is None and Path(place).is_file():
+    if server_url(place) is None and file_path(place).is_file():
         only = Place(Path(place))
         with _opened(only, embedder) as store:
             name = store.tenant or Path(place).stem

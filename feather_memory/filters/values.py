@@ -9,6 +9,8 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Any, Final
 
+import numpy as np
+
 from feather_memory.errors import FilterError, quoted
 
 MAX_DEPTH: Final = 12
@@ -28,6 +30,8 @@ MISSING: Final = Missing.MISSING
 
 def literal(value: object, subject: object, depth: int = 0) -> Any:
     """The value as an operand: plain and hashable."""
+    if isinstance(value, np.generic) and value.dtype.kind in "biuf":
+        value = value.item()  # what an array or a data frame holds is the number that it is
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):

@@ -20,12 +20,12 @@ from feather_memory.store.suggestions import Suggestions
 from feather_memory.store.writes import Writes
 from feather_memory.truth.sqlite.restoring import restore
 from feather_memory.truth.state import Durability
-from feather_memory.types import Clock, Embedder, Model
+from feather_memory.types import Clock, Embedder, Model, Open
 from feather_memory.write import repair
 from feather_memory.write.embedding import Embedding
 
 
-class Store(Writes, Suggestions, Feedback, Reembedding):
+class Store(Open, Writes, Suggestions, Feedback, Reembedding):
     """One tenant's open file. Safe to share between threads, and between processes.
 
     >>> import tempfile, pathlib
@@ -36,6 +36,8 @@ class Store(Writes, Suggestions, Feedback, Reembedding):
     ...     [hit.memory.text for hit in store.search("favourite editor")]
     ["Alice's favourite editor is Helix"]
     """
+
+    _opened_by = "Store.open of the same path"
 
     def __init__(self, core: Core | None = None, **named: object) -> None:
         if not isinstance(core, Core) or named:

@@ -35,11 +35,11 @@ from feather_memory.tenants.homes import home_at
 from feather_memory.tenants.reports import ForgottenTenant, PoolStats, Warmed, WarmReport
 from feather_memory.tenants.seats import Seat, room
 from feather_memory.truth.state import Durability
-from feather_memory.types import Clock, Embedder, Model, Seconds
+from feather_memory.types import Clock, Embedder, Model, Open, Seconds
 from feather_memory.write.embedding import Embedding
 
 
-class TenantPool:
+class TenantPool(Open):
     """A directory of tenants, each with a file of its own; or a database. For threads and forks.
 
     As with SQLite itself, fork while no other thread is inside a call: before starting threads.
@@ -51,6 +51,8 @@ class TenantPool:
     ...     [hit.memory.text for hit in pool.get("alice").search("who deploys?")], pool.tenants()
     (['Alice deploys on Fridays'], ['alice', 'bob'])
     """
+
+    _opened_by = "TenantPool of the same directory"
 
     def __init__(
         self,

@@ -85,12 +85,14 @@ class ItemFile:
                     continue
                 if was is not None and was.origin != self._origin:
                     anew += _ids_of(was)  # whoever wrote an item before, a put takes its place
+                # The clock may have gone back since: what is written later is none the earlier.
                 is_new = was is None or _items.is_expired(was, now)
                 created = now if was is None or is_new else float(was.metadata["created"])
+                at = now if was is None else max(now, float(was.metadata["updated"]))
                 texts = indexed(op)
                 records += _items.to_records(
                     op.namespace, str(op.key), op.value, [(text, vectors[text]) for text in texts],
-                    ttl=op.ttl, created=created, now=now, origin=self._origin,
+                    ttl=op.ttl, created=created, updated=at, now=now, origin=self._origin,
                 )  # fmt: skip
                 gone += [] if was is None else _items.vector_ids(was, start=len(texts))
             if records:

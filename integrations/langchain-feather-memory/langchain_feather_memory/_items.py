@@ -46,6 +46,7 @@ def to_records(
     *,
     ttl: float | None,
     created: float,
+    updated: float,
     now: float,
     origin: str,
 ) -> list[dict[str, Any]]:
@@ -65,7 +66,7 @@ def to_records(
             "vectors": len(indexed),
             "ttl": ttl,
             "created": created,
-            "updated": now,
+            "updated": updated,
         },
         "expires_at": None if ttl is None else now + ttl * 60,
     }

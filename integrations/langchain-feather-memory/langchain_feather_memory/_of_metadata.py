@@ -56,9 +56,10 @@ def _kept(value: Any, place: str) -> Any:
     if isinstance(value, str | int) and not isinstance(value, bool):
         return _kept(int(value) if isinstance(value, int) else str.__str__(value), place)
     what = repr(value) if isinstance(value, float) else f"the {type(value).__name__} {value!r:.60}"
+    otherwise = "its item()" if type(value).__module__ == "numpy" else "str(…)"
     raise InvalidMetadataError(
         f"{place} is {what}, which JSON cannot hold exactly: say what is kept of it, such as "
-        f"{_INSTEAD.get(type(value).__name__, 'str(…)')}"
+        f"{_INSTEAD.get(type(value).__name__, otherwise)}"
     )
 
 

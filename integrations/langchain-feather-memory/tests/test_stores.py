@@ -121,6 +121,17 @@ def test_an_overwrite_keeps_created_at_and_moves_updated_at(store, clock):
     assert (second.updated_at - first.updated_at).total_seconds() == 60
 
 
+def test_what_is_written_after_the_clock_went_back_is_none_the_earlier(store, clock):
+    store.put(NS, "a", {"n": 1})
+    first = store.get(NS, "a")
+    clock.advance(hours=-1)
+    store.put(NS, "a", {"n": 2})
+    second = store.get(NS, "a")
+
+    assert second.value == {"n": 2}
+    assert second.created_at == first.created_at == second.updated_at
+
+
 def test_a_get_makes_no_namespace_and_a_delete_leaves_none(store):
     assert store.get(("ghost",), "a") is None
     store.put(NS, "a", {"text": "tea"})
