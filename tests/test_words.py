@@ -126,6 +126,11 @@ OTHERS = {
     "not a name": ("I don't", "Don"),
     "ten squared": ("10² things", "102"),
     "five foot eleven": ("5'11", "511"),
+    "a hyphen parts words": ("wi-fi", "wifi"),
+    "nothing joins words": ("wifi", "wi-fi"),
+    "re-sign is not resign": ("I re-sign it", "resign"),
+    "a full stop parts words": ("U.S.A.", "USA"),
+    "us is not the U.S.": ("They told us", "U.S."),
     "a heh of Urdu's breath": ("کہا", "کھا"),
 }
 
