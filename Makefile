@@ -124,6 +124,7 @@ $(DEMO_STAMP): pyproject.toml
 # pip reads dependency groups (--group) from 25.1 on.
 $(STAMP): $(PROJECTS)
 	$(make_venv)
+	$(BIN)/python -m pip --version > /dev/null 2>&1 || $(BIN)/python -m ensurepip  # after `uv sync`
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet -e '.[all]' \
 		-e 'integrations/langchain-feather-memory[all]' \
