@@ -131,6 +131,19 @@ def test_help_fits_80_columns_and_nothing_in_it_is_cut(command):
             assert not line.rstrip().endswith("..."), line
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_says_what_each_argument_is_by_a_name_in_capitals(command):
+    said = called(*command.split(), "-h").stdout
+
+    usage = said.partition("\n\n")[0].partition(f"{command} [OPTIONS]")[2]
+    told = said.partition("Arguments:")[2].partition("Options:")[0]
+    names = re.findall(r"\w+", usage)
+    assert names == re.findall(r"^  \[?(\w+)", told, re.MULTILINE)
+    for name in names:
+        assert name.isupper()
+        assert re.search(rf"^  \[?{name}\]?(?: <\S+>)? {{2,}}(?!\W*required)\S", told, re.MULTILINE)
+
+
 def test_the_version_is_that_of_the_distribution():
     assert called("--version").stdout.strip() == importlib.metadata.version("feather-memory")
 

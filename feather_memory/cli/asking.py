@@ -26,7 +26,7 @@ from feather_memory.model.memory import Edge, Memory, Signal
 
 _TIME = "ISO 8601, or a count since 1970; read as UTC if it names no zone."
 
-_Query = Annotated[str, typer.Argument(help="What to look for.")]
+_Query = Annotated[str, typer.Argument(metavar="QUERY", help="What to look for.")]
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Of the memory.")]
 _Count = Annotated[int, typer.Option("-k", help="How many answers.", min=1)]
 _AsOf = Annotated[str | None, typer.Option(help=f"What was true then? {_TIME}")]

@@ -183,8 +183,9 @@ def day(time: datetime | None) -> str:
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
     """Print rows as a table, as wide as it is where nobody looks. Nothing is read as markup."""
-    grid = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
+    named = list(titles)
+    grid = Table(box=None, pad_edge=False, header_style="bold", show_header=any(named))
+    for title in named:
         grid.add_column(title, overflow="fold", no_wrap=title in {"score", "since", "until"})
     for row in rows:
         grid.add_row(*(Text(plain(str(cell))) for cell in row))

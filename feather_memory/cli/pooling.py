@@ -97,7 +97,7 @@ def claim(
 def warm(
     directory: Directory,
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Whose; everybody's if none.")
+        list[str] | None, typer.Argument(metavar="NAME", help="Whose; everybody's if none.")
     ] = None,
     *,
     workers: Annotated[int, typer.Option(help="Threads.", min=1)] = WARM_WORKERS,

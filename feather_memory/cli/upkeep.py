@@ -51,7 +51,7 @@ def check(
 @answered
 def backup(
     store: Place,
-    dest: Annotated[Path, typer.Argument(help="A file that does not exist yet.")],
+    dest: Annotated[Path, typer.Argument(metavar="FILE", help="One that does not exist yet.")],
 ) -> Answer:
     """Copy a store while others go on using it."""
     with existing(store) as opened:
@@ -61,8 +61,12 @@ def backup(
 
 @answered
 def restore(
-    backup: Annotated[Path, typer.Argument(help="The file to restore from. It stays as it is.")],
-    path: Annotated[Path, typer.Argument(help="The store to replace; closed by everybody.")],
+    backup: Annotated[
+        Path, typer.Argument(metavar="BACKUP", help="The file to restore from. It stays as it is.")
+    ],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", help="The store to replace; closed by everybody.")
+    ],
 ) -> Answer:
     """Put a copy of a backup in the place of a store.
 
@@ -102,7 +106,7 @@ def reembed(
 @answered
 def forget(
     store: Place,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Of the memories.")] = None,
     *,
     where: WhereOption = None,
     derived: Annotated[

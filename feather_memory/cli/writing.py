@@ -16,7 +16,7 @@ from feather_memory.errors import ParameterError
 from feather_memory.model.memory import EdgeType, Memory, SignalKind
 from feather_memory.store.store import Store
 
-_Text = Annotated[str, typer.Argument(help="What to remember.")]
+_Text = Annotated[str, typer.Argument(metavar="TEXT", help="What to remember.")]
 _Id = Annotated[str, typer.Argument(metavar="ID", help="Of the memory.")]
 _Key = Annotated[
     str | None,
@@ -61,7 +61,7 @@ def add(
 def supersede(
     store: Place,
     id: Annotated[str, typer.Argument(metavar="ID", help="Of what is no longer true.")],  # noqa: A002
-    text: Annotated[str, typer.Argument(help="What is true now.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is true now.")],
     *,
     valid_from: _Since = None,
     metadata: _Metadata = None,
@@ -103,7 +103,7 @@ def link(
 @answered
 def like(
     store: Place,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Of the memories.")] = None,
     *,
     turn: _Turn = None,
 ) -> Answer:
@@ -114,7 +114,7 @@ def like(
 @answered
 def dislike(
     store: Place,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="ID", help="Of the memories.")] = None,
     *,
     turn: _Turn = None,
 ) -> Answer:
@@ -145,7 +145,7 @@ def _judged(store: Place, kind: SignalKind, ids: list[str] | None, turn: str | N
 def correct(
     store: Place,
     id: _Id,  # noqa: A002
-    text: Annotated[str, typer.Argument(help="What is true instead.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What is true instead.")],
     *,
     turn: _Turn = None,
     embedder: EmbedderOption = None,
