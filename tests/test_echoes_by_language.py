@@ -74,6 +74,14 @@ SPOKEN = {
          'Note: "मैं दिल्ली में रहता हूँ"'],
         ["राम दिल्ली में रहता है", "आपकी बहन दिल्ली में रहती है",
          "आप जानते हैं कि राम दिल्ली में रहता है", "उपयोगकर्ता की बहन दिल्ली में रहती है"]),
+    "Urdu": ("میں لاہور میں رہتا ہوں", "میں کراچی میں رہتا ہوں",
+        ["آپ لاہور میں رہتے ہیں", "تم لاہور میں رہتے ہو", 'Note: "میں لاہور میں رہتا ہوں"'],
+        ["علی لاہور میں رہتا ہے", "آپ کی بہن لاہور میں رہتی ہے",
+         "آپ جانتے ہیں کہ علی لاہور میں رہتا ہے"]),
+    "Thai": ("ผมอาศัยอยู่ที่เชียงใหม่", "ผมอาศัยอยู่ที่ภูเก็ต",
+        ["คุณอาศัยอยู่ที่เชียงใหม่", "ผู้ใช้อาศัยอยู่ที่เชียงใหม่", 'Note: "ผมอาศัยอยู่ที่เชียงใหม่"'],
+        ["สมชายอาศัยอยู่ที่เชียงใหม่", "น้องสาวของคุณอาศัยอยู่ที่เชียงใหม่",
+         "คุณสมชายอาศัยอยู่ที่เชียงใหม่", "น้องสาวของผู้ใช้อาศัยอยู่ที่เชียงใหม่"]),
 }  # fmt: skip
 
 
@@ -167,3 +175,96 @@ def test_before_a_correction_nothing_that_is_told_to_the_user_is_withheld(store,
     told = [store.add(text, origin="assistant") for text in echoes]
 
     assert all(memory.valid_to is None for memory in told)
+
+
+PAST = {
+    "English": ("I live in Oslo", "I live in Rome",
+        ["I used to live in Oslo", "I lived in Oslo until May", "Previously I lived in Oslo",
+         "I no longer live in Oslo", "I like tea, and I used to live in Oslo"],
+        ["I have been living in Oslo", "I have always lived in Oslo", "I moved to Oslo in May",
+         "I used to work in Bergen, but I live in Oslo", "I used to be shy. I live in Oslo"]),
+    "German": ("Ich wohne in Bern", "Ich wohne in Basel",
+        ["Früher habe ich in Bern gewohnt", "Damals wohnte ich in Bern",
+         "Ich wohne nicht mehr in Bern"],
+        ["Ich bin nach Bern gezogen", "Früher war ich scheu, aber ich wohne in Bern"]),
+    "French": ("J'habite à Lyon", "J'habite à Lille",
+        ["Autrefois j'habitais à Lyon", "À l'époque j'habitais à Lyon",
+         "Je n'habite plus à Lyon"],
+        ["J'ai déménagé à Lyon", "Autrefois timide, j'habite à Lyon"]),
+    "Spanish": ("Vivo en Madrid", "Vivo en Bilbao",
+        ["Antes vivía en Madrid", "Ya no vivo en Madrid", "Solía vivir en Madrid"],
+        ["Me mudé a Madrid"]),
+    "Portuguese": ("Eu moro em Lisboa", "Eu moro em Braga",
+        ["Antigamente eu morava em Lisboa", "Já não moro em Lisboa"], ["Mudei-me para Lisboa"]),
+    "Italian": ("Abito a Torino", "Abito a Milano",
+        ["Un tempo abitavo a Torino", "Non abito più a Torino", "In passato abitavo a Torino"],
+        ["Mi sono trasferito a Torino"]),
+    "Dutch": ("Ik woon in Utrecht", "Ik woon in Delft",
+        ["Vroeger woonde ik in Utrecht", "Ik woon niet meer in Utrecht"],
+        ["Ik ben naar Utrecht verhuisd"]),
+    "Polish": ("Mieszkam w Krakowie", "Mieszkam w Gdyni",
+        ["Kiedyś mieszkałem w Krakowie", "Już nie mieszkam w Krakowie"],
+        ["Jestem w Krakowie od maja"]),
+    "Russian": ("Я живу в Москве", "Я живу в Казани",
+        ["Раньше я жил в Москве", "Я больше не живу в Москве"], ["Я в Москве с мая"]),
+    "Turkish": ("Ankara'da yaşıyorum", "İzmir'de yaşıyorum",
+        ["Eskiden Ankara'da yaşıyordum", "Bir zamanlar Ankara'da yaşadım"],
+        ["Mayıstan beri Ankara'da yaşıyorum"]),
+    "Chinese": ("我住在北京", "我住在上海", ["我以前住在北京", "我曾经住在北京"],
+        ["我五月以来住在北京"]),
+    "Japanese": ("私は大阪に住んでいます", "私は京都に住んでいます",
+        ["以前、私は大阪に住んでいました", "私は大阪に住んでいました"],
+        ["五月から私は大阪に住んでいます"]),
+    "Korean": ("저는 서울에 살고 있어요", "저는 부산에 살고 있어요",
+        ["저는 예전에 서울에 살고 있었어요"], ["오월부터 저는 서울에 살고 있어요"]),
+    "Arabic": ("أسكن في عمان", "أسكن في دمشق", ["كنت أسكن في عمان", "سابقا كنت أسكن في عمان"],
+        ["أسكن في عمان منذ مايو"]),
+    "Hindi": ("मैं दिल्ली में रहता हूँ", "मैं मुंबई में रहता हूँ", ["मैं पहले दिल्ली में रहता था"],
+        ["मई से मैं दिल्ली में रहता हूँ"]),
+    "Urdu": ("میں لاہور میں رہتا ہوں", "میں کراچی میں رہتا ہوں", ["میں پہلے لاہور میں رہتا تھا"],
+        ["مئی سے میں لاہور میں رہتا ہوں"]),
+    "Thai": ("ผมอาศัยอยู่ที่เชียงใหม่", "ผมอาศัยอยู่ที่ภูเก็ต", ["เมื่อก่อนผมอาศัยอยู่ที่เชียงใหม่"],
+        ["ผมอาศัยอยู่ที่เชียงใหม่ตั้งแต่เดือนพฤษภาคม"]),
+}  # fmt: skip
+
+
+def falling(store, clock, language, origin):
+    """Which of the texts that are derived of a fact stand when it is replaced."""
+    old, new, gone, still = PAST[language]
+    fact = store.add(old, key="home")
+    for text in (*gone, *still):
+        told = store.add(text, origin=origin, key=None, session="s", metadata={"of": text})
+        store.link(told.id, fact.id, "derived_from")
+    clock.advance(days=1)
+    store.add(new, key="home")
+    return [m.text for m in store.iterate() if m.key is None and m.valid_to is None]
+
+
+@pytest.mark.parametrize("language", PAST)
+def test_what_the_user_tells_of_the_past_does_not_fall_and_what_tells_of_now_does(
+    store, clock, language
+):
+    assert falling(store, clock, language, "user") == PAST[language][2]
+
+
+@pytest.mark.parametrize("language", PAST)
+@pytest.mark.parametrize("origin", ["assistant", "document", "import", "tool"])
+def test_who_is_not_the_user_says_the_old_value_again_in_whatever_tense(
+    store, clock, language, origin
+):
+    """What they retell, or the grammar of it, is no evidence of what the user meant."""
+    assert falling(store, clock, language, origin) == []
+
+
+@pytest.mark.parametrize("language", PAST)
+def test_what_tells_of_the_past_falls_when_that_is_corrected(store, clock, language):
+    """The negative control: it stands because the other tells of now."""
+    was = PAST[language][2][0]
+    fact = store.add(was, key="past")
+    told = store.add(f"{was}!!", session="s", metadata={"of": 1})
+    store.link(told.id, fact.id, "derived_from")
+    clock.advance(days=1)
+
+    store.add("Nothing of that sort", key="past")
+
+    assert store.get(told.id).valid_to is not None

@@ -91,7 +91,12 @@ class Change:
         ]
 
     def falls_with(
-        self, told: Told, core: Collection[frozenset[int]], subject: Subject | None = None
+        self,
+        told: Told,
+        core: Collection[frozenset[int]],
+        subject: Subject | None = None,
+        *,
+        spares: Callable[[str], bool] | None = None,
     ) -> bool:
         """Whether a text that is derived of the same says the old value.
 
@@ -99,10 +104,12 @@ class Change:
             told: The text.
             core: Of what the memory itself was derived of, as `core_in` has it.
             subject: What the memory is about, where the text is not derived of it, nor it of that.
+            spares: Which sentences do not count, as they are written.
         """
         return not self._is_told_by(told) and any(
             (any(words <= sentence for words in core) if core else self._is_half_in(sentence))
             and (subject is None or subject.is_in(told, at))
+            and not (spares is not None and spares(told.parts[at]))
             for at, sentence in enumerate(told.sentences)
         )
 

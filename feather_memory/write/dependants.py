@@ -15,10 +15,11 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import Any, Final
 
+from feather_memory.model.bygone import is_bygone
 from feather_memory.model.fields import Record
 from feather_memory.model.manner import QUESTION
 from feather_memory.model.memory import OF_CONVERSATIONS, OF_ONE_MESSAGE, EdgeType
-from feather_memory.model.origin import outranks
+from feather_memory.model.origin import USER, outranks
 from feather_memory.model.restating import Change, Subject, Told, content
 from feather_memory.model.words import likeness, tokenizer
 from feather_memory.truth.contract import WriteTransaction
@@ -59,11 +60,23 @@ def withhold(
         told |= {each.id: Told.of(each.text, speaks) for each in twins}
         core = change.core_in(told[id_] for id_ in _sources(transaction, fallen.id) if id_ in told)
         subject = Subject.of(change, fallen.text, fallen.actor, speaks)
+
+        def has_value(clause: str) -> bool:
+            return not change.taken.isdisjoint(content(clause, speaks))
+
+        def is_past(sentence: str) -> bool:
+            return is_bygone(sentence, fallen.text, has_value)
+
         falls |= {
             id_: each
             for id_, (each, how) in kin.items()
-            if change.falls_with(told[id_], core, subject if how is _Kin.BESIDE else None)
-            and not _is_anothers(each, fallen, how)
+            if not _is_anothers(each, fallen, how)
+            and change.falls_with(
+                told[id_],
+                core,
+                subject if how is _Kin.BESIDE else None,
+                spares=is_past if each.origin == USER else None,
+            )
         }
     versions = {by.id, *transaction.edges.chain(fallen.id)}
     for id_, each in falls.items():
