@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from feather_memory import EdgeType, F, ParameterError, Store
-from feather_memory.agent import Opened
+from feather_memory.agent import Opened, save_fact
 from feather_memory.cli import app
 from feather_memory.doors import verbs
 from feather_memory.doors.verbs import Terms
@@ -152,6 +152,63 @@ def test_whoever_says_it_an_edge_between_their_own_or_that_is_there_is_drawn(sto
 
     assert (again.weight, mine.target, beside.type) == (0.5, fact.id, "related_to")
     assert store.get(fact.id).origin == "user"
+    assert store.check() == []
+
+
+# Nor does anybody lower keep the user from saying it
+
+
+def of_slot(opened, terms, held):
+    return verbs.remember(opened, terms, "Alice lives in Rome", key="home")
+
+
+def of_none(opened, terms, held):
+    return verbs.remember(opened, terms, "Alice lives in Rome")
+
+
+def of_before(opened, terms, held):
+    return verbs.remember(opened, terms, "Alice lives in Quito", key="home")
+
+
+def by_correction(opened, terms, held):
+    return verbs.correct(opened, terms, held, "Alice lives in Rome")
+
+
+@pytest.mark.parametrize("say", [of_slot, of_none, of_before, by_correction])
+@pytest.mark.parametrize("by", EQUALS)
+def test_what_somebody_lower_has_said_before_the_user_may_still_say(store, clock, say, by):
+    """In the very words, through the very door: then it is the user's, and not the suggestion."""
+    opened = Opened.of(store)
+    store.add("Alice lives in Quito", key="home")
+    clock.advance(days=1)
+    held = store.add("Alice lives in Oslo", key="home").id
+    clock.advance(days=1)
+    say(opened, Terms(origin=by), held)
+    clock.advance(days=1)
+
+    written = say(opened, Terms(origin="user"), held)
+    again = say(opened, Terms(origin="user"), held)
+
+    assert written.became == "saved"
+    assert again.id == written.id
+    found = {m.memory.text: m.memory.origin for m in store.search("Alice lives", k=9)}
+    texts = {written.text} if say is not of_none else {written.text, "Alice lives in Oslo"}
+    assert found == dict.fromkeys(texts, "user")
+    assert store.check() == []
+
+
+def test_a_fact_that_is_lowered_by_what_it_comes_of_is_saved_once(store):
+    """What is derived of somebody's words is theirs: a step that is run again is no other word."""
+    opened = Opened.of(store)
+    answer = store.add("You may like tea", role="assistant")
+    saved = [
+        save_fact(opened, "Alice likes tea", step=["t"], origin="user", sources=[answer.id])
+        for _ in range(3)
+    ]
+
+    assert len({memory.id for memory in saved}) == 1
+    assert store.get(saved[0].id).origin == "assistant"
+    assert len(store) == 2
     assert store.check() == []
 
 

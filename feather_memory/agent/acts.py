@@ -134,8 +134,13 @@ def correct(
     if not outranks(wrong.origin, origin):
         shown_too(Opened.of(store), [memory_id], name)
         store.feedback(name, kind, memory_ids=[memory_id])
+    said, nth = ("correction", wrong.id, text), 0
+    id_ = same_id(*said)
+    while _is_taken(store, id_, origin, is_anew=False):
+        nth += 1
+        id_ = same_id(*said, str(nth))
     return store.supersede(
-        wrong.id, text, id=same_id("correction", wrong.id, text), vector=vector, origin=origin,
+        wrong.id, text, id=id_, vector=vector, origin=origin,
         metadata=wrong.metadata, session=wrong.session, actor=wrong.actor,
     )  # fmt: skip
 
@@ -174,9 +179,10 @@ def save_fact(
     store, nth = opened.writes, 0
     said = (key, text) if since is None else (key, text, repr(since))
     id_ = same_id(session, *step, *said)
-    while not any(step) and store.plumbing.known([id_]).get(id_):
+    told = [*step] if any(step) else []
+    while _is_taken(store, id_, origin, is_anew=not told):
         nth += 1
-        id_ = same_id(session, str(nth), *said)
+        id_ = same_id(session, *told, str(nth), *said)
     turns = list(sources)
     if turns and vector is None:
         vector = next(iter(embedded(store, [text]) or ()), None)  # before others have to wait
@@ -187,6 +193,25 @@ def save_fact(
         )  # fmt: skip
         derived(store, saved.id, turns)
     return saved
+
+
+def _is_taken(store: Store, id_: str, origin: str, *, is_anew: bool) -> bool:
+    """Whether the memory of that id is not what is said now.
+
+    It is over, where what is said is said anew; or somebody lower had said it before, whose words
+    would stay what they are, such as a suggestion, whoever says them next.
+    """
+    if (is_over := store.plumbing.known([id_]).get(id_)) is None:
+        return False
+    held = store.get(id_)
+    return (is_anew and is_over) or (outranks(origin, held.origin) and not _is_lowered(store, held))
+
+
+def _is_lowered(store: Store, held: Memory) -> bool:
+    """Whether it may have its origin from what it is derived of: said again, it would once more."""
+    edges = [edge for edge in store.edges(held.id) if edge.type == EdgeType.DERIVED_FROM]
+    sources = store.get_many([edge.target for edge in edges if edge.source == held.id])
+    return any(not outranks(source.origin, held.origin) for source in sources)
 
 
 def _given(
