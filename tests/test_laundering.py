@@ -155,6 +155,38 @@ def test_whoever_says_it_an_edge_between_their_own_or_that_is_there_is_drawn(sto
     assert store.check() == []
 
 
+# What an agent made of the user's words falls with them
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 4])
+def test_a_chain_that_an_agent_made_through_a_door_falls_with_what_it_is_of_and_comes_back(
+    store, clock, depth
+):
+    opened, agent = Opened.of(store), Terms()
+    turn = store.add("I live in Oslo, by the sea", role="user", session="s")
+    fact = verbs.remember(opened, Terms(origin="user"), "Alice lives in Oslo", key="home")
+    verbs.link(opened, fact.id, turn.id, type="derived_from")
+    last, beside = fact.id, []
+    for n in range(depth):
+        other = verbs.remember(opened, agent, f"Alice has a cat, said note {n}")
+        note = verbs.remember(opened, agent, f"Note {n}: Alice lives in Oslo, near the sea")
+        for of in (other, note):
+            verbs.link(opened, of.id, last, type="derived_from", origin="assistant")
+        last, beside = note.id, [*beside, other.id]
+    before = {memory.id for memory in store.iterate() if memory.valid_to is None}
+    clock.advance(days=1)
+
+    new = verbs.correct(opened, Terms(origin="user"), fact.id, "Alice lives in Rome")
+    after = {memory.id for memory in store.iterate() if memory.valid_to is None}
+    store.unsupersede(fact.id, new.id)
+
+    assert len(before) == 2 * depth + 2
+    assert after == {new.id, *beside}
+    assert {m.id for m in store.iterate() if m.valid_to is None} == {*before, new.id}
+    assert {store.get(id_).origin for id_ in (turn.id, fact.id)} == {"user"}
+    assert store.check() == []
+
+
 # Nor does anybody lower keep the user from saying it
 
 
