@@ -77,7 +77,9 @@ class Told:
 
     def holds(self):
         """Of each slot that the user has filled, what holds now, and who says so."""
-        hits = self.store.search("Alice", k=99, where=F("key").exists(), distinct=False)
+        hits = self.store.search(
+            "Alice", k=99, where=F("key").is_in([*self.stated]), distinct=False
+        )
         assert len(hits) == len({hit.memory.key for hit in hits}), hits
         found = {hit.memory.key: hit.memory for hit in hits}
         return {key: (found[key].text, found[key].origin) for key in self.stated if key in found}
