@@ -1,6 +1,9 @@
 """How much the doors cost: MCP's recall beside the library's, and the service under mixed calls.
 
-python benchmarks/doors.py [CLIENTS] [SECONDS]
+python benchmarks/doors.py [CLIENTS] [SECONDS] [CALLS_A_SECOND]
+
+Each client calls as fast as it is answered; with the last, all together at that pace, and what a
+call waits for one before it counts as its own time.
 """
 
 from __future__ import annotations
@@ -64,11 +67,20 @@ def body_of(number: int, lucky: random.Random, turn: str | None) -> tuple[str, d
 
 
 async def calls(
-    number: int, port: int, key: str, counted: tuple[float, float], took: list[float]
+    number: int,
+    port: int,
+    key: str,
+    counted: tuple[float, float],
+    took: list[float],
+    every: float,
 ) -> None:
-    """One client's, as fast as they are answered. By plain streams: a client costs more."""
+    """One client's, as fast as they are answered, or one in so many seconds.
+
+    By plain streams: a client costs more.
+    """
     lucky, turn = random.Random(number), None
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    due = time.perf_counter() + every * lucky.random()
     while time.monotonic() < counted[1]:
         path, body = body_of(number, lucky, turn)
         content = json.dumps(body).encode()
@@ -77,6 +89,9 @@ async def calls(
             f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
         )
         begun = time.perf_counter()
+        if every:
+            await asyncio.sleep(due - begun)
+            begun, due = due, due + every
         writer.write(head.encode() + content)
         told = (await reader.readuntil(b"\r\n\r\n")).lower()
         length = int(told.split(b"content-length:")[1].split(b"\r\n")[0])
@@ -88,7 +103,7 @@ async def calls(
     writer.close()
 
 
-async def service(folder: Path, clients: int, seconds: float) -> None:
+async def service(folder: Path, clients: int, seconds: float, pace: float | None) -> None:
     """Calls a second, and how long they took, of two workers."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -111,7 +126,9 @@ async def service(folder: Path, clients: int, seconds: float) -> None:
         took: list[float] = []
         start = time.monotonic() + WARMING
         counted = (start, start + seconds)
-        await asyncio.gather(*(calls(nth, port, key, counted, took) for nth in range(clients)))
+        every = clients / pace if pace else 0.0
+        each = (calls(nth, port, key, counted, took, every) for nth in range(clients))
+        await asyncio.gather(*each)
     finally:
         server.terminate()
         await server.wait()
@@ -123,9 +140,10 @@ def main() -> None:
     """Both, and how busy the machine was."""
     clients = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
+    pace = float(sys.argv[3]) if len(sys.argv) > 3 else None
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(mcp(Path(folder)))
-        asyncio.run(service(Path(folder), clients, seconds))
+        asyncio.run(service(Path(folder), clients, seconds, pace))
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, this one's included")
 
 

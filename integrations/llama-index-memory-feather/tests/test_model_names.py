@@ -57,7 +57,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_an_open_store_refuses_vectors_and_questions_of_another_model(path, way):
-    with Store.open(path) as store:
+    with Store.open(path, tenant="alice") as store:
         with pytest.raises(WrongEmbedderError, match="'small-2', not by 'small-3'"):
             await WAYS[way](store, NEW)
 
@@ -68,7 +68,7 @@ async def test_an_open_store_refuses_vectors_and_questions_of_another_model(path
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_the_name_that_the_application_states_is_that_of_all_vectors(path, way):
-    with Store.open(path, embedder_name="small-2") as store:
+    with Store.open(path, tenant="alice", embedder_name="small-2") as store:
         await WAYS[way](store, NEW)
 
         assert store.check() == []
