@@ -163,3 +163,28 @@ def test_one_look_is_enough_for_a_question(spoken, monkeypatch):
 
     assert "new" in {hit.memory.id for hit in found}
     assert len(looks) == 1
+
+
+@pytest.mark.parametrize("way", ["asked again after it fell out", "liked before it is asked"])
+def test_a_like_of_a_turn_that_is_logged_later_counts_at_once(store, path, clock, way, monkeypatch):
+    monkeypatch.setattr(config, "RECALL_TURNS", 3)
+    for text in ("Alice likes green tea", "Bob drives a lorry", "new tyres in winter"):
+        store.add(text, id=text.split()[0])
+    question, bob = "who drives a lorry", F("id") == "Bob"
+    if way == "liked before it is asked":
+        store.signal("Alice", "liked", turn="t")
+    else:
+        store.recall(question, k=3, turn="t")
+        store.feedback("t", "liked", memory_ids=["Alice"])
+        for other in range(5):
+            store.recall("tyres in winter", k=1, where=F("id") == "new", turn=f"other{other}")
+    store.search(question)
+
+    store.recall(question, k=1, where=bob, turn="t", reinforce=False)
+
+    def liked(opened):
+        return {hit.memory.id: hit.score.parts["liked"] for hit in opened.search(question)}
+
+    with Store.open(path, embedder=HashEmbedder(dim=64), clock=clock) as fresh:
+        assert liked(store) == liked(fresh)
+    assert liked(store)["Alice"] > 0

@@ -428,6 +428,22 @@ def test_a_vector_that_says_by_which_model_it_is_is_refused_beside_those_of_anot
         assert store.check() == []
 
 
+def test_a_batch_of_two_models_is_refused_by_a_store_without_a_vector_too(path):
+    batch = [{"text": "tea", "id": "a", "vector": of("small", "tea")},
+             {"text": "no vector"},
+             {"text": "rain", "id": "b", "vector": of("large", "rain")}]  # fmt: skip
+    with Store.open(path.with_name("bob.feather")) as empty:
+        with pytest.raises(
+            WrongEmbedderError, match=r"record 2 \(id 'b'\): .*'small', not by 'large'"
+        ):
+            empty.add_many(batch)
+
+        assert len(empty) == 0
+        empty.add_many(batch[:2])
+        assert empty.stats().embedder == "small"
+        assert empty.check() == []
+
+
 def test_a_stated_name_is_that_of_every_vector_and_the_first_is_kept(path):
     with Store.open(path) as store:
         store.add("tea", vector=of("small", "tea"))

@@ -19,7 +19,7 @@ from feather_memory.model.words import likeness
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write import dependants
-from feather_memory.write.draft import Draft
+from feather_memory.write.draft import Draft, the_model
 from feather_memory.write.echoes import (
     Again,
     link_echo,
@@ -39,7 +39,7 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     New memories without a slot that say what nobody has said go in together, which is what makes
     a batch fast.
     """
-    for model in {draft.model for draft in drafts if draft.model is not None}:
+    if (model := the_model(drafts)) is not None:
         transaction.memories.made_by(model)
     made = _made(transaction, drafts, now)
     may_fall = any(new is None or new.key is not None for new in made)

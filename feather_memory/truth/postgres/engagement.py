@@ -232,9 +232,9 @@ class PostgresEngagement(NamedTurns):
         """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
         moment, known = self.moment, self._named(turn)
         first = turn if known is None else known[1]
-        if known is not None and question is not None:
-            moment.done(_TOUCH_OF_TURNS, names=[first], changed=moment.generation)
         (row,) = moment.one(_LOG_TURN, name=first, at=float(at), vector=question)
+        if question is not None:  # one that fell out of the log, too, may have been liked
+            moment.done(_TOUCH_OF_TURNS, names=[first], changed=moment.generation)
         before = self._shown_in(row)
         fresh: dict[str, float] = {}
         for id_, score in shown:

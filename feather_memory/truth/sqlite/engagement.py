@@ -298,13 +298,14 @@ class SqliteEngagement(NamedTurns):
     ) -> list[str]:
         """Record what a turn was shown, (id, score) best first; the ids new to that turn."""
         connection, known = self.moment.connection, self._named(turn)
+        if question is not None:  # one that fell out of the log, too, may have been liked
+            names = json.dumps([turn if known is None else known[1]])
+            self._touch_liked(_TOUCH_OF_TURNS, names)
         if known is None:
             said = sums.summed([(turn, at, question)])
             row, there = connection.execute(_LOG_TURN, *said).lastrowid, []
         else:
             row, there = known[0], self._shown_in(known[0])
-            if question is not None:
-                self._touch_liked(_TOUCH_OF_TURNS, json.dumps([known[1]]))
             told = connection.execute(_LOG_AGAIN, (at, question, row)).fetchone()
             connection.execute(_SEAL_TURN, (sums.row_sum(told), row))
         scores: dict[str, float] = {}
