@@ -24,7 +24,7 @@ class Open:
 
     def __reduce_ex__(self, _: object) -> NoReturn:
         raise TypeError(
-            f"a {type(self).__name__} is over open files, and is not pickled: make it where it is "
+            f"a {type(self).__name__} is open in this process, and not pickled: make it where it is "
             f"used, by {self._opened_by}; any number of processes may"
         )
 

@@ -30,7 +30,7 @@ UNREACHABLE = {
     ".exists()": "translated by its pattern, see below",
     "Store.plumbing": "the name of a verb",
     "import sys; sys.path.append": "a program",
-    "Store.open of the same path": "pickling",
+    "Store.open of the same place": "pickling",
     "wal_checkpoint": "SQL",
     "feather.direction": "SQL",
 }

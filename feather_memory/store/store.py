@@ -37,7 +37,7 @@ class Store(Open, Writes, Suggestions, Feedback, Reembedding):
     ["Alice's favourite editor is Helix"]
     """
 
-    _opened_by = "Store.open of the same path"
+    _opened_by = "Store.open of the same place"
 
     def __init__(self, core: Core | None = None, **named: object) -> None:
         if not isinstance(core, Core) or named:

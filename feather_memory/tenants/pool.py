@@ -52,7 +52,7 @@ class TenantPool(Open):
     (['Alice deploys on Fridays'], ['alice', 'bob'])
     """
 
-    _opened_by = "TenantPool of the same directory"
+    _opened_by = "TenantPool of the same place"
 
     def __init__(
         self,
