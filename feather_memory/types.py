@@ -24,8 +24,8 @@ class Open:
 
     def __reduce_ex__(self, _: object) -> NoReturn:
         raise TypeError(
-            f"a {type(self).__name__} is open in this process, and not pickled: make it where it is "
-            f"used, by {self._opened_by}; any number of processes may"
+            f"a {type(self).__name__} is open in this process, and not pickled: make it where it "
+            f"is used, by {self._opened_by}; any number of processes may"
         )
 
 
