@@ -299,7 +299,7 @@ def test_turns_of_an_import_are_dropped_from_the_log_before_those_of_the_store(
     rich, tmp_path, clock, monkeypatch
 ):
     text = exported(rich)
-    monkeypatch.setattr("feather_memory.truth.sqlite.engagement.RECALL_TURNS", 3)
+    monkeypatch.setattr("feather_memory.config.RECALL_TURNS", 3)
     with Store.open(tmp_path / "b", clock=clock) as other:
         other.recall("tea", turn="a")
         other.recall("tea", turn="b")
