@@ -7,6 +7,7 @@ import random
 import pytest
 
 from feather_memory import Store
+from feather_memory.agent import Opened, correct
 from feather_memory.config import DAY
 
 CITIES = "Oslo Lisbon Quito Hanoi Accra Turin Porto Kyiv Riga Split".split()  # noqa: SIM905
@@ -346,3 +347,38 @@ def test_a_users_turn_that_is_written_late_falls_as_it_would_have_in_time(
     assert store.get("turn").valid_to == late.valid_to
     then = {hit.memory.id for hit in store.search("Oslo", as_of=before + 1, distinct=False)}
     assert ("turn" in then) != said_after
+
+
+@pytest.mark.parametrize("of", [{"title": "Moving"}, {"model": "m-1"}, {"topic": "homes"}])
+@pytest.mark.parametrize("turn_has_it", [True, False])
+def test_a_turn_falls_with_the_same_words_whatever_title_the_two_have_of_it(store, of, turn_has_it):
+    """A fact that was made of a turn has the turn's metadata and session, and no role."""
+    beside = of if turn_has_it or "topic" in of else {}
+    turn = store.add("I live in Oslo", role="user", session="s", metadata=beside)
+    fact = store.add("I live in Oslo", key="home", session="s", metadata=of)
+    other = store.add("I live in Oslo", metadata={"title": "On me"})
+
+    new = store.add("I live in Lisbon", key="home")
+
+    assert store.get(turn.id).valid_to is not None
+    assert store.get(other.id).valid_to is None
+    store.unsupersede(fact.id, new.id)
+    assert store.get(turn.id).valid_to is None
+    assert store.check() == []
+
+
+@pytest.mark.parametrize("origin", ["user", "assistant"])
+def test_a_turn_falls_with_a_correction_that_said_the_same(store, clock, origin):
+    of = {"title": "Moving", "model": "m-1"}
+    wrong = store.add("I live in Oslo", role="user", session="s", metadata=of, origin=origin)
+    corrected = correct(Opened.of(store), wrong.id, "I live in Rome", origin=origin)
+    assert (corrected.role, corrected.metadata["title"]) == (None, "Moving")
+    turn = store.add(
+        "I live in Rome", role="user", session="s", metadata=of, origin=origin, id="turn"
+    )
+    clock.advance(days=1)
+
+    store.supersede(corrected.id, "I live in Lisbon", origin=origin)
+
+    assert store.get(turn.id).valid_to is not None
+    assert store.check() == []

@@ -158,16 +158,23 @@ def _twins(transaction: WriteTransaction, fallen: Record) -> list[Record]:
         and (each.manner == QUESTION) == (fallen.manner == QUESTION)
         and each.key in {None, fallen.key}
         and (None in {each.actor, fallen.actor} or each.actor == fallen.actor)
-        and _about(each) == _about(fallen)
+        and _are_about_the_same(each, fallen)
     ]
 
 
-def _about(record: Record) -> dict[str, Any]:
-    """Its metadata, but for what they say of the message it was, and of the conversation."""
-    told: dict[str, Any] = json.loads(record.metadata)
-    is_turn = record.role is not None and record.session is not None
-    besides = OF_ONE_MESSAGE | OF_CONVERSATIONS if is_turn else OF_ONE_MESSAGE
-    return {name: value for name, value in told.items() if name not in besides}
+def _are_about_the_same(one: Record, other: Record) -> bool:
+    """Whether their metadata are equal, but for what they say of a message and its conversation.
+
+    Of both, where either is a turn: what was made of one has its metadata, and need be none.
+    """
+    besides = OF_ONE_MESSAGE
+    if any(each.role is not None and each.session is not None for each in (one, other)):
+        besides = OF_ONE_MESSAGE | OF_CONVERSATIONS
+    told: list[dict[str, Any]] = [json.loads(each.metadata) for each in (one, other)]
+    about, about_other = (
+        {name: value for name, value in each.items() if name not in besides} for each in told
+    )
+    return about == about_other
 
 
 def _sources(transaction: WriteTransaction, memory_id: str) -> list[str]:
