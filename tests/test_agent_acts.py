@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 import pytest
 
 from feather_memory import (
@@ -408,6 +410,62 @@ def test_a_step_that_is_run_again_saves_its_fact_once(opened):
     assert first.id != other.id
     assert (first.text, first.session, first.actor) == ("Alice likes tea", "s", "alice")
     assert len(opened.writes) == 4
+
+
+def before_look(monkeypatch, store, nth, act):
+    """Have another process act just before the store is looked at for the nth time from now on."""
+    truth, looks = store._core.truth, count()
+    reading = truth.reading
+
+    def read():
+        if next(looks) == nth:
+            act()
+        return reading()
+
+    monkeypatch.setattr(truth, "reading", read)
+
+
+@pytest.mark.parametrize("nth", range(5))
+@pytest.mark.parametrize("other", ["forgets it", "says it first"])
+def test_whatever_another_process_does_meanwhile_a_fact_is_saved_by_who_says_it(
+    path, store, clock, embedder, monkeypatch, other, nth
+):
+    """It may go, or be there, from one moment to the next: before any look that is taken of it."""
+    said = {"text": "Alice likes tea", "key": "drink"}
+    with Store.open(path, embedder=embedder, clock=clock) as there:
+        if other == "forgets it":
+            held = save_fact(Opened.of(store), origin="document", **said)
+            before_look(monkeypatch, store, nth, lambda: there.forget(held.id))
+        else:
+            before_look(
+                monkeypatch, store, nth,
+                lambda: save_fact(Opened.of(there), origin="tool", **said),
+            )  # fmt: skip
+        memory = save_fact(Opened.of(store), origin="document", **said)
+        monkeypatch.undo()
+
+    assert memory.origin == "document"
+    assert (memory.text, memory.key) == ("Alice likes tea", "drink")
+    if other == "says it first":
+        assert store.get(memory.id) == memory
+        assert not memory.superseded_by
+
+
+@pytest.mark.parametrize("nth", range(8))
+def test_whatever_an_agent_says_meanwhile_a_correction_is_by_who_says_it(
+    path, store, clock, embedder, monkeypatch, nth
+):
+    fact = store.add("Alice likes coffee", key="drink", origin="document")
+    with Store.open(path, embedder=embedder, clock=clock) as there:
+        before_look(
+            monkeypatch, store, nth,
+            lambda: correct(Opened.of(there), fact.id, "Alice likes tea", origin="tool"),
+        )  # fmt: skip
+        memory = correct(Opened.of(store), fact.id, "Alice likes tea", origin="document")
+        monkeypatch.undo()
+
+    assert (memory.origin, memory.superseded_by) == ("document", ())
+    assert store.get(fact.id).superseded_by == (memory.id,)
 
 
 def test_a_retry_does_not_bring_back_what_was_superseded_since(opened):

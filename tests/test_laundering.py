@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from feather_memory import EdgeType, F, ParameterError, Store
-from feather_memory.agent import Opened, save_fact
+from feather_memory.agent import Opened, Said, remembering, save_fact
 from feather_memory.cli import app
 from feather_memory.doors import verbs
 from feather_memory.doors.verbs import Terms
@@ -38,7 +39,10 @@ ACTS = st.one_of(
     st.tuples(st.just("correct"), st.integers(0, 9), st.sampled_from(KEYS),
               st.sampled_from(VALUES)),
     st.tuples(st.just("link"), st.integers(0, 9), st.integers(0, 9), st.sampled_from(TYPES)),
-    st.tuples(st.just("state"), st.sampled_from(KEYS[:2]), st.sampled_from(VALUES)),
+    st.tuples(st.just("derive"), st.integers(0, 9), st.sampled_from(KEYS),
+              st.sampled_from(VALUES)),
+    st.tuples(st.just("state"), st.sampled_from(KEYS[:2]), st.sampled_from(VALUES),
+              st.booleans()),
     st.tuples(st.just("wait"), st.sampled_from([0.5, 30, 3_000])),
 )  # fmt: skip
 
@@ -49,16 +53,27 @@ class Told:
     def __init__(self, store, clock, origin):
         self.store, self.clock, self.opened = store, clock, Opened.of(store)
         self.terms, self.stated, self.ids = Terms(origin=origin), {}, []
-        self.state("home", "Oslo")
+        self.state("home", "Oslo", is_by_door=False)
 
     def take(self, act, *given):
         with suppress(ParameterError):  # what is refused changes nothing, either
             getattr(self, act)(*given)
 
-    def state(self, key, value):
-        memory = self.store.add(said(key, value), key=key, role="user")
-        self.stated[key] = memory.text
+    def state(self, key, value, is_by_door):
+        text = said(key, value)
+        if is_by_door:  # under an id that an agent's words may have by now
+            memory = verbs.remember(self.opened, Terms(origin="user"), text, key=key)
+        else:
+            memory = self.store.add(text, key=key, role="user")
+        self.stated[key] = text
         self.ids.append(memory.id)
+
+    def derive(self, at, key, value):
+        fact = save_fact(
+            self.opened, said(key, value), key=key, origin=self.terms.origin,
+            sources=[self.ids[at % len(self.ids)]],
+        )  # fmt: skip
+        self.ids.append(fact.id)
 
     def remember(self, key, value, since):
         written = verbs.remember(self.opened, self.terms, said(key, value), key=key, since=since)
@@ -210,14 +225,22 @@ def by_correction(opened, terms, held):
 
 @pytest.mark.parametrize("say", [of_slot, of_none, of_before, by_correction])
 @pytest.mark.parametrize("by", EQUALS)
-def test_what_somebody_lower_has_said_before_the_user_may_still_say(store, clock, say, by):
-    """In the very words, through the very door: then it is the user's, and not the suggestion."""
+@pytest.mark.parametrize("of", [None, "a note", "the user's"])
+def test_what_somebody_lower_has_said_before_the_user_may_still_say(store, clock, say, by, of):
+    """In the very words, through the very door: then it is the user's, and not the suggestion.
+
+    Whatever the suggestion is said to be derived of.
+    """
     opened = Opened.of(store)
     store.add("Alice lives in Quito", key="home")
     clock.advance(days=1)
     held = store.add("Alice lives in Oslo", key="home").id
     clock.advance(days=1)
-    say(opened, Terms(origin=by), held)
+    suggested = say(opened, Terms(origin=by), held).id
+    if of is not None:
+        note = store.add("A note", origin=by).id if of == "a note" else held
+        with suppress(ParameterError):  # it was no suggestion, but what the user had said
+            verbs.link(opened, suggested, note, type="derived_from", origin=by)
     clock.advance(days=1)
 
     written = say(opened, Terms(origin="user"), held)
@@ -226,8 +249,23 @@ def test_what_somebody_lower_has_said_before_the_user_may_still_say(store, clock
     assert written.became == "saved"
     assert again.id == written.id
     found = {m.memory.text: m.memory.origin for m in store.search("Alice lives", k=9)}
+    found.pop("A note", None)
     texts = {written.text} if say is not of_none else {written.text, "Alice lives in Oslo"}
     assert found == dict.fromkeys(texts, "user")
+    assert store.check() == []
+
+
+def test_a_document_may_still_say_what_a_tool_has_derived_of_its_own_note(store):
+    opened = Opened.of(store)
+    fact = store.add("Alice lives in Oslo", key="home", origin="document")
+    note = store.add("A note", origin="tool")
+    first = verbs.correct(opened, Terms(origin="tool"), fact.id, "Alice lives in Rome")
+    verbs.link(opened, first.id, note.id, type="derived_from", origin="tool")
+
+    written = verbs.correct(opened, Terms(origin="document"), fact.id, "Alice lives in Rome")
+
+    assert (written.became, store.get(written.id).origin) == ("saved", "document")
+    assert store.get(fact.id).superseded_by == (written.id,)
     assert store.check() == []
 
 
@@ -241,8 +279,63 @@ def test_a_fact_that_is_lowered_by_what_it_comes_of_is_saved_once(store):
     ]
 
     assert len({memory.id for memory in saved}) == 1
+    assert {memory.origin for memory in saved} == {"assistant"}
     assert store.get(saved[0].id).origin == "assistant"
+    assert [(e.type, e.target) for e in store.edges(saved[0].id)] == [("derived_from", answer.id)]
     assert len(store) == 2
+    assert store.check() == []
+
+
+@pytest.mark.parametrize("by", [*EQUALS, "user"])
+@pytest.mark.parametrize("key", ["drink", None])
+def test_what_the_user_has_said_is_not_what_somebody_makes_of_an_answer(store, by, key):
+    """Saved again in the same words, of the assistant's turn, it stays the user's and holds."""
+    opened, text = Opened.of(store), "Alice likes tea"
+    fact = save_fact(opened, text, key=key, origin="user")
+    turn = store.add("I like tea", role="user")
+    store.link(fact.id, turn.id, "derived_from")
+    answer = store.add("I have noted: tea", role="assistant")
+
+    again = save_fact(opened, text, key=key, origin=by, sources=[answer.id])
+    save_fact(opened, "Alice likes beer", key=key, origin=by, sources=[answer.id])
+
+    assert again == store.get(fact.id) == fact
+    assert [e.target for e in store.edges(fact.id) if e.type == "derived_from"] == [turn.id]
+    found = {hit.memory.text for hit in store.search("Alice likes", k=9)}
+    assert text in found
+    assert ("Alice likes beer" in found) == (key is None)
+    assert store.check() == []
+
+
+@pytest.mark.parametrize("by", EQUALS)
+def test_who_saves_it_of_their_own_is_linked_to_it(store, by):
+    """The negative control: what nobody higher has said is derived of what it is taken from."""
+    opened = Opened.of(store)
+    turn = store.add("I like tea", role="user")
+    facts = [
+        save_fact(opened, "Alice likes tea", origin=origin, sources=[turn.id, "gone"])
+        for origin in (by, "user")
+    ]
+
+    assert [fact.origin for fact in facts] == [by, "user"]
+    for fact in facts:
+        (edge,) = [e for e in store.edges(fact.id) if e.type == "derived_from"]
+        assert (edge.source, edge.target) == (fact.id, turn.id)
+    assert store.check() == []
+
+
+@pytest.mark.parametrize("by", EQUALS)
+def test_a_fact_that_a_model_saved_in_a_turn_is_not_linked_where_the_user_had_said_it(store, by):
+    """It only said again what was known, and the turn may be about something else."""
+    known = store.add("Alice likes tea", key="drink")
+    noted = store.add("Alice is in Rome", origin=by)
+    turn = Said(role="user", text="I am in Rome", message_id="m")
+    new = remembering(store, [turn], session="s", turn="t", are_said_now=True)
+
+    (memory,) = replace(new, facts=(known.id, noted.id, "gone"), origin=by).write(store)
+
+    assert store.edges(known.id) == []
+    assert [(e.type, e.target) for e in store.edges(noted.id)] == [("derived_from", memory.id)]
     assert store.check() == []
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from feather_memory.agent.conversation import derived, embedded, same_id
@@ -14,7 +15,7 @@ from feather_memory.errors import ParameterError, UnknownMemoryError, quoted
 from feather_memory.filters.language import F, Filter
 from feather_memory.model.importance import OPPOSITE
 from feather_memory.model.memory import TURN, EdgeType, Memory, Signal, SignalKind
-from feather_memory.model.origin import RANK, USER, outranks
+from feather_memory.model.origin import RANK, USER, least, outranks
 from feather_memory.store.store import Store
 from feather_memory.types import Seconds, VectorLike
 
@@ -134,14 +135,16 @@ def correct(
     if not outranks(wrong.origin, origin):
         shown_too(Opened.of(store), [memory_id], name)
         store.feedback(name, kind, memory_ids=[memory_id])
-    said, nth = ("correction", wrong.id, text), 0
-    id_ = same_id(*said)
-    while _is_taken(store, id_, origin, is_anew=False):
-        nth += 1
-        id_ = same_id(*said, str(nth))
-    return store.supersede(
-        wrong.id, text, id=id_, vector=vector, origin=origin,
-        metadata=wrong.metadata, session=wrong.session, actor=wrong.actor,
+    said = ("correction", wrong.id, text)
+    return _said(
+        store,
+        (same_id(*said, *([str(nth)] if nth else [])) for nth in count()),
+        lambda id_: store.supersede(
+            wrong.id, text, id=id_, vector=vector, origin=origin,
+            metadata=wrong.metadata, session=wrong.session, actor=wrong.actor,
+        ),
+        origin,
+        is_anew=False,
     )  # fmt: skip
 
 
@@ -172,27 +175,51 @@ def save_fact(
         origin: Who says so: "assistant" where a model decides what to write down, "user" where the
             application trusts it to write down what the user said.
         sources: Ids of the memories it is taken from, such as the turn it was said in: it is linked
-            `derived_from` those there are.
+            `derived_from` those there are, and is said by the lowest of whom they come from. What
+            somebody higher has said already stays theirs, and is of no sources.
         since: From when it is true; from now on unless given. The same fact since another moment is
             another memory.
     """
-    store, nth = opened.writes, 0
+    store, turns = opened.writes, list(sources)
     said = (key, text) if since is None else (key, text, repr(since))
-    id_ = same_id(session, *step, *said)
     told = [*step] if any(step) else []
-    while _is_taken(store, id_, origin, is_anew=not told):
-        nth += 1
-        id_ = same_id(session, *told, str(nth), *said)
-    turns = list(sources)
     if turns and vector is None:
         vector = next(iter(embedded(store, [text]) or ()), None)  # before others have to wait
     with store.transaction() if turns else nullcontext():
-        saved = store.add(
-            text, id=id_, key=key, session=session, actor=actor, vector=vector, origin=origin,
-            valid_from=since,
+        held = store.get_many(turns) if turns else []
+        by = least([origin, *(source.origin for source in held)])
+        saved = _said(
+            store,
+            (same_id(session, *([*told, str(nth)] if nth else step), *said) for nth in count()),
+            lambda id_: store.add(
+                text, id=id_, key=key, session=session, actor=actor, vector=vector, origin=by,
+                valid_from=since,
+            ),
+            by,
+            is_anew=not told,
         )  # fmt: skip
-        derived(store, saved.id, turns)
+        derived(store, saved, turns, origin=by)
     return saved
+
+
+def _said(
+    store: Store, ids: Iterator[str], say: Callable[[str], Memory], origin: str, *, is_anew: bool
+) -> Memory:
+    """The memory that something is, under the first id that is not taken by something else.
+
+    Args:
+        store: Where it is said.
+        ids: Without end.
+        say: Says it under one of them.
+        origin: Who says it.
+        is_anew: Whether words that are over are said anew.
+    """
+    while True:
+        id_ = next(ids)
+        if not _is_taken(store, id_, origin, is_anew=is_anew):
+            memory = say(id_)
+            if memory.id != id_ or not outranks(origin, memory.origin):  # else taken meanwhile
+                return memory
 
 
 def _is_taken(store: Store, id_: str, origin: str, *, is_anew: bool) -> bool:
@@ -201,17 +228,10 @@ def _is_taken(store: Store, id_: str, origin: str, *, is_anew: bool) -> bool:
     It is over, where what is said is said anew; or somebody lower had said it before, whose words
     would stay what they are, such as a suggestion, whoever says them next.
     """
-    if (is_over := store.plumbing.known([id_]).get(id_)) is None:
+    held = next(iter(store.get_many([id_])), None)  # one look: others may forget it after it
+    if held is None:
         return False
-    held = store.get(id_)
-    return (is_anew and is_over) or (outranks(origin, held.origin) and not _is_lowered(store, held))
-
-
-def _is_lowered(store: Store, held: Memory) -> bool:
-    """Whether it may have its origin from what it is derived of: said again, it would once more."""
-    edges = [edge for edge in store.edges(held.id) if edge.type == EdgeType.DERIVED_FROM]
-    sources = store.get_many([edge.target for edge in edges if edge.source == held.id])
-    return any(not outranks(source.origin, held.origin) for source in sources)
+    return (is_anew and bool(held.superseded_by)) or outranks(origin, held.origin)
 
 
 def _given(

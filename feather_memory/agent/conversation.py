@@ -15,6 +15,7 @@ import numpy as np
 from feather_memory.checks import one_of
 from feather_memory.errors import ParameterError, UnknownMemoryError
 from feather_memory.model.memory import MESSAGE, TURN, EdgeType, Memory
+from feather_memory.model.origin import ASSISTANT, outranks
 from feather_memory.store.store import Store
 from feather_memory.types import NamedVector, VectorLike
 from feather_memory.write.models import name_of
@@ -136,6 +137,8 @@ class Remembering:
     facts: tuple[str, ...] = ()
     """Ids of the memories that were made of the messages: each is `derived_from` what is new of the
     user's."""
+    origin: str = ASSISTANT
+    """Who made them: what somebody higher has said is of no turn that they name."""
     texts: list[str] = field(init=False)
     """What is new, to be embedded."""
 
@@ -182,8 +185,8 @@ class Remembering:
                 with suppress(UnknownMemoryError):  # forgotten since: it leads nowhere
                     store.link(earlier, later, EdgeType.NEXT)
         turns = [memory.id for memory in written if memory.role == "user"]
-        for fact in self.facts:
-            derived(store, fact, turns)
+        for fact in store.get_many(self.facts) if turns else ():
+            derived(store, fact, turns, origin=self.origin)
         return written
 
 
@@ -222,12 +225,22 @@ def remembering(
     return Remembering(tuple(ids), tuple(records.values()))
 
 
-def derived(store: Store, fact: str, turns: Iterable[str]) -> None:
-    """Link a fact to the turns it was taken from, those of them that are memories."""
+def derived(store: Store, fact: Memory, turns: Iterable[str], *, origin: str) -> None:
+    """Link a fact to the turns it was taken from, those of them that are memories.
+
+    Args:
+        store: Of the tenant.
+        fact: As it is held: one that comes from a higher origin than who took it is theirs who
+            said it, and of no turn.
+        turns: Their ids.
+        origin: Who took it from them.
+    """
+    if outranks(fact.origin, origin):
+        return
     for turn in turns:
-        if turn != fact:
+        if turn != fact.id:
             with suppress(UnknownMemoryError):
-                store.link(fact, turn, EdgeType.DERIVED_FROM)
+                store.link(fact.id, turn, EdgeType.DERIVED_FROM, origin=origin)
 
 
 def latest_known(store: Store, ids: Iterable[str]) -> str | None:

@@ -204,7 +204,7 @@ def _written(store: Store, turn: Memory, fact: Fact, vector: VectorLike | None) 
         memory = store.add(
             fact.text, id=id_, session=turn.session, valid_from=turn.valid_from, **said
         )
-    derived(store, memory.id, [turn.id])
+    derived(store, memory, [turn.id], origin=turn.origin)
     return memory
 
 

@@ -26,6 +26,7 @@ from feather_memory.errors import (
     WrongTenantError,
 )
 from feather_memory.model.memory import Memory
+from feather_memory.model.origin import ASSISTANT
 from feather_memory.store.store import Store
 from feather_memory.types import VectorLike
 
@@ -119,11 +120,14 @@ class Exchange:
     """Ids of what was said just before, the latest first."""
     facts: tuple[str, ...] = ()
     """Ids of the facts that a model saved in the turn, by its tools."""
+    origin: str = ASSISTANT
+    """Who says what these tools save."""
 
     def prepared(self, store: Store) -> tuple[Remembering, str | None]:
         """What of it is new, and after which memory it comes."""
         new = remembering(store, self.said, session=self.session, turn=self.turn, are_said_now=True)
-        return replace(new, facts=self.facts), latest_known(store, self.before)
+        of_facts = replace(new, facts=self.facts, origin=self.origin)
+        return of_facts, latest_known(store, self.before)
 
 
 def _vectors(

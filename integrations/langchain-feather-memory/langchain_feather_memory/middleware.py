@@ -376,6 +376,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             turn=turn["turn"],
             before=tuple(ids_of(earlier, thread)),
             facts=tuple(saved_in(messages, [tool.name for tool in self.tools])),
+            origin=self._access.origin,
         )
         return exchange, failed
 
