@@ -9,6 +9,7 @@ import pytest
 from feather_memory import F, Store, config
 from feather_memory.search import searcher
 from feather_memory.testing import HashEmbedder
+from feather_memory.truth.sqlite.handles import Handles
 
 QUESTIONS = ["What does Ada drink?", "what does Bo Lee like", "tea", "who said it in May?"]
 FACTS = ~F("manner").is_in(["question", "echo"]) | (F("origin") == "document")
@@ -109,6 +110,50 @@ def test_a_question_is_embedded_once_though_the_store_is_written_to(spoken, aske
     store.recall("What does Ada drink?")
 
     assert asked.asked == ["What does I drink?"] * 3
+
+
+@pytest.fixture
+def connected(monkeypatch):
+    """The connections that were made to files."""
+    made, connect = [], Handles.connect
+    monkeypatch.setattr(Handles, "connect", lambda self: made.append(connect(self)) or made[-1])
+    return made
+
+
+@pytest.mark.file
+def test_a_question_that_is_put_anew_keeps_the_connection_it_was_read_by(spoken, asked, connected):
+    store, others = spoken
+    for name in ("Cya", "Cyb", "Cyc"):
+        others.add("I like ships", actor=name, session="s2")
+        connected.clear()
+
+        store.search(f"What does {name} like?")
+
+        assert asked.asked[-1] == "What does I like?"
+        assert connected == []
+
+
+@pytest.mark.file
+def test_a_question_that_others_write_amid_keeps_the_connection_it_was_read_by(
+    spoken, connected, monkeypatch
+):
+    """They have written by the time it reads what is in no array, and it is asked once more."""
+    store, others = spoken
+    truth, known = store._core.truth, store._core.truth.generation
+
+    def generation():
+        found = known()
+        others.add("Ada drinks cocoa", actor="Cy", session="s2")
+        connected.clear()
+        return found
+
+    for n in range(3):
+        monkeypatch.setattr(truth, "generation", generation)
+        found = store.search("cocoa", where=F("n") != n)  # a filter that was never asked before
+        monkeypatch.setattr(truth, "generation", known)
+
+        assert "Ada drinks cocoa" in {hit.memory.text for hit in found}
+        assert connected == []
 
 
 @pytest.mark.parametrize("verb", ["search", "recall", "context_chain"])

@@ -21,14 +21,6 @@ Answer = TypeVar("Answer")
 Asked = ParamSpec("Asked")
 
 
-class _OthersSpeakError(Exception):
-    """The question names others than it was put as. Never leaves this module."""
-
-    def __init__(self, put: Put) -> None:
-        super().__init__()
-        self.put = put
-
-
 def ask(
     truth: Truth,
     columns: Columns,
@@ -43,10 +35,9 @@ def ask(
     before, no transaction begins.
     """
     while True:
-        try:
-            return _answered(truth, columns, verb, question, *asked, **named)
-        except _OthersSpeakError as others:
-            other = others.put
+        other = _answered(truth, columns, verb, question, *asked, **named)
+        if not isinstance(other, Put):
+            return other
         # Here, in no transaction: an embedder may take long.
         question = replace(question, vector=other.way(other.speakers), put=other)
 
@@ -58,30 +49,33 @@ def _answered(
     question: Question,
     *asked: Asked.args,
     **named: Asked.kwargs,
-) -> Answer:
+) -> Answer | Put:
+    """The answer; or as whom it is to be put first, where others speak than it was put as.
+
+    Either way the transaction ends as it should: after an error its connection would be closed.
+    """
     view = columns.view
     if view is not None and view.generation == truth.generation():
-        with suppress(MovedError), ExitStack() as stack:
+        with ExitStack() as stack, suppress(MovedError):
             searcher = Searcher(view, columns, lambda: stack.enter_context(truth.reading()))
-            return verb(searcher, _presented(searcher, question), *asked, **named)
+            if (other := _other(searcher, question)) is not None:
+                return other
+            return verb(searcher, searcher.present(question), *asked, **named)
         # So it is asked once more, of one moment that others cannot move.
     with truth.reading() as transaction:  # itself: `over` might be cut short at its end
         searcher = Searcher(columns.sync(transaction), columns, lambda: transaction, transaction)
-        return verb(searcher, _presented(searcher, question), *asked, **named)
+        if (other := _other(searcher, question)) is not None:
+            return other
+        return verb(searcher, searcher.present(question), *asked, **named)
 
 
-def _presented(searcher: Searcher, question: Question) -> Question:
-    """The question as it is asked of the searcher's moment.
-
-    Raises:
-        _OthersSpeakError: Its vector is not that of how it is to be put then.
-    """
+def _other(searcher: Searcher, question: Question) -> Put | None:
+    """As whom the question is to be put at the searcher's moment, if not as it was."""
     known = question.put
-    if known is not None and (turns := searcher.turns) is not known.turns:
-        names = _names(turns, searcher.view, question.text)
-        if names != known.speakers:
-            raise _OthersSpeakError(Put(known.way, names, turns))
-    return searcher.present(question)
+    if known is None or (turns := searcher.turns) is known.turns:
+        return None
+    names = _names(turns, searcher.view, question.text)
+    return None if names == known.speakers else Put(known.way, names, turns)
 
 
 def put(
