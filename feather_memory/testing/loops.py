@@ -28,6 +28,14 @@ _NOT_OURS: Final = ("feather_memory/testing/", "feather_memory/write/hashing", "
 
 _DATABASE: Final = "sqlite3"
 _DATABASES: Final = frozenset({_DATABASE, f"_{_DATABASE}"})  # whose calls and whose objects'
+_SERVER: Final = "psycopg"
+_SERVERS: Final = frozenset(
+    {
+        (f"{_SERVER}.connection", "Connection.wait"),  # all that is asked goes through it
+        (f"{_SERVER}.waiting", "wait_conn"),  # and this begins the connection
+    }
+)
+"""Functions of a library that need not be there, each with its module."""
 _WAITING: Final = frozenset({threading.Condition.wait.__code__, threading.Thread.join.__code__})
 _OF_A_START: Final = threading.Thread.start.__code__
 
@@ -37,9 +45,18 @@ class Held:
     """What a thread did."""
 
     by: list[str] = field(default_factory=list)
-    """What a loop must not do: a database's call, a file opened, a sleep, a wait for a thread."""
+    """What a loop must not do: ask a database, open a file, sleep, wait for a thread.
+
+    Such a wait is one for its end, or on a condition. Who waits for a lock goes unseen: the
+    interpreter does not tell of a `with`.
+    """
     calls: int = 0
     """How many calls our own code made, and of it."""
+
+    @property
+    def asks_database(self) -> bool:
+        """Whether it asked one, be it a file or a server."""
+        return any(each.startswith((f"{_DATABASE}: ", f"{_SERVER}: ")) for each in self.by)
 
     def note(self, frame: FrameType, event: str, called: Any) -> None:
         """As `sys.setprofile` tells it."""
@@ -55,6 +72,8 @@ class Held:
         elif event == "call":
             if frame.f_code in _WAITING and not _is_short(frame):
                 self.by.append(frame.f_code.co_qualname)
+            elif (frame.f_globals.get("__name__"), frame.f_code.co_qualname) in _SERVERS:
+                self.by.append(f"{_SERVER}: {frame.f_code.co_name}")
             self.calls += _is_ours(frame)
 
 

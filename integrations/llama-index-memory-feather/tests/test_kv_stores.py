@@ -149,4 +149,4 @@ async def test_a_heartbeat_goes_on_while_values_are_written_and_read(values):
         values.get_all()
 
     assert await goes_on(use)
-    assert "sqlite3: execute" in (await held(blocking)).by
+    assert (await held(blocking)).asks_database
