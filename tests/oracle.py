@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -245,40 +244,62 @@ class Replay:
         new = replace(new, **given)
         if new.valid_to is not None and new.valid_to < new.valid_from:
             raise RefusedError
+        if replacing is not None and old is not None:
+            self.supersede(id_, replacing, now)
         self.facts[id_] = new
-        for ending in self.endings:
-            if ending.new == id_:
-                ending.holds_from = new.valid_from
-        if replacing is not None:
+        ended = [ending for ending in self.endings if ending.new == id_]
+        for ending in ended:
+            ending.holds_from = new.valid_from
+        if old is not None and new.valid_from != old.valid_from:
+            for ending in ended:
+                self._take_along(id_, ending.old, now)
+            if new.valid_from > old.valid_from:  # what it replaced holds for longer
+                for ending in ended:
+                    self._claim(ending.old, now)
+        if replacing is not None and old is None:
             self.supersede(id_, replacing, now)
         slot = (new.key, new.valid_from, new.valid_to)
         if old is None or slot != (old.key, old.valid_from, old.valid_to):
             self._claim(id_, now)
 
     def _claim(self, id_, now):
-        mine = self.facts[id_]
-        if mine.key is None or self.is_superseded(id_):
+        mine, end = self.facts[id_], self.end(id_)
+        if mine.key is None or mine.valid_from >= end:
             return
-        forever = float("inf")
-        end = forever if mine.valid_to is None else mine.valid_to
         rivals = [other for other, fact in self.facts.items() if fact.key == mine.key]
         for other in sorted(rivals, key=lambda o: self.facts[o].valid_from):
-            start = self.facts[other].valid_from
-            stop = min(
-                forever if self.facts[other].valid_to is None else self.facts[other].valid_to,
-                *(e.holds_from for e in self.endings if e.old == other),
-                forever,
-            )
+            start, stop = self.facts[other].valid_from, self.end(other)
             if other == id_ or start >= stop or stop <= mine.valid_from or start >= end:
                 continue
-            pair = (other, id_) if start > mine.valid_from else (id_, other)
-            with suppress(RefusedError):
-                self.supersede(*pair, now)
-            if start > mine.valid_from:
+            newer, older = (other, id_) if start > mine.valid_from else (id_, other)
+            if newer in self.replaces(older):
+                newer, older = older, newer
+            self.supersede(newer, older, now)
+            if older == id_:
                 return
 
-    def is_superseded(self, id_):
-        return any(ending.old == id_ for ending in self.endings)
+    def end(self, id_):
+        """Until when a memory was true: the first of its stated end and its supersessions."""
+        stated = self.facts[id_].valid_to
+        ends = [e.holds_from for e in self.endings if e.old == id_]
+        return min([math.inf if stated is None else stated, *ends])
+
+    def hold_at_once(self, one, other):
+        start = max(self.facts[one].valid_from, self.facts[other].valid_from)
+        return min(self.end(one), self.end(other)) > start
+
+    def _take_along(self, new, old, now):
+        """What replaced through others does not hold beside it, whenever those would begin."""
+        start = self.facts[new].valid_from
+        if start < self.facts[old].valid_from:
+            for older in [e.old for e in self.endings if e.new == old]:
+                if self.hold_at_once(new, older):
+                    self.supersede(new, older, now)
+                else:
+                    self._take_along(new, older, now)
+        for newer in [e.new for e in self.endings if e.old == new and e.new is not None]:
+            if self.facts[newer].valid_from < start and self.hold_at_once(newer, old):
+                self.supersede(newer, old, now)
 
     def replaces(self, id_):
         """The memory, and all that it replaced directly or not."""
@@ -296,6 +317,7 @@ class Replay:
             raise RefusedError
         if not any((e.old, e.new) == (old, new) for e in self.endings):
             self.endings.append(Ended(old, new, self.facts[new].valid_from, now))
+            self._take_along(new, old, now)
 
     def replace_fact(self, old, new, now, **given):
         """Put a new memory in the place of an old one, and in its slot."""

@@ -20,8 +20,8 @@ BOTH = SAMPLE | {
     "test_given", "test_in_step", "test_latest", "test_laundering", "test_layers", "test_liked",
     "test_manner", "test_memory", "test_origin", "test_packing", "test_periods", "test_possible",
     "test_ranking", "test_recent", "test_reembed", "test_repeats", "test_review", "test_score",
-    "test_shelf", "test_spoken", "test_structure", "test_suggestions", "test_supersessions",
-    "test_ties", "test_transactions", "test_validity", "test_writing",
+    "test_shelf", "test_slots", "test_spoken", "test_structure", "test_suggestions",
+    "test_supersessions", "test_ties", "test_transactions", "test_validity", "test_writing",
 }  # fmt: skip
 """Those that do so in `make test-postgres`."""
 

@@ -53,13 +53,13 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
 
 def _settle(transaction: WriteTransaction, old: Record, record: Record, now: Seconds) -> None:
     """Have its new times and its new slot count."""
-    if record.valid_from != old.valid_from:
-        move(transaction, record, old.valid_from)
     if record.stated_to != old.stated_to:
         transaction.edges.refresh_end(record.id)
         record.valid_to = transaction.edges.end_of(record.id)
-    slot = (record.key, record.valid_from, record.stated_to)
-    if slot != (old.key, old.valid_from, old.stated_to):
+    if record.valid_from != old.valid_from:
+        move(transaction, record, old.valid_from)
+    slot = (record.key, record.valid_from, record.valid_to)
+    if slot != (old.key, old.valid_from, old.valid_to) or record.stated_to != old.stated_to:
         settle_slot(transaction, record, now)
 
 

@@ -38,12 +38,56 @@ def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -
     if above := _above(transaction, record, found[old], now):
         contest(transaction, record, above, now)
         return [each.id for each in above]
-    if transaction.edges.find(new, old, EdgeType.SUPERSEDES) is None:
-        known = max(now, record.created_at, found[old].created_at)  # not before both were known
-        told = {"holds_from": record.valid_from, "recorded_at": known}
-        transaction.edges.supersede(new, old, **told)
-        dependants.withhold(transaction, found[old], record, **told)
+    _replace(transaction, record, found[old], now)
     return []
+
+
+def _replace(transaction: WriteTransaction, new: Record, old: Record, now: Seconds) -> None:
+    """Record it, if it is not; and what follows for what replaced the one, or the other had."""
+    if transaction.edges.find(new.id, old.id, EdgeType.SUPERSEDES) is not None:
+        return
+    known = max(now, new.created_at, old.created_at)  # not before both were known
+    told = {"holds_from": new.valid_from, "recorded_at": known}
+    transaction.edges.supersede(new.id, old.id, **told)
+    dependants.withhold(transaction, old, new, **told)
+    _take_along(transaction, new, old, now)
+
+
+def _take_along(transaction: WriteTransaction, new: Record, old: Record, now: Seconds) -> None:
+    """Have what replaced a memory through others not hold beside it, whenever those would begin.
+
+    The old one ends what it had replaced only when it begins itself. What stands in its place
+    before that ends them then; so does what has replaced the new one before that began.
+    """
+    if new.valid_from < old.valid_from:
+        for older in _beside_by_edge(transaction, old, sources=False):
+            if _hold_at_once(new, older) and not outranks(older.origin, new.origin):
+                _replace(transaction, new, older, now)
+            else:
+                _take_along(transaction, new, older, now)
+    if new.valid_to is not None and new.valid_to < new.valid_from:
+        for newer in _beside_by_edge(transaction, new, sources=True):
+            left = transaction.memories.by_ids([old.id])[old.id]
+            is_earlier = newer.valid_from < new.valid_from and _hold_at_once(newer, left)
+            if is_earlier and not outranks(left.origin, newer.origin):
+                _replace(transaction, newer, left, now)
+
+
+def _beside_by_edge(
+    transaction: WriteTransaction, record: Record, *, sources: bool
+) -> list[Record]:
+    """What has replaced a memory, or what that has replaced itself."""
+    edges = [e for e in transaction.edges.touching([record.id]) if e.type == EdgeType.SUPERSEDES]
+    if sources:
+        ids = [edge.source for edge in edges if edge.target == record.id]
+    else:
+        ids = [edge.target for edge in edges if edge.source == record.id]
+    return list(transaction.memories.by_ids(ids).values())
+
+
+def _hold_at_once(one: Record, other: Record) -> bool:
+    start = max(one.valid_from, other.valid_from)
+    return all(end is None or end > start for end in (one.valid_to, other.valid_to))
 
 
 def _above(
@@ -69,18 +113,23 @@ def contest(
 
 
 def settle_slot(transaction: WriteTransaction, record: Record, now: Seconds) -> None:
-    """Leave one memory to hold the record's key at any moment.
+    """Leave one memory to hold the record's key at any moment at which the record does.
 
     It supersedes what held the key when it becomes valid. What becomes valid only later
-    supersedes it in turn: a fact from the past, imported late, does not retire a newer one.
+    supersedes it in turn: a fact from the past, imported late, does not retire a newer one;
+    unless the record has replaced that through others, which it then does from its own beginning.
     """
-    if record.key is None or transaction.edges.is_superseded(record.id):
+    if record.key is None:
         return
-    for holder, valid_from in transaction.memories.holders(record):
+    end = transaction.edges.end_of(record.id)
+    if end is not None and end <= record.valid_from:
+        return
+    for holder, valid_from in transaction.memories.holders(replace(record, valid_to=end)):
         is_later = valid_from > record.valid_from
         new, old = (holder, record.id) if is_later else (record.id, holder)
         if transaction.edges.replaces(old, new):
-            is_over = is_later
+            supersede(transaction, old, new, now)
+            is_over = not is_later
         else:
             is_contested = bool(supersede(transaction, new, old, now))
             is_over = is_later != is_contested
@@ -115,12 +164,18 @@ def move(transaction: WriteTransaction, record: Record, was_from: Seconds) -> No
     touching = transaction.edges.touching([record.id])
     ids = [e.target for e in touching if e.source == record.id and e.type == EdgeType.SUPERSEDES]
     olds = list(transaction.memories.by_ids(ids).values())
+    fell = set[str]()
     for old in olds:
         closings = transaction.edges.closings(old.id)
-        dependants.release(transaction, old, [each for each in closings if each[1] == was_from])
+        closings = [each for each in closings if each[1] == was_from]
+        fell |= {each.id for each in dependants.release(transaction, old, closings)}
     transaction.edges.move_supersessions(record.id, record.valid_from)
     for old in olds:
         dependants.catch_up(transaction, old)
+        _take_along(transaction, record, old, transaction.now)
+    if record.valid_from > was_from:  # they hold for longer, by when a slot may have been taken
+        for each in transaction.memories.by_ids([*ids, *sorted(fell)]).values():
+            settle_slot(transaction, each, transaction.now)
 
 
 def derive(transaction: WriteTransaction, derived: Record, source: Record, now: Seconds) -> None:
@@ -142,6 +197,7 @@ def derive(transaction: WriteTransaction, derived: Record, source: Record, now: 
             contest(transaction, lowered, [old], now)
             for successor in later:
                 supersede(transaction, successor, old.id, now)
+            settle_slot(transaction, transaction.memories.by_ids([old.id])[old.id], now)
     further = [edge.source for edge in touching
                if edge.type == EdgeType.DERIVED_FROM and edge.target == derived.id]  # fmt: skip
     for each in transaction.memories.by_ids(further).values():
