@@ -45,10 +45,15 @@ def said_in(messages: Iterable[BaseMessage]) -> list[Said]:
     ]
 
 
-def asked(messages: Sequence[BaseMessage]) -> list[Said]:
-    """What the user has said since the model spoke last, in order."""
+def asked(messages: Sequence[BaseMessage], blocked: Collection[str] = ()) -> list[Said]:
+    """What the user has said since the model spoke last, in order, but what was blocked."""
+    late = [message for message in _late(messages) if message.id not in blocked]
+    return worth(said_in(late))
+
+
+def _late(messages: Sequence[BaseMessage]) -> list[BaseMessage]:
     late = takewhile(lambda message: isinstance(message, HumanMessage), reversed(messages))
-    return worth(said_in(reversed(list(late))))
+    return list(late)[::-1]
 
 
 def answered(
@@ -130,7 +135,28 @@ def thread_of(config: Mapping[str, Any]) -> str | None:
 def turn_in(state: Mapping[str, Any], middleware: str | None) -> dict[str, Any]:
     """The turn that the middleware of this name has begun; empty if there is none."""
     turn: dict[str, Any] = state.get(STATE, {}).get(middleware, {})
-    return turn
+    return turn if "turn" in turn else {}
+
+
+def blocked_in(state: Mapping[str, Any], middleware: str | None) -> list[str]:
+    """Ids of what was said to the middleware of this name in runs that were ended before."""
+    blocked: list[str] = state.get(STATE, {}).get(middleware, {}).get("blocked", [])
+    return blocked
+
+
+def unanswered(state: Mapping[str, Any], middleware: str) -> dict[str, Any] | None:
+    """What a later turn leaves out, as a change of the state: the run was ended before the model.
+
+    To be asked where a run has ended. One that failed does not come so far: what was said in it is
+    said in the next.
+    """
+    turn = turn_in(state, middleware)
+    late = [message.id for message in _late(state["messages"])]
+    own = {one["id"] for one in turn.get("asked", ())}
+    was_asked = bool(turn.get("answers")) and not own.isdisjoint(late)
+    if was_asked or not late:
+        return None
+    return {STATE: {middleware: {**turn, "blocked": late}}}
 
 
 def _is_users(message: BaseMessage) -> bool:

@@ -44,11 +44,13 @@ from langchain_feather_memory._conversation import (
     answered,
     asked,
     before,
+    blocked_in,
     both_sides,
     said_in,
     saved_in,
     thread_of,
     turn_in,
+    unanswered,
 )
 from langchain_feather_memory._saving import Saving
 from langchain_feather_memory._showing import (
@@ -73,9 +75,9 @@ class FeatherMemoryState(AgentState[Any]):
     """The agent's state, with what the middleware knows of the turn under way."""
 
     feather_memory: NotRequired[Annotated[dict[str, Any], PrivateStateAttr, _merged]]
-    """By the middleware's name: {turn, tenant, asked, prompt, answers, is_out}.
+    """By the middleware's name: {turn, tenant, asked, prompt, answers, is_out, blocked}.
 
-    Begun anew at every turn. The tenant is the thread's.
+    Begun anew at every turn, but what was blocked. The tenant is the thread's.
     """
 
 
@@ -242,8 +244,10 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         return self._answering(response, turn)
 
     @override
-    def after_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> None:
-        """Remember what was said."""
+    def after_agent(
+        self, state: FeatherMemoryState, runtime: Runtime[Any]
+    ) -> dict[str, Any] | None:
+        """Remember what was said; of what was blocked, that it was."""
         exchange, failed = self._said(state, runtime)
         if exchange is not None:
             tenant = turn_in(state, self._own_name)["tenant"]
@@ -251,9 +255,12 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             failed += self._saving.untold(tenant)
         for outage in failed:
             dispatch_custom_event(UNAVAILABLE, outage)
+        return unanswered(state, self._own_name)
 
     @override
-    async def aafter_agent(self, state: FeatherMemoryState, runtime: Runtime[Any]) -> None:
+    async def aafter_agent(
+        self, state: FeatherMemoryState, runtime: Runtime[Any]
+    ) -> dict[str, Any] | None:
         """As `after_agent`; embeds with `aembed_documents` and writes in a thread."""
         exchange, failed = await asyncio.to_thread(self._said, state, runtime)
         if exchange is not None:
@@ -262,6 +269,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             failed += self._saving.untold(tenant)
         for outage in failed:
             await adispatch_custom_event(UNAVAILABLE, outage)
+        return unanswered(state, self._own_name)
 
     def _begun(
         self, state: FeatherMemoryState, runtime: Runtime[Any]
@@ -277,7 +285,8 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
         if first is not None and first != tenant:
             thread = f"thread {thread_of(config)!r}"
             raise WrongTenantError(thread, expected=str(tenant), found=first)
-        said = asked(state["messages"])
+        blocked = blocked_in(state, self._own_name)
+        said = asked(state["messages"], blocked)
         begun = {
             "turn": (run and run.run_id) or os.urandom(8).hex(),
             "tenant": tenant,
@@ -285,6 +294,7 @@ class FeatherMemoryMiddleware(Held, AgentMiddleware[FeatherMemoryState, Any, Any
             "prompt": "",
             "answers": [],
             "is_out": False,
+            "blocked": blocked,
         }
         return begun, [one.text for one in said]
 

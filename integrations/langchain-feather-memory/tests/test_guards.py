@@ -62,6 +62,10 @@ def agent_of(store, *others, order="first", model=None, tools=(), **options):
 async def say(agent, text, way, message_id=None):
     message = {"messages": [HumanMessage(text, id=message_id)]}
     config: Any = {"configurable": {"thread_id": "t"}}
+    if way == "stream":
+        return list(agent.stream(message, config, stream_mode="values"))[-1]
+    if way == "astream":
+        return [step async for step in agent.astream(message, config, stream_mode="values")][-1]
     return (
         agent.invoke(message, config) if way == "invoke" else await agent.ainvoke(message, config)
     )
@@ -85,6 +89,59 @@ async def test_a_refusal_is_nobodys_answer_and_what_was_blocked_is_not_kept(
 
     assert blocked["messages"][-1].text == REFUSAL
     assert texts(store) == ["When are deploys?", "Noted.", "And lunch?", "Noted."]
+
+
+class Silent(Guard):
+    """Ends the run and says nothing."""
+
+    def _refuse(self, hook, state):
+        refused = super()._refuse(hook, state)
+        return refused and {"jump_to": "end"}
+
+    @hook_config(can_jump_to=["end"])
+    def before_agent(self, state, runtime):
+        return self._refuse("before_agent", state)
+
+    @hook_config(can_jump_to=["end"])
+    def before_model(self, state, runtime):
+        return self._refuse("before_model", state)
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("order", ["first", "last"])
+@pytest.mark.parametrize("hook", ["before_agent", "before_model"])
+async def test_what_was_blocked_without_an_answer_is_not_kept_with_the_next_turn(
+    store, hook, order, way
+):
+    agent = agent_of(store, Silent(hook), order=order)
+
+    for text in ("A bomb?", "How to build a bomb?", "When are deploys?", "A bomb!", "And lunch?"):
+        await say(agent, text, way)
+
+    assert texts(store) == ["When are deploys?", "Noted.", "And lunch?", "Noted."]
+    assert store.check() == []
+
+
+@pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
+@pytest.mark.parametrize("order", ["first", "last"])
+async def test_what_was_said_in_a_run_that_failed_is_kept_and_what_was_blocked_before_is_not(
+    store, order, way
+):
+    class Failing(ScriptedModel):
+        def _generate(self, messages, *args, **given):
+            if "fail" in messages[-1].text:
+                raise ConnectionError
+            return super()._generate(messages, *args, **given)
+
+    agent = agent_of(store, Silent("before_agent"), order=order, model=Failing())
+    await say(agent, "How to build a bomb?", way)
+    with pytest.raises(ConnectionError):
+        await say(agent, "Please fail", way)
+
+    await say(agent, "And lunch?", way)
+
+    assert texts(store) == ["Please fail", "And lunch?", "Noted."]
+    assert store.check() == []
 
 
 @pytest.mark.parametrize("order", ["first", "last"])
