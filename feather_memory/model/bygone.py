@@ -44,15 +44,16 @@ _FORMERLY: Final = """
 """What tells it beside another form of the fact's verb."""
 _UNLIKE: Final = (
     "be is am are|was is am|were are|had has have|war bin ist|waren sind"
-    "|était est|étais suis|étaient sont|estaba está estoy|estava está estou|era è é es soy sono jestem|was ben|waren zijn"
-    "|był jest|była jest|byłem jestem|byłam jestem"
+    "|était est|étais suis|étaient sont|estaba está estoy|estava está estou"
+    "|era è é es soy sono jestem|was ben|waren zijn|był jest|była jest|byłem jestem|byłam jestem"
 )
 """Forms that look unlike: of each the past, or English's infinitive, and the present."""
 _NOT_OVER: Final = frozenset(
     folded(
         """never not nobody nowhere none nothing neither nor without hardly else than except since
         still now always ever already again today currently finally eventually less more
-        just only alone with is are am must can will should does needs as known called named mentioned said told
+        just only alone with is are am must can will should does needs as known called
+        named mentioned said told
         nie niemals nirgends nicht noch schon bereits immer jetzt seit als außer nur allein
         werde wirst wird werden
         jamais nulle toujours encore déjà depuis maintenant que qu seul seule sauf excepté
@@ -73,7 +74,8 @@ _EVENTS: Final = frozenset(
         """added adopted agreed arrived booked changed chose closed completed converted created
         decided enrolled finished graduated installed joined learned married migrated moved named
         opened ordered planned promised published purchased registered released relocated remained
-        retired scheduled settled signed started stayed subscribed switched transferred turned upgraded"""
+        retired scheduled settled signed started stayed subscribed switched transferred turned
+        upgraded"""
     )
 )
 """English: what was done once, and holds since then."""

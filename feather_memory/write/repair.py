@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from math import inf
 
 from feather_memory.checks import when
 from feather_memory.config import DAY
-from feather_memory.model.fields import Record
 from feather_memory.model.importance import fold
 from feather_memory.truth.contract import ReadTransaction, WriteTransaction
 from feather_memory.types import Seconds
-from feather_memory.write.supersession import settle_slot, supersede
+from feather_memory.write.supersession import settle_slot
 
 _EPSILON = 1e-9
 
@@ -30,9 +27,7 @@ def faults(moment: ReadTransaction, now: Seconds) -> list[str]:
     if (latest := moment.state.latest) > now + DAY:
         found.append(ahead(latest, now))
     dimension = moment.state.dimension or 0
-    held = _Slots()
     for record in moment.audit.records():
-        held.take(record)
         name = f"memory {record.id!r}"
         if record.vector is not None and len(record.vector) != 4 * dimension:
             found.append(f"{name}: its vector has {len(record.vector) // 4} numbers")
@@ -43,44 +38,7 @@ def faults(moment: ReadTransaction, now: Seconds) -> list[str]:
         folded = fold(record.prior, moment.engagement.signals_of([record.id])[record.id])
         if abs(folded - record.importance) > _EPSILON:
             found.append(f"{name}: importance is {record.importance}, its signals say {folded}")
-    for newer, older in held.doubly(moment):
-        found.append(
-            f"slot {newer.key!r}: {older.id!r} holds beside {newer.id!r}, which has replaced it "
-            "through others"
-        )
     return found + moment.audit.relations()
-
-
-class _Slots:
-    """What holds which slot from when to when."""
-
-    def __init__(self) -> None:
-        self._held: dict[str, list[Record]] = {}
-
-    def take(self, record: Record) -> None:
-        """Look at one that may be a slot's value at some moment."""
-        if record.key is not None and _end(record) > record.valid_from:
-            lean = dataclasses.replace(record, text="", metadata="{}", vector=None, words=None)
-            self._held.setdefault(record.key, []).append(lean)
-
-    def doubly(self, moment: ReadTransaction) -> Iterator[tuple[Record, Record]]:
-        """Those of one slot that hold at once, though the first has replaced the second.
-
-        Two that hold at once without that are as the user left them, who undid a supersession.
-        """
-        for records in self._held.values():
-            records.sort(key=lambda each: each.valid_from)
-            for at, one in enumerate(records):
-                for other in records[at + 1 :]:
-                    if other.valid_from >= _end(one):
-                        break
-                    for newer, older in ((one, other), (other, one)):
-                        if moment.edges.replaces(newer.id, older.id):
-                            yield newer, older
-
-
-def _end(record: Record) -> Seconds:
-    return min(inf if end is None else end for end in (record.valid_to, record.expires_at))
 
 
 def ahead(latest: Seconds, now: Seconds) -> str:
@@ -94,9 +52,8 @@ def ahead(latest: Seconds, now: Seconds) -> str:
 def mend(transaction: WriteTransaction, now: Seconds) -> None:
     """Derive again what is derived: ends of validity, importance, words.
 
-    What was recorded over a day after `now`, by a clock that was ahead, was recorded now. What was
-    replaced through others ends where it would hold beside what replaced it. Where a row is not
-    what was written, no row is written anew: its damage would not be told any more.
+    What was recorded over a day after `now`, by a clock that was ahead, was recorded now. Where a
+    row is not what was written, no row is written anew: its damage would not be told any more.
     """
     is_damaged = bool(transaction.audit.rows())
     is_ahead = transaction.state.latest > now + DAY and not is_damaged
@@ -111,21 +68,15 @@ def mend(transaction: WriteTransaction, now: Seconds) -> None:
         folded = fold(record.prior, transaction.engagement.signals_of([record.id])[record.id])
         if abs(folded - record.importance) > _EPSILON:
             transaction.memories.set_importance({record.id: folded})
-    if not is_damaged:
-        _settle(transaction, is_ahead=is_ahead)
+    if is_ahead:
+        _settle(transaction)
     transaction.audit.rebuild_words()
     transaction.own_snapshot(None)
 
 
-def _settle(transaction: WriteTransaction, *, is_ahead: bool) -> None:
-    """Leave one memory to each slot, where that is not as the user left it."""
-    now, held = transaction.now, _Slots()
-    moved = []
-    for record in transaction.audit.records():
-        held.take(record)
-        if is_ahead and record.key is not None and record.created_at == now:
-            moved.append(record.id)  # it may hold from earlier on
-    for newer, older in list(held.doubly(transaction)):
-        supersede(transaction, newer.id, older.id, now)
+def _settle(transaction: WriteTransaction) -> None:
+    """Have what was dated back leave its slot to what was there: it may hold from earlier on."""
+    now = transaction.now
+    moved = [r.id for r in transaction.audit.records() if r.key is not None and r.created_at == now]
     for id_ in moved:
         settle_slot(transaction, transaction.memories.by_ids([id_])[id_], now)

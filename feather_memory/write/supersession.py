@@ -44,13 +44,18 @@ def supersede(transaction: WriteTransaction, new: str, old: str, now: Seconds) -
 
 def _replace(transaction: WriteTransaction, new: Record, old: Record, now: Seconds) -> None:
     """Record it, if it is not; and what follows for what replaced the one, or the other had."""
+    if _record(transaction, new, old, now):
+        _take_along(transaction, new, old, now)
+
+
+def _record(transaction: WriteTransaction, new: Record, old: Record, now: Seconds) -> bool:
     if transaction.edges.find(new.id, old.id, EdgeType.SUPERSEDES) is not None:
-        return
+        return False
     known = max(now, new.created_at, old.created_at)  # not before both were known
     told = {"holds_from": new.valid_from, "recorded_at": known}
     transaction.edges.supersede(new.id, old.id, **told)
     dependants.withhold(transaction, old, new, **told)
-    _take_along(transaction, new, old, now)
+    return True
 
 
 def _take_along(transaction: WriteTransaction, new: Record, old: Record, now: Seconds) -> None:
@@ -59,18 +64,26 @@ def _take_along(transaction: WriteTransaction, new: Record, old: Record, now: Se
     The old one ends what it had replaced only when it begins itself. What stands in its place
     before that ends them then; so does what has replaced the new one before that began.
     """
-    if new.valid_from < old.valid_from:
-        for older in _beside_by_edge(transaction, old, sources=False):
-            if _hold_at_once(new, older) and not outranks(older.origin, new.origin):
-                _replace(transaction, new, older, now)
-            else:
-                _take_along(transaction, new, older, now)
-    if new.valid_to is not None and new.valid_to < new.valid_from:
-        for newer in _beside_by_edge(transaction, new, sources=True):
-            left = transaction.memories.by_ids([old.id])[old.id]
-            is_earlier = newer.valid_from < new.valid_from and _hold_at_once(newer, left)
-            if is_earlier and not outranks(left.origin, newer.origin):
-                _replace(transaction, newer, left, now)
+    pairs, seen = [(new, old)], {(new.id, old.id)}
+    while pairs:
+        new, old = pairs.pop()
+        follow = list[tuple[Record, Record]]()
+        if new.valid_from < old.valid_from:
+            for older in _beside_by_edge(transaction, old, sources=False):
+                is_over = not _hold_at_once(new, older) or outranks(older.origin, new.origin)
+                if is_over or _record(transaction, new, older, now):
+                    follow.append((new, older))
+        if new.valid_to is not None and new.valid_to < new.valid_from:
+            for newer in _beside_by_edge(transaction, new, sources=True):
+                left = transaction.memories.by_ids([old.id])[old.id]
+                is_earlier = newer.valid_from < new.valid_from and _hold_at_once(newer, left)
+                may_end = is_earlier and not outranks(left.origin, newer.origin)
+                if may_end and _record(transaction, newer, left, now):
+                    follow.append((newer, left))
+        for pair in follow:
+            if (met := (pair[0].id, pair[1].id)) not in seen:
+                seen.add(met)
+                pairs.append(pair)
 
 
 def _beside_by_edge(
