@@ -9,6 +9,7 @@ import gc
 import os
 import sqlite3
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -132,13 +133,25 @@ def test_what_nobody_closed_leaves_no_file_open(tmp_path, make):
             assert not [each for each in store.iterate() if each.text == "never to be there"]
 
 
-def test_what_an_import_that_ended_early_has_kept_is_given_up():
-    held = Held(Said())
-    kept = held.more[0]._kept
-    kept.execute("select 1")  # the negative control
+def elsewhere(call):
+    """In another thread, which is done."""
+    thread = threading.Thread(target=call)
+    thread.start()
+    thread.join()
 
-    del held
-    gc.collect()
+
+@pytest.mark.filterwarnings("error")  # an ending that raises warns, as does a thread that does
+@pytest.mark.parametrize("made", [lambda call: call(), elsewhere], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("seen", [lambda call: call(), elsewhere], ids=["seen here", "elsewhere"])
+def test_what_an_import_that_ended_early_has_kept_is_given_up_in_whatever_thread(made, seen):
+    gc.collect()  # what others left is not to be seen here
+    held = []
+    made(lambda: held.append(Held(Said())))
+    kept = held[0].more[0]._kept
+    seen(lambda: kept.execute("select 1"))  # the negative control
+
+    held.clear()
+    seen(gc.collect)
 
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         kept.execute("select 1")

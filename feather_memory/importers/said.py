@@ -21,9 +21,9 @@ class Said:
     """A number of each thing that was said, by digests of it. The file goes when this does."""
 
     def __init__(self) -> None:
-        self._kept = sqlite3.connect("", isolation_level=None)
+        self._kept = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         self.close = weakref.finalize(self, self._kept.close)
-        """Give it up; so it is of an import that ends early, too."""
+        """Give it up, in any thread; so it is of an import that ends early, too."""
         for line in (_CACHE, "pragma journal_mode = off", "pragma synchronous = off", _TABLE):
             self._kept.execute(line)
         self._kept.execute("begin")
