@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from feather_memory.checks import file_path
 from feather_memory.cli.output import Answer, answered
 from feather_memory.demo import run
 from feather_memory.errors import StoreAccessError
@@ -34,7 +35,7 @@ def demo(
 
     Remember, ask, correct, walk the graph, travel back.
     """
-    if keep is not None and keep.exists():
+    if keep is not None and file_path(keep, "--keep").exists():
         raise StoreAccessError(f"{str(keep)!r} exists; the demo never overwrites")
 
     def said() -> dict[str, Any]:

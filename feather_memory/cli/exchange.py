@@ -10,6 +10,7 @@ from typing import IO, Annotated
 
 import typer
 
+from feather_memory.checks import file_path
 from feather_memory.cli.options import plain
 from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import Place, existing
@@ -37,6 +38,7 @@ def export(
     """
     if out is None:
         return _to_stdout(store, vectors=vectors)
+    out = file_path(out, "--out")
     with existing(store) as opened:
         if out.exists():
             raise StoreAccessError(f"{str(out)!r} exists; an export never overwrites")

@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from feather_memory.checks import when
+from feather_memory.checks import file_path, server_url, when
 from feather_memory.cli.options import (
     EmbedderOption,
     day,
@@ -77,6 +77,10 @@ class Target:
             raise ParameterError(
                 "say where to: --store PATH, or --dir PATH with --per FIELD or --tenant NAME"
             )
+        if self.store is not None:
+            file_path(self.store, "--store")
+        elif server_url(self.folder) is None:
+            file_path(self.folder, "--dir")
 
     def embedder(self, name: str | None) -> Embedder | Model | None:
         """The embedder of what is filled."""
@@ -202,7 +206,7 @@ def import_chat(  # noqa: PLR0913 - one option for each part of a memory
 
 @contextmanager
 def _at(file: Path, encoding: str | None, day_first: bool | None) -> Iterator[Source]:  # noqa: FBT001
-    yield Source(file, encoding, day_first=day_first)
+    yield Source(file_path(file, "PATH"), encoding, day_first=day_first)
 
 
 def _format(source: Source, name: str | None) -> Format:

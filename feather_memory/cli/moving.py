@@ -58,7 +58,9 @@ def migrate(
     at the same time one does it. Nothing else ever makes or changes them.
     """
     if server_url(url) is None:
-        raise ParameterError(f"url must be that of a database, postgresql://…, got {url!r}")
+        scheme, is_url, _ = url.partition(":/")  # whose password is told to nobody
+        got = f"a URL of {scheme}" if is_url else repr(url)
+        raise ParameterError(f"url must be that of a database, postgresql://…, got {got}")
     place, found, now = migrated(url, partitions, pgvector=pgvector)
     done = f"has format {now} already" if found == now else f"has format {now} now"
     said = {"place": place, "format": now}

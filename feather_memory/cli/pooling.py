@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from feather_memory.checks import server_url
+from feather_memory.checks import file_path, server_url
 from feather_memory.cli.options import day, line, plain, table
 from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import existing_directory
@@ -84,6 +84,7 @@ def claim(
 
     It has no tenant yet, and nobody may have it open.
     """
+    file_path(store, "STORE")
     with TenantPool(directory) as pool:
         placed = pool.claim(store, tenant).path
 

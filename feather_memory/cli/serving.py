@@ -15,7 +15,7 @@ import typer
 
 from feather_memory.agent.recall import RecallOptions
 from feather_memory.agent.source import Source
-from feather_memory.checks import server_url
+from feather_memory.checks import file_path, server_url
 from feather_memory.cli.options import EmbedderOption, embedder_named, fitting, table
 from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import place_of
@@ -210,12 +210,14 @@ def _folder_of_keys(directory: str, keys: Path | None) -> Path:
     """Beside which tenants the keys are, or where else.
 
     Raises:
-        ParameterError: The tenants are in a database, and nowhere else is named; or it is.
+        ParameterError: The tenants are in a database, and nowhere else is named; or it is. Or
+            what is named is no folder, such as another URL.
     """
     is_database = server_url(directory) is not None
+    folder = None if is_database else file_path(directory, "--dir")
     if is_database == (keys is None):
         raise ParameterError("--keys DIR goes with --dir URL: else keys are beside the tenants")
-    return keys or Path(directory)
+    return folder or file_path(keys, "--keys")
 
 
 def _opened_by(

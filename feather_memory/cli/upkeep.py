@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from feather_memory.checks import file_path
 from feather_memory.cli.options import WhereOption, condition, embedder_named, plain, table
 from feather_memory.cli.output import Answer, answered
 from feather_memory.cli.places import Place, existing
@@ -54,6 +55,7 @@ def backup(
     dest: Annotated[Path, typer.Argument(metavar="FILE", help="One that does not exist yet.")],
 ) -> Answer:
     """Copy a store while others go on using it."""
+    file_path(dest, "FILE")
     with existing(store) as opened:
         opened.backup(dest)
     return Answer(said={"path": dest}, screen=lambda: typer.echo(plain(f"Copied to {dest}.")))
