@@ -20,6 +20,9 @@ from feather_memory.agent import Opened, Said, remembering, save_fact
 from feather_memory.cli import app
 from feather_memory.doors import verbs
 from feather_memory.doors.verbs import Terms
+from feather_memory.importers.intake import Intake
+from feather_memory.importers.registry import recognised
+from feather_memory.importers.source import Source
 from feather_memory.testing import FrozenClock
 
 KEYS = ["home", "work", None]
@@ -351,12 +354,28 @@ def imported(path, file, lines):
     return done.output
 
 
-def conversation(text, *, id_="u1", at=None, title="Moving"):
+@pytest.fixture
+def file(tmp_path):
+    return tmp_path / "export.json"
+
+
+def take_in(store, file, lines):
+    """Import what a file says into an open store."""
+    file.write_text(json.dumps(lines), encoding="utf-8")
+    source = Source(file)
+    intake = Intake(lambda _: store)
+    for item in recognised(source).read(source):
+        intake.take(item)
+    intake.finish()
+    assert (intake.taken, intake.refusals) == (1, 0)
+
+
+def conversation(text, *, id_="u1", at=None, title="Moving", session="c1"):
     """A ChatGPT export of one conversation with one message of the user."""
     message = {"id": id_, "author": {"role": "user"}, "create_time": at,
                "content": {"content_type": "text", "parts": [text]}}  # fmt: skip
     return [{
-        "title": title, "conversation_id": "c1", "current_node": "n",
+        "title": title, "conversation_id": session, "current_node": "n",
         "mapping": {"n": {"id": "n", "message": message, "parent": None, "children": []}},
     }]  # fmt: skip
 
@@ -402,6 +421,96 @@ def test_no_file_that_is_imported_takes_the_place_of_what_the_user_stated(path, 
         assert mine.text in found
         assert "I live in Rome" not in found
         assert store.check() == []
+
+
+def answered(text, *, id_, session=None):
+    """A Claude.ai export of the same."""
+    message = {"uuid": id_, "sender": "human", "text": text, "created_at": "2020-09-13T12:26:40Z"}
+    return [{"name": "Moving", "uuid": session, "chat_messages": [message]}]
+
+
+OWN = {
+    "said in no conversation": {},
+    "said in one": {"session": "c1"},
+    "dated": {"session": "c1", "valid_from": 1.6e9},
+    "dated, with a title": {"valid_from": 1.6e9, "metadata": {"title": "Moving"}},
+}
+"""What the user's words may have in common with a line of a file."""
+
+
+@pytest.mark.parametrize("said", OWN.values(), ids=OWN)
+@pytest.mark.parametrize("export", [conversation, answered])
+def test_a_file_that_names_the_id_and_the_conversation_of_the_users_words_replaces_none(
+    store, file, said, export
+):
+    dated = {"at": 1.6e9} if export is conversation else {}
+    mine = store.add("I live in Oslo", role="user", **said)
+    session = said.get("session")
+
+    for text in ("I live in Rome", "I live in Rome", "I live in Quito", "I live in Oslo"):
+        take_in(store, file, export(text, id_=mine.id, session=session, **dated))
+
+    assert store.get(mine.id) == mine
+    found = {each.text: each.origin for each in store.iterate()}
+    expected = {"I live in Rome": "import", "I live in Quito": "import", "I live in Oslo": "user"}
+    assert found == expected
+    assert [hit.memory.text for hit in store.search("I live in", k=9)] == ["I live in Oslo"]
+    assert store.check() == []
+
+
+def test_what_the_user_writes_while_a_file_is_read_stays_the_users(store, file, monkeypatch):
+    """Whose a memory is, is seen in the transaction of the write: nothing comes between."""
+    add, mine = store.add, []
+
+    def late(text, **said):
+        if not mine:
+            mine.append(add("I live in Oslo", id="u1", role="user", session="c1"))
+        return add(text, **said)
+
+    monkeypatch.setattr(type(store), "add", lambda _, text, **said: late(text, **said))
+    take_in(store, file, conversation("I live in Rome", at=1.9e9))
+
+    assert store.get("u1") == mine[0]
+    assert store.check() == []
+
+
+@pytest.mark.parametrize(
+    "correct",
+    [
+        lambda store: store.update("u1", text="I live in Lisbon"),
+        lambda store: store.add("I live in Lisbon", id="u1", role="user", session="c1"),
+    ],
+    ids=["update", "add"],
+)
+@pytest.mark.parametrize("session", ["c1", None])
+def test_what_the_application_has_corrected_of_an_import_no_file_brings_back(
+    store, file, correct, session
+):
+    for text in ("I live in Oslo", "I live in Rome"):  # the negative control: it is the file's own
+        take_in(store, file, conversation(text, at=1.7e9, session=session))
+        assert [(each.text, each.origin) for each in store.iterate()] == [(text, "user")]
+    mine = correct(store)
+
+    take_in(store, file, conversation("I live in Rome", at=1.7e9, session=session))
+
+    assert store.get("u1") == mine
+    assert [hit.memory.text for hit in store.search("I live in", k=9)] == ["I live in Lisbon"]
+    assert store.check() == []
+
+
+def test_what_an_earlier_release_has_imported_is_imported_again_without_a_change(store, file):
+    """It had no mark: nothing is written, but for what the file says otherwise, beside it."""
+    told = {"id": "u1", "role": "user", "origin": "user", "session": "c1", "valid_from": 1.7e9}
+    held = store.add("I live in Oslo", metadata={"title": "Moving"}, **told)
+
+    take_in(store, file, conversation("I live in Oslo", at=1.7e9))
+    assert list(store.iterate()) == [held]
+    take_in(store, file, conversation("I live in Rome", at=1.7e9))
+
+    assert store.get("u1") == held
+    found = [(each.text, each.origin) for each in store.iterate()]
+    assert found == [("I live in Oslo", "user"), ("I live in Rome", "import")]
+    assert store.check() == []
 
 
 @pytest.mark.file

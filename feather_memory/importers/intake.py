@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from feather_memory.errors import (
 )
 from feather_memory.importers.entries import Entry, Link, Refused, Tie
 from feather_memory.importers.said import Said
-from feather_memory.model.memory import Memory
+from feather_memory.model.memory import IMPORTED
 from feather_memory.model.names import checked
 from feather_memory.model.origin import IMPORT, USER
 from feather_memory.store.store import Store
@@ -134,13 +134,11 @@ class Intake:
 
     def _written(self, store: Store, entries: Sequence[Entry]) -> Sequence[Entry]:
         """Those that the store took. What it refuses is found by halves: most batches have none."""
-        ids = [entry.record["id"] for entry in entries if entry.record.get("origin") == USER]
-        held = {memory.id: memory for memory in store.get_many(ids)}
         try:
             if len(entries) == 1:
-                store.add(**_whose(entries[0], held))
+                store.add(**_whose(entries[0]))
             elif entries:
-                store.add_many([_whose(entry, held) for entry in entries])
+                store.add_many([_whose(entry) for entry in entries])
         except DimensionError:
             raise
         except ParameterError as error:
@@ -208,20 +206,17 @@ def _digest(group: str | None, id_: str, *, is_made: bool) -> bytes:
     return blake2b(said, digest_size=12).digest()
 
 
-def _whose(entry: Entry, held: Mapping[str, Memory]) -> dict[str, Any]:
+def _whose(entry: Entry) -> dict[str, Any]:
     """What is to be added: an import, unless the line says who it came from at first.
 
     That the user said something is believed of a line that says when: what nobody knows the time
-    of says nothing about what holds. And not where it would change what the user said elsewhere.
-
-    Args:
-        entry: Of a line.
-        held: What the store has under the ids of the batch.
+    of says nothing about what holds. It is marked, by which the write knows what is the file's own
+    from what the user said elsewhere, and does not have it changed.
     """
     said = {"origin": IMPORT, **entry.record}
     if said["origin"] == USER:
-        known = held.get(said["id"])
-        is_another = known is not None and (known.session, known.key) != (said.get("session"), None)
-        if is_another or "valid_from" not in said:
+        if "valid_from" in said:
+            said["metadata"] = {**said.get("metadata", {}), IMPORTED: True}
+        else:
             said["origin"] = IMPORT
     return said

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+from feather_memory import checks
 from feather_memory.checks import stable_id
 from feather_memory.model.fields import Record
 from feather_memory.model.importance import fold
-from feather_memory.model.memory import EdgeType
-from feather_memory.model.origin import USER, least, outranks
+from feather_memory.model.memory import IMPORTED, EdgeType
+from feather_memory.model.origin import IMPORT, USER, least, outranks
 from feather_memory.model.spoken import Spoken
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
@@ -24,6 +26,7 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
     What comes from a lower origin changes nothing in it: another text is a suggestion beside it.
     Without an origin the application itself corrects the record.
     """
+    draft = _believed(draft, old)
     record = draft.rewritten(old, now)
     if record == old:
         return old
@@ -35,6 +38,8 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
     is_anew = record.text != old.text
     repeats: list[Record] = []
     if is_anew:
+        if "metadata" not in draft.fields:
+            record.metadata = _unmarked(record.metadata)
         record.origin = _lowered(transaction, record)
         if unlink_echo(transaction, old):
             record.valid_to = transaction.edges.end_of(old.id)
@@ -49,6 +54,34 @@ def rewrite(transaction: WriteTransaction, draft: Draft, old: Record, now: Secon
     _settle(transaction, old, record, now)
     record.valid_to = transaction.edges.end_of(record.id)
     return record
+
+
+def _believed(draft: Draft, old: Record) -> Draft:
+    """The draft; as an import, if a file says that it is the user's of what is not the file's own.
+
+    Its own is what was imported as the user's, of the same conversation, and was left so.
+    """
+    fields = draft.fields
+    if fields.get("origin") != USER or not _is_marked(fields.get("metadata", "{}")):
+        return draft
+    conversation = (fields.get("session"), fields.get("key"))
+    is_own = old.origin == USER and _is_marked(old.metadata)
+    if is_own and (old.session, old.key) == conversation:
+        return draft
+    return draft.saying(origin=IMPORT)
+
+
+def _is_marked(metadata: str) -> bool:
+    return IMPORTED in metadata and IMPORTED in json.loads(metadata)
+
+
+def _unmarked(metadata: str) -> str:
+    """Of what the application has corrected since: it is no file's any more."""
+    if not _is_marked(metadata):
+        return metadata
+    told = json.loads(metadata)
+    del told[IMPORTED]
+    return checks.metadata(told, "metadata")
 
 
 def _settle(transaction: WriteTransaction, old: Record, record: Record, now: Seconds) -> None:
