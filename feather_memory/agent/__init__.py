@@ -109,6 +109,7 @@ from feather_memory.agent.turns import (
 from feather_memory.model.later import FITTING
 from feather_memory.model.memory import EXCHANGE, MESSAGE, TURN
 from feather_memory.model.origin import checked as checked_origin
+from feather_memory.model.origin import of_role as origin_of
 from feather_memory.model.words import approximate_tokens
 
 __all__ = [
@@ -177,6 +178,7 @@ __all__ = [
     "named_vectors",
     "one_line",
     "one_tenant",
+    "origin_of",
     "outcome_of",
     "question_of",
     "recalled",

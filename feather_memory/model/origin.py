@@ -39,6 +39,16 @@ OF_ROLES: Final = {
 no party, the application speaks for the user."""
 
 
+def of_role(role: str, otherwise: str = USER) -> str:
+    """From whom comes what is said in a role, in letters of any size.
+
+    Args:
+        role: As a message has it: "user", "human", "assistant", "ai", "model", "tool", "system"…
+        otherwise: From whom it comes where the role names no party.
+    """
+    return OF_ROLES.get(role.lower(), otherwise)
+
+
 def checked(value: object, name: str) -> str:
     """The origin, if it is one.
 

@@ -15,7 +15,7 @@ from feather_memory.errors import FeatherError, ParameterError, WrongEmbedderErr
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
 from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, manner_by, patterns
-from feather_memory.model.origin import OF_ROLES, USER
+from feather_memory.model.origin import USER, of_role
 from feather_memory.model.spoken import Anew
 from feather_memory.types import NamedVector, Seconds
 
@@ -108,7 +108,7 @@ class Draft:
         role = fields.get("role")
         fields.setdefault("metadata", "{}")
         if "origin" not in fields:
-            fields["origin"] = USER if role is None else OF_ROLES.get(role.lower(), USER)
+            fields["origin"] = USER if role is None else of_role(role)
         has_vector = "vector" in fields
         return cls(
             _id_of(said),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 
 from feather_memory.model.manner import STATEMENT, manner_of
-from feather_memory.model.origin import OF_ROLES, USER
+from feather_memory.model.origin import USER, of_role
 from feather_memory.model.words import VERSION
 from feather_memory.truth.sqlite import sums, words
 from feather_memory.truth.sqlite.schema import FORMAT
@@ -124,7 +124,7 @@ def _say_whose(connection: sqlite3.Connection) -> None:
     told = []
     for row, text, key, role in said:
         manner = STATEMENT if key is not None else manner_of(text)
-        told.append((OF_ROLES.get((role or USER).lower(), USER), manner, row))
+        told.append((of_role(role or USER), manner, row))
     connection.executemany("update memory set origin = ?, manner = ? where row = ?", told)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ChatMessage, HumanMessage, ToolMessage
 
-from feather_memory.agent import Said, same_id, sound_text, stamp_in, worth
+from feather_memory.agent import Said, origin_of, same_id, sound_text, stamp_in, worth
 
 STATE: Final = "feather_memory"
 """The key of an agent's state under which a `FeatherMemoryMiddleware` has the turn under way."""
@@ -30,6 +30,12 @@ def role_of(message: BaseMessage) -> str:
     if isinstance(message, ChatMessage) and message.role and _is_name(message.role):
         return message.role
     return message.type
+
+
+def whose(message: BaseMessage) -> str:
+    """From whom it comes. A role that names no party is an agent's own: planner, critic."""
+    role = role_of(message).removesuffix("MessageChunk")  # a streamed one's type is its class
+    return origin_of(role, "assistant")
 
 
 def said_in(messages: Iterable[BaseMessage]) -> list[Said]:

@@ -17,18 +17,24 @@ from typing_extensions import override
 
 from feather_memory import F, Filter, ParameterError, Shelf, Store, TenantPool
 from feather_memory.agent import Source, embedded, one_tenant, same_id, with_vectors
-from langchain_feather_memory._conversation import role_of
+from langchain_feather_memory._conversation import role_of, whose
 from langchain_feather_memory._messages import from_json, to_json
 from langchain_feather_memory._source import Held, Naming
 
 _LONGEST: Final = 200
 """Of a session's id that is in a shelf's name as it is."""
+_SILENT: Final = "remove"
+"""The type of a message that nobody says, and that becomes no memory: it takes another away."""
 
 
 class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
     """The messages of one session, each a memory that a retriever over the store finds, too.
 
-    The message itself is on a shelf of the tenant's file, beside the memory of its words.
+    The message itself is on a shelf of the tenant's file, beside the memory of its words. A
+    `RemoveMessage` is kept, and is no memory.
+
+    A `HumanMessage` is the user's, whatever its `name`: nothing tells that an agent wrote it. What
+    an agent says belongs in an `AIMessage`, or in a `ChatMessage` of a role of its own.
 
     Args:
         session_id: Of the conversation, inside the tenant's memory.
@@ -73,10 +79,11 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
         older = sorted(self._store.iterate(self._older), key=lambda memory: memory.id)
         kept = [cast("dict[str, Any]", memory.metadata["message"]) for memory in older]
         by_id = dict(self._shelf.items())
-        known = self._store.plumbing.known(by_id)
-        if forgotten := by_id.keys() - known.keys():
+        silent = {id_ for id_, message in by_id.items() if message["type"] == _SILENT}
+        there = silent.union(self._store.plumbing.known(by_id))
+        if forgotten := by_id.keys() - there:
             self._shelf.discard(forgotten)
-        said = from_json(message for id_, message in by_id.items() if id_ in known)
+        said = from_json(message for id_, message in by_id.items() if id_ in there)
         return [*messages_from_dict(kept), *said]
 
     @override
@@ -144,11 +151,11 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
 
     def _records(
         self, messages: Sequence[BaseMessage]
-    ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-        """What `Store.add_many` takes of the messages, and the messages as JSON."""
+    ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+        """What `Store.add_many` takes of the messages, and the messages as JSON by their ids."""
         kept = [to_json(message) for message in messages]
         if not kept:  # of nothing no file is made
-            return [], []
+            return [], {}
         ids = self._store.plumbing.new_ids(len(kept))  # what is said twice is two messages
         records = [
             {
@@ -156,28 +163,29 @@ class FeatherChatMessageHistory(Held, BaseChatMessageHistory):
                 "text": _said(message),
                 "session": self.session_id,
                 "role": role_of(message),
+                "origin": whose(message),
             }
             for id_, message in zip(ids, messages, strict=True)
+            if message.type != _SILENT
         ]
-        return records, kept
+        return records, dict(zip(ids, kept, strict=True))
 
     def _add(
         self,
         records: list[dict[str, Any]],
-        kept: list[dict[str, Any]],
+        kept: dict[str, dict[str, Any]],
         vectors: list[list[float]] | None,
     ) -> None:
-        if not records:
+        if not kept:
             return
         texts = [record["text"] for record in records]
-        made = embedded(self._store, texts) if vectors is None else vectors
+        made = embedded(self._store, texts) if vectors is None and texts else vectors
         ready = with_vectors(records, made)
         with self._store.transaction():
             self._store.add_many(ready)
-            ids = [record["id"] for record in records]
             shelf = self._shelf
-            shelf.update(dict(zip(ids, kept, strict=True)))
-            shelf.tie({id_: [id_] for id_ in ids})
+            shelf.update(kept)
+            shelf.tie({record["id"]: [record["id"]] for record in records})
 
 
 def _said(message: BaseMessage) -> str:

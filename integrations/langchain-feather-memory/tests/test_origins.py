@@ -16,8 +16,11 @@ from langchain_core.messages import (
     FunctionMessage,
     HumanMessage,
     HumanMessageChunk,
+    RemoveMessage,
     SystemMessage,
+    SystemMessageChunk,
     ToolMessage,
+    ToolMessageChunk,
 )
 from langchain_feather_memory import (
     FeatherChatMessageHistory,
@@ -46,10 +49,15 @@ SUMMARY = HumanMessage(
         (HumanMessage(SAID), "user"),
         (HumanMessageChunk(SAID), "user"),
         (ChatMessage(SAID, role="user"), "user"),
-        (ChatMessage(SAID, role="narrator"), "user"),
-        (ChatMessage(SAID, role=""), "user"),
-        (ChatMessage(SAID, role="x" * 600), "user"),
+        (ChatMessage(SAID, role="narrator"), "assistant"),
+        (ChatMessage(SAID, role="planner"), "assistant"),
+        (ChatMessage(SAID, role=""), "assistant"),
+        (ChatMessage(SAID, role="x" * 600), "assistant"),
+        (ChatMessage(SAID, role="Human"), "user"),
+        (HumanMessage(SAID, name="researcher"), "user"),
         (SystemMessage(SAID), "document"),
+        (SystemMessageChunk(SAID), "document"),
+        (ToolMessageChunk(SAID, tool_call_id="c"), "tool"),
         (ToolMessage(SAID, tool_call_id="c"), "tool"),
         (FunctionMessage(SAID, name="f"), "tool"),
         (ChatMessage(SAID, role="function"), "tool"),
@@ -67,6 +75,33 @@ def test_a_message_of_a_history_is_of_whoever_said_it(store, message, origin):
 
     assert [memory.origin for memory in store.iterate()] == [origin]
     assert history.messages == [message]
+
+
+@pytest.mark.parametrize("role", ["planner", "supervisor", "critic", "assistant"])
+def test_what_an_agent_repeats_in_its_own_role_brings_nothing_back(store, role):
+    store.add(SAID, key="deploys")
+    store.add("The deploys are on Friday", key="deploys")
+    history = FeatherChatMessageHistory("s", store=store)
+
+    history.add_messages([ChatMessage(SAID, role=role)])
+
+    assert told(store) == {"The deploys are on Friday"}
+    assert [m.role for m in store.iterate() if m.key is None] == [role]
+    assert history.messages == [ChatMessage(SAID, role=role)]
+
+
+def test_a_message_that_takes_another_away_is_kept_and_is_no_memory(store):
+    history = FeatherChatMessageHistory("s", store=store)
+    gone = RemoveMessage("m1")
+
+    history.add_messages([gone])
+    history.add_messages([HumanMessage(SAID), gone])
+
+    assert [memory.text for memory in store.iterate()] == [SAID]
+    assert history.messages == [gone, HumanMessage(SAID), gone]
+    history.clear()
+    assert history.messages == []
+    assert len(store) == 0
 
 
 def test_a_summary_that_stands_among_the_users_messages_is_not_saved_as_theirs(store):
