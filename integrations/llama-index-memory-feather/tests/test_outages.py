@@ -188,6 +188,85 @@ def test_what_waited_goes_with_the_conversation_that_it_was_of(alice, session, m
     assert alice.check() == []
 
 
+class Gated(HashEmbedding):
+    """Begins to embed a text when it is asked for it, and ends when it is told how."""
+
+    _asked: dict[str, asyncio.Event] = PrivateAttr(default_factory=dict)
+    _told: dict[str, asyncio.Future[None]] = PrivateAttr(default_factory=dict)
+
+    def gate(self, text: str) -> None:
+        self._asked[text] = asyncio.Event()
+        self._told[text] = asyncio.get_running_loop().create_future()
+
+    async def _aget_text_embeddings(self, texts: list[str]) -> list[list[float]]:
+        for text in texts:
+            if text in self._asked:
+                self._asked[text].set()
+                await self._told[text]
+        return self._vectors(texts)
+
+
+MORNING = "Good morning"
+
+
+@pytest.mark.parametrize(
+    ("end", "left"),
+    [("refused", [TEA]), ("set", [MORNING]), ("reset", []), ("forget", [])],
+)
+async def test_what_fails_while_its_conversation_ends_is_of_that_one(alice, monkeypatch, end, left):
+    """It waits on if another was refused, and else comes back with no later message."""
+    model = Gated()
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)
+    model.gate(TEA)
+    model.gate(MORNING)
+    saving = asyncio.create_task(memory.aput(user(TEA)))
+    await model._asked[TEA].wait()
+    if end in {"refused", "set"}:
+        giving = asyncio.create_task(memory.aset([user(MORNING)]))
+        await model._asked[MORNING].wait()
+    else:
+        getattr(memory, end)()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "transaction", is_full)
+        model._told[TEA].set_result(None)
+        await saving
+    if end == "refused":
+        model._told[MORNING].set_exception(ParameterError("no such text"))
+        with pytest.raises(ParameterError):
+            await giving
+    elif end == "set":
+        model._told[MORNING].set_result(None)
+        await giving
+
+    await memory.aput(user("And you?"))
+    assert said(memory) == [*left, "And you?"]
+    assert {each.text for each in alice.iterate()} == {*left, "And you?"}
+    assert alice.check() == []
+
+
+async def test_what_is_said_behind_a_history_that_is_refused_waits_on(alice, monkeypatch):
+    model = Gated()
+    memory = FeatherMemory.from_defaults(store=alice, session_id="s", embed_model=model)
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "transaction", is_full)
+        memory.put(user("Hello"))
+    model.gate(MORNING)
+    giving = asyncio.create_task(memory.aset([user(MORNING)]))
+    await model._asked[MORNING].wait()
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "transaction", is_full)
+        memory.put(user(TEA))
+
+    model._told[MORNING].set_exception(ParameterError("no such text"))
+    with pytest.raises(ParameterError):
+        await giving
+
+    await memory.aput(user("And you?"))
+    assert said(memory) == ["Hello", TEA, "And you?"]
+    assert alice.check() == []
+
+
 def test_what_waited_is_forgotten_of_a_tenant_who_has_no_file_yet(tmp_path, monkeypatch):
     with TenantPool(tmp_path / "tenants") as pool:
         memory = FeatherMemory.from_defaults(

@@ -1,4 +1,4 @@
-"""What a conversation is to consist of, until a file has it."""
+"""What a conversation is to consist of, and what waits behind it, until a file has them."""
 
 from __future__ import annotations
 
@@ -43,3 +43,33 @@ class Given:
         self.is_kept = True
         self.messages = []
         self._turns.clear()
+
+
+@dataclass(eq=False, slots=True)
+class Waiting:
+    """What of one conversation could not be saved yet, in the order in which it was said.
+
+    Another conversation has another: what comes back to that of one that was replaced or erased is
+    never looked at.
+    """
+
+    messages: list[ChatMessage] = field(default_factory=list)
+    _joined: Waiting | None = None
+    """What this one's messages have become a part of."""
+
+    def taken(self) -> list[ChatMessage]:
+        """What waits, for the caller to save: it waits here no more."""
+        found, self.messages = self.messages, []
+        return found
+
+    def put_back(self, messages: Sequence[ChatMessage]) -> None:
+        """Let these wait on, before what was said since they were taken."""
+        at = self
+        while at._joined is not None:
+            at = at._joined
+        at.messages = [*messages, *at.messages]
+
+    def join(self, later: Waiting) -> None:
+        """Let what waits there wait here, after the others, as what comes back to it will."""
+        self.messages = [*self.messages, *later.taken()]
+        later._joined = self

@@ -39,7 +39,7 @@ from llama_index.memory.feather._extract import (
     keep_extraction,
 )
 from llama_index.memory.feather._fitting import fitting
-from llama_index.memory.feather._given import Given
+from llama_index.memory.feather._given import Given, Waiting
 from llama_index.memory.feather._prompt import Question, Telling, asked_in, inserted
 from llama_index.memory.feather._source import (
     Bound,
@@ -109,7 +109,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     """Before the words of the last user message, or before the system message."""
 
     _bound: Bound | None = PrivateAttr(default=None)
-    _unsaved: list[ChatMessage] = PrivateAttr(default_factory=list)
+    _unsaved: Waiting = PrivateAttr(default_factory=Waiting)
     _given: Given | None = PrivateAttr(default=None)
     """Of what the conversation is to consist, before what is unsaved; the latest of them holds."""
     _writing: threading.Lock = PrivateAttr(default_factory=threading.Lock)
@@ -326,7 +326,7 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         if self._bind().found() is not None:
             transcript = self._transcript()
             transcript.erase(transcript.entries())
-        self._unsaved, self._last_turn, self._is_owing = [], [], False
+        self._unsaved, self._last_turn, self._is_owing = Waiting(), [], False
 
     def forget(self) -> Forgotten:
         """Erase this conversation, its messages and what was remembered of them, for good."""
@@ -403,16 +403,20 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
     def _giving(self, messages: Sequence[ChatMessage]) -> Iterator[None]:
         """Give these, for the block to write; of what it raises, nothing is left to be written.
 
-        What waited to be saved is of the conversation that they replace.
+        What waited to be saved is of the conversation that they replace, as is what was being saved
+        and could not be. What is said after them is not, and waits on where they are refused.
         """
-        before, given = (self._given, self._unsaved, self._last_turn), Given.of(messages)
-        self._given, self._unsaved = given, []
+        given, later = Given.of(messages), Waiting()
+        before, waiting, last_turn = self._given, self._unsaved, self._last_turn
+        self._given, self._unsaved = given, later
         self._last_turn = _last_turn_of(given.messages)
         try:
             yield
         except Exception:
             if self._pending() is given:
-                self._given, self._unsaved, self._last_turn = before
+                self._last_turn = _last_turn_of([*last_turn, *later.messages])
+                waiting.join(later)
+                self._given, self._unsaved = before, waiting
             raise
 
     def _settle(self, messages: Sequence[ChatMessage] = ()) -> None:
@@ -435,17 +439,18 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         """What waits to be saved: what the block leaves of it waits on in this process."""
         copies = [copied(message) for message in messages]
         self._last_turn = _last_turn_of([*self._last_turn, *copies])
-        waiting, self._unsaved = [*self._unsaved, *copies], []
+        unsaved = self._unsaved  # of this conversation, whichever there is afterwards
+        waiting = [*unsaved.taken(), *copies]
         try:
             yield waiting
         except Exception as error:
             self._is_owing = True
             if self.on_error == "warn" and is_outage(error):
-                self._unsaved = [*waiting, *self._unsaved]
+                unsaved.put_back(waiting)
             with self.bearing("save", self.tenant):
                 raise
         else:
-            self._unsaved = [*waiting, *self._unsaved]
+            unsaved.put_back(waiting)
 
     def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:  # others' at the next look
         due: list[Change] = []
@@ -574,7 +579,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
         # What could not be written yet is before the model in the place of what it replaces.
         pending = self._pending()
         kept = self._transcript().texts() if pending is None else []
-        unsaved = self._unsaved if pending is None else [*pending.messages, *self._unsaved]
+        waiting = self._unsaved.messages
+        unsaved = waiting if pending is None else [*pending.messages, *waiting]
         messages = fitting(kept, unsaved, self.token_limit - taken)
         now = asked_in(given)
         asked = Question.of(lines_of([*messages, *now]), self.session_id)
