@@ -216,7 +216,7 @@ def _whose(entry: Entry) -> dict[str, Any]:
     said = {"origin": IMPORT, **entry.record}
     if said["origin"] == USER:
         if "valid_from" in said:
-            said["metadata"] = {**said.get("metadata", {}), IMPORTED: True}
+            said["metadata"] = {**said.get("metadata", {}), IMPORTED: USER}
         else:
             said["origin"] = IMPORT
     return said

@@ -19,8 +19,8 @@ MESSAGE: Final = "message_id"
 EXCHANGE: Final = "conversation_turn"
 """Under which key of its metadata a memory says of which exchange it is."""
 
-IMPORTED: Final = "imported"
-"""Under which key of its metadata a memory says that it is the user's by what a file says."""
+IMPORTED: Final = "imported_as"
+"""Under which key of its metadata a memory says that it is the "user"'s by what a file says."""
 
 OF_ONE_MESSAGE: Final = frozenset({TURN, MESSAGE, EXCHANGE, IMPORTED})
 """What metadata tells of a message itself. Anything else may tell whose it is, and about what."""

@@ -72,7 +72,7 @@ def _believed(draft: Draft, old: Record) -> Draft:
 
 
 def _is_marked(metadata: str) -> bool:
-    return IMPORTED in metadata and IMPORTED in json.loads(metadata)
+    return IMPORTED in metadata and json.loads(metadata).get(IMPORTED) == USER
 
 
 def _unmarked(metadata: str) -> str:
