@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import string
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any, Final
 
 from feather_memory.checks import LAST, flag, label, when
-from feather_memory.errors import FeatherError, ParameterError, WrongEmbedderError, quoted
+from feather_memory.errors import FeatherError, ParameterError, quoted
 from feather_memory.model.fields import FIELDS, GIVEN, Record
 from feather_memory.model.importance import BASELINE
 from feather_memory.model.manner import LONGEST_ACKNOWLEDGEMENT, STATEMENT, manner_by, patterns
@@ -186,23 +186,6 @@ class Draft:
 def model_of(vector: object) -> str | None:
     """By which model a vector is that a caller gives, if it says so."""
     return vector.model if isinstance(vector, NamedVector) else None
-
-
-def the_model(drafts: Iterable[Draft]) -> str | None:
-    """The one that all vectors of a batch are by which say so; None if none does.
-
-    Raises:
-        WrongEmbedderError: One is by another than those before it.
-    """
-    first: str | None = None
-    for draft in drafts:
-        if first is None:
-            first = draft.model
-        elif draft.model not in (None, first):
-            error = WrongEmbedderError(expected=first, got=draft.model)
-            error.about(draft.name)
-            raise error
-    return first
 
 
 def _name(number: int, id_: object) -> str:

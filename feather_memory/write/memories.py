@@ -11,6 +11,7 @@ from feather_memory.errors import (
     FeatherError,
     ParameterError,
     UnknownMemoryError,
+    WrongEmbedderError,
 )
 from feather_memory.model.fields import DECODERS, Record
 from feather_memory.model.memory import Edge, EdgeType, Memory, shown
@@ -19,7 +20,7 @@ from feather_memory.model.words import likeness
 from feather_memory.truth.contract import WriteTransaction
 from feather_memory.types import Seconds
 from feather_memory.write import dependants
-from feather_memory.write.draft import Draft, the_model
+from feather_memory.write.draft import Draft
 from feather_memory.write.echoes import (
     Again,
     link_echo,
@@ -39,7 +40,7 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     New memories without a slot that say what nobody has said go in together, which is what makes
     a batch fast.
     """
-    if (model := the_model(drafts)) is not None:
+    if (model := _the_model(drafts)) is not None:
         transaction.memories.made_by(model)
     made = _made(transaction, drafts, now)
     may_fall = any(new is None or new.key is not None for new in made)
@@ -77,6 +78,23 @@ def put_many(transaction: WriteTransaction, drafts: Sequence[Draft], now: Second
     if len(fresh) < len(drafts):  # a later draft may have ended what an earlier one wrote
         return transaction.memories.shown(_as_they_stand(transaction, written))
     return shown([(each, (), ()) for each in fresh], DECODERS)  # nothing is linked to them yet
+
+
+def _the_model(drafts: Sequence[Draft]) -> str | None:
+    """The one that all vectors of a batch are by which say so; None if none does.
+
+    Raises:
+        WrongEmbedderError: One is by another than those before it.
+    """
+    first: str | None = None
+    for draft in drafts:
+        if first is None:
+            first = draft.model
+        elif draft.model not in (None, first):
+            error = WrongEmbedderError(expected=first, got=draft.model)
+            error.about(draft.name)
+            raise error
+    return first
 
 
 def _as_they_stand(transaction: WriteTransaction, written: list[Record]) -> list[Record]:

@@ -70,7 +70,6 @@ def main() -> int:
     said = asked.parse_args()
     names, is_whole = said.only or list(FAULTS), True
     print(f"seed {said.seed}", flush=True)
-    logging.getLogger("feather_memory").setLevel(logging.ERROR)  # it warns of each damaged file
     for name in names:
         found = tried(name, said.seed, said.minutes * 60 / len(names), said.trials)
         if found is None:
@@ -101,4 +100,5 @@ def tried(name: str, seed: int, seconds: float, most: int) -> page.Row | None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("feather_memory").setLevel(logging.ERROR)  # it warns of each damaged file
     raise SystemExit(main())

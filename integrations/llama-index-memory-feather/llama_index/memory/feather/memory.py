@@ -450,7 +450,8 @@ class FeatherMemory(TakingFacts, Telling, BaseMemory):
             with self.bearing("save", self.tenant):
                 raise
         else:
-            unsaved.put_back(waiting)
+            if waiting:  # an embedding that is owed, say
+                unsaved.put_back(waiting)
 
     def _due(self, waiting: Sequence[ChatMessage]) -> list[Change]:  # others' at the next look
         due: list[Change] = []
