@@ -263,7 +263,7 @@ def test_a_long_chain_is_walked_however_long_it_is(store, clock):
     store.add("value 0", id="v0", key="drink", valid_from=start - 2_000)
     store.add_many(
         {"text": f"value {n}", "id": f"v{n}", "key": "drink", "valid_from": start - 2_000 + n}
-        for n in range(1, 1_500)
+        for n in range(1, 1_100)
     )
     store.add("value to come", id="later", key="drink", valid_from=start + DAY)
 

@@ -71,14 +71,18 @@ _CHAIN = """
         )
     select id from older
 """
-_DESCENDANTS = """
-    with recursive older (id) as (
-        select %(id)s::text collate "C"
+# From the one sought up: what has just been written is replaced by nothing, whatever it replaces.
+_REPLACES = """
+    with recursive newer (id) as (
+        select %(sought)s::text collate "C"
+        where %(id)s = %(sought)s or exists (
+            select from feather.edge
+            where tenant = %(tenant)s and source = %(id)s and type = 'supersedes')
         union
-        select target from feather.edge join older on source = older.id
+        select source from feather.edge join newer on target = newer.id
         where tenant = %(tenant)s and type = 'supersedes'
     )
-    select 1 from older where id = %(sought)s
+    select 1 from newer where id = %(id)s
 """
 _SET_END = """
     update feather.memory set changed = %(changed)s, valid_to = (
@@ -229,7 +233,7 @@ class PostgresEdges:
 
     def replaces(self, memory_id: str, sought: str) -> bool:
         """Whether it is, or through any number of steps replaced, the one sought."""
-        return self.moment.one(_DESCENDANTS, id=memory_id, sought=sought) is not None
+        return self.moment.one(_REPLACES, id=memory_id, sought=sought) is not None
 
     def is_superseded(self, memory_id: str) -> bool:
         """Whether anything has replaced it, be that forgotten since."""

@@ -59,13 +59,16 @@ _CHAIN = """
         )
     select id from older
 """
-_DESCENDANTS = """
-    with recursive older (id) as (
-        select :id
+# From the one sought up: what has just been written is replaced by nothing, whatever it replaces.
+_REPLACES = """
+    with recursive newer (id) as (
+        select :sought where :id = :sought or exists (
+            select 1 from edge where source = :id and type = 'supersedes'
+        )
         union
-        select target from edge join older on source = older.id where type = 'supersedes'
+        select source from edge join newer on target = newer.id where type = 'supersedes'
     )
-    select 1 from older where id = :sought
+    select 1 from newer where id = :id
 """
 _SET_END = "update memory set valid_to = ?, changed = ? where id = ?"
 _STANDING = """
@@ -195,7 +198,7 @@ class SqliteEdges:
     def replaces(self, memory_id: str, sought: str) -> bool:
         """Whether it is, or through any number of steps replaced, the one sought."""
         asked = {"id": memory_id, "sought": sought}
-        return self.moment.connection.execute(_DESCENDANTS, asked).fetchone() is not None
+        return self.moment.connection.execute(_REPLACES, asked).fetchone() is not None
 
     def is_superseded(self, memory_id: str) -> bool:
         """Whether anything has replaced it, be that forgotten since."""
