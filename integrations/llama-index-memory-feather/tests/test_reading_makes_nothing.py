@@ -127,6 +127,7 @@ class TestReading(AbsenceContract):
     reading = READING
 
 
+@pytest.mark.file
 def test_an_index_of_a_tenant_who_has_none_is_persisted_as_an_empty_one(pool, tmp_path):
     vectors = FeatherVectorStore(**of(pool))
 
