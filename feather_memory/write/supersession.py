@@ -174,9 +174,8 @@ def undo(transaction: WriteTransaction, old_id: str, new_id: str | None) -> bool
 
 def move(transaction: WriteTransaction, record: Record, was_from: Seconds) -> None:
     """Have what a memory replaced end when it now begins to hold, with all that fell with it."""
-    touching = transaction.edges.touching([record.id])
-    ids = [e.target for e in touching if e.source == record.id and e.type == EdgeType.SUPERSEDES]
-    olds = list(transaction.memories.by_ids(ids).values())
+    olds = _beside_by_edge(transaction, record, sources=False)
+    ids = [old.id for old in olds]
     fell = set[str]()
     for old in olds:
         closings = transaction.edges.closings(old.id)

@@ -98,14 +98,6 @@ class Silent(Guard):
         refused = super()._refuse(hook, state)
         return refused and {"jump_to": "end"}
 
-    @hook_config(can_jump_to=["end"])
-    def before_agent(self, state, runtime):
-        return self._refuse("before_agent", state)
-
-    @hook_config(can_jump_to=["end"])
-    def before_model(self, state, runtime):
-        return self._refuse("before_model", state)
-
 
 @pytest.mark.parametrize("way", ["invoke", "ainvoke", "stream", "astream"])
 @pytest.mark.parametrize("order", ["first", "last"])
